@@ -1,0 +1,122 @@
+//! `cargo xtask bench`: prints a table, each figure beside its reference measured in the same run. A missed target is
+//! reported as missed. Everything happens on loopback and ends by itself.
+
+mod compare;
+mod connection;
+mod figures;
+mod instance;
+mod load;
+mod process;
+mod reference;
+mod stats;
+mod subject;
+mod table;
+mod work;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, bail};
+
+use subject::Workshop;
+use table::Row;
+
+const USAGE: &str = "\
+usage: cargo xtask bench [--only GROUP,...] [--dir DIR]
+
+  --only GROUP,...   some of: start, reads, records, durable, scale, docker
+  --dir DIR          a folder on the disk to measure [default: where the program was built]
+";
+const GROUPS: [&str; 6] = ["start", "reads", "records", "durable", "scale", "docker"];
+/// The whole run takes no longer.
+const TIME_MAX: Duration = Duration::from_secs(235);
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    match play(&arguments) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// The role this process plays.
+fn play(arguments: &[String]) -> Result<()> {
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match words.as_slice() {
+        ["load"] => load::child(),
+        ["reference", address] => reference::child(address),
+        ["raw-store", dir] => figures::durable::raw_store_child(dir),
+        ["tied", ..] => process::become_tied(arguments.get(1..).unwrap_or_default()),
+        ["help" | "--help" | "-h"] => {
+            print!("{USAGE}");
+            Ok(())
+        }
+        options => bench(&Options::read(options)?),
+    }
+}
+
+struct Options {
+    groups: Vec<String>,
+    dir: Option<PathBuf>,
+    docker_host: Option<String>,
+}
+
+impl Options {
+    #[expect(clippy::disallowed_methods, reason = "this is the binary's configuration")]
+    fn read(words: &[&str]) -> Result<Self> {
+        let groups = GROUPS.map(str::to_owned).to_vec();
+        let mut options = Self { groups, dir: None, docker_host: std::env::var("DOCKER_HOST").ok() };
+        let mut words = words.iter();
+        while let Some(word) = words.next() {
+            match (*word, words.next()) {
+                ("--only", Some(groups)) => options.groups = groups.split(',').map(str::to_owned).collect(),
+                ("--dir", Some(dir)) => options.dir = Some(dir.into()),
+                _ => bail!("`{word}` is not understood here\n\n{USAGE}"),
+            }
+        }
+        match options.groups.iter().find(|group| !GROUPS.contains(&group.as_str())) {
+            Some(group) => bail!("there is no group `{group}`\n\n{USAGE}"),
+            None => Ok(options),
+        }
+    }
+}
+
+fn bench(options: &Options) -> Result<()> {
+    let began = Instant::now();
+    let built = std::env::current_exe()?;
+    let built = built.parent().context("this program stands nowhere")?;
+    let program = built.join("portcullis");
+    if !program.exists() {
+        bail!("{} is not built; use cargo xtask bench", program.display());
+    }
+    let dir = options.dir.as_deref().unwrap_or(built);
+    let workshop = Workshop { program, folder: tempfile::Builder::new().prefix("bench-").tempdir_in(dir)? };
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
+    let mut rows = Vec::new();
+    let groups = measure(options, &workshop, &mut rows);
+    // On this thread, because the kernel ends tied children with the thread that started them.
+    let outcome = runtime.block_on(async { tokio::time::timeout(TIME_MAX, groups).await });
+    print!("{}", table::render(&rows));
+    println!("\n{} s altogether", began.elapsed().as_secs());
+    outcome.with_context(|| format!("stopped after {} s", TIME_MAX.as_secs()))?
+}
+
+async fn measure(options: &Options, workshop: &Workshop, rows: &mut Vec<Row>) -> Result<()> {
+    for group in &options.groups {
+        eprintln!("{group}");
+        let measured = match group.as_str() {
+            "start" => figures::start::measure(workshop).await,
+            "reads" => figures::reads::measure(workshop).await,
+            "records" => figures::records::measure(workshop).await,
+            "durable" => figures::durable::measure(workshop).await,
+            "scale" => figures::scale::measure(workshop).await,
+            _ => figures::docker::measure(workshop, options.docker_host.as_deref()).await,
+        };
+        rows.extend(measured.with_context(|| format!("the group `{group}` could not be measured"))?);
+    }
+    Ok(())
+}

@@ -1,0 +1,169 @@
+//! The calls that are measured, as signed bytes.
+
+use std::net::SocketAddr;
+
+use anyhow::{Result, anyhow};
+use portcullis_api::{ecs, iam, sts};
+use portcullis_core::{Clock as _, Secret, SystemClock};
+use portcullis_wire::sigv4::Signer;
+use portcullis_wire::{ClientRequest, Operation, encode_request};
+use serde::{Deserialize, Serialize};
+
+/// The region all calls are signed for.
+pub const REGION: &str = "us-east-1";
+
+/// A key to sign with. The servers it is for live as long as the bench.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct Key {
+    /// `AKIA...`
+    pub id: String,
+    /// Its secret.
+    pub secret: String,
+}
+
+/// A call, over and over.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub enum Work {
+    /// The caller's own name.
+    GetCallerIdentity,
+    /// One cluster.
+    DescribeClusters {
+        /// Its name.
+        cluster: String,
+    },
+    /// One role.
+    GetRole {
+        /// Its name.
+        role: String,
+    },
+    /// The first page of roles.
+    ListRoles,
+    /// The first page of clusters.
+    ListClusters,
+    /// One more revision of a family.
+    RegisterTaskDefinition {
+        /// The family.
+        family: String,
+    },
+    /// One more task.
+    RunTask {
+        /// Where.
+        cluster: String,
+        /// Of what.
+        family: String,
+    },
+    /// A new role each time.
+    CreateRole {
+        /// What the names begin with.
+        prefix: String,
+    },
+    /// A new cluster each time.
+    CreateCluster {
+        /// What the names begin with.
+        prefix: String,
+    },
+}
+
+impl Work {
+    /// Whether each request may be sent only once, because it names something new.
+    pub fn is_unique(&self) -> bool {
+        matches!(self, Self::CreateRole { .. } | Self::CreateCluster { .. })
+    }
+
+    /// The signed bytes of request number `serial`.
+    pub fn signed(&self, serial: usize, address: SocketAddr, key: &Key) -> Result<Vec<u8>> {
+        match self {
+            Self::GetCallerIdentity => signed::<sts::op::GetCallerIdentity>(&Default::default(), address, key),
+            Self::DescribeClusters { cluster } => {
+                let input = ecs::DescribeClustersRequest { clusters: Some(vec![cluster.clone()]), include: None };
+                signed::<ecs::op::DescribeClusters>(&input, address, key)
+            }
+            Self::GetRole { role } => {
+                signed::<iam::op::GetRole>(&iam::GetRoleRequest { role_name: role.clone() }, address, key)
+            }
+            Self::ListRoles => signed::<iam::op::ListRoles>(&Default::default(), address, key),
+            Self::ListClusters => signed::<ecs::op::ListClusters>(&Default::default(), address, key),
+            Self::RegisterTaskDefinition { family } => {
+                signed::<ecs::op::RegisterTaskDefinition>(&task_definition(family, "busybox"), address, key)
+            }
+            Self::RunTask { cluster, family } => {
+                signed::<ecs::op::RunTask>(&run_task(cluster, family), address, key)
+            }
+            Self::CreateRole { prefix } => {
+                signed::<iam::op::CreateRole>(&role(&format!("{prefix}{serial:06}")), address, key)
+            }
+            Self::CreateCluster { prefix } => {
+                let name = Some(format!("{prefix}{serial:06}"));
+                let input = ecs::CreateClusterRequest { cluster_name: name, ..Default::default() };
+                signed::<ecs::op::CreateCluster>(&input, address, key)
+            }
+        }
+    }
+}
+
+/// A task definition of one small container.
+pub fn task_definition(family: &str, image: &str) -> ecs::RegisterTaskDefinitionRequest {
+    let container = ecs::ContainerDefinition {
+        name: Some("app".to_owned()),
+        image: Some(image.to_owned()),
+        memory: Some(16),
+        essential: Some(true),
+        command: Some(vec!["sleep".to_owned(), "600".to_owned()]),
+        ..Default::default()
+    };
+    ecs::RegisterTaskDefinitionRequest {
+        family: family.to_owned(),
+        container_definitions: vec![container],
+        ..Default::default()
+    }
+}
+
+/// One task of a family's newest revision.
+pub fn run_task(cluster: &str, family: &str) -> ecs::RunTaskRequest {
+    ecs::RunTaskRequest {
+        cluster: Some(cluster.to_owned()),
+        task_definition: family.to_owned(),
+        ..Default::default()
+    }
+}
+
+/// A role that tasks may assume.
+pub fn role(name: &str) -> iam::CreateRoleRequest {
+    let trust = serde_json::json!({"Version": "2012-10-17", "Statement": [{
+        "Effect": "Allow", "Principal": {"Service": "ecs-tasks.amazonaws.com"}, "Action": "sts:AssumeRole"}]});
+    iam::CreateRoleRequest {
+        role_name: name.to_owned(),
+        assume_role_policy_document: trust.to_string(),
+        ..Default::default()
+    }
+}
+
+/// A call as it goes over the wire.
+pub fn signed<O: Operation>(input: &O::Input, address: SocketAddr, key: &Key) -> Result<Vec<u8>> {
+    let ClientRequest { headers, body } = encode_request::<O>(input);
+    let mut builder = http::Request::post(format!("http://{address}/"));
+    for (name, value) in headers {
+        builder = builder.header(name, value);
+    }
+    let (mut parts, ()) = builder.body(())?.into_parts();
+    sign(&mut parts, &body, key, O::META.service.name)?;
+    let mut bytes = Vec::with_capacity(1024 + body.len());
+    bytes.extend_from_slice(b"POST / HTTP/1.1\r\n");
+    for (name, value) in &parts.headers {
+        bytes.extend_from_slice(name.as_str().as_bytes());
+        bytes.extend_from_slice(b": ");
+        bytes.extend_from_slice(value.as_bytes());
+        bytes.extend_from_slice(b"\r\n");
+    }
+    bytes.extend_from_slice(format!("content-length: {}\r\n\r\n", body.len()).as_bytes());
+    bytes.extend_from_slice(&body);
+    Ok(bytes)
+}
+
+/// Signs a request with a long-term key.
+pub fn sign(parts: &mut http::request::Parts, body: &[u8], key: &Key, service: &str) -> Result<()> {
+    let secret = Secret::new(key.secret.clone());
+    let signer =
+        Signer { access_key_id: &key.id, secret_access_key: &secret, session_token: None, region: REGION, service };
+    signer.sign(parts, body, SystemClock.now()).map_err(|error| anyhow!("a request cannot be signed: {error}"))
+}

@@ -1,0 +1,425 @@
+//! Puts an agent together, runs it, and takes it apart again.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+
+use tokio::net::TcpListener;
+use tokio::sync::{Notify, mpsc, watch};
+use tokio::task::JoinSet;
+
+use crate::audit::AuditLog;
+use crate::checkpoint::{Checkpoint, Identity};
+use crate::credentials::CredentialCache;
+use crate::endpoint::{Admission, Anyone, Endpoint, TaskMetadata, serve};
+use crate::engine::docker::DockerEngine;
+use crate::engine::process::{PROCESS_ENGINE_NOTICE, ProcessEngine};
+use crate::engine::{Engine, EngineEvent};
+use crate::network::{self, TaskNetwork};
+use crate::plane::{
+    ControlPlane, InstanceCredentialsProvider, PollEndpoints, Registration, Submitter, register,
+};
+use crate::session::{AcsSession, Handler, Peer, TcsSession};
+use crate::task::admission::{SourceAdmission, TASK_ENDPOINT_ADDRESS, TokenAdmission};
+use crate::task::environment::Surroundings;
+use crate::task::manager::{Commands, Manager, Parts};
+use crate::task::model::Known;
+use crate::task::shared::SharedTasks;
+use crate::{AgentError, Config, EngineChoice, EngineKind, InjectEndpoint, Seams, Status, TaskApi};
+
+const ENDPOINT_PORT: u16 = 80;
+const ENGINE_EVENTS_MAX: usize = 1024;
+
+/// Runs an agent until `shutdown` becomes true (or its sender is dropped), reporting its progress through `status`.
+pub async fn run(
+    mut config: Config,
+    seams: Seams,
+    status: watch::Sender<Status>,
+    shutdown: watch::Receiver<bool>,
+) -> Result<(), AgentError> {
+    let checkpoint = Checkpoint::open(&config.state_dir)?;
+    let identity = checkpoint.identity()?;
+    if identity.container_instance_arn.is_some() && identity.cluster != config.cluster {
+        return Err(AgentError::Setting(format!(
+            "{} holds the state of an agent of cluster `{}`; use another state folder for cluster `{}`",
+            config.state_dir.display(),
+            identity.cluster,
+            config.cluster
+        )));
+    }
+    let credentials = Arc::new(InstanceCredentialsProvider::new(config.credentials.clone())?);
+    let plane = ControlPlane::new(
+        &config.control_url,
+        config.region.as_str(),
+        credentials,
+        Arc::clone(&seams.clock),
+    )?;
+    let task_api = config.task_api.take();
+    let (engine, engine_events, notices) = choose_engine(&config, &seams).await?;
+    status.send_modify(|status| {
+        status.engine = Some(engine.kind());
+        status.notices = notices;
+    });
+    let ground = Ground::prepare(&config, &engine, task_api, &identity, &status).await?;
+    let agent = Agent {
+        config,
+        seams,
+        status,
+        checkpoint,
+        identity,
+        plane,
+        engine,
+        tasks: Arc::default(),
+    };
+    let outcome = agent.live(&ground, engine_events, shutdown).await;
+    agent.status.send_modify(|status| status.connected = false);
+    ground.leave(&agent.tasks).await;
+    outcome
+}
+
+async fn choose_engine(
+    config: &Config,
+    seams: &Seams,
+) -> Result<(Arc<dyn Engine>, mpsc::Receiver<EngineEvent>, Vec<String>), AgentError> {
+    let (events, receiver) = mpsc::channel(ENGINE_EVENTS_MAX);
+    let docker = match config.engine {
+        EngineChoice::Process => Err("it was not asked for".to_owned()),
+        _ if !rustix::process::geteuid().is_root() => Err("this agent does not run as root".to_owned()),
+        _ => {
+            DockerEngine::connect(
+                config.docker_host.as_deref(),
+                Arc::clone(&seams.clock),
+                events.clone(),
+            )
+            .await
+        }
+    };
+    match docker {
+        Ok(docker) => Ok((Arc::new(docker), receiver, Vec::new())),
+        Err(problem) if config.engine == EngineChoice::Docker => Err(AgentError::Docker(problem)),
+        Err(problem) => {
+            let mut notices = vec![PROCESS_ENGINE_NOTICE.to_owned()];
+            if config.engine == EngineChoice::Auto {
+                notices.push(format!("Docker is not used: {problem}"));
+            }
+            for notice in &notices {
+                tracing::warn!("{notice}");
+            }
+            let engine = ProcessEngine::new(&config.state_dir, Arc::clone(&seams.clock), events);
+            Ok((Arc::new(engine), receiver, notices))
+        }
+    }
+}
+
+/// What tasks stand on: the way to the endpoint.
+struct Ground {
+    /// Docker only.
+    network: Option<Arc<TaskNetwork>>,
+    listener: TcpListener,
+    address: SocketAddr,
+    surroundings: Surroundings,
+}
+
+impl Ground {
+    async fn prepare(
+        config: &Config,
+        engine: &Arc<dyn Engine>,
+        task_api: Option<TaskApi>,
+        identity: &Identity,
+        status: &watch::Sender<Status>,
+    ) -> Result<Self, AgentError> {
+        match engine.kind() {
+            EngineKind::Docker => Self::fenced(config, engine, task_api, status).await,
+            EngineKind::Process => {
+                network::clear_leftovers(&config.state_dir).await;
+                Self::loopback(config, identity).await
+            }
+        }
+    }
+
+    async fn fenced(
+        config: &Config,
+        engine: &Arc<dyn Engine>,
+        task_api: Option<TaskApi>,
+        status: &watch::Sender<Status>,
+    ) -> Result<Self, AgentError> {
+        let (network, notices) =
+            TaskNetwork::establish(Arc::clone(engine), &config.state_dir, config.block_imds).await?;
+        for notice in &notices {
+            tracing::info!("{notice}");
+        }
+        status.send_modify(|status| status.notices.extend(notices));
+        let network = Arc::new(network);
+        let opened = async {
+            let api_port = task_api.as_ref().map(|api| api.port);
+            if let Some(api) = task_api {
+                // Nobody may have asked for it any more; then it is closed again.
+                let _ = api.listener.send(network::listen(api.port).await?);
+            }
+            Ok((network::listen(ENDPOINT_PORT).await?, api_port))
+        };
+        match opened.await {
+            Ok((listener, api_port)) => {
+                let url = format!("http://{TASK_ENDPOINT_ADDRESS}");
+                let task_side = api_port.map(|port| format!("{url}:{port}"));
+                let surroundings = surroundings(config, EngineKind::Docker, url, task_side);
+                let address = SocketAddr::from((TASK_ENDPOINT_ADDRESS, ENDPOINT_PORT));
+                Ok(Self {
+                    network: Some(network),
+                    listener,
+                    address,
+                    surroundings,
+                })
+            }
+            Err(error) => {
+                network.remove().await;
+                Err(error)
+            }
+        }
+    }
+
+    /// At the port of the agent before, when it is free: its processes know no other.
+    async fn loopback(config: &Config, identity: &Identity) -> Result<Self, AgentError> {
+        let failed =
+            |error: std::io::Error| AgentError::Network(format!("cannot listen on loopback: {error}"));
+        let before = identity.endpoint_port.unwrap_or(0);
+        let listener = match TcpListener::bind((Ipv4Addr::LOCALHOST, before)).await {
+            Ok(listener) => listener,
+            Err(_) => TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
+                .await
+                .map_err(failed)?,
+        };
+        let address = listener.local_addr().map_err(failed)?;
+        let task_side = Some(config.control_url.clone());
+        let surroundings = surroundings(
+            config,
+            EngineKind::Process,
+            format!("http://{address}"),
+            task_side,
+        );
+        Ok(Self {
+            network: None,
+            listener,
+            address,
+            surroundings,
+        })
+    }
+
+    /// Takes address and fence away, unless tasks outlive the agent: they keep both.
+    async fn leave(self, tasks: &SharedTasks) {
+        drop(self.listener);
+        let Some(network) = self.network else { return };
+        if tasks.all().iter().any(|task| task.known() == Known::Running) {
+            tracing::info!("tasks go on running; the task network stays for them and the next agent");
+        } else {
+            network.remove().await;
+        }
+    }
+}
+
+fn surroundings(
+    config: &Config,
+    kind: EngineKind,
+    endpoint_url: String,
+    task_side: Option<String>,
+) -> Surroundings {
+    let api_url = match &config.inject_endpoint {
+        InjectEndpoint::Off => None,
+        InjectEndpoint::TaskSide => task_side,
+        InjectEndpoint::Url(url) => Some(url.clone()),
+    };
+    Surroundings {
+        kind,
+        cluster: config.cluster.clone(),
+        region: config.region.as_str().to_owned(),
+        endpoint_url,
+        api_url,
+        block_imds: config.block_imds,
+    }
+}
+
+/// A configured agent with its engine.
+struct Agent {
+    config: Config,
+    seams: Seams,
+    status: watch::Sender<Status>,
+    checkpoint: Checkpoint,
+    identity: Identity,
+    plane: ControlPlane,
+    engine: Arc<dyn Engine>,
+    tasks: Arc<SharedTasks>,
+}
+
+impl Agent {
+    /// Serves, registers, converses; until the shutdown or an error nothing heals.
+    async fn live(
+        &self,
+        ground: &Ground,
+        engine_events: mpsc::Receiver<EngineEvent>,
+        shutdown: watch::Receiver<bool>,
+    ) -> Result<(), AgentError> {
+        let mut background = JoinSet::new();
+        let shared = Shared::new(&self.plane, &self.seams);
+        let (ready, network_ready) = watch::channel(true);
+        let manager = self.manager(ground, &shared, engine_events, network_ready)?;
+        if let Some(network) = &ground.network {
+            let (network, changed) = (Arc::clone(network), Arc::clone(&shared.networks_changed));
+            background.spawn(async move { network.keep(ready, changed).await });
+        }
+        let (commands, command_receiver) = Manager::channel();
+        let managed = manager.run(command_receiver, shutdown, self.config.stop_tasks_on_shutdown);
+        tokio::select! {
+            ended = managed => ended,
+            ended = self.converse(ground, &shared, commands) => ended,
+        }
+    }
+
+    fn manager(
+        &self,
+        ground: &Ground,
+        shared: &Shared,
+        engine_events: mpsc::Receiver<EngineEvent>,
+        network_ready: watch::Receiver<bool>,
+    ) -> Result<Manager, AgentError> {
+        Manager::new(Parts {
+            clock: Arc::clone(&self.seams.clock),
+            random: Arc::clone(&self.seams.random),
+            engine: Arc::clone(&self.engine),
+            engine_events,
+            cache: Arc::clone(&shared.cache),
+            checkpoint: self.checkpoint.clone(),
+            tasks: Arc::clone(&self.tasks),
+            submit: Arc::clone(&shared.submitter) as Arc<_>,
+            surroundings: ground.surroundings.clone(),
+            network_ready,
+            networks_changed: Arc::clone(&shared.networks_changed),
+            stop_timeout: self.config.stop_timeout,
+            cleanup_wait: self.config.cleanup_wait,
+        })
+    }
+
+    /// The endpoint answers from the start: tasks that outlived the last agent ask it while this one registers.
+    async fn converse(&self, ground: &Ground, shared: &Shared, commands: Commands) -> Result<(), AgentError> {
+        let path = &self.config.audit_log;
+        let audit =
+            AuditLog::open(path, &self.config.cluster, Arc::clone(&self.seams.clock)).map_err(|source| {
+                AgentError::File {
+                    path: path.clone(),
+                    source,
+                }
+            })?;
+        let audit = Arc::new(audit);
+        let metadata = Arc::new(TaskMetadata::new(
+            Arc::clone(&self.tasks),
+            ground.surroundings.clone(),
+        ));
+        let endpoint = self.endpoint(shared, Arc::clone(&audit), Arc::clone(&metadata));
+        self.status
+            .send_modify(|status| status.credentials_endpoint = Some(ground.address));
+        let sessions = async {
+            let registered = self.register(ground.address.port()).await?;
+            audit.set_instance(&registered.container_instance_arn);
+            metadata.set_availability_zone(registered.availability_zone);
+            self.hold_sessions(&registered.container_instance_arn, shared, commands)
+                .await;
+            Ok(())
+        };
+        tokio::select! {
+            () = serve(endpoint, &ground.listener) => Ok(()),
+            ended = sessions => ended,
+        }
+    }
+
+    fn endpoint(&self, shared: &Shared, audit: Arc<AuditLog>, metadata: Arc<TaskMetadata>) -> Arc<Endpoint> {
+        let admission: Arc<dyn Admission> = match self.engine.kind() {
+            EngineKind::Process => Arc::new(TokenAdmission(Arc::clone(&self.tasks))),
+            EngineKind::Docker if self.config.compat => Arc::new(Anyone),
+            EngineKind::Docker => Arc::new(SourceAdmission::new(
+                Arc::clone(&self.tasks),
+                Arc::clone(&self.engine),
+            )),
+        };
+        let cache = Arc::clone(&shared.cache);
+        Arc::new(Endpoint::new(
+            cache,
+            audit,
+            admission,
+            metadata,
+            self.config.rate_limit,
+            self.config.compat,
+        ))
+    }
+
+    async fn register(&self, endpoint_port: u16) -> Result<Registration, AgentError> {
+        let known = self.identity.container_instance_arn.as_deref();
+        let random = self.seams.random.as_ref();
+        let registered = register(&self.plane, &self.config, self.engine.kind(), known, random).await?;
+        self.checkpoint.save_identity(&Identity {
+            cluster: self.config.cluster.clone(),
+            container_instance_arn: Some(registered.container_instance_arn.clone()),
+            endpoint_port: (self.engine.kind() == EngineKind::Process).then_some(endpoint_port),
+        })?;
+        tracing::info!(
+            container_instance = registered.container_instance_arn,
+            "registered"
+        );
+        let arn = registered.container_instance_arn.clone();
+        self.status
+            .send_modify(|status| status.container_instance_arn = Some(arn));
+        Ok(registered)
+    }
+
+    async fn hold_sessions(&self, container_instance_arn: &str, shared: &Shared, commands: Commands) {
+        let (cluster, seams) = (&self.config.cluster, &self.seams);
+        let peer = Peer {
+            plane: self.plane.clone(),
+            endpoints: Arc::new(PollEndpoints::new(
+                self.plane.clone(),
+                cluster,
+                container_instance_arn,
+            )),
+            cluster: cluster.clone(),
+            container_instance_arn: container_instance_arn.to_owned(),
+            docker_version: self.engine.version(),
+            clock: Arc::clone(&seams.clock),
+            random: Arc::clone(&seams.random),
+        };
+        let submit = Arc::clone(&shared.submitter) as Arc<_>;
+        let (active, is_active) = watch::channel(true);
+        let acs = AcsSession {
+            peer: peer.clone(),
+            handler: Handler::new(cluster, Arc::clone(&seams.random), commands, submit),
+            cache: Arc::clone(&shared.cache),
+            status: self.status.clone(),
+            connected: Arc::clone(&shared.connected),
+            active,
+        };
+        let tcs = TcsSession {
+            peer,
+            tasks: Arc::clone(&self.tasks),
+            since: seams.clock.now(),
+            active: is_active,
+        };
+        tokio::join!(acs.run(), tcs.run());
+    }
+}
+
+/// What the parts of a running agent share.
+struct Shared {
+    cache: Arc<CredentialCache>,
+    submitter: Arc<Submitter>,
+    connected: Arc<Notify>,
+    networks_changed: Arc<Notify>,
+}
+
+impl Shared {
+    fn new(plane: &ControlPlane, seams: &Seams) -> Self {
+        let connected = Arc::new(Notify::new());
+        let submitter = Submitter::new(plane.clone(), Arc::clone(&seams.random), Arc::clone(&connected));
+        Self {
+            cache: Arc::default(),
+            submitter: Arc::new(submitter),
+            connected,
+            networks_changed: Arc::default(),
+        }
+    }
+}

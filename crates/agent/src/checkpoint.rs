@@ -1,0 +1,150 @@
+//! What survives the agent: who it is and which tasks it runs. No secret is ever written here; credentials come again
+//! over ACS (agent.md 1.4).
+
+use std::fs;
+use std::io::{self, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use crate::AgentError;
+use crate::task::model::{Task, id_of};
+
+/// Who the agent is.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub(crate) struct Identity {
+    /// As configured when it registered.
+    pub(crate) cluster: String,
+    pub(crate) container_instance_arn: Option<String>,
+    /// Loopback port that running process tasks know as their credentials endpoint.
+    pub(crate) endpoint_port: Option<u16>,
+}
+
+/// The folder of saved state.
+#[derive(Debug, Clone)]
+pub(crate) struct Checkpoint {
+    folder: PathBuf,
+}
+
+impl Checkpoint {
+    /// Makes the folders, for the owner's eyes only.
+    pub(crate) fn open(state_dir: &Path) -> Result<Self, AgentError> {
+        let folder = state_dir.join("checkpoint");
+        let tasks = folder.join("tasks");
+        fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(&tasks)
+            .map_err(|source| AgentError::File { path: tasks, source })?;
+        Ok(Self { folder })
+    }
+
+    /// The saved identity; the default at the first start.
+    pub(crate) fn identity(&self) -> Result<Identity, AgentError> {
+        Ok(read(&self.identity_path())?.unwrap_or_default())
+    }
+
+    /// Saves the identity.
+    pub(crate) fn save_identity(&self, identity: &Identity) -> Result<(), AgentError> {
+        write(&self.identity_path(), identity)
+    }
+
+    /// All saved tasks.
+    pub(crate) fn tasks(&self) -> Result<Vec<Task>, AgentError> {
+        let folder = self.folder.join("tasks");
+        let listed = fs::read_dir(&folder).and_then(Iterator::collect::<io::Result<Vec<_>>>);
+        let entries = listed.map_err(|source| AgentError::File { path: folder, source })?;
+        let paths = entries.into_iter().map(|entry| entry.path());
+        let saved = paths.filter(|path| path.extension().is_some_and(|extension| extension == "json"));
+        saved.filter_map(|path| read(&path).transpose()).collect()
+    }
+
+    /// Saves a task.
+    pub(crate) fn save_task(&self, task: &Task) -> Result<(), AgentError> {
+        write(&self.task_path(&task.arn), task)
+    }
+
+    /// Forgets a task.
+    pub(crate) fn remove_task(&self, arn: &str) -> Result<(), AgentError> {
+        let path = self.task_path(arn);
+        match fs::remove_file(&path) {
+            Err(source) if source.kind() != io::ErrorKind::NotFound => Err(AgentError::File { path, source }),
+            _ => Ok(()),
+        }
+    }
+
+    fn identity_path(&self) -> PathBuf {
+        self.folder.join("agent.json")
+    }
+
+    fn task_path(&self, arn: &str) -> PathBuf {
+        self.folder.join("tasks").join(format!("{}.json", id_of(arn)))
+    }
+}
+
+fn read<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, AgentError> {
+    let file_error = |source| AgentError::File {
+        path: path.to_owned(),
+        source,
+    };
+    let bytes = match fs::read(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        bytes => bytes.map_err(file_error)?,
+    };
+    serde_json::from_slice(&bytes).map(Some).map_err(|error| {
+        file_error(io::Error::new(
+            io::ErrorKind::InvalidData,
+            format!("{error}; remove it to start without it"),
+        ))
+    })
+}
+
+/// Whole or not at all: a new file, flushed, then renamed over the old one.
+fn write<T: Serialize>(path: &Path, value: &T) -> Result<(), AgentError> {
+    let attempt = || {
+        let draft = path.with_extension("new");
+        let mut file = fs::OpenOptions::new()
+            .create(true)
+            .write(true)
+            .truncate(true)
+            .mode(0o600)
+            .open(&draft)?;
+        file.write_all(&serde_json::to_vec(value)?)?;
+        file.sync_data()?;
+        fs::rename(&draft, path)
+    };
+    attempt().map_err(|source| AgentError::File {
+        path: path.to_owned(),
+        source,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_saved_comes_back_and_what_is_torn_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let checkpoint = Checkpoint::open(folder.path()).unwrap();
+        assert_eq!(checkpoint.identity().unwrap(), Identity::default());
+        let identity = Identity {
+            cluster: "probe".into(),
+            ..Identity::default()
+        };
+        checkpoint.save_identity(&identity).unwrap();
+        assert_eq!(
+            Checkpoint::open(folder.path()).unwrap().identity().unwrap(),
+            identity
+        );
+        let path = folder.path().join("checkpoint/agent.json");
+        fs::write(&path, "{\"cluster\":").unwrap();
+        let error = checkpoint.identity().unwrap_err().to_string();
+        assert!(
+            error.contains("agent.json") && error.contains("remove it"),
+            "{error}"
+        );
+    }
+}

@@ -1,0 +1,178 @@
+//! One signed call.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::header::{CONTENT_LENGTH, USER_AGENT};
+use http::request::Parts;
+use http::uri::Scheme;
+use http::{HeaderName, HeaderValue, Method, Request, Uri};
+use http_body_util::{BodyExt as _, Full, Limited};
+use hyper::body::Bytes;
+use hyper_util::rt::TokioIo;
+use portcullis_core::Clock;
+use portcullis_wire::sigv4::Signer;
+use portcullis_wire::{ClientError, Operation, decode_reply, encode_request};
+use thiserror::Error;
+use tokio::net::TcpStream;
+
+use super::InstanceCredentialsProvider;
+use crate::AgentError;
+
+const SIGNING_NAME: &str = "ecs";
+const CALL_TIME_MAX: Duration = Duration::from_secs(15);
+const REPLY_BYTES_MAX: usize = 1024 * 1024;
+
+/// How the agent names itself.
+pub(crate) const AGENT_VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// A call that came to nothing.
+#[derive(Debug, Error)]
+pub(crate) enum CallError {
+    /// The control plane did not answer, or not in time.
+    #[error("the control plane does not answer: {0}")]
+    Unreachable(String),
+    /// It answered an error.
+    #[error(transparent)]
+    Refused(#[from] ClientError),
+}
+
+/// The control plane, as the container instance sees it.
+#[derive(Debug, Clone)]
+pub(crate) struct ControlPlane {
+    url: Uri,
+    region: String,
+    credentials: Arc<InstanceCredentialsProvider>,
+    clock: Arc<dyn Clock>,
+}
+
+impl ControlPlane {
+    /// The control plane at `url`.
+    pub(crate) fn new(
+        url: &str,
+        region: &str,
+        credentials: Arc<InstanceCredentialsProvider>,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, AgentError> {
+        let parsed: Uri = url
+            .parse()
+            .map_err(|_| AgentError::Setting(format!("`{url}` is not a URL")))?;
+        if parsed.scheme() != Some(&Scheme::HTTP) || parsed.authority().is_none() {
+            return Err(AgentError::Setting(format!(
+                "the control plane's address must be http://host:port, not `{url}`"
+            )));
+        }
+        Ok(Self {
+            url: parsed,
+            region: region.to_owned(),
+            credentials,
+            clock,
+        })
+    }
+
+    /// Calls an operation.
+    pub(crate) async fn call<O: Operation>(&self, input: &O::Input) -> Result<O::Output, CallError> {
+        let request = encode_request::<O>(input);
+        let unreachable = |error: &dyn std::fmt::Display| CallError::Unreachable(error.to_string());
+        let mut message = Request::new(());
+        *message.method_mut() = Method::POST;
+        *message.uri_mut() = Uri::from_static("/");
+        let (mut parts, ()) = message.into_parts();
+        let authority = self.url.authority().map(ToString::to_string).unwrap_or_default();
+        let agent = format!("Portcullis ECS Agent - v{AGENT_VERSION} (linux)");
+        let fixed = [
+            ("host", authority),
+            (USER_AGENT.as_str(), agent),
+            (CONTENT_LENGTH.as_str(), request.body.len().to_string()),
+        ];
+        for (name, value) in fixed.into_iter().chain(request.headers) {
+            let value = HeaderValue::try_from(value).map_err(|error| unreachable(&error))?;
+            parts.headers.insert(HeaderName::from_static(name), value);
+        }
+        self.sign(&mut parts, &request.body)
+            .map_err(|error| unreachable(&error))?;
+        let exchange = exchange(
+            &self.url,
+            Request::from_parts(parts, Full::new(Bytes::from(request.body))),
+        );
+        match tokio::time::timeout(CALL_TIME_MAX, exchange).await {
+            Err(_) => Err(unreachable(&format_args!(
+                "no reply within {} s",
+                CALL_TIME_MAX.as_secs()
+            ))),
+            Ok(Err(error)) => Err(unreachable(&error)),
+            Ok(Ok((status, body))) => Ok(decode_reply::<O>(status, &body)?),
+        }
+    }
+
+    /// Signs as the container instance, for now.
+    pub(crate) fn sign(&self, parts: &mut Parts, body: &[u8]) -> Result<(), AgentError> {
+        let credentials = self.credentials.current();
+        let signer = Signer {
+            access_key_id: &credentials.access_key_id,
+            secret_access_key: &credentials.secret_access_key,
+            session_token: credentials.session_token.as_ref(),
+            region: &self.region,
+            service: SIGNING_NAME,
+        };
+        signer
+            .sign(parts, body, self.clock.now())
+            .map_err(|error| AgentError::Credentials(error.to_string()))
+    }
+}
+
+type Failure = Box<dyn std::error::Error + Send + Sync>;
+
+async fn exchange(url: &Uri, request: Request<Full<Bytes>>) -> Result<(u16, Bytes), Failure> {
+    let stream = connect(url).await?;
+    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
+    let answer = async {
+        let response = sender.send_request(request).await?;
+        let status = response.status().as_u16();
+        let body = Limited::new(response.into_body(), REPLY_BYTES_MAX)
+            .collect()
+            .await?
+            .to_bytes();
+        Ok::<_, Failure>((status, body))
+    };
+    tokio::pin!(answer);
+    tokio::select! {
+        answer = &mut answer => answer,
+        ended = connection => {
+            ended?;
+            answer.await
+        }
+    }
+}
+
+/// A connection to the host and port of a URL.
+pub(super) async fn connect(url: &Uri) -> std::io::Result<TcpStream> {
+    let host = url.host().unwrap_or_default().trim_matches(['[', ']']);
+    let stream = TcpStream::connect((host, url.port_u16().unwrap_or(80))).await?;
+    stream.set_nodelay(true)?;
+    Ok(stream)
+}
+
+#[cfg(test)]
+mod tests {
+    use portcullis_core::{Secret, SystemClock};
+
+    use super::*;
+    use crate::{CredentialsSource, InstanceCredentials};
+
+    #[test]
+    fn only_plain_http_addresses_are_taken() {
+        let credentials = InstanceCredentials {
+            access_key_id: "AK".into(),
+            secret_access_key: Secret::new("sk"),
+            session_token: None,
+        };
+        let provider =
+            Arc::new(InstanceCredentialsProvider::new(CredentialsSource::Static(credentials)).unwrap());
+        let new = |url| ControlPlane::new(url, "us-east-1", Arc::clone(&provider), Arc::new(SystemClock));
+        assert!(new("http://127.0.0.1:4566").is_ok());
+        for bad in ["https://127.0.0.1", "127.0.0.1:4566", "", "http://"] {
+            assert!(matches!(new(bad), Err(AgentError::Setting(_))), "{bad}");
+        }
+    }
+}

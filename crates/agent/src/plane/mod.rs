@@ -1,0 +1,17 @@
+//! Calls to the control plane: the public JSON 1.1 API and the two websockets, signed as the container instance.
+
+pub(crate) mod backoff;
+mod capabilities;
+mod client;
+mod instance_credentials;
+mod poll;
+mod register;
+mod socket;
+mod submit;
+
+pub(crate) use client::{AGENT_VERSION, CallError, ControlPlane};
+pub(crate) use instance_credentials::InstanceCredentialsProvider;
+pub(crate) use poll::PollEndpoints;
+pub(crate) use register::{Registration, register};
+pub(crate) use socket::{Refusal, Socket, open};
+pub(crate) use submit::Submitter;

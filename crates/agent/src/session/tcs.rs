@@ -1,0 +1,245 @@
+//! The TCS websocket (agent.md 5.3): every frame of ours is a block of signed headers, a blank line, then the JSON.
+//! What is sent is the sign of life, the engine's status and container health; resource use is not measured yet.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::{SinkExt as _, StreamExt as _};
+use http::{Method, Request, Uri};
+use portcullis_api::acs;
+use portcullis_core::{Timestamp, uuid};
+use portcullis_wire::encode_frame;
+use tokio::sync::watch;
+use tokio::time::{Instant, MissedTickBehavior};
+use tokio_tungstenite::tungstenite::Message;
+
+use super::{End, Peer, STABLE_AFTER, TOO_SHORT, end_of, end_of_close};
+use crate::plane::backoff::{Backoff, between};
+use crate::plane::{ControlPlane, Refusal, Socket, open};
+use crate::task::model::{Known, Task};
+use crate::task::shared::SharedTasks;
+
+const PUBLISH_INTERVAL: Duration = Duration::from_secs(20);
+/// Tasks in one message.
+const TASKS_MAX: usize = 10;
+
+/// The loop around the websocket.
+#[derive(Debug)]
+pub(crate) struct TcsSession {
+    pub(crate) peer: Peer,
+    pub(crate) tasks: Arc<SharedTasks>,
+    /// When the agent began: since then the engine is fine.
+    pub(crate) since: Timestamp,
+    pub(crate) active: watch::Receiver<bool>,
+}
+
+impl TcsSession {
+    /// Runs until dropped.
+    pub(crate) async fn run(mut self) {
+        let mut backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(60), 1.5);
+        while self.active.wait_for(|active| *active).await.is_ok() {
+            match self.connect().await {
+                Ok((socket, uri)) => {
+                    let opened = Instant::now();
+                    let end = self.converse(socket, &uri).await;
+                    tracing::info!(?end, "TCS connection ended");
+                    if opened.elapsed() >= STABLE_AFTER {
+                        backoff.reset();
+                    }
+                    if end == End::Valid && opened.elapsed() >= TOO_SHORT {
+                        continue;
+                    }
+                }
+                Err(refusal) => tracing::warn!(%refusal, "TCS cannot be reached"),
+            }
+            tokio::time::sleep(backoff.pause(self.peer.random.as_ref())).await;
+        }
+    }
+
+    async fn connect(&self) -> Result<(Socket, Uri), Refusal> {
+        let endpoints = self
+            .peer
+            .endpoints
+            .get()
+            .await
+            .map_err(|error| Refusal::Unreachable(error.to_string()))?;
+        let query = [
+            ("agentHash", "portcullis".to_owned()),
+            ("agentVersion", crate::plane::AGENT_VERSION.to_owned()),
+            ("cluster", self.peer.cluster.clone()),
+            ("containerInstance", self.peer.container_instance_arn.clone()),
+            ("dockerVersion", self.peer.docker_version.clone()),
+        ];
+        open(&self.peer.plane, &endpoints.tcs, &query).await
+    }
+
+    async fn converse(&mut self, mut socket: Socket, uri: &Uri) -> End {
+        let minute = Duration::from_secs(60);
+        let mut ticker = tokio::time::interval(PUBLISH_INTERVAL);
+        ticker.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut status_due = true;
+        let mut active = self.active.clone();
+        let silence = tokio::time::sleep(between(minute, minute, self.peer.random.as_ref()));
+        tokio::pin!(silence);
+        loop {
+            tokio::select! {
+                _ = ticker.tick() => {
+                    for frame in self.frames(std::mem::take(&mut status_due)) {
+                        let Some(signed) = signed_frame(&self.peer.plane, uri, &frame) else { return End::Broken };
+                        if let Err(error) = socket.send(Message::text(signed)).await {
+                            return end_of(&error);
+                        }
+                    }
+                }
+                message = socket.next() => match message {
+                    None => return End::Valid,
+                    Some(Err(error)) => return end_of(&error),
+                    Some(Ok(Message::Close(frame))) => return end_of_close(frame.map(|frame| frame.code.into())),
+                    Some(Ok(_)) => silence.as_mut().reset(Instant::now() + between(minute, minute, self.peer.random.as_ref())),
+                },
+                () = &mut silence => return End::Valid,
+                () = deactivated(&mut active) => return End::Valid,
+            }
+        }
+    }
+
+    fn frames(&self, status_due: bool) -> Vec<String> {
+        let tasks = self.tasks.all();
+        let idle = !tasks.iter().any(|task| task.known() == Known::Running);
+        let mut frames = vec![encode_frame(&self.metrics(idle))];
+        let checked: Vec<_> = tasks.iter().filter_map(|task| health(task)).collect();
+        let count = checked.chunks(TASKS_MAX).len();
+        frames.extend(
+            checked
+                .chunks(TASKS_MAX)
+                .enumerate()
+                .map(|(index, tasks)| self.health(tasks, index + 1 == count)),
+        );
+        if status_due {
+            frames.push(encode_frame(&self.instance_status()));
+        }
+        frames
+    }
+
+    fn metrics(&self, idle: bool) -> acs::PublishMetricsRequest {
+        acs::PublishMetricsRequest {
+            metadata: acs::MetricsMetadata {
+                cluster: Some(self.peer.cluster.clone()),
+                container_instance: Some(self.peer.container_instance_arn.clone()),
+                fin: Some(true),
+                idle: Some(idle),
+                message_id: Some(uuid(self.peer.random.as_ref())),
+            },
+            task_metrics: None,
+            timestamp: Some(self.peer.clock.now()),
+        }
+    }
+
+    fn health(&self, tasks: &[acs::TaskHealth], fin: bool) -> String {
+        encode_frame(&acs::PublishHealthRequest {
+            metadata: acs::HealthMetadata {
+                cluster: Some(self.peer.cluster.clone()),
+                container_instance: Some(self.peer.container_instance_arn.clone()),
+                fin: Some(fin),
+                message_id: Some(uuid(self.peer.random.as_ref())),
+            },
+            tasks: Some(tasks.to_vec()),
+            timestamp: Some(self.peer.clock.now()),
+        })
+    }
+
+    fn instance_status(&self) -> acs::PublishInstanceStatusRequest {
+        acs::PublishInstanceStatusRequest {
+            metadata: acs::InstanceStatusMetadata {
+                cluster: Some(self.peer.cluster.clone()),
+                container_instance: Some(self.peer.container_instance_arn.clone()),
+                request_id: Some(uuid(self.peer.random.as_ref())),
+            },
+            statuses: Some(vec![acs::InstanceStatus {
+                r#type: Some("ContainerRuntime".to_owned()),
+                status: Some("OK".to_owned()),
+                last_updated: Some(self.peer.clock.now()),
+                last_status_change: Some(self.since),
+            }]),
+            timestamp: Some(self.peer.clock.now()),
+        }
+    }
+}
+
+async fn deactivated(active: &mut watch::Receiver<bool>) {
+    let _ = active.wait_for(|active| !*active).await;
+}
+
+/// The containers of a task that have a health check.
+fn health(task: &Task) -> Option<acs::TaskHealth> {
+    let containers: Vec<_> = task
+        .containers
+        .iter()
+        .filter(|container| container.definition.health_check && container.known == Known::Running)
+        .map(|container| acs::ContainerHealth {
+            container_name: Some(container.definition.name.clone()),
+            health_status: Some(container.health.word().to_owned()),
+            status_since: container.health_since.or(container.started_at),
+        })
+        .collect();
+    (!containers.is_empty()).then(|| acs::TaskHealth {
+        task_arn: Some(task.arn.clone()),
+        task_definition_family: Some(task.family.clone()),
+        task_definition_version: Some(task.version.clone()),
+        containers: Some(containers),
+    })
+}
+
+/// The frame behind its headers: a GET of the websocket's URL, signed over the JSON.
+fn signed_frame(plane: &ControlPlane, uri: &Uri, json: &str) -> Option<String> {
+    let (mut parts, ()) = Request::builder()
+        .method(Method::GET)
+        .uri(uri.clone())
+        .body(())
+        .ok()?
+        .into_parts();
+    if let Err(error) = plane.sign(&mut parts, json.as_bytes()) {
+        tracing::error!(%error, "telemetry cannot be signed");
+        return None;
+    }
+    let mut frame = String::new();
+    for (shown, name) in [
+        ("Authorization", "authorization"),
+        ("Host", "host"),
+        ("X-Amz-Date", "x-amz-date"),
+        ("X-Amz-Security-Token", "x-amz-security-token"),
+    ] {
+        if let Some(value) = parts.headers.get(name).and_then(|value| value.to_str().ok()) {
+            frame.push_str(&format!("{shown}: {value}\r\n"));
+        }
+    }
+    Some(format!("{frame}\r\n{json}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use portcullis_core::{FixedClock, Secret};
+
+    use super::*;
+    use crate::plane::InstanceCredentialsProvider;
+    use crate::{CredentialsSource, InstanceCredentials};
+
+    #[test]
+    fn agent_5_3_a_frame_is_signed_headers_a_blank_line_and_the_json() {
+        let credentials = InstanceCredentials {
+            access_key_id: "AKIDEXAMPLE".into(),
+            secret_access_key: Secret::new("sk"),
+            session_token: Some(Secret::new("tok")),
+        };
+        let provider = InstanceCredentialsProvider::new(CredentialsSource::Static(credentials)).unwrap();
+        let clock = Arc::new(FixedClock::at(Timestamp::from_seconds(1_795_304_278)));
+        let plane =
+            ControlPlane::new("http://127.0.0.1:8000", "us-west-2", Arc::new(provider), clock).unwrap();
+        let uri = "ws://127.0.0.1:8000/tcs/ws?cluster=probe".parse().unwrap();
+        insta::assert_snapshot!(
+            signed_frame(&plane, &uri, "{\"type\":\"X\",\"message\":{}}")
+                .unwrap()
+                .replace('\r', "<CR>")
+        );
+    }
+}

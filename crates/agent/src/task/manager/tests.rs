@@ -1,0 +1,463 @@
+//! The loop against an engine and a control plane made of memory. Time stands still unless a test moves it.
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::Mutex;
+
+use portcullis_core::{FixedClock, Secret, SeededRandom};
+use tokio::sync::Notify;
+use tokio::task::JoinHandle;
+
+use super::super::plan::tests::{container, task};
+use super::*;
+use crate::EngineKind;
+use crate::engine::{ContainerRef, Exit, Facts, Launch};
+
+const ARN: &str = "arn:aws:ecs:us-west-2:111122223333:task/probe/aaaa";
+
+#[derive(Default)]
+struct FakeEngine {
+    containers: Mutex<HashMap<String, Observed>>,
+    refusals: Mutex<HashMap<String, EngineError>>,
+    log: Mutex<Vec<String>>,
+}
+
+impl FakeEngine {
+    fn set(&self, name: &str, seen: Observed) {
+        self.containers.lock().unwrap().insert(name.to_owned(), seen);
+    }
+
+    fn log(&self) -> Vec<String> {
+        self.log.lock().unwrap().clone()
+    }
+
+    fn note(&self, line: String) -> Option<EngineError> {
+        let refusal = self.refusals.lock().unwrap().remove(&line);
+        self.log.lock().unwrap().push(line);
+        refusal
+    }
+}
+
+fn running(name: &str) -> Observed {
+    let facts = Facts {
+        runtime_id: format!("id-{name}"),
+        addresses: vec!["172.17.0.2".parse().unwrap()],
+        ..Facts::default()
+    };
+    Observed::Running(facts)
+}
+
+fn exited(name: &str, code: i32) -> Observed {
+    Observed::Exited(Exit {
+        runtime_id: format!("id-{name}"),
+        code: Some(code),
+        ..Exit::default()
+    })
+}
+
+impl Engine for FakeEngine {
+    fn kind(&self) -> EngineKind {
+        EngineKind::Docker
+    }
+
+    fn version(&self) -> String {
+        "fake".into()
+    }
+
+    fn launch<'a>(&'a self, launch: &'a Launch) -> BoxFuture<'a, Result<Launched, EngineError>> {
+        Box::pin(async {
+            let name = &launch.container.docker_name;
+            if let Some(error) = self.note(format!("launch {name}")) {
+                return Err(error);
+            }
+            self.containers
+                .lock()
+                .unwrap()
+                .entry(name.clone())
+                .or_insert_with(|| running(name));
+            Ok(Launched {
+                runtime_id: format!("id-{name}"),
+                pulled: None,
+            })
+        })
+    }
+
+    fn stop<'a>(
+        &'a self,
+        container: &'a ContainerRef,
+        timeout: Duration,
+    ) -> BoxFuture<'a, Result<(), EngineError>> {
+        Box::pin(async move {
+            let name = &container.docker_name;
+            if let Some(error) = self.note(format!("stop {name} {}", timeout.as_secs())) {
+                return Err(error);
+            }
+            self.set(name, exited(name, 143));
+            Ok(())
+        })
+    }
+
+    fn inspect<'a>(&'a self, container: &'a ContainerRef) -> BoxFuture<'a, Result<Observed, EngineError>> {
+        let seen = self
+            .containers
+            .lock()
+            .unwrap()
+            .get(&container.docker_name)
+            .cloned()
+            .unwrap_or(Observed::Missing);
+        Box::pin(std::future::ready(Ok(seen)))
+    }
+
+    fn remove<'a>(&'a self, container: &'a ContainerRef) -> BoxFuture<'a, Result<(), EngineError>> {
+        self.note(format!("remove {}", container.docker_name));
+        Box::pin(std::future::ready(Ok(())))
+    }
+
+    fn bridges(&self) -> BoxFuture<'_, Result<Vec<String>, EngineError>> {
+        Box::pin(std::future::ready(Ok(Vec::new())))
+    }
+}
+
+struct Recorder(mpsc::UnboundedSender<String>);
+
+impl Submit for Recorder {
+    fn submit(&self, change: SubmitTaskStateChangeRequest) -> BoxFuture<'_, ()> {
+        let containers = change.containers.into_iter().flatten().map(|container| {
+            let exit = container
+                .exit_code
+                .map(|code| format!("({code})"))
+                .unwrap_or_default();
+            let reason = container
+                .reason
+                .map(|reason| format!(" {reason}"))
+                .unwrap_or_default();
+            format!(
+                " {}={}{exit}{reason}",
+                container.container_name.unwrap(),
+                container.status.unwrap()
+            )
+        });
+        self.0
+            .send(format!(
+                "{}:{}",
+                change.status.unwrap(),
+                containers.collect::<String>()
+            ))
+            .unwrap();
+        Box::pin(std::future::ready(()))
+    }
+}
+
+struct Rig {
+    engine: Arc<FakeEngine>,
+    events: mpsc::Sender<EngineEvent>,
+    commands: Commands,
+    reports: mpsc::UnboundedReceiver<String>,
+    cache: Arc<CredentialCache>,
+    tasks: Arc<SharedTasks>,
+    clock: Arc<FixedClock>,
+    ready: watch::Sender<bool>,
+    shutdown: watch::Sender<bool>,
+    running: JoinHandle<Result<(), AgentError>>,
+}
+
+impl Rig {
+    fn new(folder: &Path, engine: Arc<FakeEngine>) -> Self {
+        Self::with(folder, engine, true)
+    }
+
+    fn with(folder: &Path, engine: Arc<FakeEngine>, stop_all: bool) -> Self {
+        let (events, engine_events) = mpsc::channel(16);
+        let (report, reports) = mpsc::unbounded_channel();
+        let (ready, network_ready) = watch::channel(true);
+        let (shutdown, ending) = watch::channel(false);
+        let clock = Arc::new(FixedClock::at(Timestamp::from_seconds(1_000)));
+        let (cache, tasks): (Arc<CredentialCache>, Arc<SharedTasks>) = Default::default();
+        let surroundings = Surroundings {
+            kind: EngineKind::Docker,
+            cluster: "probe".into(),
+            region: "us-west-2".into(),
+            endpoint_url: "http://169.254.170.2".into(),
+            api_url: None,
+            block_imds: true,
+        };
+        let manager = Manager::new(Parts {
+            clock: Arc::clone(&clock) as Arc<_>,
+            random: Arc::new(SeededRandom::new(1)),
+            engine: Arc::clone(&engine) as Arc<_>,
+            engine_events,
+            cache: Arc::clone(&cache),
+            checkpoint: Checkpoint::open(folder).unwrap(),
+            tasks: Arc::clone(&tasks),
+            submit: Arc::new(Recorder(report)),
+            surroundings,
+            network_ready,
+            networks_changed: Arc::new(Notify::new()),
+            stop_timeout: Duration::from_secs(30),
+            cleanup_wait: Duration::from_secs(60),
+        });
+        let (commands, receiver) = Manager::channel();
+        let running = tokio::spawn(manager.unwrap().run(receiver, ending, stop_all));
+        Self {
+            engine,
+            events,
+            commands,
+            reports,
+            cache,
+            tasks,
+            clock,
+            ready,
+            shutdown,
+            running,
+        }
+    }
+
+    async fn accept(&self, task: Task) {
+        let credentials = RoleCredentials {
+            id: "CRED".into(),
+            role_arn: "role".into(),
+            access_key_id: "AK".into(),
+            secret_access_key: Secret::new("canary-secret"),
+            session_token: Secret::new("canary-token"),
+            expiration: "soon".into(),
+        };
+        let (saved, is_saved) = oneshot::channel();
+        let incoming = Incoming {
+            task,
+            credentials: vec![(RoleKind::TaskApplication, credentials)],
+        };
+        self.commands
+            .send(Command::Accept(vec![incoming], saved))
+            .await
+            .unwrap();
+        is_saved.await.unwrap();
+    }
+
+    async fn happens(&self, name: &str, seen: Observed) {
+        self.engine.set(name, seen);
+        self.events
+            .send(EngineEvent::Changed(name.to_owned()))
+            .await
+            .unwrap();
+    }
+
+    async fn report(&mut self) -> String {
+        self.reports.recv().await.unwrap()
+    }
+}
+
+/// A task whose containers' engine names are their names.
+fn simple(containers: &[(&str, bool)]) -> Task {
+    let mut task = task(
+        containers
+            .iter()
+            .map(|(name, essential)| container(name, *essential, &[]))
+            .collect(),
+    );
+    for container in &mut task.containers {
+        container.docker_name.clone_from(&container.definition.name);
+    }
+    task.credentials_id = Some("CRED".into());
+    task
+}
+
+#[tokio::test(start_paused = true)]
+async fn agent_5_4_a_task_from_payload_to_stopped() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut rig = Rig::new(folder.path(), Arc::default());
+    rig.accept(simple(&[("app", true), ("side", false)])).await;
+    assert!(rig.cache.get("CRED").unwrap().credentials.is_some());
+    assert_eq!(rig.report().await, "RUNNING: app=RUNNING side=RUNNING");
+    rig.happens("app", exited("app", 7)).await;
+    assert_eq!(rig.report().await, "STOPPED: app=STOPPED(7) side=STOPPED(143)");
+    assert_eq!(rig.engine.log(), ["launch app", "launch side", "stop side 30"]);
+    assert!(
+        rig.cache.get("CRED").is_none(),
+        "agent.md 0.10: forgotten once the task is stopped"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn agent_5_1_a_container_that_is_over_at_once_was_running_first() {
+    let folder = tempfile::tempdir().unwrap();
+    let engine = Arc::<FakeEngine>::default();
+    engine.set("app", exited("app", 0));
+    let mut rig = Rig::new(folder.path(), engine);
+    rig.accept(simple(&[("app", true)])).await;
+    assert_eq!(rig.report().await, "RUNNING: app=RUNNING");
+    assert_eq!(rig.report().await, "STOPPED: app=STOPPED(0)");
+}
+
+#[tokio::test(start_paused = true)]
+async fn agent_8_what_cannot_start_is_stopped_with_its_reason_and_was_never_running() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut rig = Rig::new(folder.path(), Arc::default());
+    let reason = "CannotPullContainerError: no";
+    rig.engine
+        .refusals
+        .lock()
+        .unwrap()
+        .insert("launch app".into(), EngineError::Refused(reason.into()));
+    rig.accept(simple(&[("app", true)])).await;
+    assert_eq!(rig.report().await, format!("STOPPED: app=STOPPED {reason}"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_the_agent_cannot_honour_is_refused_by_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut rig = Rig::new(folder.path(), Arc::default());
+    let mut task = simple(&[("app", true)]);
+    task.containers[0].definition.unsupported = vec!["secrets".into()];
+    rig.accept(task).await;
+    let expected = "STOPPED: app=STOPPED CannotCreateContainerError: this agent does not support secrets";
+    assert_eq!(rig.report().await, expected);
+    assert!(rig.engine.log().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn agent_5_2_the_same_payload_twice_starts_once_and_stopped_wins() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut rig = Rig::new(folder.path(), Arc::default());
+    let mut task = simple(&[("app", true)]);
+    task.containers[0].definition.stop_timeout = Some(5);
+    rig.accept(task.clone()).await;
+    rig.accept(task.clone()).await;
+    assert_eq!(rig.report().await, "RUNNING: app=RUNNING");
+    rig.accept(Task {
+        desired: Desired::Stopped,
+        ..task.clone()
+    })
+    .await;
+    rig.accept(task).await;
+    assert_eq!(rig.report().await, "STOPPED: app=STOPPED(143)");
+    assert_eq!(rig.engine.log(), ["launch app", "stop app 5"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_engine_that_does_not_answer_is_asked_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut rig = Rig::new(folder.path(), Arc::default());
+    for step in ["launch app", "stop app 30"] {
+        rig.engine
+            .refusals
+            .lock()
+            .unwrap()
+            .insert(step.into(), EngineError::Unreachable("gone".into()));
+    }
+    rig.accept(simple(&[("app", true)])).await;
+    assert_eq!(rig.report().await, "RUNNING: app=RUNNING");
+    rig.commands.send(Command::Stop(vec![ARN.into()])).await.unwrap();
+    assert_eq!(rig.report().await, "STOPPED: app=STOPPED(143)");
+    assert_eq!(
+        rig.engine.log(),
+        ["launch app", "launch app", "stop app 30", "stop app 30"]
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_task_starts_before_the_network_is_in_place() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut rig = Rig::new(folder.path(), Arc::default());
+    rig.ready.send_replace(false);
+    rig.accept(simple(&[("app", true)])).await;
+    tokio::time::advance(Duration::from_secs(5)).await;
+    tokio::task::yield_now().await;
+    assert!(rig.engine.log().is_empty());
+    rig.ready.send_replace(true);
+    assert_eq!(rig.report().await, "RUNNING: app=RUNNING");
+}
+
+#[tokio::test(start_paused = true)]
+async fn agent_0_9_the_next_agent_finds_its_tasks_and_awaits_their_credentials() {
+    let folder = tempfile::tempdir().unwrap();
+    let engine = Arc::<FakeEngine>::default();
+    let mut first = Rig::with(folder.path(), Arc::clone(&engine), false);
+    first.accept(simple(&[("app", true)])).await;
+    assert_eq!(first.report().await, "RUNNING: app=RUNNING");
+    first.shutdown.send_replace(true);
+    first.running.await.unwrap().unwrap();
+    let saved = std::fs::read_to_string(folder.path().join("checkpoint/tasks/aaaa.json")).unwrap();
+    assert!(!saved.contains("canary"), "no secret is saved");
+
+    let mut second = Rig::new(folder.path(), Arc::clone(&engine));
+    assert!(
+        second.cache.get("CRED").unwrap().credentials.is_none(),
+        "503 until ACS sends them"
+    );
+    second.events.send(EngineEvent::Resync).await.unwrap();
+    second.happens("app", Observed::Missing).await;
+    assert_eq!(
+        second.report().await,
+        "STOPPED: app=STOPPED ContainerVanishedError: No container matching saved ID found"
+    );
+    assert_eq!(engine.log(), ["launch app"], "not started again");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stopped_task_is_cleaned_up_after_its_wait() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut rig = Rig::new(folder.path(), Arc::default());
+    rig.accept(simple(&[("app", true)])).await;
+    assert_eq!(rig.report().await, "RUNNING: app=RUNNING");
+    rig.happens("app", exited("app", 0)).await;
+    assert_eq!(rig.report().await, "STOPPED: app=STOPPED(0)");
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    assert!(rig.tasks.get(ARN).is_some());
+    rig.clock.advance_seconds(60);
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    assert!(rig.tasks.get(ARN).is_none());
+    assert_eq!(rig.engine.log().last().unwrap(), "remove app");
+    assert!(!folder.path().join("checkpoint/tasks/aaaa.json").exists());
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_ending_agent_stops_and_reports_its_tasks_when_told_to() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut rig = Rig::new(folder.path(), Arc::default());
+    rig.accept(simple(&[("app", true)])).await;
+    assert_eq!(rig.report().await, "RUNNING: app=RUNNING");
+    rig.shutdown.send_replace(true);
+    assert_eq!(rig.report().await, "STOPPED: app=STOPPED(143)");
+    rig.running.await.unwrap().unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn agent_5_1_single_ends_are_reported_by_the_ticker() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut rig = Rig::new(folder.path(), Arc::default());
+    rig.accept(simple(&[("app", true), ("side", false)])).await;
+    assert_eq!(rig.report().await, "RUNNING: app=RUNNING side=RUNNING");
+    rig.happens("side", exited("side", 1)).await;
+    assert_eq!(rig.report().await, "RUNNING: side=STOPPED(1)");
+}
+
+#[tokio::test(start_paused = true)]
+async fn agent_1_4_rotation_replaces_keys_of_known_tasks_only() {
+    let folder = tempfile::tempdir().unwrap();
+    let rig = Rig::new(folder.path(), Arc::default());
+    rig.accept(simple(&[("app", true)])).await;
+    for (arn, expected) in [(ARN, true), ("arn:other", false)] {
+        let (known, is_known) = oneshot::channel();
+        let credentials = RoleCredentials {
+            id: if expected { "CRED".into() } else { "OTHER".into() },
+            role_arn: "role".into(),
+            access_key_id: "AK2".into(),
+            secret_access_key: Secret::new("s"),
+            session_token: Secret::new("t"),
+            expiration: "later".into(),
+        };
+        let refresh = Command::Refresh {
+            task_arn: arn.into(),
+            kind: RoleKind::TaskApplication,
+            credentials,
+            known,
+        };
+        rig.commands.send(refresh).await.unwrap();
+        assert_eq!(is_known.await, Ok(expected));
+    }
+    assert_eq!(
+        rig.cache.get("CRED").unwrap().credentials.unwrap().access_key_id,
+        "AK2"
+    );
+    assert!(rig.cache.get("OTHER").is_none());
+}

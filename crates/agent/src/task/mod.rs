@@ -1,0 +1,11 @@
+//! Tasks: what they are, what to do next, and the one loop that does it.
+
+pub(crate) mod accept;
+pub(crate) mod admission;
+pub(crate) mod environment;
+pub(crate) mod manager;
+pub(crate) mod model;
+mod observation;
+pub(crate) mod plan;
+pub(crate) mod report;
+pub(crate) mod shared;

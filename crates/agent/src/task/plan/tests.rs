@@ -1,0 +1,213 @@
+//! The life-cycle rules of agent.md 8, one table row or short story each.
+
+use super::super::model::Definition;
+use super::*;
+
+const NOW: Timestamp = Timestamp::from_seconds(1_000);
+
+pub(crate) fn container(name: &str, essential: bool, depends_on: &[(&str, Condition)]) -> Container {
+    let depends_on = depends_on
+        .iter()
+        .map(|(container, condition)| Dependency {
+            container: (*container).to_owned(),
+            condition: *condition,
+        })
+        .collect();
+    Container {
+        definition: Definition {
+            name: name.to_owned(),
+            essential,
+            depends_on,
+            ..Definition::default()
+        },
+        ..Container::default()
+    }
+}
+
+pub(crate) fn task(containers: Vec<Container>) -> Task {
+    Task {
+        arn: "arn:aws:ecs:us-west-2:111122223333:task/probe/aaaa".into(),
+        cluster_arn: None,
+        family: "fam".into(),
+        version: "1".into(),
+        desired: Desired::Running,
+        launch_type: None,
+        network_mode: None,
+        cpu: None,
+        memory: None,
+        service_name: None,
+        volumes: Vec::new(),
+        containers,
+        credentials_id: None,
+        execution_credentials_id: None,
+        pull_started_at: None,
+        pull_stopped_at: None,
+        execution_stopped_at: None,
+        stopped_at: None,
+        ran: false,
+        reported: Known::None,
+    }
+}
+
+fn start(name: &str) -> Step {
+    Step::Start(name.to_owned())
+}
+
+fn stop(name: &str) -> Step {
+    Step::Stop(name.to_owned())
+}
+
+fn runs(task: &mut Task, name: &str) {
+    let container = task.container_mut(name).unwrap();
+    (container.known, container.started, container.started_at) = (Known::Running, true, Some(NOW));
+}
+
+fn ends(task: &mut Task, name: &str, exit_code: i32) {
+    let container = task.container_mut(name).unwrap();
+    (container.known, container.exit_code, container.finished_at) =
+        (Known::Stopped, Some(exit_code), Some(NOW));
+}
+
+#[test]
+fn agent_8_independent_containers_start_together_and_busy_ones_are_left_alone() {
+    let mut task = task(vec![container("a", true, &[]), container("b", false, &[])]);
+    assert_eq!(advance(&mut task, NOW), [start("a"), start("b")]);
+    task.container_mut("a").unwrap().busy = true;
+    assert_eq!(advance(&mut task, NOW), [start("b")]);
+}
+
+#[test]
+fn agent_8_conditions_hold_the_dependent_back_until_met() {
+    type Change = fn(&mut Task);
+    let cases: [(Condition, Change, bool); 8] = [
+        (Condition::Start, |_| {}, false),
+        (Condition::Start, |task| runs(task, "dep"), true),
+        (Condition::Start, |task| ends(task, "dep", 1), true),
+        (Condition::Complete, |task| runs(task, "dep"), false),
+        (Condition::Complete, |task| ends(task, "dep", 3), true),
+        (Condition::Success, |task| ends(task, "dep", 0), true),
+        (Condition::Healthy, |task| runs(task, "dep"), false),
+        (
+            Condition::Healthy,
+            |task| {
+                runs(task, "dep");
+                task.container_mut("dep").unwrap().health = Health::Healthy;
+            },
+            true,
+        ),
+    ];
+    for (condition, change, starts) in cases {
+        let mut task = task(vec![
+            container("main", true, &[("dep", condition)]),
+            container("dep", false, &[]),
+        ]);
+        change(&mut task);
+        assert_eq!(
+            advance(&mut task, NOW).contains(&start("main")),
+            starts,
+            "{condition:?}"
+        );
+    }
+}
+
+#[test]
+fn agent_8_failed_dependency_ends_the_dependent_with_143_and_the_task_with_it() {
+    let mut task = task(vec![
+        container("main", true, &[("init", Condition::Success)]),
+        container("init", false, &[]),
+    ]);
+    runs(&mut task, "init");
+    ends(&mut task, "init", 9);
+    assert_eq!(advance(&mut task, NOW), []);
+    let main = task.container("main").unwrap();
+    assert_eq!(main.exit_code, Some(143));
+    assert!(
+        main.reason
+            .as_ref()
+            .unwrap()
+            .ends_with("as dependency did not exit successfully.")
+    );
+    assert_eq!((task.known(), task.ran), (Known::Stopped, false));
+}
+
+#[test]
+fn agent_8_start_timeout_of_the_dependency_applies() {
+    let mut task = task(vec![
+        container("main", true, &[("init", Condition::Complete)]),
+        container("init", false, &[]),
+    ]);
+    runs(&mut task, "init");
+    task.container_mut("init").unwrap().definition.start_timeout = Some(10);
+    assert_eq!(advance(&mut task, NOW.plus_seconds(9)), []);
+    assert_eq!(task.container("main").unwrap().known, Known::None);
+    assert_eq!(advance(&mut task, NOW.plus_seconds(10)), [stop("init")]);
+    assert!(
+        task.container("main")
+            .unwrap()
+            .reason
+            .as_ref()
+            .unwrap()
+            .ends_with("has timed out.")
+    );
+}
+
+#[test]
+fn agent_8_essential_end_stops_the_others_in_reverse_order() {
+    let mut task = task(vec![
+        container("db", false, &[]),
+        container("web", false, &[("db", Condition::Start)]),
+        container("main", true, &[]),
+    ]);
+    for name in ["db", "web", "main"] {
+        runs(&mut task, name);
+    }
+    assert_eq!(advance(&mut task, NOW), []);
+    assert!(task.ran);
+    ends(&mut task, "main", 7);
+    assert_eq!(advance(&mut task, NOW), [stop("web")]);
+    assert_eq!((task.desired, task.known()), (Desired::Stopped, Known::Running));
+    ends(&mut task, "web", 143);
+    assert_eq!(advance(&mut task, NOW), [stop("db")]);
+    ends(&mut task, "db", 143);
+    assert_eq!(advance(&mut task, NOW), []);
+    assert_eq!(
+        (task.known(), task.stopped_at, task.execution_stopped_at),
+        (Known::Stopped, Some(NOW), Some(NOW))
+    );
+}
+
+#[test]
+fn agent_8_non_essential_end_changes_nothing() {
+    let mut task = task(vec![container("main", true, &[]), container("side", false, &[])]);
+    runs(&mut task, "main");
+    runs(&mut task, "side");
+    ends(&mut task, "side", 1);
+    assert_eq!(advance(&mut task, NOW), []);
+    assert_eq!(
+        (task.desired, task.known(), task.ran),
+        (Desired::Running, Known::Running, true)
+    );
+}
+
+#[test]
+fn agent_8_stop_before_start_ends_without_an_exit_code() {
+    let mut task = task(vec![container("main", true, &[])]);
+    task.desired = Desired::Stopped;
+    assert_eq!(advance(&mut task, NOW), []);
+    let main = task.container("main").unwrap();
+    assert_eq!(
+        (main.known, main.exit_code, main.reason.as_ref()),
+        (Known::Stopped, None, None)
+    );
+    assert!(!task.ran);
+}
+
+#[test]
+fn agent_8_circles_and_unknown_names_cannot_be_resolved() {
+    let with = |a: &[(&str, Condition)], b: &[(&str, Condition)]| {
+        dependencies_resolvable(&task(vec![container("a", true, a), container("b", true, b)]))
+    };
+    assert!(with(&[], &[("a", Condition::Start)]));
+    assert!(!with(&[("b", Condition::Start)], &[("a", Condition::Start)]));
+    assert!(!with(&[("ghost", Condition::Start)], &[]));
+}

@@ -1,0 +1,66 @@
+//! The live ACS sessions: one for each container instance.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::{OwnedMutexGuard, oneshot};
+
+use super::outbox::Outbox;
+
+/// All instances that have had a session.
+#[derive(Debug, Default)]
+pub(super) struct Registry(Mutex<HashMap<String, Slot>>);
+
+#[derive(Debug, Default)]
+struct Slot {
+    /// Ends the session that holds the outbox, by being dropped.
+    fence: Option<oneshot::Sender<()>>,
+    outbox: Arc<tokio::sync::Mutex<Outbox>>,
+}
+
+/// The right to speak with an instance's agent. Only one exists at a time, because only one can hold the outbox.
+#[derive(Debug)]
+pub(super) struct Turn {
+    /// What the agent was sent.
+    pub outbox: OwnedMutexGuard<Outbox>,
+    fence: oneshot::Receiver<()>,
+}
+
+impl Registry {
+    /// Ends the session there is, waits until it is over, and takes its place; `None` when yet another session took
+    /// over meanwhile.
+    pub async fn take_over(&self, instance: &str) -> Option<Turn> {
+        let (sender, mut fence) = oneshot::channel();
+        let outbox = {
+            let mut slots = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            let slot = slots.entry(instance.to_owned()).or_default();
+            let is_live = slot.fence.replace(sender).is_some_and(|old| !old.is_closed());
+            if is_live {
+                tracing::warn!(instance, "a second ACS session of a container instance ends the first");
+            }
+            Arc::clone(&slot.outbox)
+        };
+        tokio::select! {
+            biased;
+            _ = &mut fence => None,
+            outbox = outbox.lock_owned() => Some(Turn { outbox, fence }),
+        }
+    }
+
+    /// Forgets an instance that is gone.
+    pub fn forget(&self, instance: &str) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(instance);
+    }
+}
+
+impl Turn {
+    /// Whether somebody else wants to take over.
+    pub fn is_fenced(&mut self) -> bool {
+        !matches!(self.fence.try_recv(), Err(oneshot::error::TryRecvError::Empty))
+    }
+
+    /// The outbox, and what resolves when somebody else takes over.
+    pub fn parts(&mut self) -> (&mut Outbox, &mut oneshot::Receiver<()>) {
+        (&mut self.outbox, &mut self.fence)
+    }
+}

@@ -1,0 +1,364 @@
+//! One ACS connection: sends tasks and credentials as the picture changes, takes in acknowledgements, beats.
+
+use std::sync::Arc;
+
+use futures_util::{SinkExt as _, StreamExt as _};
+use portcullis_api::acs;
+use portcullis_core::{Timestamp, uuid};
+use portcullis_wire::{Frame, Shape, encode_frame};
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep_until, timeout};
+use tokio_tungstenite::tungstenite::Message;
+
+use super::credentials::{Minted, NotAssumable, RoleType, mint, mint_all};
+use super::outbox::{Issued, Outbox, Work, tasks_on};
+use super::payload::{self, TaskCredentials};
+use super::registry::Registry;
+use super::{Session, Socket};
+use crate::schedule::life_cycle;
+use crate::world::records::ecs::{ContainerInstance, DesiredStatus, Load, StopCode, Task};
+use crate::world::{Snapshot, Tx, WriteError, World};
+
+/// How many heartbeats an agent may leave unanswered.
+const UNANSWERED_MAX: u32 = 3;
+
+/// Why a connection ended.
+#[derive(Debug)]
+enum End {
+    /// The agent went, or its connection broke.
+    Gone,
+    /// The agent stopped answering.
+    Silent,
+    /// The instance was deregistered.
+    Inactive,
+    /// The agent's permission was taken away.
+    Refused,
+    /// The server is going.
+    Server,
+}
+
+/// Serves a connection until it ends or another session of the instance takes over.
+pub(super) async fn run(session: Session, mut socket: Socket, registry: &Registry) {
+    let key = session.accepted.key.clone();
+    let Some(mut turn) = registry.take_over(&key).await else { return };
+    set_connected(session.gate.world(), &key, true).await;
+    let end = {
+        let (outbox, fence) = turn.parts();
+        outbox.connect(session.opening.send_credentials, session.opening.highest_seen);
+        let mut conversation = Conversation::new(&session, &mut socket, outbox);
+        tokio::select! {
+            end = conversation.run() => Some(end),
+            _ = fence => None,
+        }
+    };
+    tracing::info!(instance = %session.accepted.arn, ?end, "an ACS session ended");
+    // Whoever takes over says "connected" anew; said last, "disconnected" would be a lie.
+    if end.is_some() && !turn.is_fenced() {
+        set_connected(session.gate.world(), &key, false).await;
+    }
+    if matches!(end, Some(End::Inactive)) {
+        registry.forget(&key);
+    }
+    drop(turn);
+    let _ = timeout(session.timing.write, socket.close(None)).await;
+}
+
+async fn set_connected(world: &World, key: &str, connected: bool) {
+    let change = |tx: &mut Tx<'_>| -> Result<(), std::convert::Infallible> {
+        let found = tx.view().ecs.container_instances.get(key).filter(|one| one.agent_connected != connected);
+        if let Some(mut instance) = found.map(|found| ContainerInstance::clone(found)) {
+            instance.agent_connected = connected;
+            instance.version += 1;
+            tx.put(instance);
+        }
+        Ok(())
+    };
+    if let Err(WriteError::Store(error)) = world.write(change).await {
+        tracing::error!(%error, key, connected, "an agent's connection could not be noted");
+    }
+}
+
+struct Conversation<'a> {
+    session: &'a Session,
+    socket: &'a mut Socket,
+    outbox: &'a mut Outbox,
+    changes: watch::Receiver<u64>,
+    /// The rows last looked at: while these are the same there is nothing new for this agent.
+    seen: Option<(Arc<ContainerInstance>, Option<Arc<Load>>)>,
+    unanswered: u32,
+}
+
+impl<'a> Conversation<'a> {
+    fn new(session: &'a Session, socket: &'a mut Socket, outbox: &'a mut Outbox) -> Self {
+        let changes = session.gate.world().changes();
+        Self { session, socket, outbox, changes, seen: None, unanswered: 0 }
+    }
+
+    async fn run(&mut self) -> End {
+        match self.converse().await {
+            Ok(never) => match never {},
+            Err(end) => end,
+        }
+    }
+
+    async fn converse(&mut self) -> Result<std::convert::Infallible, End> {
+        self.look(true).await?;
+        self.send_manifest().await?;
+        let timing = self.session.timing;
+        let mut beat = Instant::now() + timing.heartbeat(self.session.gate.world().random().as_ref());
+        let mut check = Instant::now() + timing.check;
+        let mut rested = Instant::now();
+        let mut is_changed = false;
+        loop {
+            tokio::select! {
+                message = self.socket.next() => self.receive(message).await?,
+                changed = self.changes.changed(), if !is_changed => {
+                    changed.map_err(|_| End::Server)?;
+                    is_changed = true;
+                }
+                () = sleep_until(rested), if is_changed => {
+                    is_changed = false;
+                    self.look(false).await?;
+                    rested = Instant::now() + timing.pause;
+                }
+                () = sleep_until(check) => {
+                    self.look(true).await?;
+                    check = Instant::now() + timing.check;
+                }
+                () = sleep_until(beat) => {
+                    self.beat().await?;
+                    beat = Instant::now() + timing.heartbeat(self.session.gate.world().random().as_ref());
+                }
+            }
+        }
+    }
+
+    fn now(&self) -> Timestamp {
+        self.session.gate.world().clock().now()
+    }
+
+    fn new_id(&self) -> String {
+        uuid(self.session.gate.world().random().as_ref())
+    }
+
+    async fn send<S: Shape>(&mut self, message: &S) -> Result<(), End> {
+        let text = encode_frame(message);
+        match timeout(self.session.timing.write, self.socket.send(Message::text(text))).await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(_)) => Err(End::Gone),
+            Err(_) => Err(End::Silent),
+        }
+    }
+
+    /// Sends what is due. Unless something may be late, only when a row of this agent has changed.
+    async fn look(&mut self, even_if_unchanged: bool) -> Result<(), End> {
+        let view = self.session.gate.world().view();
+        let key = &self.session.accepted.key;
+        let instance = view.ecs.container_instances.get(key).filter(|one| one.is_registered()).ok_or(End::Inactive)?;
+        let load = view.ecs.loads.get(key);
+        let is_same = self.seen.as_ref().is_some_and(|(seen, seen_load)| {
+            Arc::ptr_eq(seen, instance) && seen_load.as_ref().map(Arc::as_ptr) == load.map(Arc::as_ptr)
+        });
+        if is_same && !even_if_unchanged {
+            return Ok(());
+        }
+        self.seen = Some((Arc::clone(instance), load.cloned()));
+        for work in self.outbox.due(&view, instance, self.now()) {
+            match work {
+                Work::Payload(task) => self.send_payload(&view, &task).await?,
+                Work::Credentials(task, role_type) => self.send_credentials(&task, role_type).await?,
+            }
+        }
+        Ok(())
+    }
+
+    async fn send_payload(&mut self, view: &Snapshot, task: &Task) -> Result<(), End> {
+        let minted = match task.desired {
+            DesiredStatus::Stopped => Vec::new(),
+            DesiredStatus::Running => match mint_all(&self.session.gate, task).await {
+                Ok(minted) => minted,
+                Err(NotAssumable(role)) => {
+                    give_up(self.session.gate.world(), task, role_not_assumable(&role)).await;
+                    return Ok(());
+                }
+            },
+        };
+        let definition = crate::world::records::ecs::TaskDefinition::key_of(&task.region, &task.family, task.revision);
+        let Some(definition) = view.ecs.task_definitions.get(&definition) else {
+            give_up(self.session.gate.world(), task, "TaskDefinition is inactive".to_owned()).await;
+            return Ok(());
+        };
+        let of = |role_type| minted.iter().find(|(one, _)| *one == role_type).map(|(_, made)| made.credentials.clone());
+        let credentials = TaskCredentials {
+            application: of(RoleType::TaskApplication),
+            execution: of(RoleType::TaskExecution),
+        };
+        let now = self.now();
+        let message = acs::PayloadMessage {
+            cluster_arn: self.session.accepted.cluster_arn.to_string(),
+            container_instance_arn: self.session.accepted.arn.to_string(),
+            message_id: self.new_id(),
+            seq_num: Some(self.outbox.next_number(now)),
+            timeline: None,
+            generated_at: Some(now.as_millis()),
+            tasks: vec![payload::task(task, definition, credentials)],
+        };
+        self.send(&message).await?;
+        self.outbox.sent_payload(task, &message.message_id, now);
+        for (role_type, made) in &minted {
+            self.outbox.sent_credentials(task, *role_type, issued(made, now));
+        }
+        Ok(())
+    }
+
+    async fn send_credentials(&mut self, task: &Task, role_type: RoleType) -> Result<(), End> {
+        let now = self.now();
+        let made = match mint(&self.session.gate, task, role_type).await {
+            Ok(Some(made)) => made,
+            Ok(None) => return Ok(()),
+            Err(NotAssumable(role)) => {
+                tracing::warn!(task = %task.arn, %role, "a role cannot be assumed any more: its task keeps the credentials it has");
+                return Ok(());
+            }
+        };
+        let message = acs::IAMRoleCredentialsMessage {
+            message_id: self.new_id(),
+            task_arn: task.arn.to_string(),
+            task_cluster_arn: Some(task.cluster_arn()),
+            role_type: role_type.as_str().to_owned(),
+            role_credentials: made.credentials.clone(),
+        };
+        self.send(&message).await?;
+        self.outbox.sent_credentials(task, role_type, issued(&made, now));
+        Ok(())
+    }
+
+    /// Lets the agent find tasks that nobody wants any more.
+    async fn send_manifest(&mut self) -> Result<(), End> {
+        let view = self.session.gate.world().view();
+        let Some(instance) = view.ecs.container_instances.get(&self.session.accepted.key) else {
+            return Err(End::Inactive);
+        };
+        let now = self.now();
+        let message = acs::TaskManifestMessage {
+            cluster_arn: self.session.accepted.cluster_arn.to_string(),
+            container_instance_arn: self.session.accepted.arn.to_string(),
+            message_id: self.new_id(),
+            timeline: self.outbox.next_number(now),
+            generated_at: Some(now.as_millis()),
+            tasks: tasks_on(&view, instance).iter().map(|task| payload::identifier(task)).collect(),
+        };
+        self.send(&message).await
+    }
+
+    async fn beat(&mut self) -> Result<(), End> {
+        if self.session.opening.answers_heartbeats && self.unanswered >= UNANSWERED_MAX {
+            return Err(End::Silent);
+        }
+        if !self.session.is_still_allowed() {
+            return Err(End::Refused);
+        }
+        self.unanswered += 1;
+        let message = acs::HeartbeatMessage { healthy: true, message_id: Some(self.new_id()) };
+        self.send(&message).await
+    }
+
+    async fn receive(
+        &mut self,
+        message: Option<Result<Message, tokio_tungstenite::tungstenite::Error>>,
+    ) -> Result<(), End> {
+        let text = match message {
+            Some(Ok(Message::Text(text))) => text,
+            None | Some(Err(_) | Ok(Message::Close(_))) => return Err(End::Gone),
+            Some(Ok(_)) => return Ok(()),
+        };
+        match Frame::parse(text.as_bytes()) {
+            Ok(frame) => self.handle(&frame).await,
+            Err(error) => {
+                tracing::debug!(%error, "an agent sent what is no frame");
+                Ok(())
+            }
+        }
+    }
+
+    async fn handle(&mut self, frame: &Frame) -> Result<(), End> {
+        match frame.kind.as_str() {
+            "HeartbeatAckRequest" => self.unanswered = 0,
+            "AckRequest" => self.outbox.acknowledge(&read::<acs::AckRequest>(frame).message_id),
+            "IAMRoleCredentialsAckRequest" => {
+                let ack = read::<acs::IAMRoleCredentialsAckRequest>(frame);
+                self.outbox.acknowledge_credentials(&ack.credentials_id, &ack.expiration);
+            }
+            "NackRequest" => {
+                let nack = read::<acs::NackRequest>(frame);
+                tracing::warn!(instance = %self.session.accepted.arn, reason = nack.reason, "an agent refused a message");
+            }
+            "TaskStopVerificationMessage" => {
+                let question = read::<acs::TaskStopVerificationMessage>(frame);
+                let answer = self.verify_stops(question);
+                self.send(&answer).await?;
+            }
+            other => tracing::debug!(kind = other, "an agent sent a message that is not of ACS"),
+        }
+        Ok(())
+    }
+
+    /// Confirms only what the picture says too: the task is unknown, or shall not run here.
+    fn verify_stops(&self, question: acs::TaskStopVerificationMessage) -> acs::TaskStopVerificationAck {
+        let view = self.session.gate.world().view();
+        let running = match view.ecs.container_instances.get(&self.session.accepted.key) {
+            Some(instance) => tasks_on(&view, instance),
+            None => Vec::new(),
+        };
+        let is_wanted =
+            |arn: &str| running.iter().any(|task| task.arn.as_str() == arn && payload::is_wanted(task));
+        let mut stop_tasks = question.stop_candidates;
+        stop_tasks.retain(|candidate| !is_wanted(&candidate.task_arn));
+        acs::TaskStopVerificationAck {
+            message_id: question.message_id,
+            generated_at: Some(self.now().as_millis()),
+            stop_tasks,
+        }
+    }
+}
+
+/// A task that cannot be handed over has failed to start.
+async fn give_up(world: &World, task: &Task, reason: String) {
+    let key = Task::key_of(&task.region, &task.cluster, &task.id);
+    let change = |tx: &mut Tx<'_>| -> Result<(), std::convert::Infallible> {
+        if let Some(mut task) = tx.view().ecs.tasks.get(&key).map(|found| Task::clone(found)) {
+            task.abandon(StopCode::TaskFailedToStart, reason, tx.now);
+            life_cycle::keep(tx, task);
+        }
+        Ok(())
+    };
+    if let Err(WriteError::Store(error)) = world.write(change).await {
+        tracing::error!(%error, task = %task.arn, "a task that failed to start could not be noted");
+    }
+}
+
+fn read<S: Shape>(frame: &Frame) -> S {
+    frame.read().unwrap_or_else(|error| {
+        tracing::debug!(%error, kind = frame.kind, "an agent's message cannot be read");
+        S::default()
+    })
+}
+
+/// Rotation is due when half of the life is over (agent.md 1.4).
+fn issued(made: &Minted, now: Timestamp) -> Issued {
+    let half = made.expires.seconds_since(made.issued) / 2;
+    Issued {
+        id: made.credentials.credentials_id.clone(),
+        expiration: made.credentials.expiration.clone(),
+        at: now,
+        rotate: made.issued.plus_seconds(half),
+        acknowledged: false,
+    }
+}
+
+/// The words RunTask would have refused with.
+fn role_not_assumable(role: &portcullis_core::Arn) -> String {
+    format!(
+        "ECS was unable to assume the role '{role}' that was provided for this task. Please verify that the role being passed has the proper trust relationship and permissions and that your IAM user has permissions to pass this role."
+    )
+}

@@ -1,0 +1,156 @@
+//! One TCS connection: takes metrics, container health and instance status, and answers them (agent.md 5.3).
+
+use std::collections::BTreeMap;
+use std::str::FromStr;
+
+use futures_util::{SinkExt as _, StreamExt as _};
+use http::request::Parts;
+use http::{HeaderMap, HeaderName, HeaderValue};
+use portcullis_api::acs;
+use portcullis_core::uuid;
+use portcullis_wire::{Frame, encode_frame};
+use tokio::time::{Instant, sleep_until, timeout};
+use tokio_tungstenite::tungstenite::Message;
+
+use super::{Session, Socket};
+use crate::world::records::ecs::{Health, Task};
+use crate::world::{Tx, WriteError};
+
+/// Largest head of a frame, in bytes.
+const HEAD_BYTES_MAX: usize = 16 * 1024;
+
+/// Serves a connection until it ends.
+pub(super) async fn run(session: Session, mut socket: Socket) {
+    let random = session.gate.world().random();
+    let mut beat = Instant::now() + session.timing.heartbeat(random.as_ref());
+    loop {
+        let answer = tokio::select! {
+            message = socket.next() => match message {
+                Some(Ok(Message::Text(text))) => receive(&session, text.as_bytes()).await,
+                Some(Ok(Message::Binary(bytes))) => receive(&session, &bytes).await,
+                None | Some(Err(_) | Ok(Message::Close(_))) => break,
+                Some(Ok(_)) => continue,
+            },
+            () = sleep_until(beat) => {
+                beat = Instant::now() + session.timing.heartbeat(random.as_ref());
+                if !session.is_still_allowed() {
+                    break;
+                }
+                Ok(Some(encode_frame(&acs::HeartbeatMessage { healthy: true, message_id: Some(uuid(random.as_ref())) })))
+            }
+        };
+        let text = match answer {
+            Ok(Some(text)) => text,
+            Ok(None) => continue,
+            Err(Unsigned) => {
+                tracing::warn!(instance = %session.accepted.arn, "a telemetry frame was not signed by its agent");
+                break;
+            }
+        };
+        if !matches!(timeout(session.timing.write, socket.send(Message::text(text))).await, Ok(Ok(()))) {
+            break;
+        }
+    }
+    let _ = timeout(session.timing.write, socket.close(None)).await;
+}
+
+/// The frame's signature is missing, wrong, or somebody else's.
+#[derive(Debug, PartialEq, Eq)]
+struct Unsigned;
+
+async fn receive(session: &Session, bytes: &[u8]) -> Result<Option<String>, Unsigned> {
+    let (head, body) = split(bytes).ok_or(Unsigned)?;
+    verify(session, head, body)?;
+    let Ok(frame) = Frame::parse(body) else { return Ok(None) };
+    Ok(match frame.kind.as_str() {
+        "PublishMetricsRequest" => Some(encode_frame(&acs::AckPublishMetric { message: None })),
+        "PublishHealthRequest" => {
+            if let Ok(request) = frame.read::<acs::PublishHealthRequest>() {
+                keep_health(session, request).await;
+            }
+            Some(encode_frame(&acs::AckPublishHealth { message: None }))
+        }
+        "PublishInstanceStatusRequest" => Some(encode_frame(&acs::AckPublishInstanceStatus { message: None })),
+        _ => None,
+    })
+}
+
+/// The signed head and the JSON behind the blank line.
+fn split(bytes: &[u8]) -> Option<(&str, &[u8])> {
+    let end = bytes.windows(4).take(HEAD_BYTES_MAX).position(|window| window == b"\r\n\r\n")?;
+    let head = std::str::from_utf8(bytes.get(..end)?).ok()?;
+    Some((head, bytes.get(end + 4..)?))
+}
+
+/// Each frame is signed as a GET of the connection's own URL over its JSON, by whoever opened the connection.
+fn verify(session: &Session, head: &str, body: &[u8]) -> Result<(), Unsigned> {
+    let mut parts: Parts = session.parts.clone();
+    parts.headers = HeaderMap::new();
+    for line in head.split("\r\n") {
+        let (name, value) = line.split_once(':').ok_or(Unsigned)?;
+        let name = HeaderName::from_str(name.trim()).map_err(|_| Unsigned)?;
+        parts.headers.append(name, HeaderValue::from_str(value.trim()).map_err(|_| Unsigned)?);
+    }
+    let view = session.gate.world().view();
+    let who = session.gate.authenticate(&view, session.accepted.call.service, &parts, body).map_err(|_| Unsigned)?;
+    if who.caller.identity == session.accepted.call.caller.identity { Ok(()) } else { Err(Unsigned) }
+}
+
+/// Health of containers, but only of tasks placed on this instance.
+async fn keep_health(session: &Session, request: acs::PublishHealthRequest) {
+    let mut reported: BTreeMap<String, BTreeMap<String, Health>> = BTreeMap::new();
+    for task in request.tasks.into_iter().flatten() {
+        let containers = task.containers.into_iter().flatten();
+        let healths = containers.filter_map(|one| Some((one.container_name?, health(one.health_status.as_deref()?)?)));
+        reported.entry(task.task_arn.unwrap_or_default()).or_default().extend(healths);
+    }
+    let Some((home, instance)) = session.accepted.key.rsplit_once('/') else { return };
+    let changed = |task: &Task, healths: &BTreeMap<String, Health>| {
+        let differs = |(name, health): (&String, &Health)| {
+            task.containers.iter().any(|one| one.name == *name && one.health != *health)
+        };
+        task.container_instance == instance && healths.iter().any(differs)
+    };
+    let find = |view: &crate::world::Snapshot, arn: &str| {
+        let id = arn.rsplit('/').next().unwrap_or_default();
+        view.ecs.tasks.get(&format!("{home}/{id}")).filter(|task| task.arn.as_str() == arn).cloned()
+    };
+    let view = session.gate.world().view();
+    reported.retain(|arn, healths| find(&view, arn).is_some_and(|task| changed(&task, healths)));
+    if reported.is_empty() {
+        return;
+    }
+    let change = |tx: &mut Tx<'_>| -> Result<(), std::convert::Infallible> {
+        for (arn, healths) in &reported {
+            if let Some(found) = find(tx.view(), arn) {
+                let mut task = Task::clone(&found);
+                task.report_health(healths);
+                tx.put(task);
+            }
+        }
+        Ok(())
+    };
+    if let Err(WriteError::Store(error)) = session.gate.world().write(change).await {
+        tracing::error!(%error, "the health of containers could not be kept");
+    }
+}
+
+fn health(word: &str) -> Option<Health> {
+    match word {
+        "HEALTHY" => Some(Health::Healthy),
+        "UNHEALTHY" => Some(Health::Unhealthy),
+        "UNKNOWN" => Some(Health::Unknown),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn agent_5_3_a_frame_is_a_head_a_blank_line_and_json() {
+        assert_eq!(split(b"Host: x\r\nA: b\r\n\r\n{}"), Some(("Host: x\r\nA: b", b"{}".as_slice())));
+        assert_eq!(split(b"{}"), None);
+    }
+}

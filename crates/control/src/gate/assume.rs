@@ -1,0 +1,125 @@
+//! Services that act as a role: the one place that asks a trust policy about a service principal (R157), and the one
+//! that makes such sessions and their records.
+
+use portcullis_core::{Arn, Region, Secret, uuid};
+use portcullis_policy::{Context, PolicySets, Request, Source};
+use serde_json::json;
+
+use super::Gate;
+use super::call::Call;
+use super::caller::Caller;
+use super::context::{add_global_keys, add_resource_tags};
+use super::error::ServiceError;
+use super::record::Outcome;
+use super::session::{NewSession, Session, Subject};
+use crate::world::Snapshot;
+use crate::world::records::iam::Role;
+
+/// The principal that acts for tasks: of task roles and of execution roles.
+pub const ECS_TASKS: &str = "ecs-tasks.amazonaws.com";
+
+/// How long sessions of tasks live (agent.md 1.4), in seconds.
+pub const TASK_SESSION_SECONDS: i64 = 6 * 3_600;
+
+/// A service that is about to act as a role.
+#[derive(Debug, Clone, Copy)]
+pub struct Assumption<'a> {
+    /// The service, such as [`ECS_TASKS`].
+    pub principal: &'static str,
+    /// The resource it acts for: `aws:SourceArn`; its region and account are where it acts.
+    pub source: &'a Arn,
+    /// The session name; of tasks the task id (R132).
+    pub session_name: &'a str,
+}
+
+/// Credentials made by [`Gate::assume`].
+#[derive(Debug, Clone)]
+pub struct Assumed {
+    /// The session.
+    pub session: Session,
+    /// Its token.
+    pub token: Secret,
+    /// The role's ARN.
+    pub role: Arn,
+}
+
+/// Whether a role's trust policy lets a service assume it. `call` is the service's own call, see [`service_call`].
+pub fn trusts(view: &Snapshot, call: &Call, role: &Role, assumption: &Assumption<'_>) -> bool {
+    // A stored policy that no longer parses lets nobody in (R31).
+    let Some(document) = role.trust.document() else { return false };
+    let mut context = Context::new();
+    context.insert("aws:SourceArn", assumption.source);
+    context.insert("aws:SourceAccount", assumption.source.account());
+    context.insert("sts:RoleSessionName", assumption.session_name);
+    add_resource_tags(&mut context, "iam", &role.tags);
+    add_global_keys(&mut context, view, call);
+    let principal = call.caller.principal();
+    let request = Request {
+        principal: &principal,
+        action: "sts:AssumeRole",
+        resource: role.arn.as_str(),
+        context: &context,
+        resource_account: Some(&call.account),
+    };
+    let name = format!("trust policy of {}", role.arn);
+    let source = Source { name: &name, arn: None, attached_to: Some(role.arn.as_str()), document };
+    let sets = PolicySets { resource: Some(source), ..PolicySets::default() };
+    portcullis_policy::decide(&request, &sets).is_allowed()
+}
+
+/// A service's own AssumeRole call; `None` when the resource it acts for is in no region.
+pub fn service_call(
+    view: &Snapshot,
+    assumption: &Assumption<'_>,
+    now: portcullis_core::Timestamp,
+    request_id: String,
+) -> Option<Call> {
+    let region: Region = assumption.source.region().parse().ok()?;
+    Some(Call {
+        caller: Caller::service(assumption.principal, &view.account, region.partition()),
+        account: view.account.clone(),
+        region,
+        service: &portcullis_api::sts::SERVICE,
+        operation: "AssumeRole",
+        now,
+        request_id,
+        source_ip: assumption.principal.to_owned(),
+        user_agent: Some(assumption.principal.to_owned()),
+        secure: true,
+        host: None,
+    })
+}
+
+impl Gate {
+    /// Assumes a role as a service and records it like every AssumeRole. `None` when the role is gone or does not
+    /// trust the service (any more).
+    pub async fn assume(&self, role_arn: &Arn, assumption: &Assumption<'_>) -> Option<Assumed> {
+        let world = self.world();
+        let view = world.view();
+        let request_id = uuid(world.random().as_ref());
+        let call = service_call(&view, assumption, world.clock().now(), request_id)?;
+        let role = view.role_by_arn(role_arn.as_str());
+        let Some(role) = role.filter(|role| trusts(&view, &call, role, assumption)) else {
+            let text = format!("User: {} is not authorized to perform: sts:AssumeRole on resource: {role_arn}", assumption.principal);
+            let refused = ServiceError::access_denied(call.service, text);
+            self.record(&call, false, None, &Outcome::Refused(&refused)).await;
+            return None;
+        };
+        let subject = Subject::Role {
+            id: role.id.clone(),
+            name: role.name.clone(),
+            session_name: assumption.session_name.to_owned(),
+        };
+        let new = NewSession::of(subject, TASK_SESSION_SECONDS);
+        let session = Session::issue(new, &call.account, call.now, world.random().as_ref());
+        let token = session.token(world.vault())?;
+        let parameters = json!({ "RoleArn": role_arn.as_str(), "RoleSessionName": assumption.session_name });
+        let answer = json!({ "Credentials": {
+            "AccessKeyId": session.access_key_id,
+            "SessionToken": token.expose(),
+            "Expiration": session.expires.as_fractional_seconds(),
+        } });
+        self.record(&call, false, Some(&parameters), &Outcome::Answered(&answer)).await;
+        Some(Assumed { session, token, role: role_arn.clone() })
+    }
+}

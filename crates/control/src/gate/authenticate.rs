@@ -1,0 +1,133 @@
+//! Who are you? SigV4 to a [`Caller`].
+
+use http::request::Parts;
+use portcullis_core::{Partition, Region, Secret};
+use portcullis_wire::Service;
+use portcullis_wire::sigv4::{AuthError, Presented};
+
+use super::caller::{Caller, Identity};
+use super::error::ServiceError;
+use super::keys::SigningKeys;
+use super::session::Session;
+use crate::world::records::iam::AccessKey;
+use crate::world::{Snapshot, World};
+
+/// The purpose under which secret access keys are sealed.
+pub const SECRET_KEY_PURPOSE: &str = "iam-access-key";
+
+/// Signs nothing: stands in for the secret of access keys that do not exist.
+const NOBODYS_SECRET: &str = "0000000000000000000000000000000000000000";
+
+/// An authenticated request: the caller and the region it was signed for.
+#[derive(Debug)]
+pub struct Authenticated {
+    /// Who.
+    pub caller: Caller,
+    /// The region of the scope.
+    pub region: Region,
+}
+
+/// What a signature is verified against.
+#[derive(Clone, Copy)]
+pub(super) struct Verifier<'a> {
+    pub world: &'a World,
+    pub view: &'a Snapshot,
+    pub keys: &'a SigningKeys,
+}
+
+impl Verifier<'_> {
+    /// Verifies a request's signature. The order of the checks is AWS's: form, key, signature, life time.
+    pub fn authenticate(
+        self,
+        service: &'static Service,
+        parts: &Parts,
+        body: &[u8],
+    ) -> Result<Authenticated, ServiceError> {
+        self.verify(service, parts, body).map_err(|error| error_of(service, &error))
+    }
+
+    fn verify(self, service: &'static Service, parts: &Parts, body: &[u8]) -> Result<Authenticated, AuthError> {
+        let now = self.world.clock().now();
+        let presented = Presented::parse(parts)?;
+        presented.check(service.name, now)?;
+        let region: Region = presented.scope.region.parse().map_err(|_| AuthError::UnknownKey)?;
+        let caller = match &presented.session_token {
+            None => self.long_term(&presented, parts, body, region.partition())?,
+            Some(token) => {
+                let session = Session::open(token.expose(), self.world.vault()).ok_or(AuthError::UnknownKey)?;
+                self.temporary(&presented, parts, body, region.partition(), session)?
+            }
+        };
+        Ok(Authenticated { caller, region })
+    }
+
+    fn long_term(
+        self,
+        presented: &Presented,
+        parts: &Parts,
+        body: &[u8],
+        partition: Partition,
+    ) -> Result<Caller, AuthError> {
+        let key = self.view.access_keys.get(&presented.access_key_id).filter(|key| key.active);
+        let Some(key) = key else {
+            // As much work as for a known key, so that time does not tell which ids exist.
+            let nobody = SigningKeys::derive(presented, &Secret::new(NOBODYS_SECRET));
+            let _ = presented.verify(&nobody, parts, body);
+            return Err(AuthError::UnknownKey);
+        };
+        self.signature(presented, parts, body, || self.secret(key))?;
+        let identity = match &key.user {
+            None => Identity::Root,
+            Some(name) => {
+                let user = self.view.user(name).ok_or(AuthError::UnknownKey)?;
+                Identity::User { id: user.id.clone(), name: user.name.clone(), arn: user.arn.clone() }
+            }
+        };
+        let (account, access_key_id) = (self.view.account.clone(), key.id.clone());
+        Ok(Caller { account, partition, identity, access_key_id, session: None })
+    }
+
+    fn temporary(
+        self,
+        presented: &Presented,
+        parts: &Parts,
+        body: &[u8],
+        partition: Partition,
+        session: Session,
+    ) -> Result<Caller, AuthError> {
+        if session.access_key_id != presented.access_key_id {
+            return Err(AuthError::UnknownKey);
+        }
+        self.signature(presented, parts, body, || Some(session.secret.clone()))?;
+        if session.is_expired(self.world.clock().now()) {
+            return Err(AuthError::ExpiredToken);
+        }
+        session.caller(self.view, partition).ok_or(AuthError::UnknownKey)
+    }
+
+    fn signature(
+        self,
+        presented: &Presented,
+        parts: &Parts,
+        body: &[u8],
+        secret: impl FnOnce() -> Option<Secret>,
+    ) -> Result<(), AuthError> {
+        if let Some(key) = self.keys.kept(presented) {
+            return presented.verify(&key, parts, body);
+        }
+        let key = SigningKeys::derive(presented, &secret().ok_or(AuthError::UnknownKey)?);
+        presented.verify(&key, parts, body)?;
+        self.keys.keep(presented, key);
+        Ok(())
+    }
+
+    fn secret(self, key: &AccessKey) -> Option<Secret> {
+        let opened = self.world.vault().open_text(SECRET_KEY_PURPOSE, key.id.as_bytes(), key.secret.ciphertext());
+        opened.inspect_err(|error| tracing::error!(%error, key = key.id, "a secret access key cannot be opened")).ok()
+    }
+}
+
+fn error_of(service: &'static Service, error: &AuthError) -> ServiceError {
+    let protocol = service.protocol;
+    ServiceError::new(error.code(protocol), error.status(protocol), error.to_string())
+}

@@ -1,0 +1,145 @@
+//! Who calls.
+
+use std::sync::Arc;
+
+use portcullis_core::{AccountId, Arn, Partition, Timestamp};
+use portcullis_policy::Principal;
+
+use super::session::Session;
+
+/// An authenticated caller. Holds names and ids, not records: permissions are looked up in the picture that
+/// decides, so that a change binds the next request.
+#[derive(Debug, Clone)]
+pub struct Caller {
+    /// The account of the credentials.
+    pub account: AccountId,
+    /// The partition the request was signed for.
+    pub partition: Partition,
+    /// Which identity.
+    pub identity: Identity,
+    /// The access key that signed; empty for services.
+    pub access_key_id: String,
+    /// What temporary credentials carry.
+    pub session: Option<Arc<Session>>,
+}
+
+/// The kinds of identity that can call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Identity {
+    /// The account's root user.
+    Root,
+    /// An IAM user, with long-term keys or a GetSessionToken session.
+    User {
+        /// `AIDA...`
+        id: String,
+        /// The name with its case.
+        name: String,
+        /// The ARN, path included.
+        arn: Arn,
+    },
+    /// A session of a role.
+    Role {
+        /// `AROA...`
+        id: String,
+        /// The role's name with its case.
+        name: String,
+        /// The role's ARN, path included.
+        arn: Arn,
+        /// The session name; of tasks the task id (R132).
+        session_name: String,
+    },
+    /// A GetFederationToken session.
+    Federated {
+        /// The name given at creation.
+        name: String,
+        /// The IAM user who made it.
+        user: String,
+        /// That user's id.
+        user_id: String,
+    },
+    /// An AWS service acting as itself.
+    Service(&'static str),
+}
+
+impl Caller {
+    /// A service of this server acting as itself, such as `ecs-tasks.amazonaws.com`.
+    pub fn service(principal: &'static str, account: &AccountId, partition: Partition) -> Self {
+        Self {
+            account: account.clone(),
+            partition,
+            identity: Identity::Service(principal),
+            access_key_id: String::new(),
+            session: None,
+        }
+    }
+
+    /// The ARN GetCallerIdentity gives and denials name (R169); of a service its principal.
+    pub fn arn(&self) -> String {
+        let account = &self.account;
+        let partition = self.partition;
+        match &self.identity {
+            Identity::Root => format!("arn:{partition}:iam::{account}:root"),
+            Identity::User { arn, .. } => arn.to_string(),
+            Identity::Role { name, session_name, .. } => {
+                format!("arn:{partition}:sts::{account}:assumed-role/{name}/{session_name}")
+            }
+            Identity::Federated { name, .. } => format!("arn:{partition}:sts::{account}:federated-user/{name}"),
+            Identity::Service(principal) => (*principal).to_owned(),
+        }
+    }
+
+    /// `aws:PrincipalArn`: of role sessions the role's ARN (R106).
+    pub fn principal_arn(&self) -> String {
+        match &self.identity {
+            Identity::Role { arn, .. } => arn.to_string(),
+            _ => self.arn(),
+        }
+    }
+
+    /// `aws:userid` and GetCallerIdentity's `UserId` (R108).
+    pub fn user_id(&self) -> String {
+        match &self.identity {
+            Identity::Root => self.account.to_string(),
+            Identity::User { id, .. } => id.clone(),
+            Identity::Role { id, session_name, .. } => format!("{id}:{session_name}"),
+            Identity::Federated { name, .. } => format!("{}:{name}", self.account),
+            Identity::Service(principal) => (*principal).to_owned(),
+        }
+    }
+
+    /// The service principal, when a service calls.
+    pub fn service_principal(&self) -> Option<&'static str> {
+        match self.identity {
+            Identity::Service(principal) => Some(principal),
+            _ => None,
+        }
+    }
+
+    /// When the MFA code behind this session was accepted; role sessions carry none (R159).
+    pub fn mfa_authenticated(&self) -> Option<Timestamp> {
+        self.session.as_ref().and_then(|session| session.mfa_authenticated)
+    }
+
+    /// The caller as the policy engine sees it.
+    pub(crate) fn principal(&self) -> Principal {
+        let account = self.account.clone();
+        let global = |service, resource: String| Arn::global(service, self.partition, &self.account, resource);
+        match &self.identity {
+            Identity::Root => Principal::Root { account },
+            Identity::User { id, arn, .. } => Principal::User { arn: arn.clone(), id: id.clone(), account },
+            Identity::Role { id, arn, name, session_name } => Principal::RoleSession {
+                session_arn: global("sts", format!("assumed-role/{name}/{session_name}")),
+                role_arn: arn.clone(),
+                role_id: id.clone(),
+                account,
+            },
+            Identity::Federated { name, user, user_id } => Principal::FederatedUser {
+                arn: global("sts", format!("federated-user/{name}")),
+                user_arn: global("iam", format!("user/{user}")),
+                user_id: user_id.clone(),
+                account,
+            },
+            Identity::Service(principal) => Principal::Service((*principal).to_owned()),
+        }
+    }
+}

@@ -1,0 +1,107 @@
+//! The global condition keys of a call (policy-language R106). A key whose source is absent stays absent.
+
+use portcullis_core::Tags;
+use portcullis_policy::Context;
+
+use super::call::Call;
+use super::caller::{Caller, Identity};
+use crate::world::Snapshot;
+
+/// Fills in every global key that the caller, the connection and the clock give.
+pub fn add_global_keys(context: &mut Context, view: &Snapshot, call: &Call) {
+    add_principal_keys(context, view, &call.caller);
+    add_session_keys(context, call);
+    let now = call.now;
+    context.insert("aws:CurrentTime", now.to_iso());
+    context.insert("aws:EpochTime", now.as_seconds().to_string());
+    context.insert("aws:RequestedRegion", call.region.to_string());
+    context.insert("aws:SecureTransport", call.secure.to_string());
+    context.insert("aws:ResourceAccount", call.account.to_string());
+    if call.caller.service_principal().is_none() {
+        context.insert("aws:SourceIp", call.source_ip.clone());
+        context.insert("aws:ViaAWSService", "false".to_owned());
+    }
+    if let Some(agent) = &call.user_agent {
+        context.insert("aws:UserAgent", agent.clone());
+    }
+}
+
+fn add_principal_keys(context: &mut Context, view: &Snapshot, caller: &Caller) {
+    let is_service = caller.service_principal().is_some();
+    context.insert("aws:PrincipalIsAWSService", is_service.to_string());
+    if let Some(principal) = caller.service_principal() {
+        context.insert("aws:PrincipalServiceName", principal.to_owned());
+        return;
+    }
+    context.insert("aws:PrincipalArn", caller.principal_arn());
+    context.insert("aws:PrincipalAccount", caller.account.to_string());
+    context.insert("aws:PrincipalType", principal_type(&caller.identity).to_owned());
+    context.insert("aws:userid", caller.user_id());
+    match &caller.identity {
+        Identity::User { name, .. } => {
+            context.insert("aws:username", name.clone());
+            if let Some(user) = view.user(name) {
+                add_principal_tags(context, &user.tags);
+            }
+        }
+        Identity::Role { name, .. } => {
+            if let Some(role) = view.role(name) {
+                add_principal_tags(context, &role.tags);
+            }
+        }
+        _ => {}
+    }
+    // Session tags override the role's of the same key, without case (R131).
+    if let Some(session) = &caller.session {
+        add_principal_tags(context, &session.tags);
+    }
+}
+
+fn add_principal_tags(context: &mut Context, tags: &Tags) {
+    for tag in tags.iter() {
+        context.insert(format!("aws:PrincipalTag/{}", tag.key), tag.value.clone());
+    }
+}
+
+fn add_session_keys(context: &mut Context, call: &Call) {
+    let Some(session) = &call.caller.session else { return };
+    context.insert("aws:TokenIssueTime", session.issued.to_iso());
+    if !matches!(call.caller.identity, Identity::Federated { .. }) {
+        context.insert("aws:MultiFactorAuthPresent", session.mfa_authenticated.is_some().to_string());
+    }
+    if let Some(since) = session.mfa_authenticated {
+        context.insert("aws:MultiFactorAuthAge", call.now.seconds_since(since).max(0).to_string());
+    }
+    if let Some(source) = &session.source_identity {
+        context.insert("aws:SourceIdentity", source.clone());
+    }
+}
+
+fn principal_type(identity: &Identity) -> &'static str {
+    match identity {
+        Identity::Root => "Account",
+        Identity::User { .. } => "User",
+        Identity::Role { .. } => "AssumedRole",
+        Identity::Federated { .. } => "FederatedUser",
+        Identity::Service(_) => "Service",
+    }
+}
+
+/// The tags of a resource as a service shows them: `aws:ResourceTag/K` and its alias `PREFIX:ResourceTag/K` (R166).
+pub fn add_resource_tags(context: &mut Context, service_prefix: &str, tags: &Tags) {
+    for tag in tags.iter() {
+        context.insert(format!("aws:ResourceTag/{}", tag.key), tag.value.clone());
+        context.insert(format!("{service_prefix}:ResourceTag/{}", tag.key), tag.value.clone());
+    }
+}
+
+/// The tags of a request: `aws:RequestTag/K` and `aws:TagKeys`; absent when the request has none.
+pub fn add_request_tags(context: &mut Context, tags: &Tags) {
+    if tags.is_empty() {
+        return;
+    }
+    for tag in tags.iter() {
+        context.insert(format!("aws:RequestTag/{}", tag.key), tag.value.clone());
+    }
+    context.insert("aws:TagKeys", tags.iter().map(|tag| tag.key.clone()).collect::<Vec<_>>());
+}

@@ -1,0 +1,106 @@
+//! What a refused or failed call answers.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use portcullis_wire::{ErrorReply, Protocol, Service};
+
+/// An error of a service: AWS's code, status and text. Services keep theirs in one enum each that turns into this.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ServiceError {
+    code: Cow<'static, str>,
+    status: u16,
+    message: String,
+    fields: Vec<(&'static str, serde_json::Value)>,
+}
+
+impl ServiceError {
+    /// An error with AWS's code, HTTP status (400 to 599) and text.
+    pub fn new(code: &'static str, status: u16, message: impl Into<String>) -> Self {
+        Self { code: Cow::Borrowed(code), status: status.clamp(400, 599), message: message.into(), fields: Vec::new() }
+    }
+
+    /// An error the protocol layer worded.
+    pub fn from_reply(reply: ErrorReply) -> Self {
+        Self { code: Cow::Owned(reply.code), status: reply.status, message: reply.message, fields: reply.fields }
+    }
+
+    /// Adds a member beside the message, such as `resourceIds`.
+    #[must_use]
+    pub fn with_field(mut self, name: &'static str, value: serde_json::Value) -> Self {
+        self.fields.push((name, value));
+        self
+    }
+
+    /// A call its caller may not make, with the code and status of the service's protocol (R176).
+    pub fn access_denied(service: &Service, message: String) -> Self {
+        match service.protocol {
+            Protocol::Query => Self::new("AccessDenied", 403, message),
+            _ => Self::new("AccessDeniedException", 400, message),
+        }
+    }
+
+    /// The call is well-formed but this server does not have the operation.
+    pub fn unsupported(service: &Service, operation: &str) -> Self {
+        let text = format!("The operation {operation} is not supported by this server.");
+        match (service.name, service.protocol) {
+            ("ecs", _) => Self::new("UnsupportedFeatureException", 400, text),
+            ("cloudtrail", _) => Self::new("UnsupportedOperationException", 400, text),
+            (_, Protocol::Query) => Self::new("InvalidAction", 400, text),
+            _ => Self::new("UnknownOperationException", 400, text),
+        }
+    }
+
+    /// The server failed; the cause is in its log, not in the answer.
+    pub fn internal(service: &Service) -> Self {
+        match (service.name, service.protocol) {
+            ("ecs", _) => Self::new("ServerException", 500, "Service Unavailable. Please try again later."),
+            ("iam", _) => Self::new("ServiceFailure", 500, "The request processing has failed because of an internal error."),
+            (_, Protocol::Query) => Self::new("InternalFailure", 500, "The request processing has failed because of an internal error."),
+            _ => Self::new("InternalServerException", 500, "The request processing has failed because of an internal error."),
+        }
+    }
+
+    /// AWS's error code.
+    pub fn code(&self) -> &str {
+        &self.code
+    }
+
+    /// The HTTP status.
+    pub fn status(&self) -> u16 {
+        self.status
+    }
+
+    /// The text the caller reads.
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
+    /// The code CloudTrail shows: `AccessDenied` for all services (cloudtrail-and-access-advisor 5.5).
+    pub fn recorded_code(&self) -> &str {
+        if self.is_access_denied() { "AccessDenied" } else { &self.code }
+    }
+
+    /// Whether this is a refusal of the gate.
+    pub fn is_access_denied(&self) -> bool {
+        matches!(self.code.as_ref(), "AccessDenied" | "AccessDeniedException")
+    }
+
+    pub(crate) fn reply(&self) -> ErrorReply {
+        ErrorReply {
+            code: self.code.to_string(),
+            status: self.status,
+            message: self.message.clone(),
+            sender_fault: self.status < 500,
+            fields: self.fields.clone(),
+        }
+    }
+}
+
+impl fmt::Display for ServiceError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.code, self.message)
+    }
+}
+
+impl std::error::Error for ServiceError {}

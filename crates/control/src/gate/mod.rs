@@ -1,0 +1,260 @@
+//! The one gate. Every call walks one way: who are you, what do you want, may you, do it, write it down.
+
+pub mod assume;
+pub mod authenticate;
+pub mod authorize;
+pub mod call;
+pub mod caller;
+pub mod context;
+pub mod error;
+mod keys;
+pub mod operation;
+pub mod policies;
+mod reasons;
+pub mod record;
+mod redact;
+pub mod session;
+
+use std::sync::Arc;
+
+use http::request::Parts;
+use portcullis_core::uuid;
+use portcullis_policy::Explanation;
+use portcullis_store::{Change, Txn};
+use portcullis_wire::{Reply, RequestError, Route, Service};
+use serde_json::Value;
+
+use crate::services::{Environment, Operations};
+use crate::world::{Snapshot, Tx, World, WriteError};
+
+use authenticate::{Authenticated, Verifier};
+use call::Call;
+use error::ServiceError;
+use keys::SigningKeys;
+use operation::{Answer, Check, Decoded, Row};
+use reasons::Reasons;
+use record::Outcome;
+
+/// Where a request came from.
+#[derive(Debug, Clone)]
+pub struct Peer {
+    /// The address that `aws:SourceIp` shows.
+    pub address: String,
+    /// Whether the connection is TLS.
+    pub secure: bool,
+}
+
+/// The gate of one server.
+#[derive(Debug)]
+pub struct Gate {
+    world: Arc<World>,
+    operations: Operations,
+    environment: Environment,
+    keys: SigningKeys,
+    reasons: Reasons,
+}
+
+impl Gate {
+    /// A gate before `world` with all operations this server has.
+    pub fn new(world: Arc<World>) -> Self {
+        let environment = Environment {
+            vault: Arc::clone(world.vault()),
+            random: Arc::clone(world.random()),
+            store: Arc::clone(world.store()),
+        };
+        Self {
+            world,
+            operations: Operations::all(),
+            environment,
+            keys: SigningKeys::default(),
+            reasons: Reasons::default(),
+        }
+    }
+
+    /// The state behind the gate.
+    pub fn world(&self) -> &Arc<World> {
+        &self.world
+    }
+
+    /// The operations behind the gate.
+    pub fn operations(&self) -> &Operations {
+        &self.operations
+    }
+
+    /// Remembers allowed calls for [`why`](Self::why) as well, not only refused ones. Costs a little on every call.
+    pub fn explain_allowed_too(&self) {
+        self.reasons.keep_allowed_too();
+    }
+
+    /// Why the checks of a recent refused call were decided as they were; empty when it is too long ago.
+    pub fn why(&self, request_id: &str) -> Vec<Explanation> {
+        self.reasons.of(request_id)
+    }
+
+    /// Serves one request, from its bytes to the reply's.
+    pub async fn serve(&self, parts: &Parts, body: &[u8], peer: Peer) -> Reply {
+        let request_id = uuid(self.world.random().as_ref());
+        let route = match portcullis_wire::route(portcullis_api::SERVICES, parts, body) {
+            Ok(route) => route,
+            Err(error) => return error.reply(&request_id),
+        };
+        match self.admit(&route, parts, body, peer, &request_id).await {
+            Ok(answer) => (answer.encode)(&request_id),
+            Err(error) => portcullis_wire::encode_error(route.service, &error.reply(), &request_id),
+        }
+    }
+
+    async fn admit(
+        &self,
+        route: &Route<'_>,
+        parts: &Parts,
+        body: &[u8],
+        peer: Peer,
+        request_id: &str,
+    ) -> Result<Answer, ServiceError> {
+        let view = self.world.view();
+        let who = self.authenticate(&view, route.service, parts, body)?;
+        let call = self.call(who, route.service, route.operation, parts, peer, request_id);
+        let outcome = self.decode_and_run(&view, &call, route.payload).await;
+        if let Err(error) = &outcome {
+            tracing::debug!(caller = %call.caller.arn(), operation = call.operation, %error, "refused");
+        }
+        outcome
+    }
+
+    /// Verifies who sent a request; also for requests that are no operation, such as websocket upgrades.
+    pub fn authenticate(
+        &self,
+        view: &Snapshot,
+        service: &'static Service,
+        parts: &Parts,
+        body: &[u8],
+    ) -> Result<Authenticated, ServiceError> {
+        Verifier { world: &self.world, view, keys: &self.keys }.authenticate(service, parts, body)
+    }
+
+    /// The facts of a call.
+    pub fn call(
+        &self,
+        who: Authenticated,
+        service: &'static Service,
+        operation: &'static str,
+        parts: &Parts,
+        peer: Peer,
+        request_id: &str,
+    ) -> Call {
+        let header = |name: &str| parts.headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
+        Call {
+            account: self.world.view().account.clone(),
+            caller: who.caller,
+            region: who.region,
+            service,
+            operation,
+            now: self.world.clock().now(),
+            request_id: request_id.to_owned(),
+            source_ip: peer.address,
+            user_agent: header("user-agent"),
+            secure: peer.secure,
+            host: header("host"),
+        }
+    }
+
+    /// Decides checks that belong to no operation of a model, such as `ecs:Poll`, and records the refusal.
+    pub async fn check(&self, call: &Call, checks: &[Check]) -> Result<(), ServiceError> {
+        let view = self.world.view();
+        let decided = authorize::authorize(&view, call, checks).map(|_| ());
+        self.reasons.keep(&view, call, checks, decided.is_ok());
+        if let Err(error) = &decided {
+            self.record(call, true, None, &Outcome::Refused(error)).await;
+        }
+        decided
+    }
+
+    /// Whether a check that was allowed still is, for what goes on after its call: no record, no reasons.
+    pub fn still_allows(&self, call: &Call, check: &Check) -> bool {
+        authorize::authorize(&self.world.view(), call, std::slice::from_ref(check)).is_ok()
+    }
+
+    async fn decode_and_run(&self, view: &Arc<Snapshot>, call: &Call, body: &[u8]) -> Result<Answer, ServiceError> {
+        let Some(row) = self.operations.get(call.service.name, call.operation) else {
+            return Err(ServiceError::unsupported(call.service, call.operation));
+        };
+        session::limits(call)?;
+        let decoded = row.decode(body).map_err(|error| malformed(call.service, &error))?;
+        let outcome = if row.writes {
+            self.change(view, call, decoded.as_ref()).await
+        } else {
+            self.look(view, call, decoded.as_ref()).await
+        };
+        if let Err(error) = &outcome {
+            self.record(call, row.writes, None, &Outcome::Refused(error)).await;
+        }
+        outcome
+    }
+
+    /// An operation that changes nothing: decided and answered from one picture.
+    async fn look(&self, view: &Arc<Snapshot>, call: &Call, decoded: &dyn Decoded) -> Result<Answer, ServiceError> {
+        let granted = self.grant(view, call, decoded)?;
+        let answer = decoded
+            .read(&granted, view, &self.environment, call)
+            .ok_or_else(|| ServiceError::internal(call.service))??;
+        self.record(call, false, Some(&decoded.parameters()), &Outcome::Answered(&answer.members)).await;
+        Ok(answer)
+    }
+
+    /// An operation that changes state. Decided before the writers' queue, so that the refused never enter it, and
+    /// again inside when somebody else changed the picture: nothing may come between decision and effect.
+    async fn change(&self, view: &Arc<Snapshot>, call: &Call, decoded: &dyn Decoded) -> Result<Answer, ServiceError> {
+        let mut granted = self.grant(view, call, decoded)?;
+        let random = self.world.random();
+        let run = |tx: &mut Tx<'_>| -> Result<Answer, ServiceError> {
+            if tx.view().sequence != view.sequence + 1 {
+                let checks = decoded.require(tx.view(), &self.environment, call)?;
+                granted = authorize::authorize(tx.view(), call, &checks)?;
+            }
+            let answer = decoded.write(&granted, tx, call).ok_or_else(|| ServiceError::internal(call.service))??;
+            let outcome = Outcome::Answered(&answer.members);
+            let event = record::event(call, true, Some(&decoded.parameters()), &outcome, random.as_ref());
+            tx.append(event.key, event.document);
+            Ok(answer)
+        };
+        self.world.write(run).await.map_err(|error| match error {
+            WriteError::Refused(error) => error,
+            WriteError::Store(error) => {
+                tracing::error!(%error, operation = call.operation, "a change was not kept");
+                ServiceError::internal(call.service)
+            }
+        })
+    }
+
+    fn grant(&self, view: &Arc<Snapshot>, call: &Call, decoded: &dyn Decoded) -> Result<operation::Granted, ServiceError> {
+        let checks = decoded.require(view, &self.environment, call)?;
+        let decided = authorize::authorize(view, call, &checks);
+        self.reasons.keep(view, call, &checks, decided.is_ok());
+        decided
+    }
+
+    /// Writes the record of a call that changed nothing: in order with all others, without waiting for the disk.
+    pub(crate) async fn record(&self, call: &Call, writes: bool, parameters: Option<&Value>, outcome: &Outcome<'_>) {
+        let event = record::event(call, writes, parameters, outcome, self.world.random().as_ref());
+        let txn = Txn::of(vec![Change::put(event.key, event.document)]).relaxed();
+        let kept = match self.world.store().commit(txn) {
+            Ok(pending) => pending.await,
+            Err(error) => Err(error),
+        };
+        if let Err(error) = kept {
+            tracing::error!(%error, operation = call.operation, "an event was not kept");
+        }
+    }
+}
+
+impl Gate {
+    /// The table of operations, for catalogues.
+    pub fn rows(&self) -> Vec<&Row> {
+        self.operations.rows()
+    }
+}
+
+fn malformed(service: &'static Service, error: &RequestError) -> ServiceError {
+    ServiceError::from_reply(error.reply(service))
+}

@@ -1,0 +1,237 @@
+//! One operation = one function + one row. A row says which checks an operation requires and which function runs
+//! it; that function can only be reached with an [`Authorized`] of its own operation.
+
+use std::sync::Arc;
+
+use portcullis_policy::{Context, Document};
+use portcullis_wire::{Operation, OperationMeta, Reply, RequestError};
+use serde_json::Value;
+
+use super::call::Call;
+use super::error::ServiceError;
+use crate::services::Environment;
+use crate::world::{Snapshot, Tx};
+
+/// One permission a call needs: all of a call's checks must pass (R139).
+#[derive(Debug, Clone)]
+pub struct Check {
+    /// The IAM action, such as `ecs:RunTask`.
+    pub action: &'static str,
+    /// The resource as the service names it: an ARN or `*`.
+    pub resource: String,
+    /// How a refusal names the resource when not by `resource`: IAM prints `user NAME` (R169).
+    pub shown_resource: Option<String>,
+    /// The service's own keys and the resource's tags.
+    pub context: Context,
+    /// The policy on the resource: of AssumeRole the role's trust policy.
+    pub resource_policy: Option<ResourcePolicy>,
+}
+
+/// A policy on the resource itself.
+#[derive(Debug, Clone)]
+pub struct ResourcePolicy {
+    /// Where it hangs, such as a role's ARN.
+    pub name: String,
+    /// The document; `None` is one that no longer parses and denies everything (R31).
+    pub document: Option<Arc<Document>>,
+}
+
+impl Check {
+    /// A check without keys of its own.
+    pub fn new(action: &'static str, resource: impl Into<String>) -> Self {
+        Self {
+            action,
+            resource: resource.into(),
+            shown_resource: None,
+            context: Context::default(),
+            resource_policy: None,
+        }
+    }
+
+    /// Adds a context key with one value.
+    #[must_use]
+    pub fn with(mut self, key: &str, value: impl Into<String>) -> Self {
+        self.context.insert(key, value.into());
+        self
+    }
+
+    /// Adds a context key with one value, if there is one.
+    #[must_use]
+    pub fn with_some(self, key: &str, value: Option<impl Into<String>>) -> Self {
+        match value {
+            Some(value) => self.with(key, value),
+            None => self,
+        }
+    }
+
+    /// Adds a multi-valued context key.
+    #[must_use]
+    pub fn with_many(mut self, key: &str, values: Vec<String>) -> Self {
+        self.context.insert(key, values);
+        self
+    }
+
+    /// How a refusal names the resource.
+    #[must_use]
+    pub fn shown_as(mut self, text: impl Into<String>) -> Self {
+        self.shown_resource = Some(text.into());
+        self
+    }
+}
+
+/// What the functions that name an operation's checks may look at.
+#[derive(Debug, Clone, Copy)]
+pub struct Ask<'a, I> {
+    /// The picture the decision will use.
+    pub view: &'a Snapshot,
+    /// The call: who, where, when.
+    pub call: &'a Call,
+    /// The typed input.
+    pub input: &'a I,
+    /// What may be used beside the picture: the vault, to verify MFA codes.
+    pub env: &'a Environment,
+}
+
+/// Proof that every check of the operation was allowed. Only the gate makes one.
+#[derive(Debug, Clone, Copy)]
+pub struct Authorized<'a, O: Operation> {
+    input: &'a O::Input,
+    call: &'a Call,
+}
+
+impl<'a, O: Operation> Authorized<'a, O> {
+    /// The typed input.
+    pub fn input(&self) -> &'a O::Input {
+        self.input
+    }
+
+    /// The call: who, where, when.
+    pub fn call(&self) -> &'a Call {
+        self.call
+    }
+}
+
+/// Names an operation's checks.
+pub type Require<O> = fn(Ask<'_, <O as Operation>::Input>) -> Result<Vec<Check>, ServiceError>;
+/// Runs an operation that changes nothing.
+pub type Read<O> =
+    fn(&Snapshot, &Environment, Authorized<'_, O>) -> Result<<O as Operation>::Output, ServiceError>;
+/// Runs an operation that changes state.
+pub type Write<O> = fn(&mut Tx<'_>, Authorized<'_, O>) -> Result<<O as Operation>::Output, ServiceError>;
+
+/// A row of a service's table.
+pub struct Row {
+    /// What the model says of the operation.
+    pub meta: &'static OperationMeta,
+    /// The IAM actions the operation may check, for catalogues and coverage tests.
+    pub actions: &'static [&'static str],
+    /// Whether it changes state.
+    pub writes: bool,
+    decode: Box<dyn Fn(&[u8]) -> Result<Box<dyn Decoded>, RequestError> + Send + Sync>,
+}
+
+impl std::fmt::Debug for Row {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Row({})", self.meta.name)
+    }
+}
+
+impl Row {
+    pub(super) fn decode(&self, body: &[u8]) -> Result<Box<dyn Decoded>, RequestError> {
+        (self.decode)(body)
+    }
+}
+
+/// A row for an operation that changes nothing.
+pub fn read<O: Operation>(actions: &'static [&'static str], require: Require<O>, run: Read<O>) -> Row {
+    row::<O>(actions, require, Run::Read(run))
+}
+
+/// A row for an operation that changes state.
+pub fn write<O: Operation>(actions: &'static [&'static str], require: Require<O>, run: Write<O>) -> Row {
+    row::<O>(actions, require, Run::Write(run))
+}
+
+fn row<O: Operation>(actions: &'static [&'static str], require: Require<O>, run: Run<O>) -> Row {
+    let writes = matches!(run, Run::Write(_));
+    let decode = move |body: &[u8]| {
+        let input = portcullis_wire::decode_request::<O>(body)?;
+        Ok(Box::new(Typed { input, require, run }) as Box<dyn Decoded>)
+    };
+    Row { meta: O::META, actions, writes, decode: Box::new(decode) }
+}
+
+enum Run<O: Operation> {
+    Read(Read<O>),
+    Write(Write<O>),
+}
+
+impl<O: Operation> Clone for Run<O> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+impl<O: Operation> Copy for Run<O> {}
+
+/// The answer of a handler, still without its envelope.
+pub(crate) struct Answer {
+    /// Puts the envelope of the protocol around it.
+    pub encode: Box<dyn FnOnce(&str) -> Reply + Send>,
+    /// The members as CloudTrail would show them.
+    pub members: Value,
+}
+
+/// A call whose input is typed, seen without its type.
+pub(crate) trait Decoded: Send + Sync {
+    fn require(&self, view: &Snapshot, env: &Environment, call: &Call) -> Result<Vec<Check>, ServiceError>;
+    fn parameters(&self) -> Value;
+    /// `None` when the operation writes.
+    fn read(&self, granted: &Granted, view: &Snapshot, env: &Environment, call: &Call) -> Option<Result<Answer, ServiceError>>;
+    /// `None` when the operation only reads.
+    fn write(&self, granted: &Granted, tx: &mut Tx<'_>, call: &Call) -> Option<Result<Answer, ServiceError>>;
+}
+
+/// Made by the gate's decision and by nothing else.
+#[derive(Debug)]
+pub(crate) struct Granted(pub(super) ());
+
+struct Typed<O: Operation> {
+    input: O::Input,
+    require: Require<O>,
+    run: Run<O>,
+}
+
+impl<O: Operation> Typed<O> {
+    fn authorized<'a>(&'a self, _proof: &Granted, call: &'a Call) -> Authorized<'a, O> {
+        Authorized { input: &self.input, call }
+    }
+}
+
+fn answer<O: Operation>(output: O::Output) -> Answer {
+    let members = portcullis_wire::json::to_value(&output);
+    Answer { members, encode: Box::new(move |request_id| portcullis_wire::encode_reply::<O>(&output, request_id)) }
+}
+
+impl<O: Operation> Decoded for Typed<O> {
+    fn require(&self, view: &Snapshot, env: &Environment, call: &Call) -> Result<Vec<Check>, ServiceError> {
+        (self.require)(Ask { view, call, input: &self.input, env })
+    }
+
+    fn parameters(&self) -> Value {
+        portcullis_wire::json::to_value(&self.input)
+    }
+
+    fn read(&self, granted: &Granted, view: &Snapshot, env: &Environment, call: &Call) -> Option<Result<Answer, ServiceError>> {
+        match self.run {
+            Run::Read(run) => Some(run(view, env, self.authorized(granted, call)).map(answer::<O>)),
+            Run::Write(_) => None,
+        }
+    }
+
+    fn write(&self, granted: &Granted, tx: &mut Tx<'_>, call: &Call) -> Option<Result<Answer, ServiceError>> {
+        match self.run {
+            Run::Write(run) => Some(run(tx, self.authorized(granted, call)).map(answer::<O>)),
+            Run::Read(_) => None,
+        }
+    }
+}

@@ -1,0 +1,13 @@
+//! The control plane: one gate before all services, the picture of state behind it, the scheduler and the agents'
+//! protocol.
+//!
+//! Every call walks one way - who are you, what do you want, may you, do it, write it down - see [`gate`]. State is
+//! one immutable picture, see [`world`]. A service is a table of operations, see [`services`].
+
+pub mod acs;
+pub mod bootstrap;
+pub mod gate;
+pub mod schedule;
+pub mod server;
+pub mod services;
+pub mod world;

@@ -1,0 +1,234 @@
+//! The life of a task: the one place that moves its statuses, and only forward (ecs.md 9, agent.md 8).
+
+use std::collections::BTreeMap;
+
+use portcullis_core::Timestamp;
+
+use crate::gate::assume::TASK_SESSION_SECONDS;
+use crate::world::Tx;
+use crate::world::records::ecs::{
+    Binding, ContainerInstance, DesiredStatus, Facet, Health, LastStatus, Stop, StopCode, Task, TaskContainer,
+    TaskSet,
+};
+use crate::world::records::iam::Revocation;
+
+/// Longest reason kept, in characters (agent.md 5.1).
+const REASON_CHARS_MAX: usize = 1_024;
+
+/// What an agent reports of a task.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct TaskReport {
+    /// The task's status; `None` when only containers are reported.
+    pub status: Option<LastStatus>,
+    /// Why, in the agent's words; empty when it has none.
+    pub reason: String,
+    /// Its containers, in the order they changed; one may occur twice.
+    pub containers: Vec<ContainerReport>,
+    /// When the first image pull began.
+    pub pull_started: Option<Timestamp>,
+    /// When the last image pull ended.
+    pub pull_stopped: Option<Timestamp>,
+    /// When the first essential container ended.
+    pub execution_stopped: Option<Timestamp>,
+}
+
+/// What an agent reports of a container.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ContainerReport {
+    /// Which.
+    pub name: String,
+    /// Its status.
+    pub status: Option<LastStatus>,
+    /// What the registry says its image is.
+    pub image_digest: Option<String>,
+    /// Docker's id.
+    pub runtime_id: Option<String>,
+    /// The status its main process ended with.
+    pub exit_code: Option<i32>,
+    /// Why it did not start or was ended.
+    pub reason: Option<String>,
+    /// How its ports can be reached.
+    pub network_bindings: Option<Vec<Binding>>,
+}
+
+impl Task {
+    /// Wants the task stopped. The first reason stays; a task that is to stop already is left alone.
+    pub fn ask_to_stop(&mut self, code: StopCode, reason: impl Into<String>, now: Timestamp) {
+        if self.desired == DesiredStatus::Stopped {
+            return;
+        }
+        self.desired = DesiredStatus::Stopped;
+        self.stop = Some(Stop { code, reason: reason.into() });
+        self.times.stopping = Some(now);
+        self.version += 1;
+    }
+
+    /// Takes over what an agent reports. Old and repeated news change nothing; a stopped task stays as it is.
+    pub fn report(&mut self, report: TaskReport, now: Timestamp) {
+        if self.last == LastStatus::Stopped {
+            return;
+        }
+        let before = self.clone();
+        self.times.connected.get_or_insert(now);
+        for container in report.containers {
+            self.report_container(container);
+        }
+        keep_first(&mut self.times.pull_started, report.pull_started);
+        keep_first(&mut self.times.pull_stopped, report.pull_stopped);
+        keep_first(&mut self.times.execution_stopped, report.execution_stopped);
+        match report.status {
+            Some(LastStatus::Running) if self.last < LastStatus::Running => {
+                self.last = LastStatus::Running;
+                self.times.started = Some(now);
+            }
+            Some(LastStatus::Stopped) => self.end(&report.reason, now),
+            _ => {}
+        }
+        self.end_with_essential(&report.reason, now);
+        if *self != before {
+            self.version = before.version + 1;
+        }
+    }
+
+    /// Ends the task whatever its containers do: its instance is gone, or it could not be handed to an agent.
+    pub fn abandon(&mut self, code: StopCode, reason: impl Into<String>, now: Timestamp) {
+        if self.last == LastStatus::Stopped {
+            return;
+        }
+        let version = self.version + 1;
+        self.ask_to_stop(code, reason, now);
+        self.end("", now);
+        self.version = version;
+    }
+
+    /// The worst health of the essential containers (ecs.md 9).
+    pub fn health(&self) -> Health {
+        self.containers.iter().filter(|one| one.essential).map(TaskContainer::shown_health).max().unwrap_or_default()
+    }
+
+    /// Takes over the health of containers, by name.
+    pub fn report_health(&mut self, healths: &BTreeMap<String, Health>) {
+        for container in &mut self.containers {
+            if let Some(health) = healths.get(&container.name) {
+                container.health = *health;
+            }
+        }
+        self.version += 1;
+    }
+
+    fn report_container(&mut self, report: ContainerReport) {
+        let Some(container) = self.containers.iter_mut().find(|one| one.name == report.name) else { return };
+        if container.last == LastStatus::Stopped {
+            return;
+        }
+        if let Some(status) = report.status {
+            container.last = container.last.max(status);
+        }
+        keep_last(&mut container.image_digest, report.image_digest);
+        keep_last(&mut container.runtime_id, report.runtime_id);
+        keep_last(&mut container.exit_code, report.exit_code);
+        keep_last(&mut container.reason, report.reason.filter(|text| !text.is_empty()).map(|text| cut(&text)));
+        if let Some(bindings) = report.network_bindings.filter(|list| !list.is_empty()) {
+            container.network_bindings = bindings;
+        }
+    }
+
+    /// An essential container that ended ends the task: the agent stops the others by itself.
+    fn end_with_essential(&mut self, reason: &str, now: Timestamp) {
+        if self.containers.iter().any(|one| one.essential && one.last == LastStatus::Stopped) {
+            let stop = self.own_end(reason);
+            self.ask_to_stop(stop.code, stop.reason, now);
+        }
+    }
+
+    fn end(&mut self, reason: &str, now: Timestamp) {
+        let stop = self.own_end(reason);
+        self.ask_to_stop(stop.code, stop.reason, now);
+        self.last = LastStatus::Stopped;
+        self.times.stopped = Some(now);
+        for container in &mut self.containers {
+            container.last = LastStatus::Stopped;
+        }
+        // Stopping a task deletes its tags (ecs.md 6).
+        self.tags = portcullis_core::Tags::new();
+    }
+
+    /// Why a task ended that nobody asked to stop. It failed to start if it never ran and something says why.
+    fn own_end(&self, reason: &str) -> Stop {
+        let never_ran = self.times.started.is_none();
+        let words = self.containers.iter().find_map(|one| one.reason.clone());
+        let words = words.or_else(|| (!reason.is_empty()).then(|| cut(reason)));
+        match words.filter(|_| never_ran) {
+            Some(reason) => Stop { code: StopCode::TaskFailedToStart, reason },
+            None if never_ran && self.containers.iter().all(|one| one.exit_code.is_none()) => {
+                Stop { code: StopCode::TaskFailedToStart, reason: "Task failed to start".to_owned() }
+            }
+            None => Stop {
+                code: StopCode::EssentialContainerExited,
+                reason: "Essential container in task exited".to_owned(),
+            },
+        }
+    }
+}
+
+impl TaskContainer {
+    /// Without a health check of the definition the health is UNKNOWN, whatever the image says (ecs.md 9).
+    pub fn shown_health(&self) -> Health {
+        if self.has_health_check { self.health } else { Health::Unknown }
+    }
+}
+
+/// Keeps a changed task. When it has stopped, the sessions of its roles end with it (docs/fidelity.md): AWS lets them
+/// run out.
+pub fn keep(tx: &mut Tx<'_>, task: Task) {
+    let was_stopped = tx.view().ecs.tasks.get(&task_key(&task)).is_some_and(|row| row.last == LastStatus::Stopped);
+    if task.last == LastStatus::Stopped && !was_stopped {
+        revoke(tx, &task);
+    }
+    tx.put(task);
+}
+
+fn task_key(task: &Task) -> String {
+    Task::key_of(&task.region, &task.cluster, &task.id)
+}
+
+fn revoke(tx: &mut Tx<'_>, task: &Task) {
+    for arn in [&task.task_role, &task.execution_role].into_iter().flatten() {
+        let Some(role_id) = tx.view().role_by_arn(arn.as_str()).map(|role| role.id.clone()) else { continue };
+        let expires = tx.now.plus_seconds(TASK_SESSION_SECONDS);
+        tx.put(Revocation { role_id, session_name: task.id.clone(), expires });
+    }
+}
+
+/// Ends the tasks of an instance that was deregistered: their records stop, nobody hears of them again (ecs.md 8).
+pub fn orphan(tx: &mut Tx<'_>, instance: &ContainerInstance) {
+    let facet = Facet::ContainerInstance(&instance.id);
+    let set = |desired| TaskSet::new(&instance.region, &instance.cluster, facet, desired);
+    let mut tasks = Vec::new();
+    for set in [set(DesiredStatus::Running), set(DesiredStatus::Stopped)] {
+        let rows = tx.view().ecs.tasks_of(&set, None).map(|(_, task)| Task::clone(task));
+        tasks.extend(rows.filter(|task| task.last != LastStatus::Stopped));
+    }
+    for mut task in tasks {
+        let host = instance.ec2_instance_id.as_deref().unwrap_or(&instance.id);
+        let reason = format!("Host EC2 (instance {host}) terminated.");
+        task.abandon(StopCode::TerminationNotice, reason, tx.now);
+        keep(tx, task);
+    }
+}
+
+fn keep_first<T>(slot: &mut Option<T>, value: Option<T>) {
+    if slot.is_none() {
+        *slot = value;
+    }
+}
+
+fn keep_last<T>(slot: &mut Option<T>, value: Option<T>) {
+    if value.is_some() {
+        *slot = value;
+    }
+}
+
+fn cut(text: &str) -> String {
+    text.chars().take(REASON_CHARS_MAX).collect()
+}

@@ -1,0 +1,214 @@
+//! The listener: connections, limits, TLS, and the way out of each request.
+
+use std::convert::Infallible;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::{Request, Response};
+use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
+use hyper::body::{Bytes, Incoming};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use portcullis_wire::Reply;
+use portcullis_wire::limits::MAX_BODY_BYTES;
+use thiserror::Error;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+pub use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls;
+use tokio_rustls::rustls::pki_types::pem::PemObject as _;
+use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
+
+use crate::acs::Agents;
+use crate::gate::{Gate, Peer};
+
+/// Largest head of a request, in bytes.
+const HEAD_BYTES_MAX: usize = 64 * 1024;
+/// How long a client may take to send its head, and how long a connection may idle.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(60);
+/// How long a client may take to send its body.
+const BODY_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long requests may finish after the server was told to end.
+const DRAIN: Duration = Duration::from_millis(800);
+
+/// What a listener needs to know.
+#[derive(Clone)]
+pub struct Options {
+    /// TLS, if the listener speaks it.
+    pub tls: Option<TlsAcceptor>,
+    /// Proxies whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Vec<IpAddr>,
+}
+
+impl std::fmt::Debug for Options {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Options").field("tls", &self.tls.is_some()).field("trusted_proxies", &self.trusted_proxies).finish()
+    }
+}
+
+/// Serves until `stop` turns true, then lets running requests finish for less than a second.
+pub async fn serve(
+    listener: TcpListener,
+    options: Options,
+    gate: Arc<Gate>,
+    agents: Arc<Agents>,
+    mut stop: watch::Receiver<bool>,
+) {
+    let front = Arc::new(Front { options, gate, agents });
+    let mut connections = JoinSet::new();
+    loop {
+        tokio::select! {
+            accepted = listener.accept() => match accepted {
+                Ok((stream, peer)) => {
+                    connections.spawn(Arc::clone(&front).connect(stream, peer, stop.clone()));
+                }
+                // Out of descriptors: let others finish before the next try.
+                Err(error) => {
+                    tracing::warn!(%error, "a connection could not be accepted");
+                    tokio::time::sleep(Duration::from_millis(50)).await;
+                }
+            },
+            Some(_) = connections.join_next() => {}
+            () = ordered(&mut stop) => break,
+        }
+    }
+    drop(listener);
+    let drained = async { while connections.join_next().await.is_some() {} };
+    if tokio::time::timeout(DRAIN, drained).await.is_err() {
+        tracing::info!("some connections were still busy at the end");
+    }
+}
+
+/// Waits until the end is ordered, or nobody is left to order it.
+pub(crate) async fn ordered(stop: &mut watch::Receiver<bool>) {
+    let _ = stop.wait_for(|stop| *stop).await;
+}
+
+struct Front {
+    options: Options,
+    gate: Arc<Gate>,
+    agents: Arc<Agents>,
+}
+
+impl Front {
+    async fn connect(self: Arc<Self>, stream: TcpStream, peer: SocketAddr, stop: watch::Receiver<bool>) {
+        // Small replies must not wait for the peer's acknowledgement.
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::debug!(%error, "TCP_NODELAY could not be set");
+        }
+        match self.options.tls.clone() {
+            None => self.converse(stream, peer, false, stop).await,
+            Some(tls) => match tokio::time::timeout(BODY_TIMEOUT, tls.accept(stream)).await {
+                Ok(Ok(stream)) => self.converse(stream, peer, true, stop).await,
+                Ok(Err(error)) => tracing::debug!(%error, %peer, "TLS handshake failed"),
+                Err(_) => tracing::debug!(%peer, "TLS handshake took too long"),
+            },
+        }
+    }
+
+    async fn converse<S>(
+        self: Arc<Self>,
+        stream: S,
+        peer: SocketAddr,
+        secure: bool,
+        mut stop: watch::Receiver<bool>,
+    ) where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let service = service_fn(move |request| {
+            let front = Arc::clone(&self);
+            async move { Ok::<_, Infallible>(front.answer(request, peer, secure).await) }
+        });
+        let connection = http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(HEAD_TIMEOUT)
+            .max_buf_size(HEAD_BYTES_MAX)
+            .serve_connection(TokioIo::new(stream), service)
+            .with_upgrades();
+        let mut connection = std::pin::pin!(connection);
+        let ended = tokio::select! {
+            ended = connection.as_mut() => ended,
+            () = ordered(&mut stop) => {
+                connection.as_mut().graceful_shutdown();
+                connection.await
+            }
+        };
+        if let Err(error) = ended {
+            tracing::debug!(%error, %peer, "connection ended");
+        }
+    }
+
+    async fn answer(&self, request: Request<Incoming>, peer: SocketAddr, secure: bool) -> Response<Full<Bytes>> {
+        let peer = Peer { address: self.source(&request, peer.ip()), secure };
+        if request.headers().contains_key(http::header::UPGRADE) {
+            return self.agents.upgrade(request, peer).await;
+        }
+        let (parts, body) = request.into_parts();
+        let body = match tokio::time::timeout(BODY_TIMEOUT, Limited::new(body, MAX_BODY_BYTES).collect()).await {
+            Ok(Ok(body)) => body.to_bytes(),
+            Ok(Err(error)) if error.is::<LengthLimitError>() => return plain(413, "Request Entity Too Large"),
+            Ok(Err(_)) => return plain(400, "Bad Request"),
+            Err(_) => return plain(408, "Request Timeout"),
+        };
+        respond(self.gate.serve(&parts, &body, peer).await)
+    }
+
+    /// The caller's address: the peer's, or what a trusted proxy says it is.
+    fn source(&self, request: &Request<Incoming>, peer: IpAddr) -> String {
+        let peer = peer.to_canonical();
+        if self.options.trusted_proxies.contains(&peer) {
+            let forwarded = request.headers().get_all("x-forwarded-for").iter().next_back();
+            let last = forwarded.and_then(|value| value.to_str().ok()).and_then(|list| list.rsplit(',').next());
+            if let Some(address) = last.and_then(|text| text.trim().parse::<IpAddr>().ok()) {
+                return address.to_canonical().to_string();
+            }
+        }
+        peer.to_string()
+    }
+}
+
+/// An answer outside any AWS protocol.
+pub(crate) fn plain(status: u16, text: &'static str) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(Bytes::from_static(text.as_bytes())));
+    *response.status_mut() = http::StatusCode::from_u16(status).unwrap_or(http::StatusCode::BAD_REQUEST);
+    response
+}
+
+fn respond(reply: Reply) -> Response<Full<Bytes>> {
+    Response::<Vec<u8>>::from(reply).map(|body| Full::new(Bytes::from(body)))
+}
+
+/// A TLS acceptor from a certificate chain and a private key, both in PEM.
+pub fn tls(certificates: &[u8], key: &[u8]) -> Result<TlsAcceptor, TlsError> {
+    let chain = CertificateDer::pem_slice_iter(certificates).collect::<Result<Vec<_>, _>>().map_err(|_| TlsError::Certificate)?;
+    if chain.is_empty() {
+        return Err(TlsError::Certificate);
+    }
+    let key = PrivateKeyDer::from_pem_slice(key).map_err(|_| TlsError::Key)?;
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = rustls::ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(|error| TlsError::Pair(error.to_string()))?
+        .with_no_client_auth()
+        .with_single_cert(chain, key)
+        .map_err(|error| TlsError::Pair(error.to_string()))?;
+    Ok(TlsAcceptor::from(Arc::new(config)))
+}
+
+/// Why TLS cannot be spoken with the files that were given.
+#[derive(Debug, Error)]
+pub enum TlsError {
+    /// No certificate could be read.
+    #[error("the certificate file holds no certificate in PEM form")]
+    Certificate,
+    /// No key could be read.
+    #[error("the key file holds no private key in PEM form")]
+    Key,
+    /// Certificate and key do not work together.
+    #[error("the certificate and the key do not go together: {0}")]
+    Pair(String),
+}

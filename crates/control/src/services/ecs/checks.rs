@@ -1,0 +1,100 @@
+//! The checks ECS's operations have in common, with the context keys the service reference lists for each
+//! (ecs.md 15).
+
+use portcullis_core::{Arn, Tags};
+
+use super::names::{ClusterRef, MemberRef, Scope};
+use super::errors::EcsError;
+use crate::gate::context::{add_request_tags, add_resource_tags};
+use crate::gate::operation::Check;
+use crate::world::Snapshot;
+
+/// Who assumes task and execution roles.
+pub(crate) const TASKS_PRINCIPAL: &str = "ecs-tasks.amazonaws.com";
+
+impl Check {
+    /// Adds the tags of the resource: `aws:ResourceTag/K` and `ecs:ResourceTag/K`.
+    #[must_use]
+    pub(crate) fn of_resource(mut self, tags: &Tags) -> Self {
+        add_resource_tags(&mut self.context, "ecs", tags);
+        self
+    }
+
+    /// Adds the tags of the request: `aws:RequestTag/K` and `aws:TagKeys`.
+    #[must_use]
+    pub(crate) fn of_request(mut self, tags: &Tags) -> Self {
+        add_request_tags(&mut self.context, tags);
+        self
+    }
+}
+
+/// An action on a cluster.
+pub(crate) fn on_cluster(view: &Snapshot, action: &'static str, cluster: &ClusterRef) -> Check {
+    let check = Check::new(action, cluster.arn.as_str());
+    match cluster.find(view) {
+        Some(found) => check.of_resource(&found.tags),
+        None => check,
+    }
+}
+
+/// An action on something in a cluster, with the key `ecs:cluster`.
+pub(crate) fn on_member(
+    action: &'static str,
+    cluster: &ClusterRef,
+    member: &MemberRef,
+    tags: Option<&Tags>,
+) -> Check {
+    let check = Check::new(action, member.arn.as_str()).with("ecs:cluster", cluster.arn.as_str());
+    match tags {
+        Some(tags) => check.of_resource(tags),
+        None => check,
+    }
+}
+
+/// An action on a container instance.
+pub(crate) fn on_instance(
+    view: &Snapshot,
+    action: &'static str,
+    cluster: &ClusterRef,
+    instance: &MemberRef,
+) -> Check {
+    let found = instance.container_instance(view);
+    on_member(action, cluster, instance, found.map(|found| &found.tags))
+}
+
+/// An action on a task.
+pub(crate) fn on_task(view: &Snapshot, action: &'static str, cluster: &ClusterRef, task: &MemberRef) -> Check {
+    on_member(action, cluster, task, task.task(view).map(|found| &found.tags))
+}
+
+/// `ecs:TagResource` for the tags given at creation; none when there are no tags (rule 7, R148).
+pub(crate) fn tag_on_create(operation: &'static str, resource: impl Into<String>, tags: &Tags) -> Option<Check> {
+    if tags.is_empty() {
+        return None;
+    }
+    let check = Check::new("ecs:TagResource", resource).of_resource(tags).of_request(tags);
+    Some(check.with("ecs:CreateAction", operation))
+}
+
+/// `iam:PassRole` of a role to the service that will assume it (rule 8, R149 to R153).
+pub(crate) fn pass_role(role: &Arn, to: &'static str) -> Check {
+    Check::new("iam:PassRole", role.as_str()).with("iam:PassedToService", to)
+}
+
+/// The role that a name or ARN means; a name is looked up for its path. Whether the role exists is not the question
+/// here. Roles of other accounts can never be passed (R152).
+pub(crate) fn resolve_role(view: &Snapshot, scope: Scope<'_>, argument: &str) -> Result<Arn, EcsError> {
+    if !argument.starts_with("arn:") {
+        let known = view.role(argument).map(|role| role.arn.clone());
+        let made = || Arn::global("iam", scope.region.partition(), scope.account, format_args!("role/{argument}"));
+        return Ok(known.unwrap_or_else(made));
+    }
+    let arn: Arn = argument.parse().map_err(|_| EcsError::Role)?;
+    if arn.service() != "iam" || !arn.region().is_empty() || !arn.resource().starts_with("role/") {
+        return Err(EcsError::Role);
+    }
+    if arn.account() != scope.account.as_str() {
+        return Err(EcsError::RoleOfOtherAccount);
+    }
+    Ok(arn)
+}

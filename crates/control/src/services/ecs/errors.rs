@@ -1,0 +1,270 @@
+//! Every error of ECS with its code and text, in one table, so that a text found to be wrong is mended in one place.
+//! Sources: ecs.md; texts it marks [K] or [E] are not verified.
+
+use thiserror::Error;
+
+use super::task_definitions::DefinitionFault;
+use crate::gate::error::ServiceError;
+
+/// What ECS answers when it refuses a call. The variant says when, the text what the caller reads.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub(crate) enum EcsError {
+    // Clusters (ecs.md 2).
+    #[error("Cluster not found.")]
+    ClusterNotFound,
+    #[error("The referenced cluster was inactive.")]
+    ClusterInactive,
+    #[error("The Cluster cannot be deleted while Container Instances are active or draining.")]
+    ClusterContainsContainerInstances,
+    #[error("The Cluster cannot be deleted while Services are active.")]
+    ClusterContainsServices,
+    #[error("The Cluster cannot be deleted while Tasks are active.")]
+    ClusterContainsTasks,
+    #[error("Cluster name contains invalid characters.")]
+    ClusterName,
+    #[error("Invalid cluster setting '{0}'. The only supported setting is 'containerInsights'.")]
+    ClusterSettingName(String),
+    #[error("Invalid value '{0}' for the cluster setting 'containerInsights'. Specify enabled, disabled or enhanced.")]
+    ClusterSettingValue(String),
+    #[error("Settings can not be empty.")]
+    ClusterSettingsEmpty,
+    #[error("You must set logging to 'OVERRIDE' when you supply a log configuration.")]
+    ExecLoggingNotOverride,
+    #[error(
+        "A CloudWatch log group name or S3 bucket name must be specified when overriding the default log configuration."
+    )]
+    ExecLoggingTarget,
+
+    // Capacity providers (ecs.md 2, 3).
+    #[error("The specified capacity provider '{0}' was not found.")]
+    CapacityProviderNotFound(String),
+    #[error(
+        "The specified capacity provider strategy cannot contain a capacity provider that is not associated with the cluster. Associate the capacity provider with the cluster and try again."
+    )]
+    CapacityProviderNotAssociated,
+    #[error("The specified capacity provider strategy contains multiple capacity providers with a base value defined.")]
+    CapacityProviderBases,
+    #[error(
+        "There are no capacity providers in the capacity provider strategy with a weight value greater than zero."
+    )]
+    CapacityProviderWeights,
+
+    // Names, lists and pages (ecs.md 0, 1).
+    #[error("Invalid identifier: {0}")]
+    InvalidIdentifier(String),
+    #[error("Identifier is for {found}. Your cluster is {expected}")]
+    OtherCluster { found: String, expected: String },
+    #[error("Invalid token.")]
+    Token,
+    #[error("Invalid maxResults: {given}. It must be between 1 and {limit}.")]
+    MaxResults { given: i32, limit: i32 },
+    #[error("{what} can have at most {limit} items.")]
+    TooMany { what: &'static str, limit: usize },
+    #[error("unknown should be one of [{0}]")]
+    UnknownSetting(String),
+    #[error("Invalid value '{value}' for the account setting '{name}'.")]
+    SettingValue { name: String, value: String },
+    #[error("The setting name must be specified when a value is specified.")]
+    SettingNameMissing,
+    #[error("The principal ARN '{0}' is not valid for this account.")]
+    SettingPrincipal(String),
+
+    // Tags (ecs.md 6).
+    #[error("The ARN provided is invalid.")]
+    ArnInvalid,
+    #[error("The specified resource does not exist.")]
+    ResourceNotFound,
+    #[error("Long arn format must be used for tagging operations")]
+    ShortArn,
+    #[error("Duplicate tag keys found. Please note that Tag keys are case insensitive.")]
+    TagDuplicate,
+    #[error("Tag keys and values cannot start with aws:")]
+    TagReserved,
+    #[error("The number of tags exceeds the limit of 50.")]
+    TagLimit,
+    #[error("The specified task is stopped. Specify a running task and try again.")]
+    TaggedTaskStopped,
+
+    // Task definitions (ecs.md 7).
+    #[error(transparent)]
+    Definition(#[from] DefinitionFault),
+    #[error("Unable to describe task definition.")]
+    DefinitionNotFound,
+    #[error("Revision is missing.")]
+    RevisionMissing,
+    #[error("Invalid revision number. Number: {0}")]
+    RevisionNumber(String),
+    #[error(
+        "The specified task definition is inactive. You can only deregister active task definitions. Specify an active task definition and try again."
+    )]
+    DefinitionNotDeregisterable,
+    #[error("TaskDefinition is inactive")]
+    DefinitionInactive,
+    #[error("size of TaskDefinition references list must be greater than 0")]
+    DefinitionsEmpty,
+    #[error("Size of TaskDefinition references list cannot exceed 10")]
+    DefinitionsTooMany,
+    #[error("The family has reached its limit of 1000000 revisions.")]
+    RevisionLimit,
+    #[error("Role is not valid")]
+    Role,
+    #[error("Cross-account pass role is not allowed.")]
+    RoleOfOtherAccount,
+
+    // Container instances and attributes (ecs.md 5, 8).
+    #[error("Container Instances cannot be empty.")]
+    InstancesEmpty,
+    #[error("The specified container instance was not found.")]
+    InstanceNotFound,
+    #[error("Found running tasks on the instance.")]
+    InstanceHasTasks,
+    #[error("The container instance '{0}' is not registered with this cluster.")]
+    InstanceNotRegistered(String),
+    #[error("Container instance status should be one of [ACTIVE,DRAINING]")]
+    InstanceState,
+    #[error("The resource '{0}' is missing or has the wrong type.")]
+    InstanceResource(String),
+    #[error("The instance identity document is not valid.")]
+    IdentityDocument,
+    #[error("Invalid expression: {0}")]
+    Expression(String),
+    #[error("attributes can not be empty")]
+    AttributesEmpty,
+    #[error("The attribute name '{0}' is reserved.")]
+    AttributeReserved(String),
+    #[error("The attribute name '{0}' is not valid.")]
+    AttributeName(String),
+    #[error("The attribute value '{0}' is not valid.")]
+    AttributeValue(String),
+    #[error("The attribute targetId must be specified.")]
+    AttributeTarget,
+    #[error("An attribute name must be specified when an attribute value is specified.")]
+    AttributeFilter,
+    #[error("The number of custom attributes on a resource cannot exceed 10.")]
+    AttributeLimit,
+    #[error("The specified target was not found. You can view your available container instances with ListContainerInstances. Amazon ECS container instances are cluster-specific and Region-specific.")]
+    TargetNotFound,
+
+    // Services (ecs.md 11).
+    #[error("Service not found.")]
+    ServiceNotFound,
+    #[error("Creation of service was not idempotent.")]
+    ServiceNotIdempotent,
+    #[error("Unable to Start a service that is still Draining.")]
+    ServiceDraining,
+    #[error("The service cannot be stopped while it is scaled above 0.")]
+    ServiceScaled,
+    #[error("Service name contains invalid characters.")]
+    ServiceName,
+    #[error("TaskDefinition can not be blank.")]
+    ServiceDefinitionMissing,
+    #[error("The desired count must be specified and cannot be negative.")]
+    ServiceDesiredCount,
+    #[error("Services cannot be empty.")]
+    ServicesEmpty,
+    #[error("The minimum healthy percent cannot exceed 100 and the maximum percent cannot be below 100.")]
+    ServicePercents,
+    #[error("This server does not support {0} yet.")]
+    Unsupported(&'static str),
+
+    // Tasks (ecs.md 9).
+    #[error("Tasks cannot be empty.")]
+    TasksEmpty,
+    #[error("The referenced task was not found.")]
+    TaskNotFound,
+    #[error("No Container Instances were found in your cluster.")]
+    NoContainerInstances,
+    #[error("count must be between 1 and 10.")]
+    TaskCount,
+    #[error("Override for container named {0} is not a container in the TaskDefinition.")]
+    OverrideContainer(String),
+    #[error("Overrides can not exceed 8192 characters.")]
+    OverrideSize,
+    #[error("Network Configuration must be provided when networkMode 'awsvpc' is specified.")]
+    NetworkConfigurationMissing,
+    #[error("Network Configuration is not valid for the given networkMode of this task definition.")]
+    NetworkConfigurationUnwanted,
+    #[error("launch type should be one of [EC2,FARGATE,EXTERNAL]")]
+    LaunchType,
+    #[error("Task definition does not support launch_type {0}.")]
+    LaunchTypeUnsupported(String),
+    #[error("Specifying both a launch type and capacity provider strategy is not supported")]
+    LaunchTypeAndStrategy,
+    #[error(
+        "Capacity is unavailable at this time. Please try again later or in a different availability zone"
+    )]
+    CapacityUnavailable,
+    #[error(
+        "ECS was unable to assume the role '{0}' that was provided for this task. Please verify that the role being passed has the proper trust relationship and permissions and that your IAM user has permissions to pass this role."
+    )]
+    RoleNotAssumable(String),
+    #[error("group cannot start with '{0}'.")]
+    TaskGroup(&'static str),
+    #[error("startedBy is too long or contains invalid characters.")]
+    StartedBy,
+    #[error("startedBy must be the only filter.")]
+    StartedByFilter,
+    #[error("enableExecuteCommand requires a task role.")]
+    ExecWithoutTaskRole,
+    #[error("propagateTags can only be TASK_DEFINITION for standalone tasks.")]
+    PropagateTags,
+    #[error("The platform version must be null when specifying an EC2 launch type.")]
+    PlatformVersion,
+    #[error("distinctInstance expression should not be specified")]
+    DistinctInstanceExpression,
+    #[error("Placement type '{0}' is invalid.")]
+    PlacementType(String),
+    #[error("{kind} field '{field}' is invalid")]
+    PlacementField { kind: String, field: String },
+    #[error("clientToken is too long or contains invalid characters.")]
+    ClientToken,
+    #[error("The clientToken was used before with other parameters.")]
+    Conflict { resource_ids: Vec<String> },
+}
+
+impl EcsError {
+    /// The exception's name. Its status is 400 for all of these.
+    fn code(&self) -> &'static str {
+        match self {
+            Self::ClusterNotFound | Self::ClusterInactive => "ClusterNotFoundException",
+            Self::ClusterContainsContainerInstances => "ClusterContainsContainerInstancesException",
+            Self::ClusterContainsServices => "ClusterContainsServicesException",
+            Self::ClusterContainsTasks => "ClusterContainsTasksException",
+            Self::ResourceNotFound => "ResourceNotFoundException",
+            Self::TargetNotFound => "TargetNotFoundException",
+            Self::AttributeLimit => "AttributeLimitExceededException",
+            Self::TagLimit | Self::RevisionLimit => "LimitExceededException",
+            Self::ServiceNotFound => "ServiceNotFoundException",
+            Self::Unsupported(_) => "UnsupportedFeatureException",
+            Self::Conflict { .. } => "ConflictException",
+            Self::RoleOfOtherAccount => "AccessDeniedException",
+            Self::Definition(_)
+            | Self::DefinitionNotFound
+            | Self::RevisionMissing
+            | Self::DefinitionNotDeregisterable
+            | Self::Role
+            | Self::InstancesEmpty
+            | Self::TaggedTaskStopped
+            | Self::CapacityUnavailable
+            | Self::RoleNotAssumable(_)
+            | Self::IdentityDocument => "ClientException",
+            _ => "InvalidParameterException",
+        }
+    }
+}
+
+impl From<EcsError> for ServiceError {
+    fn from(error: EcsError) -> Self {
+        let plain = Self::new(error.code(), 400, error.to_string());
+        match error {
+            EcsError::Conflict { resource_ids } => plain.with_field("resourceIds", resource_ids.into()),
+            _ => plain,
+        }
+    }
+}
+
+impl From<DefinitionFault> for ServiceError {
+    fn from(fault: DefinitionFault) -> Self {
+        EcsError::from(fault).into()
+    }
+}

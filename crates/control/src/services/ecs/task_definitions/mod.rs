@@ -1,0 +1,16 @@
+//! Task definitions (ecs.md 7).
+
+mod compatibility;
+mod fault;
+mod normal;
+mod read;
+mod register;
+mod requirements;
+mod retire;
+mod rules;
+mod size;
+
+pub(crate) use fault::DefinitionFault;
+pub(super) use read::{describe, families, list, require_describe, require_families, require_list};
+pub(super) use register::{register, require_register};
+pub(super) use retire::{delete, deregister, require_delete, require_deregister};

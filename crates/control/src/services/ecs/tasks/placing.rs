@@ -1,0 +1,141 @@
+//! From the picture to the placement's arguments.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use portcullis_api::ecs as api;
+
+use super::wanted::Plan;
+use crate::schedule::placement::{Candidate, Constraint, Demand, Strategy};
+use crate::schedule::query::Expression;
+use crate::schedule::resources::{remaining, reservation};
+use crate::services::ecs::errors::EcsError;
+use crate::world::Snapshot;
+use crate::world::records::ecs::{ContainerInstance, InstanceStatus};
+
+/// Most constraints of definition and request together (ecs.md 10).
+const CONSTRAINTS_MAX: usize = 10;
+/// Most strategies (ecs.md 10).
+const STRATEGIES_MAX: usize = 5;
+/// What marks a machine that is not of EC2.
+const EXTERNAL_ATTRIBUTE: &str = "ecs.capability.external";
+/// What an instance must have for ECS Exec.
+const EXEC_ATTRIBUTE: &str = "ecs.capability.execute-command";
+
+/// What the tasks of a plan need, without conditions of the request.
+pub(super) fn demand<'a>(plan: &'a Plan<'_>) -> Demand<'a> {
+    let definition = &plan.definition.definition;
+    let required = definition.requires_attributes.iter().flatten();
+    let mut attributes: Vec<_> = required.map(|one| (one.name.as_str(), one.value.as_deref())).collect();
+    if plan.enable_execute_command {
+        attributes.push((EXEC_ATTRIBUTE, None));
+    }
+    let is_gpu = |one: &api::ResourceRequirement| one.r#type == "GPU";
+    let mut containers = definition.container_definitions.iter().flatten();
+    Demand {
+        reservation: reservation(definition, &plan.overrides),
+        gpu: containers.any(|one| one.resource_requirements.iter().flatten().any(is_gpu)),
+        attributes,
+        group: &plan.group,
+        constraints: Vec::new(),
+        strategies: Vec::new(),
+    }
+}
+
+/// The conditions of the definition and of the request.
+pub(super) fn constraints(
+    plan: &Plan<'_>,
+    requested: Option<&[api::PlacementConstraint]>,
+) -> Result<Vec<Constraint>, EcsError> {
+    let defined = plan.definition.definition.placement_constraints.iter().flatten();
+    let defined = defined.map(|one| (one.r#type.as_deref(), one.expression.as_deref()));
+    let requested = requested.unwrap_or_default().iter();
+    let all = defined.chain(requested.map(|one| (one.r#type.as_deref(), one.expression.as_deref())));
+    let constraints = all.map(|(kind, expression)| constraint(kind, expression)).collect::<Result<Vec<_>, _>>()?;
+    if constraints.len() > CONSTRAINTS_MAX {
+        return Err(EcsError::TooMany { what: "placementConstraints", limit: CONSTRAINTS_MAX });
+    }
+    Ok(constraints)
+}
+
+fn constraint(kind: Option<&str>, expression: Option<&str>) -> Result<Constraint, EcsError> {
+    match (kind, expression) {
+        (Some("distinctInstance"), None | Some("")) => Ok(Constraint::DistinctInstance),
+        (Some("distinctInstance"), Some(_)) => Err(EcsError::DistinctInstanceExpression),
+        (Some("memberOf"), expression) => {
+            let parsed = Expression::parse(expression.unwrap_or_default());
+            parsed.map(Constraint::MemberOf).map_err(|error| EcsError::Expression(error.to_string()))
+        }
+        (other, _) => Err(EcsError::PlacementType(other.unwrap_or_default().to_owned())),
+    }
+}
+
+/// The strategies of the request.
+pub(super) fn strategies(requested: Option<&[api::PlacementStrategy]>) -> Result<Vec<Strategy>, EcsError> {
+    let requested = requested.unwrap_or_default();
+    if requested.len() > STRATEGIES_MAX {
+        return Err(EcsError::TooMany { what: "placementStrategy", limit: STRATEGIES_MAX });
+    }
+    requested.iter().map(|one| strategy(one.r#type.as_deref(), one.field.as_deref())).collect()
+}
+
+fn strategy(kind: Option<&str>, field: Option<&str>) -> Result<Strategy, EcsError> {
+    let kind = kind.unwrap_or_default();
+    let field = field.unwrap_or_default();
+    let refused = || EcsError::PlacementField { kind: kind.to_owned(), field: field.to_owned() };
+    match kind {
+        "random" if field.is_empty() => Ok(Strategy::Random),
+        "spread" => match (field.to_ascii_lowercase().as_str(), field.strip_prefix("attribute:")) {
+            ("instanceid" | "host", _) => Ok(Strategy::SpreadInstances),
+            (_, Some(name)) if !name.is_empty() => Ok(Strategy::SpreadAttribute(name.to_owned())),
+            _ => Err(refused()),
+        },
+        "binpack" => match field.to_ascii_lowercase().as_str() {
+            "cpu" => Ok(Strategy::BinpackCpu),
+            "memory" => Ok(Strategy::BinpackMemory),
+            _ => Err(refused()),
+        },
+        "random" => Err(refused()),
+        other => Err(EcsError::PlacementType(other.to_owned())),
+    }
+}
+
+/// The instances of the plan's cluster that take tasks of a launch type.
+pub(super) fn instances(view: &Snapshot, plan: &Plan<'_>, launch_type: &str) -> Vec<Arc<ContainerInstance>> {
+    let prefix = plan.cluster.prefix();
+    let rows = view.ecs.container_instances.prefix(&prefix).map(|(_, instance)| instance);
+    let suits = |instance: &&Arc<ContainerInstance>| {
+        instance.status == InstanceStatus::Active && launch_type_of(instance) == launch_type
+    };
+    rows.filter(suits).cloned().collect()
+}
+
+/// Whether all instances of the plan's cluster that take tasks are external.
+pub(super) fn is_external_only(view: &Snapshot, plan: &Plan<'_>) -> bool {
+    let prefix = plan.cluster.prefix();
+    let mut active = view
+        .ecs
+        .container_instances
+        .prefix(&prefix)
+        .filter(|(_, instance)| instance.status == InstanceStatus::Active)
+        .peekable();
+    active.peek().is_some() && active.all(|(_, instance)| launch_type_of(instance) == "EXTERNAL")
+}
+
+/// An instance as placement sees it.
+pub(super) fn candidate<'a>(view: &Snapshot, demand: &Demand<'_>, instance: &'a ContainerInstance) -> Candidate<'a> {
+    let key = ContainerInstance::key_of(&instance.region, &instance.cluster, &instance.id);
+    let asks = demand.constraints.iter().any(|one| matches!(one, Constraint::MemberOf(_)));
+    let groups = if asks { view.ecs.groups_on(&key) } else { BTreeSet::new() };
+    Candidate {
+        instance,
+        remaining: remaining(instance, view.ecs.loads.get(&key).map(AsRef::as_ref)),
+        in_group: view.ecs.group_count(&key, demand.group),
+        groups,
+    }
+}
+
+/// The launch type of instances like this one.
+pub(super) fn launch_type_of(instance: &ContainerInstance) -> &'static str {
+    if instance.attributes.contains_key(EXTERNAL_ATTRIBUTE) { "EXTERNAL" } else { "EC2" }
+}

@@ -1,0 +1,189 @@
+//! RunTask.
+
+use portcullis_api::ecs as api;
+use portcullis_api::ecs::op::RunTask;
+use portcullis_wire::json;
+use sha2::{Digest as _, Sha256};
+
+use super::make::{self, NewId, Place};
+use super::wanted::{Plan, Wanted};
+use super::{placing, shown};
+use crate::gate::error::ServiceError;
+use crate::gate::operation::{Ask, Authorized, Check};
+use crate::schedule::life_cycle;
+use crate::schedule::placement::{Placement, place};
+use crate::services::ecs::errors::EcsError;
+use crate::services::ecs::names::{ClusterRef, Scope};
+use crate::world::records::ecs::{ClientToken, ContainerInstance, Task};
+use crate::world::{Snapshot, Tx};
+
+/// Most tasks of one call.
+const COUNT_MAX: i32 = 10;
+/// How long an idempotency token is remembered, in seconds; not found in AWS's documentation (ecs.md 9).
+const TOKEN_SECONDS: i64 = 24 * 3_600;
+/// Longest idempotency token, in characters.
+const TOKEN_CHARS_MAX: usize = 64;
+
+fn wanted(input: &api::RunTaskRequest) -> Wanted<'_> {
+    Wanted {
+        operation: "RunTask",
+        cluster: input.cluster.as_deref(),
+        task_definition: &input.task_definition,
+        overrides: input.overrides.as_ref(),
+        tags: input.tags.as_deref(),
+        group: input.group.as_deref(),
+        started_by: input.started_by.as_deref(),
+        started_by_max: 128,
+        enable_execute_command: input.enable_execute_command,
+        enable_managed_tags: input.enable_ecs_managed_tags,
+        propagate_tags: input.propagate_tags.as_deref(),
+        network: input.network_configuration.as_ref(),
+        volumes: input.volume_configurations.as_deref(),
+    }
+}
+
+/// The task definition with its revision, the roles, the tags (ecs.md 15).
+pub fn require(ask: Ask<'_, api::RunTaskRequest>) -> Result<Vec<Check>, ServiceError> {
+    let (input, scope) = (ask.input, Scope::from(ask.call));
+    let wanted = wanted(input);
+    let named = wanted.named(ask.view, scope)?;
+    let found = named.definition.find(ask.view).map(|found| &found.definition);
+    let size = |own: Option<&String>, default: Option<&String>| own.or(default).cloned();
+    let overrides = input.overrides.as_ref();
+    let cpu = size(overrides.and_then(|own| own.cpu.as_ref()), found.and_then(|found| found.cpu.as_ref()));
+    let memory = size(overrides.and_then(|own| own.memory.as_ref()), found.and_then(|found| found.memory.as_ref()));
+    let mut own = wanted
+        .own_check(ask.view, &named, "ecs:RunTask")
+        .with_some("ecs:task-cpu", cpu)
+        .with_some("ecs:task-memory", memory);
+    let providers = strategy(ask.view, &named.cluster, input);
+    if !providers.is_empty() {
+        let arns = providers.iter().map(|one| scope.capacity_provider(&one.capacity_provider).to_string());
+        own = own.with_many("ecs:capacity-provider", arns.collect());
+    }
+    let mut checks = vec![own];
+    checks.extend(wanted.dependent_checks(&named, scope));
+    Ok(checks)
+}
+
+/// The capacity provider strategy in force: the request's, or the cluster's if the request names no launch type.
+fn strategy(
+    view: &Snapshot,
+    cluster: &ClusterRef,
+    input: &api::RunTaskRequest,
+) -> Vec<api::CapacityProviderStrategyItem> {
+    match &input.capacity_provider_strategy {
+        Some(own) if !own.is_empty() => own.clone(),
+        _ if input.launch_type.is_some() => Vec::new(),
+        _ => {
+            let default = cluster.find(view).map(|found| found.chosen.default_capacity_provider_strategy.clone());
+            default.flatten().unwrap_or_default()
+        }
+    }
+}
+
+/// Places and makes the tasks; what cannot be placed is told in `failures`.
+pub fn run(tx: &mut Tx<'_>, auth: Authorized<'_, RunTask>) -> Result<api::RunTaskResponse, ServiceError> {
+    let (input, scope) = (auth.input(), Scope::from(auth.call()));
+    let token = client_token(input)?;
+    if let Some(made) = repeated(tx, scope, token.as_ref())? {
+        return Ok(answer(&made, Vec::new()));
+    }
+    let view = tx.view().clone();
+    let plan = wanted(input).plan(&view, scope)?;
+    let count = usize::try_from(input.count.unwrap_or(1)).ok().filter(|count| (1..=COUNT_MAX as usize).contains(count));
+    let count = count.ok_or(EcsError::TaskCount)?;
+    let launch_type = launch_type(&view, &plan, input)?;
+    let mut demand = placing::demand(&plan);
+    demand.constraints = placing::constraints(&plan, input.placement_constraints.as_deref())?;
+    demand.strategies = placing::strategies(input.placement_strategy.as_deref())?;
+    let first = NewId::new(tx, &plan);
+    plan.check_roles(tx, &first.arn, &first.id)?;
+    let instances = placing::instances(&view, &plan, launch_type);
+    if instances.is_empty() {
+        return Err(EcsError::NoContainerInstances.into());
+    }
+    let mut candidates: Vec<_> = instances.iter().map(|one| placing::candidate(&view, &demand, one)).collect();
+    let Placement { placed, failures } = place(&demand, &mut candidates, count, &mut |choices| pick(tx, choices));
+    let failed = failures.iter().filter_map(|(at, reason)| Some((instances.get(*at)?, reason.as_str())));
+    let failures = failed.map(|(instance, reason)| failure(instance, reason)).collect();
+    let mut ids = Some(first);
+    let mut made = Vec::new();
+    for instance in placed.iter().filter_map(|at| instances.get(*at)) {
+        let id = ids.take().unwrap_or_else(|| NewId::new(tx, &plan));
+        let task = make::task(tx, &plan, Place { id, instance, launch_type }, token.clone());
+        life_cycle::keep(tx, task.clone());
+        made.push(task);
+    }
+    Ok(answer(&made, failures))
+}
+
+fn answer(tasks: &[Task], failures: Vec<api::Failure>) -> api::RunTaskResponse {
+    let tasks = tasks.iter().map(|task| shown::task(task, true)).collect();
+    api::RunTaskResponse { tasks: Some(tasks), failures: Some(failures) }
+}
+
+/// What speaks against one container instance.
+pub(super) fn failure(instance: &ContainerInstance, reason: &str) -> api::Failure {
+    api::Failure { arn: Some(instance.arn.to_string()), reason: Some(reason.to_owned()), detail: None }
+}
+
+/// One of so many, by chance.
+fn pick(tx: &Tx<'_>, choices: usize) -> usize {
+    let mut bytes = [0_u8; 8];
+    tx.random.fill(&mut bytes);
+    usize::try_from(u64::from_le_bytes(bytes) % u64::try_from(choices.max(1)).unwrap_or(1)).unwrap_or_default()
+}
+
+/// `EC2` or `EXTERNAL`; there is no Fargate and no Auto Scaling group here. AWS's default is EC2; where a cluster has
+/// external instances only, EC2 could never be meant (docs/fidelity.md).
+fn launch_type(view: &Snapshot, plan: &Plan<'_>, input: &api::RunTaskRequest) -> Result<&'static str, EcsError> {
+    let strategy = strategy(view, &plan.cluster, input);
+    let asked = input.launch_type.as_deref().filter(|text| !text.is_empty());
+    if asked.is_some() && input.capacity_provider_strategy.iter().flatten().next().is_some() {
+        return Err(EcsError::LaunchTypeAndStrategy);
+    }
+    let is_fargate = |name: &str| matches!(name, "FARGATE" | "FARGATE_SPOT");
+    let through_fargate = strategy.iter().any(|one| is_fargate(&one.capacity_provider));
+    if !strategy.is_empty() && !through_fargate {
+        return Err(EcsError::CapacityProviderNotAssociated);
+    }
+    let compatible = plan.definition.definition.compatibilities.as_deref().unwrap_or_default();
+    let supports = |name: &str| compatible.iter().any(|one| one == name);
+    match asked {
+        Some("FARGATE") => Err(fargate(supports("FARGATE"))),
+        None if through_fargate => Err(fargate(supports("FARGATE"))),
+        None if placing::is_external_only(view, plan) && supports("EXTERNAL") => Ok("EXTERNAL"),
+        Some("EXTERNAL") if !supports("EXTERNAL") => Err(EcsError::LaunchTypeUnsupported("EXTERNAL".to_owned())),
+        Some("EXTERNAL") => Ok("EXTERNAL"),
+        None | Some("EC2") if input.platform_version.is_some() => Err(EcsError::PlatformVersion),
+        None | Some("EC2") => Ok("EC2"),
+        Some(_) => Err(EcsError::LaunchType),
+    }
+}
+
+fn fargate(supported: bool) -> EcsError {
+    if supported { EcsError::CapacityUnavailable } else { EcsError::LaunchTypeUnsupported("FARGATE".to_owned()) }
+}
+
+fn client_token(input: &api::RunTaskRequest) -> Result<Option<ClientToken>, EcsError> {
+    let Some(token) = input.client_token.as_deref().filter(|token| !token.is_empty()) else { return Ok(None) };
+    if token.len() > TOKEN_CHARS_MAX || !token.bytes().all(|byte| (33..=126).contains(&byte)) {
+        return Err(EcsError::ClientToken);
+    }
+    let digest = Sha256::digest(json::to_bytes(input));
+    let parameters = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+    Ok(Some(ClientToken { token: token.to_owned(), parameters }))
+}
+
+/// The tasks an earlier call with the same token made, while they exist.
+fn repeated(tx: &Tx<'_>, scope: Scope<'_>, token: Option<&ClientToken>) -> Result<Option<Vec<Task>>, EcsError> {
+    let Some(token) = token else { return Ok(None) };
+    let remembered = |task: &Task| tx.now.seconds_since(task.times.created) < TOKEN_SECONDS;
+    let made = tx.view().ecs.tasks_with_token(scope.region, &token.token);
+    let made: Vec<Task> = made.into_iter().map(|task| Task::clone(task)).filter(remembered).collect();
+    if made.iter().any(|task| task.token.as_ref() != Some(token)) {
+        return Err(EcsError::Conflict { resource_ids: made.iter().map(|task| task.arn.to_string()).collect() });
+    }
+    Ok((!made.is_empty()).then_some(made))
+}

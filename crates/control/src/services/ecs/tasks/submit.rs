@@ -1,0 +1,141 @@
+//! What agents report: SubmitTaskStateChange, SubmitContainerStateChange, SubmitAttachmentStateChanges. Repeated and
+//! late reports are acknowledged and change nothing; a task nobody knows is an InvalidParameterException, on which
+//! the agent forgets the report (agent.md 5.1).
+
+use portcullis_api::ecs as api;
+use portcullis_api::ecs::op;
+
+use crate::gate::error::ServiceError;
+use crate::gate::operation::{Ask, Authorized, Check};
+use crate::schedule::life_cycle::{self, ContainerReport, TaskReport};
+use crate::services::ecs::checks::on_cluster;
+use crate::services::ecs::errors::EcsError;
+use crate::services::ecs::names::{ClusterRef, Kind, MemberRef, Scope};
+use crate::world::records::ecs::{Binding, LastStatus, Task};
+use crate::world::{Snapshot, Tx};
+
+const ACKNOWLEDGMENT: &str = "ACK";
+
+fn check(
+    view: &Snapshot,
+    scope: Scope<'_>,
+    action: &'static str,
+    cluster: Option<&str>,
+) -> Result<Vec<Check>, ServiceError> {
+    let cluster = ClusterRef::resolve(scope, cluster)?;
+    Ok(vec![on_cluster(view, action, &cluster)])
+}
+
+/// The cluster.
+pub fn require_task(ask: Ask<'_, api::SubmitTaskStateChangeRequest>) -> Result<Vec<Check>, ServiceError> {
+    check(ask.view, ask.call.into(), "ecs:SubmitTaskStateChange", ask.input.cluster.as_deref())
+}
+
+/// The cluster.
+pub fn require_container(ask: Ask<'_, api::SubmitContainerStateChangeRequest>) -> Result<Vec<Check>, ServiceError> {
+    check(ask.view, ask.call.into(), "ecs:SubmitContainerStateChange", ask.input.cluster.as_deref())
+}
+
+/// The cluster.
+pub fn require_attachments(
+    ask: Ask<'_, api::SubmitAttachmentStateChangesRequest>,
+) -> Result<Vec<Check>, ServiceError> {
+    check(ask.view, ask.call.into(), "ecs:SubmitAttachmentStateChanges", ask.input.cluster.as_deref())
+}
+
+/// Takes over the state of a task and of its containers.
+pub fn task(
+    tx: &mut Tx<'_>,
+    auth: Authorized<'_, op::SubmitTaskStateChange>,
+) -> Result<api::SubmitTaskStateChangeResponse, ServiceError> {
+    let input = auth.input();
+    let report = TaskReport {
+        status: input.status.as_deref().and_then(status),
+        reason: input.reason.clone().unwrap_or_default(),
+        containers: input.containers.iter().flatten().map(container_report).collect(),
+        pull_started: input.pull_started_at,
+        pull_stopped: input.pull_stopped_at,
+        execution_stopped: input.execution_stopped_at,
+    };
+    apply(tx, auth.call().into(), input.cluster.as_deref(), input.task.as_deref(), report)?;
+    Ok(api::SubmitTaskStateChangeResponse { acknowledgment: Some(ACKNOWLEDGMENT.to_owned()) })
+}
+
+/// Takes over the state of one container.
+pub fn container(
+    tx: &mut Tx<'_>,
+    auth: Authorized<'_, op::SubmitContainerStateChange>,
+) -> Result<api::SubmitContainerStateChangeResponse, ServiceError> {
+    let input = auth.input();
+    let container = ContainerReport {
+        name: input.container_name.clone().unwrap_or_default(),
+        status: input.status.as_deref().and_then(status),
+        image_digest: None,
+        runtime_id: input.runtime_id.clone(),
+        exit_code: input.exit_code,
+        reason: input.reason.clone(),
+        network_bindings: input.network_bindings.as_deref().map(bindings),
+    };
+    let report = TaskReport { containers: vec![container], ..TaskReport::default() };
+    apply(tx, auth.call().into(), input.cluster.as_deref(), input.task.as_deref(), report)?;
+    Ok(api::SubmitContainerStateChangeResponse { acknowledgment: Some(ACKNOWLEDGMENT.to_owned()) })
+}
+
+/// There are no attachments here that could change.
+pub fn attachments(
+    tx: &mut Tx<'_>,
+    auth: Authorized<'_, op::SubmitAttachmentStateChanges>,
+) -> Result<api::SubmitAttachmentStateChangesResponse, ServiceError> {
+    let cluster = ClusterRef::resolve(auth.call().into(), auth.input().cluster.as_deref())?;
+    cluster.find(tx.view()).ok_or(EcsError::ClusterNotFound)?;
+    Ok(api::SubmitAttachmentStateChangesResponse { acknowledgment: Some(ACKNOWLEDGMENT.to_owned()) })
+}
+
+fn apply(
+    tx: &mut Tx<'_>,
+    scope: Scope<'_>,
+    cluster: Option<&str>,
+    task: Option<&str>,
+    report: TaskReport,
+) -> Result<(), EcsError> {
+    let cluster = ClusterRef::resolve(scope, cluster)?;
+    cluster.find(tx.view()).ok_or(EcsError::ClusterNotFound)?;
+    let reference = MemberRef::resolve(&cluster, Kind::Task, task.ok_or(EcsError::TaskNotFound)?)?;
+    let found = reference.task(tx.view()).ok_or(EcsError::TaskNotFound)?;
+    let mut task = Task::clone(found);
+    task.report(report, tx.now);
+    life_cycle::keep(tx, task);
+    Ok(())
+}
+
+/// Agents' states before RUNNING are all PENDING here (agent.md 8).
+fn status(text: &str) -> Option<LastStatus> {
+    match text {
+        "PENDING" | "NONE" | "MANIFEST_PULLED" | "PULLED" | "CREATED" => Some(LastStatus::Pending),
+        "RUNNING" | "RESOURCES_PROVISIONED" => Some(LastStatus::Running),
+        "STOPPED" => Some(LastStatus::Stopped),
+        _ => None,
+    }
+}
+
+fn container_report(change: &api::ContainerStateChange) -> ContainerReport {
+    ContainerReport {
+        name: change.container_name.clone().unwrap_or_default(),
+        status: change.status.as_deref().and_then(status),
+        image_digest: change.image_digest.clone(),
+        runtime_id: change.runtime_id.clone(),
+        exit_code: change.exit_code,
+        reason: change.reason.clone(),
+        network_bindings: change.network_bindings.as_deref().map(bindings),
+    }
+}
+
+fn bindings(list: &[api::NetworkBinding]) -> Vec<Binding> {
+    let one = |binding: &api::NetworkBinding| Binding {
+        bind_ip: binding.bind_ip.clone(),
+        container_port: binding.container_port,
+        host_port: binding.host_port,
+        protocol: binding.protocol.clone(),
+    };
+    list.iter().map(one).collect()
+}

@@ -1,0 +1,240 @@
+//! What RunTask and StartTask have in common: the parameters, what they require, and the rules they must keep.
+
+use portcullis_api::ecs as api;
+use portcullis_core::{Arn, Tag, Tags};
+use portcullis_wire::json;
+
+use crate::gate::assume::{Assumption, ECS_TASKS, service_call, trusts};
+use crate::gate::operation::Check;
+use crate::services::ecs::checks::{pass_role, resolve_role, tag_on_create};
+use crate::services::ecs::errors::EcsError;
+use crate::services::ecs::names::{ClusterRef, DefinitionRef, Scope};
+use crate::services::ecs::tags;
+use crate::world::records::ecs::TaskDefinition;
+use crate::world::{Snapshot, Tx};
+
+/// Longest overrides as JSON, in characters.
+const OVERRIDES_CHARS_MAX: usize = 8_192;
+
+/// The parameters both operations take.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Wanted<'a> {
+    /// `RunTask` or `StartTask`.
+    pub operation: &'static str,
+    pub cluster: Option<&'a str>,
+    pub task_definition: &'a str,
+    pub overrides: Option<&'a api::TaskOverride>,
+    pub tags: Option<&'a [api::Tag]>,
+    pub group: Option<&'a str>,
+    pub started_by: Option<&'a str>,
+    /// Longest `startedBy`, in characters.
+    pub started_by_max: usize,
+    pub enable_execute_command: Option<bool>,
+    pub enable_managed_tags: Option<bool>,
+    pub propagate_tags: Option<&'a str>,
+    pub network: Option<&'a api::NetworkConfiguration>,
+    pub volumes: Option<&'a [api::TaskVolumeConfiguration]>,
+}
+
+/// The names of a call, resolved before anything is authorised (ecs.md 15, rule 1).
+#[derive(Debug)]
+pub(super) struct Named {
+    pub cluster: ClusterRef,
+    pub definition: DefinitionRef,
+    pub task_role: Option<Arn>,
+    pub execution_role: Option<Arn>,
+}
+
+/// What will be made of every task of a call.
+#[derive(Debug)]
+pub(super) struct Plan<'v> {
+    pub cluster: ClusterRef,
+    pub definition: &'v TaskDefinition,
+    pub overrides: api::TaskOverride,
+    pub task_role: Option<Arn>,
+    pub execution_role: Option<Arn>,
+    pub group: String,
+    pub started_by: Option<String>,
+    pub enable_execute_command: bool,
+    pub tags: Tags,
+}
+
+impl Wanted<'_> {
+    /// Resolves every name.
+    pub fn named(&self, view: &Snapshot, scope: Scope<'_>) -> Result<Named, EcsError> {
+        let cluster = ClusterRef::resolve(scope, self.cluster)?;
+        let definition = DefinitionRef::resolve(view, scope, self.task_definition)?;
+        let found = definition.find(view).map(|found| &found.definition);
+        let role = |own: Option<&String>, default: Option<&String>| {
+            own.or(default).map(|name| resolve_role(view, scope, name)).transpose()
+        };
+        let task_role = role(
+            self.overrides.and_then(|own| own.task_role_arn.as_ref()),
+            found.and_then(|found| found.task_role_arn.as_ref()),
+        )?;
+        let execution_role = role(
+            self.overrides.and_then(|own| own.execution_role_arn.as_ref()),
+            found.and_then(|found| found.execution_role_arn.as_ref()),
+        )?;
+        Ok(Named { cluster, definition, task_role, execution_role })
+    }
+
+    /// The check of the operation itself, with the keys both operations fill.
+    pub fn own_check(&self, view: &Snapshot, named: &Named, action: &'static str) -> Check {
+        let ebs = self.volumes.is_some_and(|volumes| !volumes.is_empty());
+        let check = Check::new(action, named.definition.arn.as_str())
+            .with("ecs:cluster", named.cluster.arn.as_str())
+            .with_some("ecs:enable-execute-command", self.enable_execute_command.map(|on| on.to_string()))
+            .with_some("ecs:enable-ebs-volumes", ebs.then_some("true"))
+            .of_request(&tags::requested(self.tags));
+        match named.definition.find(view) {
+            Some(definition) => check.of_resource(&definition.tags),
+            None => check,
+        }
+    }
+
+    /// PassRole for each role that will be used, TagResource when there are tags (rules 7 and 8).
+    pub fn dependent_checks(&self, named: &Named, scope: Scope<'_>) -> Vec<Check> {
+        let mut roles: Vec<&Arn> = [&named.task_role, &named.execution_role].into_iter().flatten().collect();
+        roles.dedup();
+        let mut checks: Vec<_> = roles.into_iter().map(|role| pass_role(role, ECS_TASKS)).collect();
+        let new_tasks = scope.arn(format_args!("task/{}/*", named.cluster.name));
+        checks.extend(tag_on_create(self.operation, new_tasks.as_str(), &tags::requested(self.tags)));
+        checks
+    }
+
+    /// Holds the parameters against the definition.
+    pub fn plan<'v>(&self, view: &'v Snapshot, scope: Scope<'_>) -> Result<Plan<'v>, EcsError> {
+        let named = self.named(view, scope)?;
+        named.cluster.active(view)?;
+        let definition = named.definition.active(view)?;
+        let overrides = self.overrides.cloned().unwrap_or_default();
+        check_overrides(&definition.definition, &overrides)?;
+        check_network(&definition.definition, self.network)?;
+        check_supported(&definition.definition, &overrides)?;
+        if self.volumes.is_some_and(|volumes| !volumes.is_empty()) {
+            return Err(EcsError::Unsupported("EBS volumes"));
+        }
+        let enable_execute_command = self.enable_execute_command.unwrap_or_default();
+        if enable_execute_command && named.task_role.is_none() {
+            return Err(EcsError::ExecWithoutTaskRole);
+        }
+        Ok(Plan {
+            group: self.checked_group(&definition.family)?,
+            started_by: self.checked_started_by()?,
+            tags: self.task_tags(&named.cluster, definition)?,
+            cluster: named.cluster,
+            definition,
+            overrides,
+            task_role: named.task_role,
+            execution_role: named.execution_role,
+            enable_execute_command,
+        })
+    }
+
+    fn checked_group(&self, family: &str) -> Result<String, EcsError> {
+        let Some(group) = self.group.filter(|group| !group.is_empty()) else {
+            return Ok(format!("family:{family}"));
+        };
+        match ["service:", "ecs:"].into_iter().find(|reserved| group.starts_with(reserved)) {
+            Some(reserved) => Err(EcsError::TaskGroup(reserved)),
+            None => Ok(group.to_owned()),
+        }
+    }
+
+    fn checked_started_by(&self) -> Result<Option<String>, EcsError> {
+        let known = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '/');
+        let valid = |text: &str| text.len() <= self.started_by_max && text.chars().all(known);
+        match self.started_by {
+            Some(text) if !valid(text) => Err(EcsError::StartedBy),
+            other => Ok(other.filter(|text| !text.is_empty()).map(str::to_owned)),
+        }
+    }
+
+    /// The request's tags win over those of the definition; AWS's own come last (ecs.md 6).
+    fn task_tags(&self, cluster: &ClusterRef, definition: &TaskDefinition) -> Result<Tags, EcsError> {
+        let requested = tags::checked(self.tags)?;
+        let propagated = match self.propagate_tags {
+            None | Some("NONE") => Tags::new(),
+            Some("TASK_DEFINITION") => definition.tags.clone(),
+            Some(_) => return Err(EcsError::PropagateTags),
+        };
+        let mut all = tags::merged(propagated, &requested)?;
+        if self.enable_managed_tags.unwrap_or_default() {
+            all.set(Tag::new("aws:ecs:clusterName", &cluster.name));
+        }
+        Ok(all)
+    }
+}
+
+impl Plan<'_> {
+    /// Tries whether ECS may assume the roles of a task (ecs.md 9).
+    pub fn check_roles(&self, tx: &Tx<'_>, task: &Arn, task_id: &str) -> Result<(), EcsError> {
+        let view = tx.view();
+        let assumption = Assumption { principal: ECS_TASKS, source: task, session_name: task_id };
+        for arn in [&self.task_role, &self.execution_role].into_iter().flatten() {
+            let role = view.role_by_arn(arn.as_str());
+            let call = service_call(view, &assumption, tx.now, String::new());
+            let assumable = role.zip(call).is_some_and(|(role, call)| trusts(view, &call, role, &assumption));
+            if !assumable {
+                return Err(EcsError::RoleNotAssumable(arn.to_string()));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn check_overrides(definition: &api::TaskDefinition, overrides: &api::TaskOverride) -> Result<(), EcsError> {
+    let written = json::to_value(overrides).to_string();
+    if written.chars().count() > OVERRIDES_CHARS_MAX {
+        return Err(EcsError::OverrideSize);
+    }
+    let containers = definition.container_definitions.as_deref().unwrap_or_default();
+    for own in overrides.container_overrides.iter().flatten() {
+        if !containers.iter().any(|container| container.name == own.name) {
+            return Err(EcsError::OverrideContainer(own.name.clone().unwrap_or_default()));
+        }
+    }
+    Ok(())
+}
+
+fn check_network(
+    definition: &api::TaskDefinition,
+    network: Option<&api::NetworkConfiguration>,
+) -> Result<(), EcsError> {
+    let given = network.and_then(|network| network.awsvpc_configuration.as_ref()).is_some();
+    match (definition.network_mode.as_deref() == Some("awsvpc"), given) {
+        (true, false) => Err(EcsError::NetworkConfigurationMissing),
+        (false, true) => Err(EcsError::NetworkConfigurationUnwanted),
+        _ => Ok(()),
+    }
+}
+
+/// What neither this server nor its agent can do yet is refused here rather than left out silently.
+fn check_supported(definition: &api::TaskDefinition, overrides: &api::TaskOverride) -> Result<(), EcsError> {
+    let some = |given: bool, what: &'static str| if given { Err(EcsError::Unsupported(what)) } else { Ok(()) };
+    for container in definition.container_definitions.iter().flatten() {
+        let log = container.log_configuration.as_ref();
+        let log_secrets = log.is_some_and(|log| has(&log.secret_options));
+        some(has(&container.secrets) || log_secrets, "container secrets")?;
+        some(has(&container.environment_files), "environment files")?;
+        some(container.repository_credentials.is_some(), "private registry credentials")?;
+        some(container.firelens_configuration.is_some(), "FireLens")?;
+        some(has(&container.credential_specs), "credential specs")?;
+    }
+    for own in overrides.container_overrides.iter().flatten() {
+        some(has(&own.environment_files), "environment files")?;
+        some(has(&own.resource_requirements), "resource requirements in overrides")?;
+    }
+    for volume in definition.volumes.iter().flatten() {
+        some(volume.efs_volume_configuration.is_some(), "EFS volumes")?;
+        some(volume.fsx_windows_file_server_volume_configuration.is_some(), "FSx volumes")?;
+        some(volume.s3files_volume_configuration.is_some(), "S3 Files volumes")?;
+        some(volume.configured_at_launch.unwrap_or_default(), "volumes configured at launch")?;
+    }
+    some(definition.proxy_configuration.is_some(), "proxy configurations")
+}
+
+fn has<T>(list: &Option<Vec<T>>) -> bool {
+    list.as_ref().is_some_and(|list| !list.is_empty())
+}

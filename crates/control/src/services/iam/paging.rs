@@ -1,0 +1,130 @@
+//! Pages of lists. Markers hold the last key in base 64, so the server remembers nothing.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+use super::errors::IamError;
+
+/// How many items a page has when the caller does not say.
+const DEFAULT: usize = 100;
+
+/// The page a caller asks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Paging {
+    /// The last key of the page before.
+    after: Option<String>,
+    limit: usize,
+}
+
+/// One page.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Page<T> {
+    /// The items.
+    pub items: Vec<T>,
+    /// Where the next page starts; `None` on the last one.
+    pub marker: Option<String>,
+}
+
+impl<T> Page<T> {
+    /// Whether there is more.
+    pub fn is_truncated(&self) -> Option<bool> {
+        Some(self.marker.is_some())
+    }
+}
+
+impl Paging {
+    /// Reads `Marker` and `MaxItems`; the schema has checked the range of the latter.
+    pub fn of(marker: Option<&String>, max_items: Option<i32>) -> Result<Self, IamError> {
+        let invalid = || IamError::Validation("Invalid Marker.".to_owned());
+        let after = match marker {
+            None => None,
+            Some(marker) => {
+                let bytes = URL_SAFE_NO_PAD.decode(marker).map_err(|_| invalid())?;
+                Some(String::from_utf8(bytes).map_err(|_| invalid())?)
+            }
+        };
+        let limit = max_items.and_then(|items| usize::try_from(items).ok()).unwrap_or(DEFAULT);
+        Ok(Self { after, limit })
+    }
+
+    /// The last key of the page before, for [`Table::after`](crate::world::Table::after).
+    pub fn after(&self) -> Option<&str> {
+        self.after.as_deref()
+    }
+
+    /// One page of rows that come in key order and start after the last key.
+    pub fn rows<K: AsRef<str>, T>(&self, rows: impl Iterator<Item = (K, T)>) -> Page<T> {
+        let mut items = Vec::new();
+        let mut last: Option<K> = None;
+        for (key, item) in rows {
+            if items.len() == self.limit {
+                let marker = last.map(|key| URL_SAFE_NO_PAD.encode(key.as_ref()));
+                return Page { items, marker };
+            }
+            items.push(item);
+            last = Some(key);
+        }
+        Page { items, marker: None }
+    }
+
+    /// One page of a short list whose keys are in any order: it is sorted first.
+    pub fn sorted<T>(&self, rows: impl Iterator<Item = (String, T)>) -> Page<T> {
+        let mut rows: Vec<_> = rows.collect();
+        rows.sort_by(|(a, _), (b, _)| a.cmp(b));
+        let after = self.after();
+        self.rows(rows.into_iter().filter(|(key, _)| after.is_none_or(|after| key.as_str() > after)))
+    }
+
+    /// One page of a short list that keeps its order: the marker counts.
+    pub fn counted<T>(&self, rows: impl Iterator<Item = T>) -> Result<Page<T>, IamError> {
+        let seen = match self.after() {
+            None => 0,
+            Some(after) => after.parse().map_err(|_| IamError::Validation("Invalid Marker.".to_owned()))?,
+        };
+        Ok(self.rows(rows.enumerate().skip(seen).map(|(index, item)| ((index + 1).to_string(), item))))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pages_follow_each_other_without_gap_or_repetition() {
+        let rows = ["a", "b", "c", "d", "e"];
+        let mut marker = None;
+        let mut pages = Vec::new();
+        loop {
+            let paging = Paging::of(marker.as_ref(), Some(2)).unwrap();
+            let page = paging.sorted(rows.iter().rev().map(|row| ((*row).to_owned(), *row)));
+            pages.push(page.items);
+            marker = page.marker;
+            if marker.is_none() {
+                break;
+            }
+        }
+        assert_eq!(pages, [vec!["a", "b"], vec!["c", "d"], vec!["e"]]);
+    }
+
+    #[test]
+    fn a_full_last_page_has_no_marker() {
+        let paging = Paging::of(None, Some(2)).unwrap();
+        let page = paging.counted(["b", "a"].into_iter()).unwrap();
+        assert_eq!(page, Page { items: vec!["b", "a"], marker: None });
+    }
+
+    #[test]
+    fn counted_pages_keep_the_order() {
+        let first = Paging::of(None, Some(2)).unwrap().counted(["z", "y", "x"].into_iter()).unwrap();
+        assert_eq!(first.items, ["z", "y"]);
+        let next = Paging::of(first.marker.as_ref(), Some(2)).unwrap();
+        assert_eq!(next.counted(["z", "y", "x"].into_iter()).unwrap().items, ["x"]);
+    }
+
+    #[test]
+    fn a_foreign_marker_is_refused() {
+        assert!(Paging::of(Some(&"not base 64!".to_owned()), None).is_err());
+        let word = Some(URL_SAFE_NO_PAD.encode("word"));
+        assert!(Paging::of(word.as_ref(), None).unwrap().counted(["a"].into_iter()).is_err());
+    }
+}

@@ -1,0 +1,88 @@
+//! Trust policies. The users and roles they name must exist and are kept by unique id, so that an entity made anew
+//! under an old name does not inherit its trust; they are shown by ARN while they exist (R65).
+
+use portcullis_core::Arn;
+use portcullis_policy::{Document, Kind, Malformed, PrincipalKind, PrincipalRef, size_without_whitespace};
+
+use super::documents::{TRUST_SIZE, parse};
+use super::errors::IamError;
+use crate::world::Snapshot;
+use crate::world::records::PolicyText;
+
+/// Checks a trust policy and gives the form to keep.
+pub(super) fn accept(view: &Snapshot, text: &str) -> Result<PolicyText, IamError> {
+    let written = parse(text, Kind::Trust)?;
+    if size_without_whitespace(text) > TRUST_SIZE {
+        return Err(IamError::Quota("ACLSizePerRole", TRUST_SIZE));
+    }
+    let mut ids = Vec::new();
+    for principal in written.principals() {
+        ids.push(unique_id(view, &principal)?);
+    }
+    let kept = with_principals(&written, &ids);
+    Ok(PolicyText::new(parse(&kept, Kind::Trust)?, Kind::Trust))
+}
+
+/// The text to show: as uploaded, with the present ARNs of the entities it names.
+pub(super) fn shown(view: &Snapshot, policy: &PolicyText) -> String {
+    let Some(document) = policy.document() else { return policy.as_str().to_owned() };
+    let present_arn = |principal: PrincipalRef<'_>| match principal.kind {
+        PrincipalKind::Aws => view.principals.get(principal.value).map(|arn| arn.to_string()),
+        _ => None,
+    };
+    let arns: Vec<_> = document.principals().into_iter().map(present_arn).collect();
+    with_principals(document, &arns)
+}
+
+/// The unique id of a user or role of this account; `None` for principals that are kept as written. Other accounts
+/// are unknown to this server, so their entities are taken on trust.
+fn unique_id(view: &Snapshot, principal: &PrincipalRef<'_>) -> Result<Option<String>, IamError> {
+    if principal.kind != PrincipalKind::Aws {
+        return Ok(None);
+    }
+    let unknown = || IamError::MalformedPolicy(Malformed::unknown_principal(principal.value).to_string());
+    let Ok(arn) = principal.value.parse::<Arn>() else {
+        let is_id = principal.value.starts_with("AIDA") || principal.value.starts_with("AROA");
+        let known = !is_id || view.principals.get(principal.value).is_some();
+        return if known { Ok(None) } else { Err(unknown()) };
+    };
+    if arn.account() != view.account.as_str() {
+        return Ok(None);
+    }
+    let name = arn.as_str().rsplit('/').next().unwrap_or_default();
+    match (arn.service(), arn.resource_parts().map_or("", |(kind, _)| kind)) {
+        ("iam", "user") => {
+            let user = view.user(name).filter(|user| is_same(&user.arn, &arn));
+            user.map(|user| Some(user.id.clone())).ok_or_else(unknown)
+        }
+        ("iam", "role") => {
+            let role = view.role(name).filter(|role| is_same(&role.arn, &arn));
+            role.map(|role| Some(role.id.clone())).ok_or_else(unknown)
+        }
+        ("sts", "assumed-role") => {
+            let role = arn.resource().split('/').nth(1).and_then(|role| view.role(role));
+            role.map(|_| None).ok_or_else(unknown)
+        }
+        _ => Ok(None),
+    }
+}
+
+/// Names are unique without case (R68).
+fn is_same(known: &Arn, written: &Arn) -> bool {
+    known.as_str().eq_ignore_ascii_case(written.as_str())
+}
+
+/// The text of a document with some of its principals, in order, written anew.
+fn with_principals(document: &Document, replacements: &[Option<String>]) -> String {
+    let text = document.text();
+    let mut result = String::with_capacity(text.len());
+    let mut copied = 0;
+    for (principal, replacement) in document.principals().iter().zip(replacements) {
+        let Some(replacement) = replacement else { continue };
+        result.push_str(text.get(copied..principal.span.start).unwrap_or_default());
+        result.push_str(&serde_json::Value::from(replacement.as_str()).to_string());
+        copied = principal.span.end;
+    }
+    result.push_str(text.get(copied..).unwrap_or_default());
+    result
+}

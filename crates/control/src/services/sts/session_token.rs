@@ -1,0 +1,48 @@
+//! GetSessionToken.
+
+use portcullis_api::sts::op::GetSessionToken;
+use portcullis_api::sts::{GetSessionTokenRequest, GetSessionTokenResponse};
+
+use super::errors::StsError;
+use super::{credentials, mfa};
+use crate::gate::caller::Identity;
+use crate::gate::error::ServiceError;
+use crate::gate::operation::{Ask, Authorized, Check};
+use crate::gate::session::{NewSession, Session, Subject};
+use crate::world::Tx;
+
+const DEFAULT_SECONDS: i32 = 43_200;
+const ROOT_SECONDS_MAX: i32 = 3_600;
+
+/// Needs no permission (R130), but long-term credentials (R129).
+pub fn require(ask: Ask<'_, GetSessionTokenRequest>) -> Result<Vec<Check>, ServiceError> {
+    match ask.call.caller.session {
+        Some(_) => Err(StsError::SessionCredentials("GetSessionToken").into()),
+        None => Ok(Vec::new()),
+    }
+}
+
+/// A session of the caller's own user, with MFA if a code is given.
+pub fn get(tx: &mut Tx<'_>, auth: Authorized<'_, GetSessionToken>) -> Result<GetSessionTokenResponse, ServiceError> {
+    let (input, call) = (auth.input(), auth.call());
+    let (subject, default, longest) = match &call.caller.identity {
+        Identity::Root => (Subject::Root, ROOT_SECONDS_MAX, ROOT_SECONDS_MAX),
+        Identity::User { id, name, .. } => {
+            (Subject::User { id: id.clone(), name: name.clone() }, DEFAULT_SECONDS, i32::MAX)
+        }
+        _ => return Err(StsError::SessionCredentials("GetSessionToken").into()),
+    };
+    let seconds = input.duration_seconds.unwrap_or(default);
+    if seconds > longest {
+        return Err(StsError::DurationExceedsRoot.into());
+    }
+    let accepted = mfa::verify(tx.view(), tx.vault, call, input.serial_number.as_deref(), input.token_code.as_deref())?;
+    let mut new = NewSession::of(subject, seconds.into());
+    if let Some(accepted) = accepted {
+        new.mfa_authenticated = Some(call.now);
+        mfa::use_up(tx, &accepted);
+    }
+    let session = Session::issue(new, &call.account, call.now, tx.random);
+    let credentials = Some(credentials(&session, tx.vault)?);
+    Ok(GetSessionTokenResponse { credentials, ..GetSessionTokenResponse::default() })
+}

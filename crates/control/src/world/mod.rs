@@ -1,0 +1,174 @@
+//! The picture of all state, and the one way to change it.
+//!
+//! Readers take the published picture from one atomic pointer. Writers queue behind one lock, each working on the
+//! picture its predecessor left; the store makes them last in that order, many to a disk write, and only then is
+//! the new picture published and the caller answered.
+
+pub mod managed;
+pub mod records;
+mod snapshot;
+mod table;
+mod tx;
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use arc_swap::ArcSwap;
+use portcullis_core::{AccountId, Clock, Random};
+use portcullis_store::{Epoch, Store, StoreError, Txn, Vault};
+use thiserror::Error;
+use tokio::sync::watch;
+
+pub use snapshot::{Attachment, Snapshot, Usage, attachment_prefix};
+pub use table::Table;
+pub use tx::Tx;
+
+
+/// Why a change did not happen.
+#[derive(Debug, Error)]
+pub enum WriteError<E> {
+    /// The change itself was refused; nothing happened.
+    #[error("{0}")]
+    Refused(E),
+    /// The store could not keep it; nothing happened.
+    #[error("the store could not keep a change: {0}")]
+    Store(#[from] StoreError),
+}
+
+/// All state of one server.
+#[derive(Debug)]
+pub struct World {
+    published: ArcSwap<Snapshot>,
+    writer: Mutex<Writer>,
+    changed: watch::Sender<u64>,
+    store: Arc<dyn Store>,
+    vault: Arc<Vault>,
+    clock: Arc<dyn Clock>,
+    random: Arc<dyn Random>,
+}
+
+#[derive(Debug)]
+struct Writer {
+    /// What the next change builds on: published, or on its way to the disk.
+    pending: Arc<Snapshot>,
+    /// The stretch of the store's life that picture belongs to; a failed write ends it.
+    epoch: Epoch,
+}
+
+impl World {
+    /// Reads all state from the store.
+    pub fn open(
+        account: AccountId,
+        store: Arc<dyn Store>,
+        vault: Arc<Vault>,
+        clock: Arc<dyn Clock>,
+        random: Arc<dyn Random>,
+    ) -> Result<Self, StoreError> {
+        let epoch = store.epoch();
+        let mut snapshot = Snapshot::empty(account);
+        records::load_all(&mut snapshot, store.as_ref())?;
+        let snapshot = Arc::new(snapshot);
+        let writer = Mutex::new(Writer { pending: Arc::clone(&snapshot), epoch });
+        let (changed, _) = watch::channel(0);
+        Ok(Self { published: ArcSwap::new(snapshot), writer, changed, store, vault, clock, random })
+    }
+
+    /// The published picture.
+    pub fn view(&self) -> Arc<Snapshot> {
+        self.published.load_full()
+    }
+
+    /// Tells of each newly published picture by its sequence number.
+    pub fn changes(&self) -> watch::Receiver<u64> {
+        self.changed.subscribe()
+    }
+
+    /// The store, for what the picture does not hold.
+    pub fn store(&self) -> &Arc<dyn Store> {
+        &self.store
+    }
+
+    /// The vault.
+    pub fn vault(&self) -> &Arc<Vault> {
+        &self.vault
+    }
+
+    /// The clock.
+    pub fn clock(&self) -> &Arc<dyn Clock> {
+        &self.clock
+    }
+
+    /// The randomness.
+    pub fn random(&self) -> &Arc<dyn Random> {
+        &self.random
+    }
+
+    /// Makes a change and waits until it lasts and is published. The function may look at everything, also at what
+    /// others are about to publish; it runs under the writers' lock, so it must not wait for anything.
+    pub async fn write<R, E>(&self, change: impl FnOnce(&mut Tx<'_>) -> Result<R, E>) -> Result<R, WriteError<E>> {
+        let (result, snapshot, epoch, commit) = {
+            let mut writer = self.lock();
+            let mut tx = Tx::new(&writer.pending, self.clock.now(), self.random.as_ref(), &self.vault);
+            let result = change(&mut tx).map_err(WriteError::Refused)?;
+            let (snapshot, edits) = tx.finish();
+            let snapshot = Arc::new(snapshot);
+            let commit = self.store.commit(Txn::of(edits).at(writer.epoch));
+            if commit.is_ok() {
+                writer.pending = Arc::clone(&snapshot);
+            }
+            (result, snapshot, writer.epoch, commit)
+        };
+        let kept = match commit {
+            Ok(pending) => pending.await,
+            Err(error) => Err(error),
+        };
+        match kept {
+            Ok(_) => {
+                self.publish(snapshot);
+                Ok(result)
+            }
+            Err(error) => {
+                self.abandon(epoch);
+                Err(WriteError::Store(error))
+            }
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Writer> {
+        self.writer.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Changes become durable in order but their callers may wake in any: never publish an older picture.
+    fn publish(&self, snapshot: Arc<Snapshot>) {
+        let sequence = snapshot.sequence;
+        self.published.rcu(|current| {
+            if current.sequence < sequence { Arc::clone(&snapshot) } else { Arc::clone(current) }
+        });
+        self.changed.send_if_modified(|seen| {
+            let newer = *seen < sequence;
+            if newer {
+                *seen = sequence;
+            }
+            newer
+        });
+    }
+
+    /// The store failed: what was built on the lost change is lost too, and whether the change itself survived only
+    /// the store can tell. The picture is read anew; if even that fails, the next change tries again.
+    fn abandon(&self, epoch: Epoch) {
+        let mut writer = self.lock();
+        let current = self.store.epoch();
+        if writer.epoch != epoch || current == epoch {
+            return;
+        }
+        let mut snapshot = Snapshot::empty(writer.pending.account.clone());
+        match records::load_all(&mut snapshot, self.store.as_ref()) {
+            Ok(()) => {
+                snapshot.sequence = writer.pending.sequence + 1;
+                writer.pending = Arc::new(snapshot);
+                writer.epoch = current;
+                self.publish(Arc::clone(&writer.pending));
+            }
+            Err(error) => tracing::error!(%error, "the state could not be read after a failed write"),
+        }
+    }
+}

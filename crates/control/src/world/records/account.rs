@@ -1,0 +1,30 @@
+//! The account itself.
+
+use portcullis_core::{AccountId, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use super::Record;
+use crate::world::snapshot::Snapshot;
+use crate::world::table::Table;
+
+/// The one account of a data directory.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Account {
+    /// Its id.
+    pub id: AccountId,
+    /// When the data directory was made.
+    pub created: Timestamp,
+}
+
+impl Record for Account {
+    const KIND: &'static str = "account";
+    fn key(&self) -> String {
+        self.id.to_string()
+    }
+    fn table(snapshot: &Snapshot) -> &Table<Self> {
+        &snapshot.accounts
+    }
+    fn table_mut(snapshot: &mut Snapshot) -> &mut Table<Self> {
+        &mut snapshot.accounts
+    }
+}

@@ -1,0 +1,124 @@
+//! ECS's resources, kept apart per region: every key starts with `REGION/`.
+
+mod account_setting;
+mod cluster;
+mod container_instance;
+mod service;
+mod task;
+mod task_definition;
+
+use std::sync::Arc;
+
+use portcullis_store::{Store, StoreError};
+
+use super::load;
+use crate::world::snapshot::Snapshot;
+use crate::world::table::Table;
+
+pub use account_setting::AccountSetting;
+pub use cluster::{ByLaunchType, Cluster, ClusterStatus, Counts};
+pub use container_instance::{ContainerInstance, InstanceStatus, Load, RegisteredResources};
+pub use service::{Service, ServiceStatus};
+pub use task::{
+    Binding, ClientToken, DesiredStatus, Facet, Health, LastStatus, Reservation, Stop, StopCode, Task, TaskContainer,
+    TaskSet, Times,
+};
+pub use task_definition::{DefinitionStatus, Family, TaskDefinition};
+
+/// The tables of ECS.
+#[derive(Debug, Clone, Default)]
+pub struct Tables {
+    /// By [`Cluster::key_of`].
+    pub clusters: Table<Cluster>,
+    /// By [`Family::key_of`].
+    pub families: Table<Family>,
+    /// By [`TaskDefinition::key_of`]: ordered by family, then revision.
+    pub task_definitions: Table<TaskDefinition>,
+    /// The keys of task definitions by status, by [`TaskDefinition::status_key_of`]. Derived.
+    pub definitions_by_status: Table<()>,
+    /// By [`ContainerInstance::key_of`].
+    pub container_instances: Table<ContainerInstance>,
+    /// Ids of container instances by the token they were registered with, by [`ContainerInstance::key_of`] with the
+    /// token in place of the id. Derived.
+    pub registrations: Table<String>,
+    /// By [`Task::key_of`].
+    pub tasks: Table<Task>,
+    /// The ways to look tasks up, see [`Tables::tasks_of`]. Derived.
+    pub(in crate::world) task_index: Table<()>,
+    /// How many tasks of each group should run on each instance, by `INSTANCE-KEY/GROUP`. Derived.
+    pub(in crate::world) task_groups: Table<u32>,
+    /// By [`Service::key_of`].
+    pub services: Table<Service>,
+    /// By [`AccountSetting::key_of`].
+    pub account_settings: Table<AccountSetting>,
+    /// What runs in each cluster, by the cluster's key. Derived.
+    pub counts: Table<Counts>,
+    /// What is reserved on each container instance, by the instance's key. Derived.
+    pub loads: Table<Load>,
+    /// Resources that have ended and are shown for a while, by [`expiry_key`]. Derived.
+    pub expiring: Table<()>,
+}
+
+/// How long ended resources stay describable, in seconds. AWS gives no figure but "at least an hour" for tasks
+/// (ecs.md 2 and 9).
+pub const SHOWN_AFTER_END_SECONDS: i64 = 3_600;
+
+/// The key of an ended resource in [`Tables::expiring`]: ordered by the moment it may be forgotten.
+pub fn expiry_key(ended: portcullis_core::Timestamp, kind: &str, key: &str) -> String {
+    let at = ended.plus_seconds(SHOWN_AFTER_END_SECONDS).as_millis();
+    format!("{at:016}/{kind}/{key}")
+}
+
+impl Tables {
+    /// Changes the counts of a cluster.
+    pub(in crate::world) fn count(&mut self, cluster_key: &str, change: impl FnOnce(&mut Counts)) {
+        let mut counts = self.counts.get(cluster_key).map(|counts| **counts).unwrap_or_default();
+        change(&mut counts);
+        self.counts.insert(cluster_key, Arc::new(counts));
+    }
+
+    /// Changes what is reserved on a container instance.
+    pub(in crate::world) fn reserve(&mut self, instance_key: &str, change: impl FnOnce(&mut Load)) {
+        let mut load = self.loads.get(instance_key).map(|load| Load::clone(load)).unwrap_or_default();
+        change(&mut load);
+        self.loads.insert(instance_key, Arc::new(load));
+    }
+
+    /// Keeps [`Tables::expiring`] in step with one resource.
+    pub(in crate::world) fn expire(&mut self, before: Option<String>, after: Option<String>) {
+        if let Some(key) = before {
+            self.expiring.remove(&key);
+        }
+        if let Some(key) = after {
+            self.expiring.insert(&key, Arc::new(()));
+        }
+    }
+}
+
+/// Fills ECS's tables from the store.
+pub(super) fn load_all(snapshot: &mut Snapshot, store: &dyn Store) -> Result<(), StoreError> {
+    load::<Cluster>(snapshot, store)?;
+    load::<Family>(snapshot, store)?;
+    load::<TaskDefinition>(snapshot, store)?;
+    load::<ContainerInstance>(snapshot, store)?;
+    load::<Task>(snapshot, store)?;
+    load::<Service>(snapshot, store)?;
+    load::<AccountSetting>(snapshot, store)
+}
+
+/// Shapes of the API inside records, as the JSON they have on the wire: `#[serde(with = "shape_json")]`.
+pub mod shape_json {
+    use portcullis_wire::{Shape, json};
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    /// Writes a shape.
+    pub fn serialize<T: Shape, S: Serializer>(shape: &T, serializer: S) -> Result<S::Ok, S::Error> {
+        json::to_value(shape).serialize(serializer)
+    }
+
+    /// Reads a shape.
+    pub fn deserialize<'de, T: Shape, D: Deserializer<'de>>(deserializer: D) -> Result<T, D::Error> {
+        let value = serde_json::Value::deserialize(deserializer)?;
+        json::from_value(&value).map_err(serde::de::Error::custom)
+    }
+}

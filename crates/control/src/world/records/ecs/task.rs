@@ -1,0 +1,534 @@
+//! Tasks.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use portcullis_api::ecs as api;
+use portcullis_core::{Arn, Region, Tags, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use super::{Cluster, ContainerInstance, Counts, Load, Tables, expiry_key, shape_json};
+use crate::world::records::Record;
+use crate::world::snapshot::Snapshot;
+use crate::world::table::Table;
+
+/// A task. Its statuses only move forward: `schedule::life_cycle` is the one place that moves them.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Task {
+    /// Where.
+    pub region: Region,
+    /// The name of its cluster.
+    pub cluster: String,
+    /// 32 hexadecimal digits; also the session name of its roles (R132).
+    pub id: String,
+    /// `.../task/CLUSTER/ID`
+    pub arn: Arn,
+    /// The family of its task definition.
+    pub family: String,
+    /// The revision of its task definition.
+    pub revision: i32,
+    /// The id of the container instance it was placed on.
+    pub container_instance: String,
+    /// The instance's zone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub availability_zone: Option<String>,
+    /// `EC2` or `EXTERNAL`.
+    pub launch_type: String,
+    /// `family:NAME` unless the caller chose one.
+    pub group: String,
+    /// Who or what started it, in the caller's words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub started_by: Option<String>,
+    /// What the caller changed of the definition.
+    #[serde(with = "shape_json")]
+    pub overrides: api::TaskOverride,
+    /// CPU units of the whole task, as the definition or the overrides write them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cpu: Option<String>,
+    /// MiB of the whole task, as the definition or the overrides write them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub memory: Option<String>,
+    /// The role its containers act as, from the overrides or the definition.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub task_role: Option<Arn>,
+    /// The role the agent acts as for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub execution_role: Option<Arn>,
+    /// What it takes of its container instance.
+    pub reservation: Reservation,
+    /// Whether ECS Exec was asked for.
+    #[serde(default)]
+    pub enable_execute_command: bool,
+    /// Whether it should run.
+    pub desired: DesiredStatus,
+    /// How far it has come.
+    pub last: LastStatus,
+    /// Its containers, in the order of the definition.
+    pub containers: Vec<TaskContainer>,
+    /// Grows by one with each change that raises an event.
+    pub version: i64,
+    /// Why it stopped, or shall stop.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stop: Option<Stop>,
+    /// Its moments.
+    pub times: Times,
+    /// Its tags; gone once it has stopped (ecs.md 6).
+    pub tags: Tags,
+    /// The idempotency token of the call that made it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token: Option<ClientToken>,
+}
+
+/// What a task takes of its container instance (ecs.md 8).
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reservation {
+    /// CPU units.
+    pub cpu: i32,
+    /// MiB.
+    pub memory: i32,
+    /// Static TCP host ports.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub ports: BTreeSet<u16>,
+    /// Static UDP host ports.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub udp_ports: BTreeSet<u16>,
+}
+
+/// What ECS wants of a task.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum DesiredStatus {
+    /// It should run.
+    Running,
+    /// It should stop, or has.
+    Stopped,
+}
+
+/// How far a task or container has come, in order. States that need network interfaces or load balancers do not
+/// occur here (docs/fidelity.md).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum LastStatus {
+    /// Placed; not all containers run.
+    Pending,
+    /// All containers run.
+    Running,
+    /// Ended.
+    Stopped,
+}
+
+/// A container of a task.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TaskContainer {
+    /// Its name in the definition.
+    pub name: String,
+    /// The last part of its ARN, a UUID.
+    pub id: String,
+    /// Whether its end is the task's end.
+    pub essential: bool,
+    /// CPU units.
+    pub cpu: i32,
+    /// Hard limit in MiB.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub memory: Option<i32>,
+    /// Soft limit in MiB.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub memory_reservation: Option<i32>,
+    /// The image as the definition names it.
+    pub image: String,
+    /// What the registry says it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image_digest: Option<String>,
+    /// Docker's id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub runtime_id: Option<String>,
+    /// How far it has come.
+    pub last: LastStatus,
+    /// The status its main process ended with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exit_code: Option<i32>,
+    /// The agent's words on why it did not start or was ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// How its ports can be reached.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub network_bindings: Vec<Binding>,
+    /// Whether the definition has a health check; without one the health stays UNKNOWN (ecs.md 9).
+    #[serde(default)]
+    pub has_health_check: bool,
+    /// What its health check says.
+    #[serde(default)]
+    pub health: Health,
+}
+
+/// One port of a container as seen from outside.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Binding {
+    /// The address of the host.
+    pub bind_ip: Option<String>,
+    /// The port inside.
+    pub container_port: Option<i32>,
+    /// The port outside.
+    pub host_port: Option<i32>,
+    /// `tcp` or `udp`.
+    pub protocol: Option<String>,
+}
+
+/// The outcome of health checks; worse ones are greater (ecs.md 9).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum Health {
+    /// The last check passed.
+    Healthy,
+    /// There is no check, or it has not ended yet.
+    #[default]
+    Unknown,
+    /// Too many checks in a row failed.
+    Unhealthy,
+}
+
+/// Why a task stopped.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stop {
+    /// The kind of reason.
+    pub code: StopCode,
+    /// The reason in words.
+    pub reason: String,
+}
+
+/// AWS's kinds of reasons, those that can occur here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum StopCode {
+    /// It never ran.
+    TaskFailedToStart,
+    /// An essential container ended by itself.
+    EssentialContainerExited,
+    /// StopTask.
+    UserInitiated,
+    /// Its container instance was deregistered.
+    TerminationNotice,
+}
+
+/// The moments of a task.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Times {
+    /// When it was made.
+    pub created: Timestamp,
+    /// When its instance took it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub connected: Option<Timestamp>,
+    /// When the first image pull began.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pull_started: Option<Timestamp>,
+    /// When the last image pull ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pull_stopped: Option<Timestamp>,
+    /// When it became RUNNING.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub started: Option<Timestamp>,
+    /// When its desired status became STOPPED.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stopping: Option<Timestamp>,
+    /// When its first essential container ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub execution_stopped: Option<Timestamp>,
+    /// When it became STOPPED.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stopped: Option<Timestamp>,
+}
+
+/// An idempotency token and what was asked with it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClientToken {
+    /// The token.
+    pub token: String,
+    /// A digest of the parameters, to tell a repetition from a clash.
+    pub parameters: String,
+}
+
+impl DesiredStatus {
+    /// AWS's word.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Running => "RUNNING",
+            Self::Stopped => "STOPPED",
+        }
+    }
+}
+
+impl LastStatus {
+    /// AWS's word.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "PENDING",
+            Self::Running => "RUNNING",
+            Self::Stopped => "STOPPED",
+        }
+    }
+}
+
+impl Health {
+    /// AWS's word.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Healthy => "HEALTHY",
+            Self::Unknown => "UNKNOWN",
+            Self::Unhealthy => "UNHEALTHY",
+        }
+    }
+}
+
+impl StopCode {
+    /// AWS's word.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::TaskFailedToStart => "TaskFailedToStart",
+            Self::EssentialContainerExited => "EssentialContainerExited",
+            Self::UserInitiated => "UserInitiated",
+            Self::TerminationNotice => "TerminationNotice",
+        }
+    }
+}
+
+impl Task {
+    /// `REGION/CLUSTER/ID`
+    pub fn key_of(region: &Region, cluster: &str, id: &str) -> String {
+        format!("{region}/{cluster}/{id}")
+    }
+
+    /// Another ARN of the same account and region.
+    pub fn arn_beside(&self, resource: std::fmt::Arguments<'_>) -> String {
+        let arn = self.arn.as_str();
+        let head = arn.strip_suffix(self.arn.resource()).unwrap_or(arn);
+        format!("{head}{resource}")
+    }
+
+    /// The ARN of its cluster.
+    pub fn cluster_arn(&self) -> String {
+        self.arn_beside(format_args!("cluster/{}", self.cluster))
+    }
+
+    /// The ARN of its container instance.
+    pub fn container_instance_arn(&self) -> String {
+        self.arn_beside(format_args!("container-instance/{}/{}", self.cluster, self.container_instance))
+    }
+
+    /// The ARN of its task definition.
+    pub fn task_definition_arn(&self) -> String {
+        self.arn_beside(format_args!("task-definition/{}:{}", self.family, self.revision))
+    }
+
+    /// Whether it takes anything of its instance.
+    pub fn holds_reservation(&self) -> bool {
+        self.desired == DesiredStatus::Running && self.last != LastStatus::Stopped
+    }
+
+    /// The service it belongs to.
+    pub fn service(&self) -> Option<&str> {
+        self.group.strip_prefix("service:")
+    }
+
+    fn expiry(&self) -> Option<String> {
+        let stopped = self.times.stopped.filter(|_| self.last == LastStatus::Stopped)?;
+        Some(expiry_key(stopped, Self::KIND, &self.key()))
+    }
+
+    /// The phase in index keys: to run, stopping, stopped. Both of the latter start with `S`.
+    fn phase(&self) -> &'static str {
+        match (self.desired, self.last) {
+            (_, LastStatus::Stopped) => "S1",
+            (DesiredStatus::Stopped, _) => "S0",
+            (DesiredStatus::Running, _) => "R0",
+        }
+    }
+
+    fn index_keys(&self) -> Vec<String> {
+        let tail = format!("{}/{}", self.phase(), self.id);
+        let key = |facet: Facet<'_>| format!("{}{tail}", facet.prefix(&self.region, &self.cluster));
+        let mut keys = vec![
+            key(Facet::All),
+            key(Facet::ContainerInstance(&self.container_instance)),
+            key(Facet::Family(&self.family)),
+        ];
+        if let Some(started_by) = &self.started_by {
+            keys.push(key(Facet::StartedBy(started_by)));
+        }
+        if let Some(token) = &self.token {
+            keys.push(format!("{}{}/{}", token_prefix(&self.region, &token.token), self.cluster, self.id));
+        }
+        keys
+    }
+}
+
+/// A way to look tasks up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Facet<'a> {
+    /// All of the cluster.
+    All,
+    /// Those on one container instance, by its id.
+    ContainerInstance(&'a str),
+    /// Those of one family.
+    Family(&'a str),
+    /// Those started by somebody.
+    StartedBy(&'a str),
+}
+
+impl Facet<'_> {
+    /// The prefix of index rows; the phase and the id follow.
+    fn prefix(self, region: &Region, cluster: &str) -> String {
+        match self {
+            Self::All => format!("{region}/{cluster}/all=\n"),
+            Self::ContainerInstance(id) => format!("{region}/{cluster}/instance={id}\n"),
+            Self::Family(name) => format!("{region}/{cluster}/family={name}\n"),
+            Self::StartedBy(who) => format!("{region}/{cluster}/by={who}\n"),
+        }
+    }
+}
+
+/// Which tasks: those of a facet with one desired status.
+#[derive(Debug, Clone)]
+pub struct TaskSet {
+    /// What the tasks' keys start with: `REGION/CLUSTER/`.
+    home: String,
+    /// What the index rows start with.
+    prefix: String,
+}
+
+impl TaskSet {
+    /// The tasks of `facet` in a cluster.
+    pub fn new(region: &Region, cluster: &str, facet: Facet<'_>, desired: DesiredStatus) -> Self {
+        let phase = match desired {
+            DesiredStatus::Running => "R",
+            DesiredStatus::Stopped => "S",
+        };
+        let prefix = format!("{}{phase}", facet.prefix(region, cluster));
+        Self { home: format!("{region}/{cluster}/"), prefix }
+    }
+
+    /// What the index keys of these tasks start with.
+    pub fn prefix(&self) -> &str {
+        &self.prefix
+    }
+}
+
+/// `=` cannot stand in a cluster's name, so that these rows never mix with those of a cluster.
+fn token_prefix(region: &Region, token: &str) -> String {
+    format!("{region}/token={token}\n")
+}
+
+impl Tables {
+    /// The tasks of a set in the order of their ids, those stopping before those stopped, each with its index key;
+    /// they begin behind `after`, the index key of the last one seen.
+    pub fn tasks_of<'a>(
+        &'a self,
+        set: &'a TaskSet,
+        after: Option<&'a str>,
+    ) -> impl Iterator<Item = (&'a str, &'a Arc<Task>)> {
+        self.task_index.after(&set.prefix, after).filter_map(|(key, _)| {
+            let (_, id) = key.rsplit_once('/')?;
+            self.tasks.get(&format!("{}{id}", set.home)).map(|task| (key, task))
+        })
+    }
+
+    /// Tasks made with an idempotency token.
+    pub fn tasks_with_token(&self, region: &Region, token: &str) -> Vec<&Arc<Task>> {
+        let prefix = token_prefix(region, token);
+        let keys = self.task_index.prefix(&prefix);
+        let names = keys.filter_map(|(key, _)| key.strip_prefix(prefix.as_str()));
+        names.filter_map(|name| self.tasks.get(&format!("{region}/{name}"))).collect()
+    }
+
+    /// How many tasks of a group should run on a container instance, by the instance's key.
+    pub fn group_count(&self, instance_key: &str, group: &str) -> u32 {
+        self.task_groups.get(&format!("{instance_key}/{group}")).map_or(0, |count| **count)
+    }
+
+    /// The groups of the tasks that should run on a container instance.
+    pub fn groups_on(&self, instance_key: &str) -> BTreeSet<String> {
+        let prefix = format!("{instance_key}/");
+        let rows = self.task_groups.prefix(&prefix);
+        rows.filter_map(|(key, _)| key.strip_prefix(prefix.as_str()).map(str::to_owned)).collect()
+    }
+
+    fn count_group(&mut self, task: &Task, step: i64) {
+        let instance = ContainerInstance::key_of(&task.region, &task.cluster, &task.container_instance);
+        let key = format!("{instance}/{}", task.group);
+        let before = self.task_groups.get(&key).map_or(0, |count| i64::from(**count));
+        match u32::try_from(before + step) {
+            Ok(count) if count > 0 => self.task_groups.insert(&key, Arc::new(count)),
+            _ => self.task_groups.remove(&key),
+        }
+    }
+}
+
+/// What a task adds to its instance's load: set operations for ports, sums for the rest.
+fn add(load: &mut Load, task: &Task) {
+    match task.last {
+        LastStatus::Pending => load.pending_tasks += 1,
+        LastStatus::Running => load.running_tasks += 1,
+        LastStatus::Stopped => {}
+    }
+    if task.holds_reservation() {
+        load.cpu = load.cpu.saturating_add(task.reservation.cpu);
+        load.memory = load.memory.saturating_add(task.reservation.memory);
+        load.ports.extend(&task.reservation.ports);
+        load.udp_ports.extend(&task.reservation.udp_ports);
+    }
+}
+
+fn take(load: &mut Load, task: &Task) {
+    match task.last {
+        LastStatus::Pending => load.pending_tasks -= 1,
+        LastStatus::Running => load.running_tasks -= 1,
+        LastStatus::Stopped => {}
+    }
+    if task.holds_reservation() {
+        load.cpu = load.cpu.saturating_sub(task.reservation.cpu);
+        load.memory = load.memory.saturating_sub(task.reservation.memory);
+        load.ports.retain(|port| !task.reservation.ports.contains(port));
+        load.udp_ports.retain(|port| !task.reservation.udp_ports.contains(port));
+    }
+}
+
+fn count(counts: &mut Counts, task: &Task, step: i32) {
+    match task.last {
+        LastStatus::Pending => *counts.pending_tasks.of(&task.launch_type) += step,
+        LastStatus::Running => *counts.running_tasks.of(&task.launch_type) += step,
+        LastStatus::Stopped => {}
+    }
+}
+
+impl Record for Task {
+    const KIND: &'static str = "ecs-task";
+    fn key(&self) -> String {
+        Self::key_of(&self.region, &self.cluster, &self.id)
+    }
+    fn table(snapshot: &Snapshot) -> &Table<Self> {
+        &snapshot.ecs.tasks
+    }
+    fn table_mut(snapshot: &mut Snapshot) -> &mut Table<Self> {
+        &mut snapshot.ecs.tasks
+    }
+    fn reindex(snapshot: &mut Snapshot, before: Option<&Self>, after: Option<&Self>) {
+        let tables = &mut snapshot.ecs;
+        tables.expire(before.and_then(Self::expiry), after.and_then(Self::expiry));
+        let (old, new) = (before.map(Self::index_keys), after.map(Self::index_keys));
+        if old != new {
+            old.iter().flatten().for_each(|key| tables.task_index.remove(key));
+            new.iter().flatten().for_each(|key| tables.task_index.insert(key, Arc::new(())));
+        }
+        let Some(row) = after.or(before) else { return };
+        let instance = ContainerInstance::key_of(&row.region, &row.cluster, &row.container_instance);
+        // Also when nothing in it changes: a new row tells the instance's session that one of its tasks did.
+        tables.reserve(&instance, |load| {
+            before.into_iter().for_each(|task| take(load, task));
+            after.into_iter().for_each(|task| add(load, task));
+        });
+        tables.count(&Cluster::key_of(&row.region, &row.cluster), |counts| {
+            before.into_iter().for_each(|task| count(counts, task, -1));
+            after.into_iter().for_each(|task| count(counts, task, 1));
+        });
+        before.into_iter().filter(|task| task.holds_reservation()).for_each(|task| tables.count_group(task, -1));
+        after.into_iter().filter(|task| task.holds_reservation()).for_each(|task| tables.count_group(task, 1));
+    }
+}

@@ -1,0 +1,75 @@
+//! What is kept: one struct per kind of document, stored as JSON under `<kind>/<key>`.
+
+pub mod account;
+pub mod ecs;
+pub mod iam;
+mod policy;
+mod sealed;
+
+use std::sync::Arc;
+
+use portcullis_store::{Store, StoreError};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+pub use policy::PolicyText;
+pub use sealed::Sealed;
+
+use super::snapshot::Snapshot;
+use super::table::Table;
+
+/// A kind of document. The key has no prefix; slashes separate its parts, so that prefixes select subsets.
+pub trait Record: Serialize + DeserializeOwned + Send + Sync + Sized + 'static {
+    /// The first part of the store key; never changes once released.
+    const KIND: &'static str;
+
+    /// The rest of the store key.
+    fn key(&self) -> String;
+
+    /// Where the picture keeps rows of this kind.
+    fn table(snapshot: &Snapshot) -> &Table<Self>;
+
+    /// The same, to change it.
+    fn table_mut(snapshot: &mut Snapshot) -> &mut Table<Self>;
+
+    /// Keeps derived tables of the picture in step; called with the row before and after each change.
+    fn reindex(_snapshot: &mut Snapshot, _before: Option<&Self>, _after: Option<&Self>) {}
+}
+
+/// Fills the picture from the store, one kind after the other.
+pub(super) fn load_all(snapshot: &mut Snapshot, store: &dyn Store) -> Result<(), StoreError> {
+    load::<account::Account>(snapshot, store)?;
+    load::<iam::User>(snapshot, store)?;
+    load::<iam::Group>(snapshot, store)?;
+    load::<iam::Role>(snapshot, store)?;
+    load::<iam::ManagedPolicy>(snapshot, store)?;
+    load::<iam::InstanceProfile>(snapshot, store)?;
+    load::<iam::MfaDevice>(snapshot, store)?;
+    load::<iam::AccessKey>(snapshot, store)?;
+    load::<iam::Revocation>(snapshot, store)?;
+    ecs::load_all(snapshot, store)
+}
+
+/// How many rows one read of the store brings.
+const PAGE: usize = 1_000;
+
+/// Reads all rows of one kind. A row that does not parse stops the start: guessing at state would be worse.
+pub(super) fn load<R: Record>(snapshot: &mut Snapshot, store: &dyn Store) -> Result<(), StoreError> {
+    let prefix = format!("{}/", R::KIND).into_bytes();
+    let mut after: Option<Arc<[u8]>> = None;
+    loop {
+        let page = store.range(&prefix, after.as_deref(), PAGE)?;
+        for entry in &page.entries {
+            let row: R = serde_json::from_slice(&entry.value).map_err(|error| unreadable(&entry.key, &error))?;
+            super::tx::replace(snapshot, &row.key(), Some(Arc::new(row)));
+        }
+        match page.entries.last() {
+            Some(last) if page.entries.len() == PAGE => after = Some(Arc::clone(&last.key)),
+            _ => return Ok(()),
+        }
+    }
+}
+
+fn unreadable(key: &[u8], error: &serde_json::Error) -> StoreError {
+    StoreError::Corrupt(format!("{}: {error}", String::from_utf8_lossy(key)))
+}

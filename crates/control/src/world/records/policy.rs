@@ -1,0 +1,54 @@
+//! Policy documents as they rest in records.
+
+use std::fmt;
+use std::sync::Arc;
+
+use portcullis_policy::{Document, Kind};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+/// A policy document, byte for byte as it was uploaded (R28), with its parsed form.
+#[derive(Clone)]
+pub struct PolicyText {
+    text: Arc<str>,
+    kind: Kind,
+    parsed: Option<Arc<Document>>,
+}
+
+impl PolicyText {
+    /// Takes over a document that has passed IAM's checks.
+    pub fn new(document: Document, kind: Kind) -> Self {
+        Self { text: document.text().into(), kind, parsed: Some(Arc::new(document)) }
+    }
+
+    /// The text as uploaded.
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// The parsed form; `None` when the stored text no longer parses, which must deny everything (R31).
+    pub fn document(&self) -> Option<&Arc<Document>> {
+        self.parsed.as_ref()
+    }
+}
+
+impl fmt::Debug for PolicyText {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "PolicyText({} bytes)", self.text.len())
+    }
+}
+
+impl Serialize for PolicyText {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let kind = if self.kind == Kind::Trust { "trust" } else { "identity" };
+        (kind, &*self.text).serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for PolicyText {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let (kind, text) = <(String, String)>::deserialize(deserializer)?;
+        let kind = if kind == "trust" { Kind::Trust } else { Kind::Identity };
+        let parsed = Document::parse(&text, kind).ok().map(Arc::new);
+        Ok(Self { text: text.into(), kind, parsed })
+    }
+}

@@ -1,0 +1,225 @@
+//! The picture: everything a decision or a read looks at, immutable once published.
+
+use std::sync::Arc;
+
+use portcullis_core::{AccountId, Arn};
+
+use super::records::account::Account;
+use super::records::ecs;
+use super::records::iam::{
+    AccessKey, Group, InstanceProfile, ManagedPolicy, MfaDevice, Permissions, Revocation, Role, User,
+};
+use super::table::Table;
+
+/// One consistent picture of all state.
+#[derive(Debug, Clone)]
+pub struct Snapshot {
+    /// How many changes made this picture; grows by one with each.
+    pub sequence: u64,
+    /// The account everything belongs to.
+    pub account: AccountId,
+    pub(super) accounts: Table<Account>,
+    /// IAM users by lower-case name.
+    pub users: Table<User>,
+    /// IAM groups by lower-case name.
+    pub groups: Table<Group>,
+    /// IAM roles by lower-case name.
+    pub roles: Table<Role>,
+    /// Customer managed policies by lower-case name.
+    pub policies: Table<ManagedPolicy>,
+    /// Instance profiles by lower-case name.
+    pub instance_profiles: Table<InstanceProfile>,
+    /// Virtual MFA devices by serial number.
+    pub mfa_devices: Table<MfaDevice>,
+    /// Long-term access keys by id.
+    pub access_keys: Table<AccessKey>,
+    /// Sessions that ended before their time, by [`Revocation::key_of`].
+    pub revocations: Table<Revocation>,
+    /// Who uses which managed policy, by [`attachment_prefix`] and entity. Derived.
+    pub attachments: Table<Attachment>,
+    /// Members of groups, by `group/user` in lower case. Derived.
+    pub memberships: Table<String>,
+    /// Access key ids of users, by `user/key` in lower case; of root by `/key`. Derived.
+    pub(super) user_keys: Table<String>,
+    /// Serial numbers of enabled MFA devices, by `user/serial` in lower case. Derived.
+    pub(super) user_devices: Table<String>,
+    /// Names of instance profiles, by `role/profile` in lower case. Derived.
+    pub(super) role_profiles: Table<String>,
+    /// ARNs of users and roles by unique id: what trust policies hold of them (R65). Derived.
+    pub principals: Table<Arn>,
+    /// The state of ECS, all regions.
+    pub ecs: ecs::Tables,
+}
+
+/// A user, group or role that uses a managed policy.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Attachment {
+    /// `user`, `group` or `role`.
+    pub kind: &'static str,
+    /// The name with its case.
+    pub name: String,
+}
+
+/// How a managed policy is used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Usage {
+    /// As a permissions policy.
+    Permissions,
+    /// As a permissions boundary.
+    Boundary,
+}
+
+/// The prefix of the attachment rows of one policy and usage.
+pub fn attachment_prefix(policy: &Arn, usage: Usage) -> String {
+    let usage = match usage {
+        Usage::Permissions => "p",
+        Usage::Boundary => "b",
+    };
+    format!("{policy}\n{usage}\n")
+}
+
+impl Snapshot {
+    /// The picture of an empty account.
+    pub fn empty(account: AccountId) -> Self {
+        Self {
+            sequence: 0,
+            account,
+            accounts: Table::default(),
+            users: Table::default(),
+            groups: Table::default(),
+            roles: Table::default(),
+            policies: Table::default(),
+            instance_profiles: Table::default(),
+            mfa_devices: Table::default(),
+            access_keys: Table::default(),
+            revocations: Table::default(),
+            attachments: Table::default(),
+            memberships: Table::default(),
+            user_keys: Table::default(),
+            user_devices: Table::default(),
+            role_profiles: Table::default(),
+            principals: Table::default(),
+            ecs: ecs::Tables::default(),
+        }
+    }
+
+    /// The account's own record: one row, once the data directory has had its first start.
+    pub fn accounts(&self) -> &Table<Account> {
+        &self.accounts
+    }
+
+    /// The user of that name, in any case.
+    pub fn user(&self, name: &str) -> Option<&Arc<User>> {
+        self.users.get(&name.to_ascii_lowercase())
+    }
+
+    /// The group of that name, in any case.
+    pub fn group(&self, name: &str) -> Option<&Arc<Group>> {
+        self.groups.get(&name.to_ascii_lowercase())
+    }
+
+    /// The role of that name, in any case.
+    pub fn role(&self, name: &str) -> Option<&Arc<Role>> {
+        self.roles.get(&name.to_ascii_lowercase())
+    }
+
+    /// The role with that ARN, path included.
+    pub fn role_by_arn(&self, arn: &str) -> Option<&Arc<Role>> {
+        let (_, name) = arn.rsplit_once('/')?;
+        self.role(name).filter(|role| role.arn.as_str() == arn)
+    }
+
+    /// The customer managed policy with that ARN.
+    pub fn policy(&self, arn: &Arn) -> Option<&Arc<ManagedPolicy>> {
+        let (_, name) = arn.as_str().rsplit_once('/')?;
+        self.policies.get(&name.to_ascii_lowercase()).filter(|policy| policy.arn == *arn)
+    }
+
+    /// The members of a group, in lower-case order.
+    pub fn members<'a>(&'a self, group: &str) -> impl Iterator<Item = &'a Arc<User>> + use<'a> {
+        self.members_after(group, None)
+    }
+
+    /// The members of a group whose lower-case name comes after `last`, in order: the next page.
+    pub fn members_after<'a>(
+        &'a self,
+        group: &str,
+        last: Option<&str>,
+    ) -> impl Iterator<Item = &'a Arc<User>> + use<'a> {
+        let prefix = format!("{}/", group.to_ascii_lowercase());
+        let last = last.map(|last| format!("{prefix}{last}"));
+        let names: Vec<_> =
+            self.memberships.after(&prefix, last.as_deref()).map(|(_, user)| Arc::clone(user)).collect();
+        names.into_iter().filter_map(|name| self.user(&name))
+    }
+
+    /// Ids of the access keys of a user, or of root.
+    pub fn user_keys<'a>(&'a self, user: Option<&str>) -> impl Iterator<Item = &'a str> + use<'a> {
+        belongings(&self.user_keys, user.unwrap_or_default())
+    }
+
+    /// Serial numbers of the enabled MFA devices of a user.
+    pub fn user_devices<'a>(&'a self, user: &str) -> impl Iterator<Item = &'a str> + use<'a> {
+        belongings(&self.user_devices, user)
+    }
+
+    /// Names of the instance profiles with a role.
+    pub fn role_profiles<'a>(&'a self, role: &str) -> impl Iterator<Item = &'a str> + use<'a> {
+        belongings(&self.role_profiles, role)
+    }
+
+    pub(super) fn reindex_attachments(
+        &mut self,
+        before: Option<(Attachment, &Permissions)>,
+        after: Option<(Attachment, &Permissions)>,
+    ) {
+        for (entity, permissions) in before {
+            for prefix in policy_prefixes(permissions) {
+                self.attachments.remove(&format!("{prefix}{}\n{}", entity.kind, entity.name));
+            }
+        }
+        for (entity, permissions) in after {
+            let entity = Arc::new(entity);
+            for prefix in policy_prefixes(permissions) {
+                self.attachments.insert(&format!("{prefix}{}\n{}", entity.kind, entity.name), Arc::clone(&entity));
+            }
+        }
+    }
+
+    pub(super) fn reindex_memberships(&mut self, before: Option<&User>, after: Option<&User>) {
+        let key = |group: &str, user: &User| {
+            format!("{}/{}", group.to_ascii_lowercase(), user.name.to_ascii_lowercase())
+        };
+        for user in before {
+            for group in &user.groups {
+                self.memberships.remove(&key(group, user));
+            }
+        }
+        for user in after {
+            for group in &user.groups {
+                self.memberships.insert(&key(group, user), Arc::new(user.name.clone()));
+            }
+        }
+    }
+}
+
+fn belongings<'a>(table: &'a Table<String>, owner: &str) -> impl Iterator<Item = &'a str> + use<'a> {
+    let prefix = format!("{}/", owner.to_ascii_lowercase());
+    let names: Vec<_> = table.prefix(&prefix).map(|(_, name)| name.as_str()).collect();
+    names.into_iter()
+}
+
+/// Moves the row of a derived table from its key before a change to the one after it.
+pub(super) fn move_row<T>(table: &mut Table<T>, before: Option<String>, after: Option<(String, T)>) {
+    if let Some(key) = before {
+        table.remove(&key);
+    }
+    if let Some((key, row)) = after {
+        table.insert(&key, Arc::new(row));
+    }
+}
+
+fn policy_prefixes(permissions: &Permissions) -> impl Iterator<Item = String> {
+    let attached = permissions.attached.iter().map(|arn| attachment_prefix(arn, Usage::Permissions));
+    attached.chain(permissions.boundary.iter().map(|arn| attachment_prefix(arn, Usage::Boundary)))
+}

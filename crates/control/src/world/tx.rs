@@ -1,0 +1,86 @@
+//! One change: a working copy of the picture and the edits that make it last.
+
+use std::sync::Arc;
+
+use portcullis_core::{Random, Timestamp};
+use portcullis_store::{Change, Vault};
+use serde::Serialize as _;
+
+use super::records::Record;
+use super::snapshot::Snapshot;
+
+/// A change in the making. Reads see its own edits; dropping it undoes them all.
+pub struct Tx<'a> {
+    snapshot: Snapshot,
+    edits: Vec<Change>,
+    /// When the call came in: every time stamp of this change.
+    pub now: Timestamp,
+    /// For ids and keys.
+    pub random: &'a dyn Random,
+    /// For secrets that go into records.
+    pub vault: &'a Vault,
+}
+
+impl<'a> Tx<'a> {
+    pub(super) fn new(base: &Snapshot, now: Timestamp, random: &'a dyn Random, vault: &'a Vault) -> Self {
+        let mut snapshot = base.clone();
+        snapshot.sequence += 1;
+        Self { snapshot, edits: Vec::new(), now, random, vault }
+    }
+
+    /// The picture with this change's own edits.
+    pub fn view(&self) -> &Snapshot {
+        &self.snapshot
+    }
+
+    /// Makes or replaces a record.
+    pub fn put<R: Record>(&mut self, record: R) {
+        let key = record.key();
+        match to_bytes(&record) {
+            Ok(bytes) => self.edit(Change::put(store_key::<R>(&key), bytes)),
+            Err(error) => tracing::error!(kind = R::KIND, %error, "a record could not be written as JSON"),
+        }
+        replace(&mut self.snapshot, &key, Some(Arc::new(record)));
+    }
+
+    /// Removes a record; nothing happens if it is not there.
+    pub fn delete<R: Record>(&mut self, key: &str) {
+        self.edit(Change::delete(store_key::<R>(key)));
+        replace::<R>(&mut self.snapshot, key, None);
+    }
+
+    /// Adds a document that the picture does not hold, such as an event.
+    pub fn append(&mut self, key: String, document: Vec<u8>) {
+        self.edit(Change::put(key.into_bytes(), document));
+    }
+
+    /// The store takes each key once: a later edit of the same key replaces the earlier one.
+    fn edit(&mut self, change: Change) {
+        self.edits.retain(|earlier| earlier.key() != change.key());
+        self.edits.push(change);
+    }
+
+    pub(super) fn finish(self) -> (Snapshot, Vec<Change>) {
+        (self.snapshot, self.edits)
+    }
+}
+
+/// Puts a row into the picture or takes it out, derived tables included.
+pub(super) fn replace<R: Record>(snapshot: &mut Snapshot, key: &str, after: Option<Arc<R>>) {
+    let before = R::table(snapshot).get(key).cloned();
+    R::reindex(snapshot, before.as_deref(), after.as_deref());
+    match after {
+        Some(row) => R::table_mut(snapshot).insert(key, row),
+        None => R::table_mut(snapshot).remove(key),
+    }
+}
+
+fn store_key<R: Record>(key: &str) -> Vec<u8> {
+    format!("{}/{key}", R::KIND).into_bytes()
+}
+
+fn to_bytes<R: Record>(record: &R) -> Result<Vec<u8>, serde_json::Error> {
+    let mut bytes = Vec::with_capacity(512);
+    record.serialize(&mut serde_json::Serializer::new(&mut bytes))?;
+    Ok(bytes)
+}

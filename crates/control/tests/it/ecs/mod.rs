@@ -1,0 +1,42 @@
+//! ECS through the gate.
+
+mod clusters;
+mod container_instances;
+mod services;
+mod settings;
+mod tags;
+mod task_definitions;
+
+use portcullis_wire::{Operation, json};
+use serde_json::Value;
+
+use crate::harness::{ACCOUNT, Client};
+
+/// A call with its members as JSON that must succeed; answers the members of the reply.
+async fn ok<O: Operation>(client: &Client, input: Value) -> Value {
+    json::to_value(&client.ok::<O>(&json::from_value(&input).unwrap()).await)
+}
+
+/// A call with its members as JSON that must fail: `CODE: text`.
+async fn err<O: Operation>(client: &Client, input: Value) -> String {
+    client.err::<O>(&json::from_value(&input).unwrap()).await
+}
+
+/// An ARN of ECS in the tests' account and region.
+fn arn(resource: &str) -> String {
+    format!("arn:aws:ecs:us-east-1:{ACCOUNT}:{resource}")
+}
+
+/// A policy that allows an action where one condition holds.
+fn allow_if(action: &str, operator: &str, key: &str, value: &str) -> String {
+    serde_json::json!({
+        "Version": "2012-10-17",
+        "Statement": [{
+            "Effect": "Allow",
+            "Action": action,
+            "Resource": "*",
+            "Condition": { operator: { key: value } },
+        }],
+    })
+    .to_string()
+}

@@ -1,0 +1,191 @@
+//! A server in memory, with a clock that stands still and randomness from a seed, and clients that sign.
+
+use std::sync::Arc;
+
+use http::Request;
+use portcullis_api::{cloudtrail, iam};
+use portcullis_control::bootstrap::{self, LongTermKey};
+use portcullis_control::gate::{Gate, Peer};
+use portcullis_control::world::World;
+use portcullis_core::{AccountId, Clock as _, FixedClock, Secret, SeededRandom, Timestamp};
+use portcullis_store::open_in_memory;
+use portcullis_wire::sigv4::Signer;
+use portcullis_wire::{ClientError, Operation, Reply};
+
+/// The account of every test.
+pub const ACCOUNT: &str = "123456789012";
+/// The region clients sign for unless told.
+pub const REGION: &str = "us-east-1";
+/// When every test begins.
+pub const BEGINNING: &str = "2026-11-22T00:00:00Z";
+
+/// A server in memory.
+pub struct Server {
+    /// Its gate.
+    pub gate: Arc<Gate>,
+    /// Its clock.
+    pub clock: Arc<FixedClock>,
+    /// A client of the root user.
+    pub root: Client,
+}
+
+/// Signs and sends requests straight to the gate.
+#[derive(Clone)]
+pub struct Client {
+    gate: Arc<Gate>,
+    clock: Arc<FixedClock>,
+    /// The access key.
+    pub access_key_id: String,
+    /// Its secret.
+    pub secret: Secret,
+    /// The token of temporary credentials.
+    pub token: Option<Secret>,
+    /// The region to sign for.
+    pub region: String,
+    /// Where the request seems to come from.
+    pub peer: Peer,
+}
+
+impl Server {
+    /// A fresh account.
+    pub async fn start() -> Self {
+        let clock = Arc::new(FixedClock::at(BEGINNING.parse().unwrap()));
+        let random = Arc::new(SeededRandom::new(1));
+        let opened = open_in_memory(clock.clone(), random.clone()).unwrap();
+        let account: AccountId = ACCOUNT.parse().unwrap();
+        let world = World::open(account, opened.store, opened.vault, clock.clone(), random).unwrap();
+        let key = LongTermKey {
+            access_key_id: "AKIAROOT".to_owned(),
+            secret: Secret::new("root-secret"),
+        };
+        bootstrap::account(&world, Some(key.clone())).await.unwrap();
+        let gate = Arc::new(Gate::new(Arc::new(world)));
+        let root = Client {
+            gate: gate.clone(),
+            clock: clock.clone(),
+            access_key_id: key.access_key_id,
+            secret: key.secret,
+            token: None,
+            region: REGION.to_owned(),
+            peer: Peer {
+                address: "203.0.113.7".to_owned(),
+                secure: true,
+            },
+        };
+        Self { gate, clock, root }
+    }
+
+    /// A new user with one inline policy, or none when `policy` is empty.
+    pub async fn user(&self, name: &str, policy: &str) -> Client {
+        let create = iam::CreateUserRequest {
+            user_name: name.to_owned(),
+            ..Default::default()
+        };
+        self.root.ok::<iam::op::CreateUser>(&create).await;
+        if !policy.is_empty() {
+            self.allow(name, "p", policy).await;
+        }
+        let create = iam::CreateAccessKeyRequest {
+            user_name: Some(name.to_owned()),
+        };
+        let key = self.root.ok::<iam::op::CreateAccessKey>(&create).await.access_key;
+        self.root.with(&key.access_key_id, &key.secret_access_key, None)
+    }
+
+    /// Puts an inline policy on a user.
+    pub async fn allow(&self, user: &str, name: &str, policy: &str) {
+        let put = iam::PutUserPolicyRequest {
+            user_name: user.to_owned(),
+            policy_name: name.to_owned(),
+            policy_document: policy.to_owned(),
+        };
+        self.root.ok::<iam::op::PutUserPolicy>(&put).await;
+    }
+
+    /// The records of the region, newest first, as JSON.
+    pub async fn records(&self) -> Vec<serde_json::Value> {
+        let request = cloudtrail::LookupEventsRequest::default();
+        let reply = self.root.ok::<cloudtrail::op::LookupEvents>(&request).await;
+        let texts = reply
+            .events
+            .into_iter()
+            .flatten()
+            .filter_map(|event| event.cloud_trail_event);
+        texts.map(|text| serde_json::from_str(&text).unwrap()).collect()
+    }
+}
+
+impl Client {
+    /// The same with other credentials.
+    pub fn with(&self, access_key_id: &str, secret: &str, token: Option<&str>) -> Self {
+        Self {
+            access_key_id: access_key_id.to_owned(),
+            secret: Secret::new(secret),
+            token: token.map(Secret::new),
+            ..self.clone()
+        }
+    }
+
+    /// The same signing for another region.
+    pub fn region(&self, region: &str) -> Self {
+        Self {
+            region: region.to_owned(),
+            ..self.clone()
+        }
+    }
+
+    /// Makes a call.
+    pub async fn call<O: Operation>(&self, input: &O::Input) -> Result<O::Output, ClientError> {
+        let reply = self.send::<O>(input).await;
+        portcullis_wire::decode_reply::<O>(reply.status, &reply.body)
+    }
+
+    /// Makes a call and answers the raw reply.
+    pub async fn send<O: Operation>(&self, input: &O::Input) -> Reply {
+        let request = portcullis_wire::encode_request::<O>(input);
+        let mut builder = Request::post("http://127.0.0.1:4566/");
+        for (name, value) in &request.headers {
+            builder = builder.header(*name, value);
+        }
+        let (mut parts, ()) = builder.body(()).unwrap().into_parts();
+        self.sign(O::META.service.name, &mut parts, &request.body, self.clock.now());
+        self.gate.serve(&parts, &request.body, self.peer.clone()).await
+    }
+
+    /// Signs a request by hand.
+    pub fn sign(&self, service: &str, parts: &mut http::request::Parts, body: &[u8], now: Timestamp) {
+        let signer = Signer {
+            access_key_id: &self.access_key_id,
+            secret_access_key: &self.secret,
+            session_token: self.token.as_ref(),
+            region: &self.region,
+            service,
+        };
+        signer.sign(parts, body, now).unwrap();
+    }
+
+    /// A call that must succeed.
+    pub async fn ok<O: Operation>(&self, input: &O::Input) -> O::Output {
+        match self.call::<O>(input).await {
+            Ok(output) => output,
+            Err(error) => panic!("{}: {error}", O::META.name),
+        }
+    }
+
+    /// A call that must fail: `CODE: text`.
+    pub async fn err<O: Operation>(&self, input: &O::Input) -> String {
+        match self.call::<O>(input).await {
+            Ok(_) => panic!("{} succeeded", O::META.name),
+            Err(error) => error.to_string(),
+        }
+    }
+}
+
+/// An identity policy with one Allow statement.
+pub fn allow(action: &str, resource: &str) -> String {
+    serde_json::json!({
+        "Version": "2012-10-17",
+        "Statement": [{ "Effect": "Allow", "Action": action, "Resource": resource }]
+    })
+    .to_string()
+}

@@ -1,0 +1,13 @@
+//! The control plane through its public doors: signed requests in, replies and records out.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "tests may panic"
+)]
+
+mod ecs;
+mod gate;
+mod harness;
+mod sts;

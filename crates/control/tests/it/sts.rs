@@ -1,0 +1,200 @@
+//! STS: sessions and what limits them.
+
+use portcullis_api::{ecs, iam, sts};
+
+use crate::harness::{ACCOUNT, Client, Server, allow};
+
+fn trust(principal: &str) -> String {
+    serde_json::json!({
+        "Version": "2012-10-17",
+        "Statement": [{ "Effect": "Allow", "Principal": { "AWS": principal }, "Action": "sts:AssumeRole" }]
+    })
+    .to_string()
+}
+
+async fn role(server: &Server, name: &str, trust: &str, policy: &str) -> String {
+    let create = iam::CreateRoleRequest {
+        role_name: name.to_owned(),
+        assume_role_policy_document: trust.to_owned(),
+        ..Default::default()
+    };
+    let role = server.root.ok::<iam::op::CreateRole>(&create).await.role;
+    let put = iam::PutRolePolicyRequest {
+        role_name: name.to_owned(),
+        policy_name: "p".to_owned(),
+        policy_document: policy.to_owned(),
+    };
+    server.root.ok::<iam::op::PutRolePolicy>(&put).await;
+    role.arn
+}
+
+fn assume(role: &str) -> sts::AssumeRoleRequest {
+    sts::AssumeRoleRequest {
+        role_arn: role.to_owned(),
+        role_session_name: "session".to_owned(),
+        ..Default::default()
+    }
+}
+
+fn session(client: &Client, credentials: Option<sts::Credentials>) -> Client {
+    let c = credentials.unwrap();
+    client.with(&c.access_key_id, &c.secret_access_key, Some(&c.session_token))
+}
+
+#[tokio::test]
+async fn r124_a_trust_policy_that_names_the_user_is_enough_alone() {
+    let server = Server::start().await;
+    let user = server.user("u", "").await;
+    let arn = role(
+        &server,
+        "r",
+        &trust(&format!("arn:aws:iam::{ACCOUNT}:user/u")),
+        &allow("ecs:ListClusters", "*"),
+    )
+    .await;
+    let reply = user.ok::<sts::op::AssumeRole>(&assume(&arn)).await;
+    let me = session(&user, reply.credentials);
+    let who = me.ok::<sts::op::GetCallerIdentity>(&Default::default()).await;
+    assert_eq!(
+        who.arn.unwrap(),
+        format!("arn:aws:sts::{ACCOUNT}:assumed-role/r/session")
+    );
+    me.ok::<ecs::op::ListClusters>(&Default::default()).await;
+}
+
+#[tokio::test]
+async fn r124_a_trust_policy_that_names_the_account_leaves_it_to_the_users_policies() {
+    let server = Server::start().await;
+    let arn = role(&server, "r", &trust(ACCOUNT), &allow("*", "*")).await;
+    let without = server.user("without", "").await;
+    let refused = without.err::<sts::op::AssumeRole>(&assume(&arn)).await;
+    assert!(refused.starts_with("AccessDenied: User: "), "{refused}");
+    let with = server.user("with", &allow("sts:AssumeRole", &arn)).await;
+    with.ok::<sts::op::AssumeRole>(&assume(&arn)).await;
+}
+
+#[tokio::test]
+async fn r121_a_session_policy_only_shrinks() {
+    let server = Server::start().await;
+    let user = server.user("u", "").await;
+    let arn = role(
+        &server,
+        "r",
+        &trust(&format!("arn:aws:iam::{ACCOUNT}:user/u")),
+        &allow("ecs:List*", "*"),
+    )
+    .await;
+    let request = sts::AssumeRoleRequest {
+        policy: Some(allow("ecs:*", "*")),
+        ..assume(&arn)
+    };
+    let wide = session(&user, user.ok::<sts::op::AssumeRole>(&request).await.credentials);
+    wide.ok::<ecs::op::ListClusters>(&Default::default()).await;
+    assert!(
+        wide.call::<ecs::op::DescribeClusters>(&Default::default())
+            .await
+            .is_err()
+    );
+    let request = sts::AssumeRoleRequest {
+        policy: Some(allow("iam:*", "*")),
+        ..assume(&arn)
+    };
+    let narrow = session(&user, user.ok::<sts::op::AssumeRole>(&request).await.credentials);
+    let refused = narrow.err::<ecs::op::ListClusters>(&Default::default()).await;
+    assert!(
+        refused.contains("because no session policy allows the ecs:ListClusters action"),
+        "{refused}"
+    );
+}
+
+#[tokio::test]
+async fn r125_root_may_not_assume_roles_and_chains_are_an_hour() {
+    let server = Server::start().await;
+    let user = server.user("u", "").await;
+    let one = role(
+        &server,
+        "one",
+        &trust(&format!("arn:aws:iam::{ACCOUNT}:user/u")),
+        &allow("sts:*", "*"),
+    )
+    .await;
+    let two = role(&server, "two", &trust(&one), &allow("*", "*")).await;
+    let refused = server.root.err::<sts::op::AssumeRole>(&assume(&one)).await;
+    assert_eq!(
+        refused,
+        "AccessDenied: Roles may not be assumed by root accounts."
+    );
+    let first = session(
+        &user,
+        user.ok::<sts::op::AssumeRole>(&assume(&one)).await.credentials,
+    );
+    let long = sts::AssumeRoleRequest {
+        duration_seconds: Some(3_601),
+        ..assume(&two)
+    };
+    assert!(
+        first
+            .err::<sts::op::AssumeRole>(&long)
+            .await
+            .contains("role chaining")
+    );
+    first.ok::<sts::op::AssumeRole>(&assume(&two)).await;
+}
+
+#[tokio::test]
+async fn a_session_ends_with_its_time_and_with_its_role() {
+    let server = Server::start().await;
+    let user = server.user("u", "").await;
+    let arn = role(
+        &server,
+        "r",
+        &trust(&format!("arn:aws:iam::{ACCOUNT}:user/u")),
+        &allow("*", "*"),
+    )
+    .await;
+    let request = sts::AssumeRoleRequest {
+        duration_seconds: Some(900),
+        ..assume(&arn)
+    };
+    let me = session(&user, user.ok::<sts::op::AssumeRole>(&request).await.credentials);
+    server.clock.advance_seconds(899);
+    me.ok::<sts::op::GetCallerIdentity>(&Default::default()).await;
+    server.clock.advance_seconds(1);
+    assert!(
+        me.err::<sts::op::GetCallerIdentity>(&Default::default())
+            .await
+            .starts_with("ExpiredToken: ")
+    );
+    let me = session(&user, user.ok::<sts::op::AssumeRole>(&request).await.credentials);
+    let policy = iam::DeleteRolePolicyRequest {
+        role_name: "r".to_owned(),
+        policy_name: "p".to_owned(),
+    };
+    server.root.ok::<iam::op::DeleteRolePolicy>(&policy).await;
+    server
+        .root
+        .ok::<iam::op::DeleteRole>(&iam::DeleteRoleRequest {
+            role_name: "r".to_owned(),
+        })
+        .await;
+    assert!(
+        me.err::<sts::op::GetCallerIdentity>(&Default::default())
+            .await
+            .starts_with("InvalidClientTokenId: ")
+    );
+}
+
+#[tokio::test]
+async fn r129_a_session_token_without_mfa_may_not_call_iam() {
+    let server = Server::start().await;
+    let user = server.user("u", &allow("*", "*")).await;
+    let reply = user.ok::<sts::op::GetSessionToken>(&Default::default()).await;
+    let me = session(&user, reply.credentials);
+    me.ok::<ecs::op::ListClusters>(&Default::default()).await;
+    assert!(me.call::<iam::op::ListUsers>(&Default::default()).await.is_err());
+    let again = me.err::<sts::op::GetSessionToken>(&Default::default()).await;
+    assert_eq!(
+        again,
+        "AccessDenied: Cannot call GetSessionToken with session credentials"
+    );
+}

@@ -1,0 +1,153 @@
+//! Ids in the alphabets AWS uses. All randomness comes through the [`Random`] seam.
+
+use crate::{AccountId, Random, Secret};
+
+/// What an IAM unique id stands for; decides its four-letter prefix.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum IamIdKind {
+    /// `AIDA`
+    User,
+    /// `AROA`
+    Role,
+    /// `AGPA`
+    Group,
+    /// `ANPA`
+    ManagedPolicy,
+    /// `AIPA`
+    InstanceProfile,
+    /// `AKIA`
+    AccessKey,
+    /// `ASIA`
+    TemporaryAccessKey,
+}
+
+impl IamIdKind {
+    /// The prefix as IAM prints it.
+    pub fn prefix(self) -> &'static str {
+        match self {
+            Self::User => "AIDA",
+            Self::Role => "AROA",
+            Self::Group => "AGPA",
+            Self::ManagedPolicy => "ANPA",
+            Self::InstanceProfile => "AIPA",
+            Self::AccessKey => "AKIA",
+            Self::TemporaryAccessKey => "ASIA",
+        }
+    }
+}
+
+const BASE32: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
+
+/// A unique id: the prefix and base-32 letters. Access key ids have 20 characters, all others 21. In access key
+/// ids the letters 5 to 12 hold the account number, as AWS's do, so that `sts:GetAccessKeyInfo` can read it.
+pub fn iam_id(kind: IamIdKind, account: &AccountId, random: &dyn Random) -> String {
+    let mut id = String::with_capacity(21);
+    id.push_str(kind.prefix());
+    let random_letters = match kind {
+        IamIdKind::AccessKey | IamIdKind::TemporaryAccessKey => {
+            push_account(&mut id, account);
+            8
+        }
+        _ => 17,
+    };
+    let mut bytes = [0_u8; 17];
+    random.fill(&mut bytes);
+    for byte in bytes.iter().take(random_letters) {
+        push_base32(&mut id, u64::from(*byte));
+    }
+    id
+}
+
+/// AWS keeps the account in 40 bits, shifted by one, in the base-32 letters after the prefix.
+fn push_account(id: &mut String, account: &AccountId) {
+    let number = account.as_str().parse::<u64>().unwrap_or_default();
+    for shift in (0..8).rev() {
+        push_base32(id, (number >> (5 * shift)) & 31);
+    }
+}
+
+fn push_base32(id: &mut String, value: u64) {
+    let index = usize::try_from(value & 31).unwrap_or_default();
+    id.push(char::from(BASE32.get(index).copied().unwrap_or(b'A')));
+}
+
+/// 32 lower-case hexadecimal digits: ECS task and container-instance ids.
+pub fn hex_id(random: &dyn Random) -> String {
+    let mut bytes = [0_u8; 16];
+    random.fill(&mut bytes);
+    hex(&bytes)
+}
+
+fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write as _;
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+/// A version-4 UUID with dashes.
+pub fn uuid(random: &dyn Random) -> String {
+    let mut b = [0_u8; 16];
+    random.fill(&mut b);
+    b[6] = (b[6] & 0x0f) | 0x40;
+    b[8] = (b[8] & 0x3f) | 0x80;
+    let h = hex(&b);
+    let mut text = String::with_capacity(36);
+    for (position, letter) in h.chars().enumerate() {
+        if matches!(position, 8 | 12 | 16 | 20) {
+            text.push('-');
+        }
+        text.push(letter);
+    }
+    text
+}
+
+/// A 40-character secret access key in AWS's alphabet (base 64 without padding).
+pub fn secret_access_key(random: &dyn Random) -> Secret {
+    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut bytes = [0_u8; 40];
+    random.fill(&mut bytes);
+    let text = bytes
+        .iter()
+        .filter_map(|byte| ALPHABET.get(usize::from(byte & 63)))
+        .map(|letter| char::from(*letter))
+        .collect::<String>();
+    Secret::new(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::SeededRandom;
+
+    #[test]
+    fn ids_have_their_prefix_length_and_alphabet() {
+        let random = SeededRandom::new(7);
+        let account: AccountId = "123456789012".parse().unwrap();
+        for (kind, length) in [(IamIdKind::User, 21), (IamIdKind::Role, 21), (IamIdKind::AccessKey, 20)] {
+            let id = iam_id(kind, &account, &random);
+            assert_eq!(id.len(), length, "{id}");
+            assert!(id.starts_with(kind.prefix()));
+            assert!(id.bytes().all(|b| b.is_ascii_uppercase() || (b'2'..=b'7').contains(&b)), "{id}");
+        }
+        assert_eq!(hex_id(&random).len(), 32);
+        assert_eq!(secret_access_key(&random).expose().len(), 40);
+    }
+
+    #[test]
+    fn a_uuid_is_version_four() {
+        let id = uuid(&SeededRandom::new(1));
+        assert_eq!(id.len(), 36);
+        assert_eq!(id.as_bytes()[14], b'4');
+        assert!(matches!(id.as_bytes()[19], b'8' | b'9' | b'a' | b'b'));
+    }
+
+    #[test]
+    fn two_ids_of_one_seed_differ_and_two_runs_agree() {
+        let (one, two) = (SeededRandom::new(3), SeededRandom::new(3));
+        let (a, b) = (hex_id(&one), hex_id(&one));
+        assert_ne!(a, b);
+        assert_eq!((a, b), (hex_id(&two), hex_id(&two)));
+    }
+}

@@ -1,0 +1,105 @@
+//! Where AWS is silent or sources disagree, one function per open point decides. Each is named after its
+//! rule in the policy-language specification, so that a later finding is a one-line change.
+
+use crate::matching::operator::Test;
+use crate::{Kind, PolicyType};
+
+/// R5: which kinds of policy must say version 2012-10-17 when written. Trust policies need not: AWS's own
+/// documentation long printed them with 2008-10-17.
+pub(crate) fn r5_requires_version_2012(kind: Kind) -> bool {
+    matches!(kind, Kind::Identity | Kind::Boundary)
+}
+
+/// R24: whether `sts:*` may stand in a trust policy. No: only the named actions may.
+pub(crate) fn r24_trust_policy_may_use_wildcards() -> bool {
+    false
+}
+
+/// R26: whether white space inside strings counts towards a quota. No: it is dropped wherever it stands.
+pub(crate) fn r26_counts(c: char) -> bool {
+    !matches!(c, ' ' | '\t' | '\r' | '\n')
+}
+
+/// R29: whether a condition with an empty list of values holds. Only ForAllValues without the key does.
+pub(crate) fn r29_empty_value_list_holds(for_all_values: bool, key_is_missing: bool) -> bool {
+    for_all_values && key_is_missing
+}
+
+/// R35: whether the vendor `*`, as in `*:*`, is every service. Yes.
+pub(crate) fn r35_star_is_every_service() -> bool {
+    true
+}
+
+/// R45: whether an ARN pattern with fewer than six fields and no `*` at its end is filled up with `*`. In
+/// identity, boundary and session policies yes; elsewhere it matches nothing.
+pub(crate) fn r45_short_arn_is_padded(kind: Kind) -> bool {
+    matches!(kind, Kind::Identity | Kind::Boundary | Kind::Session)
+}
+
+/// R52: whether variables are replaced in values of Bool. Yes, as the 2023 text says.
+pub(crate) fn r52_bool_takes_variables() -> bool {
+    true
+}
+
+/// R56: whether a default also replaces an empty value. No: an empty string is a value.
+pub(crate) fn r56_default_replaces_empty_value() -> bool {
+    false
+}
+
+/// R57: whether NotResource holds when one of its variables has no value. We fail closed: an Allow does not
+/// apply, a Deny does.
+pub(crate) fn r57_not_resource_holds_unresolved(denies: bool) -> bool {
+    denies
+}
+
+/// R71: whether NotPrincipal with Deny hits every caller who has a permissions boundary. Yes.
+pub(crate) fn r71_not_principal_deny_hits_bounded_callers() -> bool {
+    true
+}
+
+/// R81: whether four digits are a year rather than seconds since the epoch. Yes.
+pub(crate) fn r81_four_digits_are_a_year() -> bool {
+    true
+}
+
+/// R86, R87: what a negated operator says when a value is not of its type. A request value that is not an
+/// ARN differs from every ARN, so ArnNot* holds; every other invalid value never matches.
+pub(crate) fn r86_r87_negated_holds_for_invalid(test: Test, request_value_is_invalid: bool) -> bool {
+    test == Test::Arn && request_value_is_invalid
+}
+
+/// R89, R164: whether a multi-valued key without set operator can match. No, not even a negated operator.
+pub(crate) fn r89_multi_valued_key_may_match() -> bool {
+    false
+}
+
+/// R92: what a set operator with IfExists says about a missing key. It holds: published data-perimeter
+/// policies (Deny with ForAnyValue:StringNotLikeIfExists) work only so.
+pub(crate) fn r92_set_operator_if_exists_holds_for_missing_key() -> bool {
+    true
+}
+
+/// R172: which type is named when several refuse, first to last.
+pub(crate) fn r172_order() -> [PolicyType; 8] {
+    [
+        PolicyType::ServiceControl,
+        PolicyType::ResourceControl,
+        PolicyType::Endpoint,
+        PolicyType::Resource,
+        PolicyType::RoleTrust,
+        PolicyType::Boundary,
+        PolicyType::Session,
+        PolicyType::Identity,
+    ]
+}
+
+/// R173: whether an explicit deny names the policy's ARN in the message. No, as AWS did until 2026: clients
+/// compare these texts, and the explanation names the policy anyway.
+pub(crate) fn r173_message_names_policy() -> bool {
+    false
+}
+
+/// R179: whether callers of another account are told the policy type. No.
+pub(crate) fn r179_cross_account_message_names_type() -> bool {
+    false
+}

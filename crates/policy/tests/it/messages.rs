@@ -1,0 +1,127 @@
+//! What the caller is told (R169-R173, R179).
+
+use portcullis_policy::{Outcome, PolicySets, Source, access_denied_message, decide};
+use serde_json::json;
+
+use crate::scene::{
+    OTHER_ACCOUNT, Scene, allow_all, allow_nothing, allow_to, deny_all, role_session, service, user,
+};
+
+const USER_ASKS: &str = "User: arn:aws:iam::111122223333:user/richard-roe is not authorized to perform: s3:GetObject on resource: arn:aws:s3:::bucket";
+
+#[track_caller]
+fn check(scene: Scene, reason: &str) {
+    assert_eq!(scene.message(), format!("{USER_ASKS}{reason}"));
+}
+
+#[test]
+fn r170_r171_implicit_denies() {
+    let by_type = |name: &str| format!(" because no {name} allows the s3:GetObject action");
+    let open = || Scene::new(user()).identity(allow_all());
+    check(Scene::new(user()), &by_type("identity-based policy"));
+    check(open().boundary(allow_nothing()), &by_type("permissions boundary"));
+    check(open().session(allow_nothing()), &by_type("session policy"));
+    check(open().scp(allow_nothing()), &by_type("service control policy"));
+    check(
+        open().endpoint(allow_to(json!({"Service": "a.b"}))),
+        &by_type("VPC endpoint policy"),
+    );
+}
+
+#[test]
+fn r170_r171_explicit_denies() {
+    let open = || Scene::new(user()).identity(allow_all());
+    let deny_everyone = || json!({"Effect": "Deny", "Principal": "*", "Action": "*", "Resource": "*"});
+    check(
+        open().identity(deny_all()),
+        " with an explicit deny in an identity-based policy",
+    );
+    check(
+        open().resource_policy(deny_everyone()),
+        " with an explicit deny in a resource-based policy",
+    );
+    check(
+        open().boundary(deny_all()),
+        " with an explicit deny in a permissions boundary",
+    );
+    check(
+        open().session(deny_all()),
+        " with an explicit deny in a session policy",
+    );
+    check(
+        open().scp(deny_all()),
+        " with an explicit deny in a service control policy",
+    );
+    check(
+        open().rcp(deny_everyone()),
+        " with an explicit deny in a resource control policy",
+    );
+    check(
+        open().endpoint(deny_everyone()),
+        " with an explicit deny in a VPC endpoint policy",
+    );
+}
+
+#[test]
+fn r171_trust_policies() {
+    let trust = |effect: &str| json!({"Effect": effect, "Principal": {"Service": "ecs-tasks.amazonaws.com"}, "Action": "sts:AssumeRole"});
+    let asks = "User: ecs-tasks.amazonaws.com is not authorized to perform: sts:AssumeRole on resource: \
+        arn:aws:iam::111122223333:role/target";
+    let denied = Scene::new(service("ecs-tasks.amazonaws.com")).trust(trust("Deny"));
+    assert_eq!(
+        denied.message(),
+        format!("{asks} with an explicit deny in the role trust policy")
+    );
+    let other = Scene::new(service("ecs.amazonaws.com")).trust(trust("Allow"));
+    let expected = " because no role trust policy allows the sts:AssumeRole action";
+    assert!(other.message().ends_with(expected), "{}", other.message());
+}
+
+#[test]
+fn r169_role_sessions_are_named_by_their_session() {
+    let scene = Scene::new(role_session()).asks("ecs:ListClusters", "*");
+    assert_eq!(
+        scene.message(),
+        "User: arn:aws:sts::111122223333:assumed-role/web/s1 is not authorized to perform: ecs:ListClusters on resource: * \
+         because no identity-based policy allows the ecs:ListClusters action"
+    );
+}
+
+#[test]
+fn r173_the_denying_policy_is_known_but_not_in_the_message() {
+    let arn = "arn:aws:iam::111122223333:policy/guard";
+    Scene::new(user()).identity(deny_all()).run(|request, sets| {
+        let guard = [Source {
+            arn: Some(arn),
+            ..sets.identity[0]
+        }];
+        let decision = decide(
+            request,
+            &PolicySets {
+                identity: &guard,
+                ..*sets
+            },
+        );
+        assert_eq!(
+            (decision.outcome, decision.denying_policy_arn()),
+            (Outcome::ExplicitDeny, Some(arn))
+        );
+        let message = access_denied_message("arn:x", request.action, request.resource, &decision);
+        assert!(
+            message.ends_with("with an explicit deny in an identity-based policy"),
+            "{message}"
+        );
+    });
+}
+
+#[test]
+fn r179_callers_of_other_accounts_are_not_told_the_type() {
+    check(
+        Scene::new(user()).of_account(OTHER_ACCOUNT).identity(allow_all()),
+        "",
+    );
+    check(
+        Scene::new(user()).of_account(OTHER_ACCOUNT).identity(deny_all()),
+        "",
+    );
+}

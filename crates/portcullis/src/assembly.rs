@@ -1,0 +1,106 @@
+//! Putting the rooms together: store, world, gate, agents' sessions, scheduler, listener.
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use anyhow::{Context as _, Result};
+use portcullis_control::acs::Agents;
+use portcullis_control::bootstrap::{self, LongTermKey};
+use portcullis_control::gate::Gate;
+use portcullis_control::server;
+use portcullis_control::world::World;
+use portcullis_control::{schedule, server::TlsAcceptor};
+use portcullis_core::{AccountId, Clock, Random, SystemClock, SystemRandom};
+use portcullis_store::{Place, Store, open, open_in_memory};
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+/// What a server is made of.
+pub struct Plan {
+    /// Where to listen; port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// Where state lasts; `None` keeps it in memory.
+    pub data_dir: Option<PathBuf>,
+    /// The account.
+    pub account: AccountId,
+    /// The root user's key, if the starter chose one.
+    pub root: Option<LongTermKey>,
+    /// TLS for the listener.
+    pub tls: Option<TlsAcceptor>,
+    /// Proxies whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Vec<IpAddr>,
+}
+
+/// A running server.
+pub struct Running {
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// Its gate, for explanations.
+    pub gate: Arc<Gate>,
+    /// The administrator's key, if this was the first start.
+    pub administrator: Option<LongTermKey>,
+    options: server::Options,
+    agents: Arc<Agents>,
+    store: Arc<dyn Store>,
+    stop: watch::Sender<bool>,
+    tasks: JoinSet<()>,
+}
+
+/// Starts a server; it answers when this returns.
+pub async fn start(plan: Plan) -> Result<Running> {
+    // The port first: a server that cannot listen must not touch any state.
+    let listener = TcpListener::bind(plan.listen)
+        .await
+        .with_context(|| format!("{} cannot be listened on; choose another address with --listen", plan.listen))?;
+    let address = listener.local_addr()?;
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let random: Arc<dyn Random> = Arc::new(SystemRandom);
+    let opened = match plan.data_dir {
+        Some(dir) => {
+            let place = Place { dir, account: plan.account.clone(), master_key: None };
+            open(&place, Arc::clone(&clock), Arc::clone(&random))?
+        }
+        None => open_in_memory(Arc::clone(&clock), Arc::clone(&random))?,
+    };
+    let world = World::open(plan.account, Arc::clone(&opened.store), opened.vault, clock, random)?;
+    let world = Arc::new(world);
+    let administrator = bootstrap::account(&world, plan.root).await?;
+    let gate = Arc::new(Gate::new(world));
+    let agents = Arc::new(Agents::new(Arc::clone(&gate)));
+    let options = server::Options { tls: plan.tls, trusted_proxies: plan.trusted_proxies };
+    let (stop, _) = watch::channel(false);
+    let mut running =
+        Running { address, gate, administrator, options, agents, store: opened.store, stop, tasks: JoinSet::new() };
+    running.serve_also(listener);
+    running.tasks.spawn(schedule::run(Arc::clone(&running.gate), running.stop.subscribe()));
+    Ok(running)
+}
+
+impl Running {
+    /// The endpoint for clients on this machine.
+    pub fn endpoint(&self) -> String {
+        let scheme = if self.options.tls.is_some() { "https" } else { "http" };
+        format!("{scheme}://{}", self.address)
+    }
+
+    /// Serves one more listener, such as the tasks' side of the agent.
+    pub fn serve_also(&mut self, listener: TcpListener) {
+        self.tasks.spawn(server::serve(
+            listener,
+            self.options.clone(),
+            Arc::clone(&self.gate),
+            Arc::clone(&self.agents),
+            self.stop.subscribe(),
+        ));
+    }
+
+    /// Lets running requests finish, for less than a second, and closes the store.
+    pub async fn end(mut self) -> Result<()> {
+        self.stop.send_replace(true);
+        while self.tasks.join_next().await.is_some() {}
+        let store = self.store;
+        tokio::task::spawn_blocking(move || store.shutdown()).await.context("the store could not be closed")
+    }
+}

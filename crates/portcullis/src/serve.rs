@@ -1,0 +1,185 @@
+//! `portcullis serve`.
+
+use std::fs::{self, OpenOptions};
+use std::io::Write as _;
+use std::net::{IpAddr, SocketAddr};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::{Context as _, Result, bail};
+use clap::{Args, ValueEnum};
+use portcullis_control::bootstrap::{ADMINISTRATOR, LongTermKey};
+use portcullis_control::server;
+use portcullis_core::{AccountId, Secret};
+use serde::Deserialize;
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::assembly::{self, Plan};
+
+/// Options of `portcullis serve`. A configuration file may hold the same names; the command line wins.
+#[derive(Debug, Default, Args, Deserialize)]
+#[serde(default, rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Options {
+    /// Address to listen on [default: 127.0.0.1:4566]
+    #[arg(long)]
+    listen: Option<SocketAddr>,
+    /// Where state lasts [default: ./portcullis-data]
+    #[arg(long)]
+    data_dir: Option<PathBuf>,
+    /// What keeps the state [default: embedded]
+    #[arg(long)]
+    store: Option<Engine>,
+    /// Account id [default: 123456789012]
+    #[arg(long)]
+    account: Option<AccountId>,
+    /// Certificate chain in PEM, to speak TLS
+    #[arg(long, requires = "tls_key")]
+    tls_cert: Option<PathBuf>,
+    /// Private key in PEM
+    #[arg(long, requires = "tls_cert")]
+    tls_key: Option<PathBuf>,
+    /// Address of a proxy whose X-Forwarded-For is believed; may be given more than once
+    #[arg(long)]
+    #[serde(default)]
+    trusted_proxy: Vec<IpAddr>,
+    /// File with these options in JSON
+    #[arg(long)]
+    #[serde(skip)]
+    config: Option<PathBuf>,
+    /// Access key id of the root user
+    #[arg(long, env = "PORTCULLIS_ROOT_ACCESS_KEY_ID", hide = true, requires = "root_secret")]
+    #[serde(skip)]
+    root_key_id: Option<String>,
+    /// Secret access key of the root user
+    #[arg(long = "root-secret", env = "PORTCULLIS_ROOT_SECRET_ACCESS_KEY", hide = true, hide_env_values = true, requires = "root_key_id")]
+    #[serde(skip)]
+    root_secret: Option<HiddenText>,
+}
+
+/// What keeps the state.
+#[derive(Debug, Clone, Copy, ValueEnum, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "kebab-case")]
+enum Engine {
+    /// Files in the data directory
+    Embedded,
+    /// Nothing: state ends with the process
+    Memory,
+}
+
+/// A secret from the environment that `Debug` does not show.
+#[derive(Clone)]
+struct HiddenText(Secret);
+
+impl std::str::FromStr for HiddenText {
+    type Err = std::convert::Infallible;
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Ok(Self(Secret::new(text)))
+    }
+}
+
+impl std::fmt::Debug for HiddenText {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("..")
+    }
+}
+
+/// The file the administrator's first key is written to, in the data directory.
+const KEY_FILE: &str = "administrator-key.json";
+
+/// Runs the server until SIGTERM or SIGINT.
+pub async fn run(options: Options) -> Result<ExitCode> {
+    crate::start_log("info");
+    let options = options.with_file()?;
+    let data_dir = options.data_dir();
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let running = assembly::start(options.plan(data_dir.clone())?).await?;
+    if let Some(key) = &running.administrator {
+        hand_over(key, data_dir.as_deref(), &running.endpoint())?;
+    }
+    tracing::info!(endpoint = running.endpoint(), "Portcullis serves");
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    running.end().await?;
+    Ok(ExitCode::SUCCESS)
+}
+
+impl Options {
+    fn with_file(self) -> Result<Self> {
+        let Some(path) = &self.config else { return Ok(self) };
+        let text = fs::read_to_string(path).with_context(|| format!("{} cannot be read", path.display()))?;
+        let file: Self =
+            serde_json::from_str(&text).with_context(|| format!("{} is no configuration", path.display()))?;
+        Ok(Self {
+            listen: self.listen.or(file.listen),
+            data_dir: self.data_dir.or(file.data_dir),
+            store: self.store.or(file.store),
+            account: self.account.or(file.account),
+            tls_cert: self.tls_cert.or(file.tls_cert),
+            tls_key: self.tls_key.or(file.tls_key),
+            trusted_proxy: if self.trusted_proxy.is_empty() { file.trusted_proxy } else { self.trusted_proxy },
+            config: None,
+            root_key_id: self.root_key_id,
+            root_secret: self.root_secret,
+        })
+    }
+
+    fn data_dir(&self) -> Option<PathBuf> {
+        let default = || PathBuf::from("portcullis-data");
+        (self.store != Some(Engine::Memory)).then(|| self.data_dir.clone().unwrap_or_else(default))
+    }
+
+    fn plan(self, data_dir: Option<PathBuf>) -> Result<Plan> {
+        let tls = match (&self.tls_cert, &self.tls_key) {
+            (Some(cert), Some(key)) => Some(server::tls(&read(cert)?, &read(key)?)?),
+            (None, None) => None,
+            _ => bail!("--tls-cert and --tls-key belong together"),
+        };
+        let root = self.root_key_id.zip(self.root_secret);
+        Ok(Plan {
+            listen: self.listen.unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 4566))),
+            data_dir,
+            account: match self.account {
+                Some(account) => account,
+                None => "123456789012".parse()?,
+            },
+            root: root.map(|(access_key_id, HiddenText(secret))| LongTermKey { access_key_id, secret }),
+            tls,
+            trusted_proxies: self.trusted_proxy,
+        })
+    }
+}
+
+fn read(path: &Path) -> Result<Vec<u8>> {
+    fs::read(path).with_context(|| format!("{} cannot be read", path.display()))
+}
+
+/// Gives the first key to whoever owns the data directory, once. State in memory has none: the key goes to standard
+/// output then, and ends with the process as well.
+fn hand_over(key: &LongTermKey, data_dir: Option<&Path>, endpoint: &str) -> Result<()> {
+    let text = serde_json::to_string_pretty(&serde_json::json!({
+        "UserName": ADMINISTRATOR,
+        "AccessKeyId": key.access_key_id,
+        "SecretAccessKey": key.secret.expose(),
+        "Endpoint": endpoint,
+    }))?;
+    match data_dir {
+        Some(dir) => {
+            let path = dir.join(KEY_FILE);
+            let mut file = OpenOptions::new()
+                .write(true)
+                .create_new(true)
+                .mode(0o600)
+                .open(&path)
+                .with_context(|| format!("{} cannot be written", path.display()))?;
+            file.write_all(text.as_bytes())?;
+            file.sync_all()?;
+            tracing::info!(file = %path.display(), "the administrator's key was written");
+        }
+        None => println!("{text}"),
+    }
+    Ok(())
+}

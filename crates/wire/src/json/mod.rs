@@ -1,0 +1,67 @@
+//! The normal form: AWS JSON 1.1. Stored documents, CloudTrail and ACS frames use it too.
+
+mod bytes;
+mod value;
+
+use serde_json::Value;
+
+use crate::limits::{self, Excess};
+use crate::reader::{ReadError, Reader};
+use crate::shape::Shape;
+use bytes::JsonWriter;
+use value::ValueWriter;
+
+/// A shape as a JSON value.
+pub fn to_value<S: Shape>(shape: &S) -> Value {
+    let mut writer = ValueWriter::default();
+    shape.write(&mut writer);
+    writer.finish()
+}
+
+/// A shape as JSON text.
+pub fn to_bytes<S: Shape>(shape: &S) -> Vec<u8> {
+    let mut writer = JsonWriter::default();
+    shape.write(&mut writer);
+    writer.finish()
+}
+
+/// A shape from a JSON value. Unknown members are passed over, required ones are not insisted on.
+pub fn from_value<S: Shape>(value: &Value) -> Result<S, ReadError> {
+    S::read(Reader::new(value))
+}
+
+/// Why a JSON text was not read.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ParseError {
+    /// Heavier than we read.
+    #[error(transparent)]
+    Excess(#[from] Excess),
+    /// Not JSON.
+    #[error("the text is not JSON (line {line}, column {column})")]
+    Syntax {
+        /// Line of the fault, from 1.
+        line: usize,
+        /// Column of the fault, from 1.
+        column: usize,
+    },
+}
+
+/// Parses JSON from a stranger: limits first.
+pub fn parse(text: &[u8]) -> Result<Value, ParseError> {
+    limits::check_json(text)?;
+    serde_json::from_slice(text).map_err(|error| ParseError::Syntax {
+        line: error.line(),
+        column: error.column(),
+    })
+}
+
+/// The three doubles that JSON has no number for travel as text.
+fn double_to_value(value: f64) -> Value {
+    if value.is_nan() {
+        Value::from("NaN")
+    } else if value.is_infinite() {
+        Value::from(if value > 0.0 { "Infinity" } else { "-Infinity" })
+    } else {
+        Value::from(value)
+    }
+}

@@ -1,0 +1,32 @@
+//! The AWS protocols over one schema, and SigV4 signing and verification.
+//!
+//! Every shape of every service is described once, as data ([`schema`]); one [`Reader`] and one [`Writer`] carry
+//! values between shapes and protocols. A request goes [`route`] -> [`decode_request`]; an answer goes
+//! [`encode_reply`] or [`encode_error`]. [`encode_request`] and [`decode_reply`] are the client's half.
+//! No business lives here: which operation does what is not this crate's matter.
+
+pub mod json;
+pub mod limits;
+pub mod schema;
+pub mod sigv4;
+
+mod client;
+mod frame;
+mod query;
+mod reader;
+mod reply;
+mod request;
+mod route;
+mod shape;
+mod validate;
+mod writer;
+
+pub use client::{ClientError, ClientRequest, decode_reply, encode_request};
+pub use frame::{Frame, FrameError, encode_frame};
+pub use reader::{ReadError, Reader};
+pub use reply::{ErrorReply, Reply, encode_error, encode_reply};
+pub use request::{RequestError, decode_request};
+pub use route::{Route, RouteError, route};
+pub use schema::{ErrorMeta, OperationMeta, Protocol, Service};
+pub use shape::{Empty, Operation, Shape, Wire, put};
+pub use writer::Writer;

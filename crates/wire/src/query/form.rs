@@ -1,0 +1,161 @@
+//! Forms: `Tags.member.1.Key=Owner&...` into the normal form, led by the schema.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use percent_encoding::percent_decode_str;
+use serde_json::{Map, Number, Value};
+
+use crate::limits::{Excess, MAX_DEPTH, check_form};
+use crate::schema::{List, Map as MapSchema, Schema, Structure};
+
+/// Why a form was not read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum FormError {
+    /// Heavier than we read.
+    Excess(Excess),
+    /// Not a form, or a value that its member cannot hold.
+    Malformed(String),
+}
+
+/// The value of the first parameter with this name. For routing, before the whole form is read.
+pub(crate) fn find<'a>(text: &'a [u8], name: &str) -> Option<Cow<'a, str>> {
+    let text = std::str::from_utf8(text).ok()?;
+    let (_, value) = text.split('&').map(split_pair).find(|(key, _)| *key == name)?;
+    decode(value).ok()
+}
+
+/// The normal form of an input.
+pub(crate) fn to_value(text: &[u8], schema: &'static Structure) -> Result<Value, FormError> {
+    check_form(text).map_err(FormError::Excess)?;
+    let text = std::str::from_utf8(text).map_err(|_| malformed("the form is not UTF-8"))?;
+    let mut root = Node::default();
+    for (key, value) in text.split('&').filter(|pair| !pair.is_empty()).map(split_pair) {
+        root.insert(&decode(key)?, decode(value)?.into_owned())?;
+    }
+    structure(schema, &root)
+}
+
+fn split_pair(pair: &str) -> (&str, &str) {
+    pair.split_once('=').unwrap_or((pair, ""))
+}
+
+fn decode(text: &str) -> Result<Cow<'_, str>, FormError> {
+    let not_utf8 = |_| malformed("a parameter is not UTF-8");
+    if text.contains('+') {
+        let spaced = text.replace('+', " ");
+        let decoded = percent_decode_str(&spaced).decode_utf8().map_err(not_utf8)?;
+        return Ok(Cow::Owned(decoded.into_owned()));
+    }
+    percent_decode_str(text).decode_utf8().map_err(not_utf8)
+}
+
+fn malformed(text: impl Into<String>) -> FormError {
+    FormError::Malformed(text.into())
+}
+
+/// The parameters as a tree over the steps of their names.
+#[derive(Default)]
+struct Node {
+    value: Option<String>,
+    children: BTreeMap<String, Node>,
+}
+
+impl Node {
+    fn insert(&mut self, key: &str, value: String) -> Result<(), FormError> {
+        if key.split('.').count() > MAX_DEPTH {
+            return Err(FormError::Excess(Excess::Depth));
+        }
+        let mut node = self;
+        for step in key.split('.') {
+            node = node.children.entry(step.to_owned()).or_default();
+        }
+        match node.value.replace(value) {
+            None => Ok(()),
+            Some(_) => Err(malformed(format!("parameter {key} is given twice"))),
+        }
+    }
+
+    fn child(&self, step: &str) -> Option<&Self> {
+        self.children.get(step)
+    }
+
+    /// The children `1`, `2`, ... in the order of their numbers.
+    fn numbered(&self) -> Vec<&Self> {
+        let mut numbered: Vec<(u32, &Self)> = self
+            .children
+            .iter()
+            .filter_map(|(step, node)| Some((step.parse().ok()?, node)))
+            .collect();
+        numbered.sort_by_key(|(number, _)| *number);
+        numbered.into_iter().map(|(_, node)| node).collect()
+    }
+}
+
+fn structure(schema: &'static Structure, node: &Node) -> Result<Value, FormError> {
+    let mut members = Map::new();
+    for member in schema.members {
+        if let Some(child) = node.child(member.name) {
+            members.insert(member.name.to_owned(), value(member.schema, member.name, child)?);
+        }
+    }
+    Ok(Value::Object(members))
+}
+
+fn value(schema: &'static Schema, name: &str, node: &Node) -> Result<Value, FormError> {
+    match schema {
+        Schema::Structure(inner) => structure(inner, node),
+        Schema::List(inner) => list(inner, name, node),
+        Schema::Map(inner) => map(inner, name, node),
+        _ => scalar(schema, name, node.value.as_deref().unwrap_or_default()),
+    }
+}
+
+fn list(schema: &'static List, name: &str, node: &Node) -> Result<Value, FormError> {
+    let holder = if schema.flattened {
+        Some(node)
+    } else {
+        node.child(schema.member_name)
+    };
+    let elements = holder.map(Node::numbered).unwrap_or_default();
+    elements
+        .into_iter()
+        .map(|element| value(schema.member, name, element))
+        .collect()
+}
+
+fn map(schema: &'static MapSchema, name: &str, node: &Node) -> Result<Value, FormError> {
+    let holder = if schema.flattened {
+        Some(node)
+    } else {
+        node.child("entry")
+    };
+    let mut entries = Map::new();
+    for entry in holder.map(Node::numbered).unwrap_or_default() {
+        let key = entry.child(schema.key_name).and_then(|key| key.value.clone());
+        let key = key.ok_or_else(|| malformed(format!("an entry of {name} has no key")))?;
+        let content = entry
+            .child(schema.value_name)
+            .map(|content| value(schema.value, name, content));
+        entries.insert(key, content.transpose()?.unwrap_or(Value::Null));
+    }
+    Ok(Value::Object(entries))
+}
+
+/// A single value. Instants and blobs stay text: the reader understands both.
+pub(super) fn scalar(schema: &Schema, name: &str, text: &str) -> Result<Value, FormError> {
+    let wrong = |wanted| malformed(format!("{name} must be {wanted}"));
+    Ok(match schema {
+        Schema::Boolean if text.eq_ignore_ascii_case("true") => Value::Bool(true),
+        Schema::Boolean if text.eq_ignore_ascii_case("false") => Value::Bool(false),
+        Schema::Boolean => return Err(wrong("true or false")),
+        Schema::Integer(_) => Value::from(text.parse::<i32>().map_err(|_| wrong("an integer"))?),
+        Schema::Long(_) => Value::from(text.parse::<i64>().map_err(|_| wrong("an integer"))?),
+        Schema::Double(_) => match text.parse().ok().and_then(Number::from_f64) {
+            Some(number) => Value::Number(number),
+            None if matches!(text, "NaN" | "Infinity" | "-Infinity") => Value::from(text),
+            None => return Err(wrong("a number")),
+        },
+        _ => Value::from(text),
+    })
+}

@@ -1,0 +1,188 @@
+//! Answers: typed outputs and errors into bytes.
+
+use std::fmt;
+
+use http::header::{HeaderName, HeaderValue};
+use serde_json::{Map, Value};
+
+use crate::json;
+use crate::query::{XmlWriter, escape};
+use crate::schema::{ErrorMeta, OperationMeta, Protocol, Service};
+use crate::shape::{Operation, Wire};
+
+/// Header of the request id on JSON and query answers alike.
+const REQUEST_ID: &str = "x-amzn-requestid";
+
+/// An answer, ready for HTTP. Its `Debug` does not show the body, which may hold a new secret.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Reply {
+    /// HTTP status.
+    pub status: u16,
+    /// Headers, lower-case; content type and request id are among them.
+    pub headers: Vec<(&'static str, String)>,
+    /// The body.
+    pub body: Vec<u8>,
+}
+
+impl Reply {
+    fn new(status: u16, content_type: &str, request_id: &str, body: Vec<u8>) -> Self {
+        let headers = vec![
+            ("content-type", content_type.to_owned()),
+            (REQUEST_ID, request_id.to_owned()),
+        ];
+        Self {
+            status,
+            headers,
+            body,
+        }
+    }
+}
+
+impl fmt::Debug for Reply {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Reply({} with {} bytes)", self.status, self.body.len())
+    }
+}
+
+impl From<Reply> for http::Response<Vec<u8>> {
+    fn from(reply: Reply) -> Self {
+        let mut response = Self::new(reply.body);
+        // Our own statuses and headers are always valid; the fallback keeps a slip from becoming a panic.
+        *response.status_mut() =
+            http::StatusCode::from_u16(reply.status).unwrap_or(http::StatusCode::INTERNAL_SERVER_ERROR);
+        for (name, value) in reply.headers {
+            if let Ok(value) = HeaderValue::from_str(&value) {
+                response
+                    .headers_mut()
+                    .insert(HeaderName::from_static(name), value);
+            }
+        }
+        response
+    }
+}
+
+/// An error to answer.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ErrorReply {
+    /// The code on the wire.
+    pub code: String,
+    /// HTTP status.
+    pub status: u16,
+    /// The text, as AWS words it.
+    pub message: String,
+    /// Whether the caller is at fault; query answers print it as `Sender` or `Receiver`.
+    pub sender_fault: bool,
+    /// Further members (`resourceIds` of `ConflictException`).
+    pub fields: Vec<(&'static str, Value)>,
+}
+
+impl ErrorReply {
+    /// An error the model declares.
+    pub fn new(meta: &ErrorMeta, message: impl Into<String>) -> Self {
+        let sender_fault = meta.sender_fault;
+        Self {
+            sender_fault,
+            ..Self::sender(meta.code, meta.status, message)
+        }
+    }
+
+    /// An error of the caller's that no model declares.
+    pub fn sender(code: impl Into<String>, status: u16, message: impl Into<String>) -> Self {
+        Self {
+            code: code.into(),
+            status,
+            message: message.into(),
+            sender_fault: true,
+            fields: Vec::new(),
+        }
+    }
+
+    /// The same with a further member.
+    #[must_use]
+    pub fn with_field(mut self, name: &'static str, value: Value) -> Self {
+        self.fields.push((name, value));
+        self
+    }
+}
+
+/// An operation's answer.
+pub fn encode_reply<O: Operation>(output: &O::Output, request_id: &str) -> Reply {
+    let service = O::META.service;
+    if service.protocol.is_json() {
+        return Reply::new(
+            200,
+            json_content_type(service),
+            request_id,
+            json::to_bytes(output),
+        );
+    }
+    let mut writer = XmlWriter::default();
+    output.write(&mut writer);
+    let body = query_body(O::META, &writer.finish(), request_id);
+    Reply::new(200, XML_CONTENT_TYPE, request_id, body.into_bytes())
+}
+
+/// Content type of query answers.
+const XML_CONTENT_TYPE: &str = "text/xml";
+
+fn json_content_type(service: &Service) -> &'static str {
+    match service.protocol {
+        Protocol::Json10 => "application/x-amz-json-1.0",
+        _ => "application/x-amz-json-1.1",
+    }
+}
+
+fn query_body(operation: &OperationMeta, result: &str, request_id: &str) -> String {
+    let (name, namespace) = (operation.name, operation.service.xml_namespace);
+    let result = match operation.result_wrapper {
+        Some(wrapper) => format!("<{wrapper}>{result}</{wrapper}>"),
+        None => String::new(),
+    };
+    format!(
+        "<{name}Response xmlns=\"{namespace}\">{result}<ResponseMetadata><RequestId>{request_id}</RequestId>\
+         </ResponseMetadata></{name}Response>"
+    )
+}
+
+/// An error in the envelope of the service's protocol.
+pub fn encode_error(service: &Service, error: &ErrorReply, request_id: &str) -> Reply {
+    if service.protocol.is_json() {
+        return Reply::new(
+            error.status,
+            json_content_type(service),
+            request_id,
+            json_error(error),
+        );
+    }
+    let body = xml_error(service.xml_namespace, error, request_id);
+    Reply::new(error.status, XML_CONTENT_TYPE, request_id, body.into_bytes())
+}
+
+fn json_error(error: &ErrorReply) -> Vec<u8> {
+    let mut body = Map::new();
+    body.insert("__type".to_owned(), Value::from(error.code.as_str()));
+    body.insert("message".to_owned(), Value::from(error.message.as_str()));
+    body.extend(
+        error
+            .fields
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), value.clone())),
+    );
+    Value::Object(body).to_string().into_bytes()
+}
+
+fn xml_error(namespace: &str, error: &ErrorReply, request_id: &str) -> String {
+    let fault = if error.sender_fault { "Sender" } else { "Receiver" };
+    let mut body = String::from("<ErrorResponse");
+    if !namespace.is_empty() {
+        body.push_str(&format!(" xmlns=\"{namespace}\""));
+    }
+    body.push_str(&format!("><Error><Type>{fault}</Type><Code>"));
+    escape(&mut body, &error.code);
+    body.push_str("</Code><Message>");
+    escape(&mut body, &error.message);
+    body.push_str(&format!(
+        "</Message></Error><RequestId>{request_id}</RequestId></ErrorResponse>"
+    ));
+    body
+}

@@ -1,0 +1,137 @@
+//! Which operation of which service a request asks for.
+
+use std::borrow::Cow;
+
+use http::request::Parts;
+
+use crate::query::form;
+use crate::reply::{ErrorReply, Reply, encode_error};
+use crate::schema::{Protocol, Service};
+
+/// A request's destination.
+#[derive(Clone, Copy, Debug)]
+pub struct Route<'r> {
+    /// The service.
+    pub service: &'static Service,
+    /// The operation, one of the service's names; it need not be served.
+    pub operation: &'static str,
+    /// Where the input stands: the body, or the query string of a query request without a body.
+    pub payload: &'r [u8],
+}
+
+/// A request that names no operation we know.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RouteError {
+    protocol: Protocol,
+    error: ErrorReply,
+}
+
+impl RouteError {
+    /// The error.
+    pub fn error(&self) -> &ErrorReply {
+        &self.error
+    }
+
+    /// The answer, in the protocol the request seems to speak.
+    pub fn reply(&self, request_id: &str) -> Reply {
+        encode_error(&nameless(self.protocol), &self.error, request_id)
+    }
+
+    fn unknown_target() -> Self {
+        let error = ErrorReply::sender("UnknownOperationException", 400, "");
+        Self {
+            protocol: Protocol::Json11,
+            error,
+        }
+    }
+
+    fn query(code: &str, message: impl Into<String>) -> Self {
+        Self {
+            protocol: Protocol::Query,
+            error: ErrorReply::sender(code, 400, message),
+        }
+    }
+}
+
+/// A service to answer for when it is not known which one was meant.
+const fn nameless(protocol: Protocol) -> Service {
+    Service {
+        name: "",
+        protocol,
+        target_prefix: "",
+        api_version: "",
+        xml_namespace: "",
+        validation_code: "",
+        operations: &[],
+        served: &[],
+    }
+}
+
+/// Finds the operation: by `X-Amz-Target`, otherwise by `Action` and `Version` of the form.
+pub fn route<'r>(
+    services: &[&'static Service],
+    parts: &'r Parts,
+    body: &'r [u8],
+) -> Result<Route<'r>, RouteError> {
+    match parts.headers.get("x-amz-target") {
+        Some(target) => by_target(services, target.to_str().unwrap_or_default(), body),
+        None => by_action(services, parts, body),
+    }
+}
+
+fn by_target<'r>(
+    services: &[&'static Service],
+    target: &str,
+    body: &'r [u8],
+) -> Result<Route<'r>, RouteError> {
+    let (prefix, name) = target.rsplit_once('.').ok_or_else(RouteError::unknown_target)?;
+    let is_meant = |service: &&&Service| service.protocol.is_json() && service.target_prefix == prefix;
+    let service = services
+        .iter()
+        .find(is_meant)
+        .ok_or_else(RouteError::unknown_target)?;
+    let operation = service.operation(name).ok_or_else(RouteError::unknown_target)?;
+    Ok(Route {
+        service,
+        operation,
+        payload: body,
+    })
+}
+
+fn by_action<'r>(
+    services: &[&'static Service],
+    parts: &'r Parts,
+    body: &'r [u8],
+) -> Result<Route<'r>, RouteError> {
+    let payload = if body.is_empty() {
+        parts.uri.query().unwrap_or_default().as_bytes()
+    } else {
+        body
+    };
+    let missing = || RouteError::query("MissingAction", "The request must contain the parameter Action.");
+    let action = form::find(payload, "Action")
+        .filter(|action| !action.is_empty())
+        .ok_or_else(missing)?;
+    let version = form::find(payload, "Version");
+    let found = services
+        .iter()
+        .filter(|service| service.protocol == Protocol::Query)
+        .filter(|service| {
+            version
+                .as_ref()
+                .is_none_or(|version| service.api_version == version)
+        })
+        .find_map(|service| Some((service, service.operation(&action)?)));
+    match found {
+        Some((service, operation)) => Ok(Route {
+            service,
+            operation,
+            payload,
+        }),
+        None => {
+            let version = version.unwrap_or(Cow::Borrowed("NO_VERSION_SPECIFIED"));
+            let text = format!("Could not find operation {action} for version {version}");
+            Err(RouteError::query("InvalidAction", text))
+        }
+    }
+}

@@ -1,0 +1,11 @@
+//! Codecs and signature rules through the public doors; real shapes are tested in `crates/api/tests`.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "tests may panic"
+)]
+
+mod hand_made;
+mod sigv4_oracle;
+mod sigv4_rules;

@@ -1,0 +1,67 @@
+"""One case an operation: what it needs, what must be true afterwards, and what must be refused.
+
+A class named as the operation, in the module of its group under `cases/`; `test_operations.py` derives the tests from it.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass
+class Invalid:
+    """A call that must be refused: its parameters, the error code, and a pattern for the whole message."""
+
+    parameters: dict
+    code: str
+    message: str
+
+
+class Case:
+    service = None
+    #: Further arguments the AWS CLI insists on.
+    cli_arguments = ()
+    #: False for the few calls that need no permission; the reason stands at the case.
+    needs_permission = True
+
+    def parameters(self, aws):
+        """Arranges what the call needs and gives the parameters of a call that succeeds."""
+        return {}
+
+    def check(self, aws, parameters, reply):
+        """Reads the change back through other operations, or looks at the reply of one that reads."""
+        raise NotImplementedError(f"{type(self).__name__} has no check")
+
+    def action(self):
+        return f"{self.service}:{type(self).__name__}"
+
+    def resource(self, aws, parameters):
+        """The resource a refusal names."""
+        return "*"
+
+    def invalid(self, aws):
+        """An `Invalid`, or None where the operation takes nothing that could be wrong."""
+        raise NotImplementedError(f"{type(self).__name__} has no invalid call")
+
+    @classmethod
+    def all(cls):
+        """Every case, by service and operation."""
+        found = {}
+        for group in cls.__subclasses__():
+            for case in group.__subclasses__():
+                found[case.service, case.__name__] = case()
+        return found
+
+
+class Ecs(Case):
+    service = "ecs"
+
+
+class Iam(Case):
+    service = "iam"
+
+
+class Sts(Case):
+    service = "sts"
+
+
+class CloudTrail(Case):
+    service = "cloudtrail"

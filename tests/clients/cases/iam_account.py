@@ -1,0 +1,53 @@
+"""The account as a whole, and roles that belong to services."""
+
+from account import ALLOW_LISTING
+from case import Iam, Invalid
+
+
+class GetAccountSummary(Iam):
+    def parameters(self, aws):
+        self.before = aws.iam.get_account_summary()["SummaryMap"]["Users"]
+        aws.user()
+        return {}
+
+    def check(self, aws, parameters, reply):
+        summary = reply["SummaryMap"]
+        assert summary["Users"] > self.before
+        assert (summary["AttachedPoliciesPerUserQuota"], summary["PolicySizeQuota"]) == (10, 6144)
+
+    def invalid(self, aws):
+        return None  # it has no parameters
+
+
+class GetAccountAuthorizationDetails(Iam):
+    def parameters(self, aws):
+        self.user = aws.user(ALLOW_LISTING)
+        return {"Filter": ["User"], "MaxItems": 1000}
+
+    def check(self, aws, parameters, reply):
+        (found,) = [user for user in reply["UserDetailList"] if user["UserName"] == self.user]
+        assert found["UserPolicyList"] == [{"PolicyName": "p0", "PolicyDocument": ALLOW_LISTING}]
+        assert reply["RoleDetailList"] == []
+
+    def invalid(self, aws):
+        return Invalid({"Filter": ["Everything"]}, "ValidationError", r"1 validation error detected: .*filter.*")
+
+
+class CreateServiceLinkedRole(Iam):
+    def parameters(self, aws):
+        suffix = aws.name("s")
+        return {"AWSServiceName": "autoscaling.amazonaws.com", "CustomSuffix": suffix}
+
+    def check(self, aws, parameters, reply):
+        name = f"AWSServiceRoleForAutoScaling_{parameters['CustomSuffix']}"
+        found = aws.iam.get_role(RoleName=name)["Role"]
+        assert found["Path"] == "/aws-service-role/autoscaling.amazonaws.com/"
+        trusted = found["AssumeRolePolicyDocument"]["Statement"][0]["Principal"]
+        assert trusted == {"Service": "autoscaling.amazonaws.com"}
+
+    def resource(self, aws, parameters):
+        name = f"AWSServiceRoleForAutoScaling_{parameters['CustomSuffix']}"
+        return aws.iam_arn(f"role/aws-service-role/autoscaling.amazonaws.com/{name}")
+
+    def invalid(self, aws):
+        return Invalid({"AWSServiceName": "no-such-service.amazonaws.com"}, "InvalidInput", r".*")

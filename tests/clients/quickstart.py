@@ -1,0 +1,48 @@
+"""The quickstart, kept running: a server and an agent on an engine."""
+
+import os
+import re
+import signal
+import subprocess
+import time
+
+from account import Account
+from server import BINARY, free_port
+
+READY_WITHIN_S = 120
+
+
+class Quickstart:
+    def __init__(self, engine, log):
+        self.log = log
+        command = [BINARY, "quickstart", "--keep", "--engine", engine, "--listen", f"127.0.0.1:{free_port()}"]
+        environment = {name: os.environ[name] for name in ("PATH", "DOCKER_HOST") if name in os.environ}
+        with log.open("wb") as output:
+            self.process = subprocess.Popen(
+                command, env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT
+            )
+
+    def __enter__(self):
+        deadline = time.monotonic() + READY_WITHIN_S
+        while not re.search(r"^export AWS_SECRET_ACCESS_KEY=.+\n", self.log.read_text(), re.MULTILINE):
+            if self.process.poll() is not None or time.monotonic() > deadline:
+                self.__exit__()
+                raise RuntimeError(f"the quickstart did not get to its end:\n{self.log.read_text()}")
+            time.sleep(0.05)
+        exported = dict(re.findall(r"^export (\w+)=(.+)$", self.log.read_text(), re.MULTILINE))
+        key = {
+            "aws_access_key_id": exported["AWS_ACCESS_KEY_ID"],
+            "aws_secret_access_key": exported["AWS_SECRET_ACCESS_KEY"],
+        }
+        self.administrator = Account(exported["AWS_ENDPOINT_URL"], key, exported["AWS_REGION"])
+        return self
+
+    def __exit__(self, *_):
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGINT)
+        try:
+            self.process.wait(timeout=60)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+            raise

@@ -1,0 +1,68 @@
+"""Starting and stopping the program under test."""
+
+import os
+import signal
+import socket
+import subprocess
+import time
+from pathlib import Path
+
+import botocore.exceptions
+
+ROOT = Path(__file__).resolve().parents[2]
+BINARY = os.environ.get("PORTCULLIS_BINARY", str(ROOT / "target/debug/portcullis"))
+READY_WITHIN_S = 20
+ROOT_KEY = ("AKIAROOTOFTHETESTS00", "root/secret+of/the+client/tests")
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+class Server:
+    """A `portcullis serve` on loopback. Its log lies beside its data directory."""
+
+    def __init__(self, data_dir, *arguments, scheme="http", port=None, root_key=True):
+        self.data_dir = Path(data_dir)
+        self.data_dir.mkdir(parents=True, exist_ok=True)
+        self.port = port or free_port()
+        self.url = f"{scheme}://127.0.0.1:{self.port}"
+        self.log = self.data_dir.with_suffix(".log")
+        environment = {"PATH": os.environ["PATH"]}
+        if root_key:
+            names = ("PORTCULLIS_ROOT_ACCESS_KEY_ID", "PORTCULLIS_ROOT_SECRET_ACCESS_KEY")
+            environment |= dict(zip(names, ROOT_KEY, strict=True))
+        command = [BINARY, "serve", "--listen", f"127.0.0.1:{self.port}", "--data-dir", str(self.data_dir), *arguments]
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+
+    def wait_until(self, answers):
+        """Waits until `answers()` finds its connection or file; a server that ends instead is an error with its log."""
+        deadline = time.monotonic() + READY_WITHIN_S
+        while True:
+            if self.process.poll() is not None:
+                raise RuntimeError(f"the server ended with {self.process.returncode}:\n{self.log.read_text()}")
+            try:
+                return answers()
+            except (FileNotFoundError, botocore.exceptions.ConnectionError, botocore.exceptions.HTTPClientError):
+                if time.monotonic() > deadline:
+                    self.kill()
+                    raise RuntimeError(f"no answer within {READY_WITHIN_S} s:\n{self.log.read_text()}") from None
+                time.sleep(0.02)
+
+    def stop(self):
+        """SIGTERM; gives back the seconds it took to end."""
+        start = time.monotonic()
+        self.process.send_signal(signal.SIGTERM)
+        try:
+            self.process.wait(timeout=10)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            raise
+        return time.monotonic() - start
+
+    def kill(self):
+        self.process.kill()
+        self.process.wait()

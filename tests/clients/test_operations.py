@@ -1,0 +1,77 @@
+"""Every operation served works and has its effect, refuses strangers and nonsense, and answers the AWS CLI."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import botocore
+import pytest
+
+from account import REGION
+from case import Case
+from errors import denied, refused
+
+
+def test_every_operation_served_has_a_case(served):
+    missing = sorted(".".join(key) for key in served if key not in Case.all())
+    assert not missing, "write a case under tests/clients/cases (docs/adding-an-operation.md)"
+
+
+def test_every_action_a_case_expects_is_the_one_the_table_names(case, served):
+    assert case.action() in served[case.service, type(case).__name__]["actions"] or not case.needs_permission
+
+
+def test_success(aws, case):
+    parameters = case.parameters(aws)
+    reply = aws.call(case.service, type(case).__name__, parameters)
+    assert reply["ResponseMetadata"]["HTTPStatusCode"] == 200
+    case.check(aws, parameters, reply)
+
+
+def test_denied(aws, nobody, case):
+    operation = type(case).__name__
+    parameters = case.parameters(aws)
+    if not case.needs_permission:
+        nobody.call(case.service, operation, parameters)
+        return
+    with denied(case.service, nobody.arn, case.action(), case.resource(aws, parameters)):
+        nobody.call(case.service, operation, parameters)
+    # Nothing was half done: the administrator's same call still finds everything as it was arranged.
+    case.check(aws, parameters, aws.call(case.service, operation, parameters))
+
+
+def test_invalid(aws, case):
+    invalid = case.invalid(aws)
+    if invalid is None:
+        pytest.skip("takes nothing that could be wrong")
+    with refused(invalid.code, invalid.message):
+        aws.call(case.service, type(case).__name__, invalid.parameters)
+
+
+def test_aws_cli(aws, case, tmp_path):
+    parameters = case.parameters(aws)
+    printed = run_cli(aws, case, parameters, tmp_path)
+    case.check(aws, parameters, json.loads(printed or "{}"))
+
+
+def run_cli(aws, case, parameters, directory):
+    """`aws SERVICE OPERATION --cli-input-json`, with nothing of the machine's own configuration."""
+    environment = {
+        "PATH": os.environ["PATH"],
+        "HOME": str(directory),
+        "AWS_ACCESS_KEY_ID": aws.credentials["aws_access_key_id"],
+        "AWS_SECRET_ACCESS_KEY": aws.credentials["aws_secret_access_key"],
+        "AWS_DEFAULT_REGION": REGION,
+        "AWS_ENDPOINT_URL": aws.url,
+        "AWS_MAX_ATTEMPTS": "1",
+        "AWS_PAGER": "",
+    }
+    command = [sys.executable, str(Path(sys.executable).with_name("aws")), case.service]
+    command += [botocore.xform_name(type(case).__name__, "-"), "--output", "json"]
+    command += ["--cli-input-json", json.dumps(parameters), *case.cli_arguments]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, re.sub(r"\s+", " ", done.stderr)
+    return done.stdout

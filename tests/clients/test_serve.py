@@ -1,0 +1,120 @@
+"""The program as its operator meets it: starting, ending, being killed, being misconfigured."""
+
+import json
+import stat
+import subprocess
+
+import pytest
+
+from account import ACCOUNT, Account
+from server import BINARY, ROOT_KEY, Server
+
+
+@pytest.fixture
+def data_dir(tmp_path):
+    return tmp_path / "data"
+
+
+def start(data_dir, *arguments, **options):
+    server = Server(data_dir, *arguments, **options)
+    root = Account.root(server.url)
+    server.wait_until(root.sts.get_caller_identity)
+    return server, root
+
+
+def fails(data_dir, *arguments, **options):
+    """The one line with which a start fails."""
+    server = Server(data_dir, *arguments, **options)
+    assert server.process.wait(timeout=20) != 0
+    lines = [line for line in server.log.read_text().splitlines() if line.strip()]
+    errors = [line for line in lines if line.startswith("portcullis: ")]
+    assert len(errors) == 1 and lines[-1] == errors[0], lines
+    return errors[0]
+
+
+def test_what_was_acknowledged_survives_the_end_and_a_kill(data_dir):
+    server, root = start(data_dir)
+    user, cluster = root.user(), root.cluster()
+    server.stop()
+    server, root = start(data_dir)
+    assert root.iam.get_user(UserName=user)["User"]["UserName"] == user
+    assert root.ecs.describe_clusters(clusters=[cluster])["clusters"][0]["status"] == "ACTIVE"
+    another = root.user()
+    server.kill()
+    server, root = start(data_dir)
+    assert root.iam.get_user(UserName=another)["User"]["UserName"] == another
+    server.stop()
+
+
+def test_sigterm_ends_it_within_a_second(data_dir):
+    server, root = start(data_dir)
+    root.cluster()
+    assert server.stop() < 1.0
+    assert server.process.returncode == 0
+
+
+def test_the_first_start_writes_the_administrators_key_for_its_owner_only(data_dir):
+    server = Server(data_dir, root_key=False)
+    file = data_dir / "administrator-key.json"
+    server.wait_until(file.read_bytes)
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    key = json.loads(file.read_text())
+    administrator = Account.root(server.url).with_credentials(key)
+    caller = server.wait_until(administrator.sts.get_caller_identity)
+    assert caller["Arn"].startswith(f"arn:aws:iam::{ACCOUNT}:")
+    written = file.read_bytes()
+    server.stop()
+    server = Server(data_dir, root_key=False)
+    server.wait_until(Account.root(server.url).with_credentials(key).sts.get_caller_identity)
+    assert file.read_bytes() == written
+    server.stop()
+
+
+def test_no_secret_is_in_clear_on_disk_or_in_the_log(data_dir):
+    server, root = start(data_dir)
+    user = root.user()
+    key = root.iam.create_access_key(UserName=user)["AccessKey"]
+    _, seed = root.mfa_device()
+    session = root.with_credentials(key).sts.get_session_token()["Credentials"]
+    server.stop()
+    secrets = [key["SecretAccessKey"], seed.decode(), session["SecretAccessKey"], session["SessionToken"], ROOT_KEY[1]]
+    for path in [*(path for path in data_dir.rglob("*") if path.is_file()), server.log]:
+        content = path.read_bytes()
+        assert not [secret for secret in secrets if secret.encode() in content], path
+
+
+def test_a_port_in_use_is_one_clear_line(data_dir, tmp_path):
+    server, _ = start(data_dir)
+    line = fails(tmp_path / "second", port=server.port)
+    assert str(server.port) in line and "in use" in line.lower()
+    server.stop()
+
+
+def test_a_data_directory_of_another_account_is_one_clear_line(data_dir):
+    server, _ = start(data_dir, "--account", ACCOUNT)
+    server.stop()
+    line = fails(data_dir, "--account", "111122223333")
+    assert ACCOUNT in line and "111122223333" in line
+
+
+def test_a_data_directory_in_use_is_one_clear_line(data_dir):
+    server, _ = start(data_dir)
+    assert str(data_dir) in fails(data_dir)
+    server.stop()
+
+
+def test_a_torn_store_file_is_one_clear_line(data_dir):
+    server, root = start(data_dir)
+    root.cluster()
+    server.stop()
+    largest = max((path for path in data_dir.rglob("*") if path.is_file()), key=lambda path: path.stat().st_size)
+    content = largest.read_bytes()
+    largest.write_bytes(content[: len(content) // 3])
+    assert str(largest) in fails(data_dir) or str(data_dir) in fails(data_dir)
+
+
+@pytest.mark.parametrize("account", ["12345", "abcdefghijkl", ""])
+def test_an_account_that_is_none_is_refused(data_dir, account):
+    command = [BINARY, "serve", "--data-dir", str(data_dir), "--account", account]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
+    assert done.returncode != 0 and "account" in done.stderr

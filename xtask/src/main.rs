@@ -1,0 +1,61 @@
+//! The workshop: everything that is done to the project rather than by it.
+
+mod bench;
+mod docker_room;
+mod generate;
+mod shell;
+mod test;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+
+const USAGE: &str = "\
+usage: cargo xtask COMMAND
+
+  generate [--check]                write the generated code anew, or fail if it is not current
+  test [--only PART,...] [--list]   everything CI checks; --list names the parts
+  bench [--help]                    measure: a table of figures, each beside its reference
+  torture [KILLS]                   the store's kill -9 test, 200 kills unless told otherwise
+  docker-room COMMAND [ARGS...]     run a command beside a Docker Engine of its own (root)
+";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    match run(&arguments) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(arguments: &[String]) -> Result<ExitCode> {
+    let Some((command, rest)) = arguments.split_first() else {
+        print!("{USAGE}");
+        return Ok(ExitCode::FAILURE);
+    };
+    match command.as_str() {
+        "generate" => generate(rest),
+        "test" => test::run(rest),
+        "bench" => bench::run(rest),
+        "torture" => test::torture(rest),
+        "docker-room" => docker_room::run(rest),
+        "help" | "--help" | "-h" => {
+            print!("{USAGE}");
+            Ok(ExitCode::SUCCESS)
+        }
+        other => anyhow::bail!("unknown command `{other}`\n\n{USAGE}"),
+    }
+}
+
+fn generate(arguments: &[String]) -> Result<ExitCode> {
+    let check = match arguments {
+        [] => false,
+        [flag] if flag == "--check" => true,
+        _ => anyhow::bail!("usage: cargo xtask generate [--check]"),
+    };
+    generate::run(check)?;
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,41 @@
+//! The suite of `tests/clients`: programs that are not ours (boto3, the AWS CLI) against a server that pytest starts.
+
+use std::process::Command;
+
+use anyhow::Result;
+
+use super::tally::SummaryOn;
+use super::{Session, prepare};
+use crate::{docker_room, shell};
+
+pub fn run(session: &mut Session) -> Result<()> {
+    if !prepare::python().exists() {
+        session.leave_out("the client tests", "no Python environment; see part `prepare`");
+        return Ok(());
+    }
+    session
+        .tally
+        .run(&mut pytest(&["tests/clients"]), SummaryOn::Stdout)?;
+    if let Some(reason) = docker_room::obstacle() {
+        session.leave_out("the story with boto3 on Docker", &reason);
+        return Ok(());
+    }
+    let story = [
+        "tests/clients/test_story.py",
+        "--engine",
+        "docker",
+        "--numprocesses",
+        "0",
+    ];
+    let result = session
+        .tally
+        .run(&mut docker_room::around(&pytest(&story))?, SummaryOn::Stdout);
+    docker_room::leave();
+    result
+}
+
+fn pytest(arguments: &[&str]) -> Command {
+    let mut pytest = shell::program(prepare::python());
+    pytest.args(["-m", "pytest"]).args(arguments);
+    pytest
+}

@@ -1,0 +1,199 @@
+//! `cargo xtask test`: everything CI checks, one part after the other, ended by the first that fails.
+
+mod clients;
+mod licences;
+mod prepare;
+mod rooms;
+mod source;
+mod suites;
+mod tally;
+
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, bail};
+
+use crate::{generate, shell};
+use tally::Tally;
+
+/// One part of the test command.
+struct Part {
+    name: &'static str,
+    about: &'static str,
+    run: fn(&mut Session) -> Result<()>,
+}
+
+const PARTS: &[Part] = &[
+    Part {
+        name: "prepare",
+        about: "install what is missing, where that is allowed",
+        run: prepare::run,
+    },
+    Part {
+        name: "format",
+        about: "rustfmt finds nothing to change",
+        run: format,
+    },
+    Part {
+        name: "rooms",
+        about: "who depends on whom",
+        run: rooms::run,
+    },
+    Part {
+        name: "licences",
+        about: "every dependency under a licence of deny.toml",
+        run: licences::run,
+    },
+    Part {
+        name: "source",
+        about: "sizes of files; nothing of this machine in them",
+        run: source::run,
+    },
+    Part {
+        name: "generated",
+        about: "generated code is current",
+        run: generated,
+    },
+    Part {
+        name: "clippy",
+        about: "clippy with warnings as errors",
+        run: suites::clippy,
+    },
+    Part {
+        name: "build",
+        about: "everything the following parts start",
+        run: suites::build,
+    },
+    Part {
+        name: "unit",
+        about: "unit, property, snapshot and integration tests",
+        run: suites::unit,
+    },
+    Part {
+        name: "doc",
+        about: "the examples in the documentation",
+        run: suites::doc,
+    },
+    Part {
+        name: "docker",
+        about: "the agent on a Docker Engine of the test's own",
+        run: suites::docker,
+    },
+    Part {
+        name: "clients",
+        about: "boto3 and the AWS CLI against a server",
+        run: clients::run,
+    },
+    Part {
+        name: "quickstart",
+        about: "the whole story, on both engines",
+        run: suites::quickstart,
+    },
+];
+
+/// What the parts share.
+#[derive(Default)]
+struct Session {
+    tally: Tally,
+    /// What was left out, and why; printed with the part it belongs to.
+    notes: Vec<String>,
+}
+
+impl Session {
+    /// Says at once, and again at the end, what this part did not do.
+    fn leave_out(&mut self, what: &str, why: &str) {
+        let note = format!("left out: {what} ({why})");
+        println!("{note}");
+        self.notes.push(note);
+    }
+}
+
+/// A part that has run.
+struct Done {
+    name: &'static str,
+    took: Duration,
+    failed: bool,
+    notes: Vec<String>,
+}
+
+/// Runs the parts asked for, prints the table of times, and closes with `N passed, N failed`.
+pub fn run(arguments: &[String]) -> Result<ExitCode> {
+    let parts = match arguments {
+        [] => PARTS.iter().collect(),
+        [flag] if flag == "--list" => {
+            PARTS
+                .iter()
+                .for_each(|part| println!("{:<11} {}", part.name, part.about));
+            return Ok(ExitCode::SUCCESS);
+        }
+        [flag, names] if flag == "--only" => select(names)?,
+        _ => bail!("usage: cargo xtask test [--only PART,...] [--list]"),
+    };
+    let mut session = Session::default();
+    let mut done = Vec::new();
+    for part in parts {
+        println!("\n=== {}: {}", part.name, part.about);
+        let start = Instant::now();
+        let result = (part.run)(&mut session);
+        let notes = std::mem::take(&mut session.notes);
+        done.push(Done {
+            name: part.name,
+            took: start.elapsed(),
+            failed: result.is_err(),
+            notes,
+        });
+        if let Err(error) = result {
+            println!("\nerror: part `{}` failed: {error:#}", part.name);
+            println!("to run it alone: cargo xtask test --only {}", part.name);
+            session.tally.count_failed_part();
+            break;
+        }
+    }
+    print_table(&done);
+    println!("{}", session.tally);
+    Ok(if session.tally.failed == 0 {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+/// The store's kill -9 test with many kills.
+pub fn torture(arguments: &[String]) -> Result<ExitCode> {
+    let kills = arguments.first().map_or("200", String::as_str);
+    let mut command = shell::cargo([
+        "test",
+        "--package",
+        "portcullis-store",
+        "kill",
+        "--",
+        "--nocapture",
+    ]);
+    shell::run(command.env("PORTCULLIS_STORE_KILLS", kills))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn select(names: &str) -> Result<Vec<&'static Part>> {
+    let find = |name: &str| PARTS.iter().find(|part| part.name == name);
+    let known = |name: &str| find(name).ok_or_else(|| anyhow::anyhow!("no part `{name}`; see --list"));
+    names.split(',').map(known).collect()
+}
+
+fn format(_: &mut Session) -> Result<()> {
+    shell::run(&mut shell::cargo(["fmt", "--all", "--check"]))
+}
+
+fn generated(_: &mut Session) -> Result<()> {
+    generate::run(true)
+}
+
+fn print_table(done: &[Done]) {
+    println!("\n{:<11} {:>9}", "part", "time");
+    for part in done {
+        let verdict = if part.failed { "  FAILED" } else { "" };
+        println!("{:<11} {:>7.1} s{verdict}", part.name, part.took.as_secs_f64());
+        part.notes.iter().for_each(|note| println!("{:<11} {note}", ""));
+    }
+    let total: Duration = done.iter().map(|part| part.took).sum();
+    println!("{:<11} {:>7.1} s\n", "all", total.as_secs_f64());
+}
