@@ -51,37 +51,67 @@ pub struct Running {
 /// Starts a server; it answers when this returns.
 pub async fn start(plan: Plan) -> Result<Running> {
     // The port first: a server that cannot listen must not touch any state.
-    let listener = TcpListener::bind(plan.listen)
-        .await
-        .with_context(|| format!("{} cannot be listened on; choose another address with --listen", plan.listen))?;
+    let listener = TcpListener::bind(plan.listen).await.with_context(|| {
+        format!(
+            "{} cannot be listened on; choose another address with --listen",
+            plan.listen
+        )
+    })?;
     let address = listener.local_addr()?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let random: Arc<dyn Random> = Arc::new(SystemRandom);
     let opened = match plan.data_dir {
         Some(dir) => {
-            let place = Place { dir, account: plan.account.clone(), master_key: None };
+            let place = Place {
+                dir,
+                account: plan.account.clone(),
+                master_key: None,
+            };
             open(&place, Arc::clone(&clock), Arc::clone(&random))?
         }
         None => open_in_memory(Arc::clone(&clock), Arc::clone(&random))?,
     };
-    let world = World::open(plan.account, Arc::clone(&opened.store), opened.vault, clock, random)?;
+    let world = World::open(
+        plan.account,
+        Arc::clone(&opened.store),
+        opened.vault,
+        clock,
+        random,
+    )?;
     let world = Arc::new(world);
     let administrator = bootstrap::account(&world, plan.root).await?;
     let gate = Arc::new(Gate::new(world));
     let agents = Arc::new(Agents::new(Arc::clone(&gate)));
-    let options = server::Options { tls: plan.tls, trusted_proxies: plan.trusted_proxies };
+    let options = server::Options {
+        tls: plan.tls,
+        trusted_proxies: plan.trusted_proxies,
+    };
     let (stop, _) = watch::channel(false);
-    let mut running =
-        Running { address, gate, administrator, options, agents, store: opened.store, stop, tasks: JoinSet::new() };
+    let mut running = Running {
+        address,
+        gate,
+        administrator,
+        options,
+        agents,
+        store: opened.store,
+        stop,
+        tasks: JoinSet::new(),
+    };
     running.serve_also(listener);
-    running.tasks.spawn(schedule::run(Arc::clone(&running.gate), running.stop.subscribe()));
+    running
+        .tasks
+        .spawn(schedule::run(Arc::clone(&running.gate), running.stop.subscribe()));
     Ok(running)
 }
 
 impl Running {
     /// The endpoint for clients on this machine.
     pub fn endpoint(&self) -> String {
-        let scheme = if self.options.tls.is_some() { "https" } else { "http" };
+        let scheme = if self.options.tls.is_some() {
+            "https"
+        } else {
+            "http"
+        };
         format!("{scheme}://{}", self.address)
     }
 
@@ -101,6 +131,8 @@ impl Running {
         self.stop.send_replace(true);
         while self.tasks.join_next().await.is_some() {}
         let store = self.store;
-        tokio::task::spawn_blocking(move || store.shutdown()).await.context("the store could not be closed")
+        tokio::task::spawn_blocking(move || store.shutdown())
+            .await
+            .context("the store could not be closed")
     }
 }

@@ -11,6 +11,9 @@ use portcullis_core::{Clock as _, Region, Secret, SystemClock};
 use portcullis_wire::sigv4::Signer;
 use portcullis_wire::{ClientError, Operation};
 
+/// What records and audit logs show.
+const USER_AGENT: &str = concat!("portcullis/", env!("CARGO_PKG_VERSION"));
+
 /// Calls one endpoint with one set of credentials.
 #[derive(Debug, Clone)]
 pub struct Client {
@@ -34,7 +37,11 @@ pub struct Credentials {
 impl Credentials {
     /// Credentials of these parts.
     pub fn new(access_key_id: impl Into<String>, secret: Secret, token: Option<Secret>) -> Self {
-        Self { access_key_id: access_key_id.into(), secret, token }
+        Self {
+            access_key_id: access_key_id.into(),
+            secret,
+            token,
+        }
     }
 }
 
@@ -66,18 +73,26 @@ impl Client {
     /// A client for `endpoint`, such as `http://127.0.0.1:4566`.
     pub fn new(endpoint: &str, region: Region, credentials: Credentials) -> Self {
         let http = Http::builder(TokioExecutor::new()).build_http();
-        Self { http, endpoint: endpoint.trim_end_matches('/').to_owned(), region, credentials }
+        Self {
+            http,
+            endpoint: endpoint.trim_end_matches('/').to_owned(),
+            region,
+            credentials,
+        }
     }
 
     /// The same endpoint with other credentials.
     pub fn with(&self, credentials: Credentials) -> Self {
-        Self { credentials, ..self.clone() }
+        Self {
+            credentials,
+            ..self.clone()
+        }
     }
 
     /// Makes a call. Fails only when there is no answer at all.
     pub async fn call<O: Operation>(&self, input: &O::Input) -> Result<Answer<O::Output>> {
         let request = portcullis_wire::encode_request::<O>(input);
-        let mut builder = Request::post(&self.endpoint);
+        let mut builder = Request::post(&self.endpoint).header("user-agent", USER_AGENT);
         for (name, value) in &request.headers {
             builder = builder.header(*name, value);
         }
@@ -91,9 +106,16 @@ impl Client {
         };
         signer.sign(&mut parts, &request.body, SystemClock.now())?;
         let signed = Request::from_parts(parts, Full::new(Bytes::from(request.body)));
-        let response = self.http.request(signed).await.with_context(|| format!("no answer from {}", self.endpoint))?;
+        let response = self
+            .http
+            .request(signed)
+            .await
+            .with_context(|| format!("no answer from {}", self.endpoint))?;
         let status = response.status().as_u16();
-        let request_id = response.headers().get("x-amzn-requestid").and_then(|id| id.to_str().ok());
+        let request_id = response
+            .headers()
+            .get("x-amzn-requestid")
+            .and_then(|id| id.to_str().ok());
         let request_id = request_id.unwrap_or_default().to_owned();
         let body = response.into_body().collect().await?.to_bytes();
         let result = match portcullis_wire::decode_reply::<O>(status, &body) {
@@ -114,7 +136,7 @@ impl Client {
 
     /// A plain GET, for the credentials endpoint; the status and the body.
     pub async fn get(&self, url: &str, authorization: Option<&str>) -> Result<(u16, String)> {
-        let mut builder = Request::get(url);
+        let mut builder = Request::get(url).header("user-agent", USER_AGENT);
         if let Some(token) = authorization {
             builder = builder.header("authorization", token);
         }

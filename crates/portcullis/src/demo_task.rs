@@ -56,12 +56,25 @@ pub async fn run(options: Options) -> Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     let client = client.with(parse(&document)?);
-    let me = client.expect::<sts::op::GetCallerIdentity>(&sts::GetCallerIdentityRequest::default()).await?;
+    let me = client
+        .expect::<sts::op::GetCallerIdentity>(&sts::GetCallerIdentityRequest::default())
+        .await?;
     println!("I am {}", me.arn.unwrap_or_default());
-    let own = ecs::DescribeClustersRequest { clusters: Some(vec![options.cluster.clone()]), ..Default::default() };
-    println!("DescribeClusters: {}", outcome(client.call::<ecs::op::DescribeClusters>(&own).await?.result));
-    let forbidden = ecs::DeleteClusterRequest { cluster: options.cluster };
-    println!("DeleteCluster: {}", outcome(client.call::<ecs::op::DeleteCluster>(&forbidden).await?.result));
+    let own = ecs::DescribeClustersRequest {
+        clusters: Some(vec![options.cluster.clone()]),
+        ..Default::default()
+    };
+    println!(
+        "DescribeClusters: {}",
+        outcome(client.call::<ecs::op::DescribeClusters>(&own).await?.result)
+    );
+    let forbidden = ecs::DeleteClusterRequest {
+        cluster: options.cluster,
+    };
+    println!(
+        "DeleteCluster: {}",
+        outcome(client.call::<ecs::op::DeleteCluster>(&forbidden).await?.result)
+    );
     terminate.recv().await;
     Ok(ExitCode::SUCCESS)
 }
@@ -73,15 +86,23 @@ async fn fetch(client: &Client, options: &Options) -> Result<String> {
         (None, None) => anyhow::bail!("this task has no task role: the environment names no credentials"),
     };
     let (status, body) = client.get(&url, options.authorization.as_deref()).await?;
-    anyhow::ensure!(status == 200, "the credentials endpoint answered {status}: {body}");
+    anyhow::ensure!(
+        status == 200,
+        "the credentials endpoint answered {status}: {body}"
+    );
     Ok(body)
 }
 
 /// The credentials in a document of the credentials endpoint.
 pub fn parse(document: &str) -> Result<Credentials> {
-    let fetched: Fetched = serde_json::from_str(document).context("the credentials document has another form")?;
+    let fetched: Fetched =
+        serde_json::from_str(document).context("the credentials document has another form")?;
     let secret = Secret::new(fetched.secret_access_key);
-    Ok(Credentials::new(fetched.access_key_id, secret, Some(Secret::new(fetched.token))))
+    Ok(Credentials::new(
+        fetched.access_key_id,
+        secret,
+        Some(Secret::new(fetched.token)),
+    ))
 }
 
 fn outcome<T>(result: Result<T, Refusal>) -> String {

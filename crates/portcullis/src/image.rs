@@ -19,7 +19,11 @@ pub async fn make(docker_host: Option<&str>) -> Result<()> {
     let docker = connect(docker_host)?;
     let archive = archive()?;
     let (repository, tag) = IMAGE.split_once(':').unwrap_or((IMAGE, "1"));
-    let options = CreateImageOptionsBuilder::new().from_src("-").repo(repository).tag(tag).build();
+    let options = CreateImageOptionsBuilder::new()
+        .from_src("-")
+        .repo(repository)
+        .tag(tag)
+        .build();
     let mut progress = docker.create_image(Some(options), Some(bollard::body_full(archive.into())), None);
     while let Some(line) = futures_util::StreamExt::next(&mut progress).await {
         line.context("Docker would not import the demo's image")?;
@@ -30,7 +34,11 @@ pub async fn make(docker_host: Option<&str>) -> Result<()> {
 /// A connection to Docker Engine.
 pub fn connect(docker_host: Option<&str>) -> Result<Docker> {
     let docker = match docker_host {
-        Some(address) => Docker::connect_with_unix(address.trim_start_matches("unix://"), 120, bollard::API_DEFAULT_VERSION),
+        Some(address) => Docker::connect_with_unix(
+            address.trim_start_matches("unix://"),
+            120,
+            bollard::API_DEFAULT_VERSION,
+        ),
         None => Docker::connect_with_local_defaults(),
     };
     docker.context("Docker cannot be reached")
@@ -69,8 +77,15 @@ fn add(archive: &mut tar::Builder<Vec<u8>>, from: &Path, to: &Path) -> Result<()
 /// The program names its loader by a fixed path; the file mapped at run time is often another name of the same file.
 fn add_interpreter(archive: &mut tar::Builder<Vec<u8>>) -> Result<()> {
     const LOADERS: [&str; 2] = ["/lib64/ld-linux-x86-64.so.2", "/lib/ld-linux-aarch64.so.1"];
-    let present: Vec<_> = LOADERS.iter().map(Path::new).filter(|path| path.exists()).collect();
-    ensure!(!present.is_empty(), "the program loader of this machine was not found");
+    let present: Vec<_> = LOADERS
+        .iter()
+        .map(Path::new)
+        .filter(|path| path.exists())
+        .collect();
+    ensure!(
+        !present.is_empty(),
+        "the program loader of this machine was not found"
+    );
     for loader in present {
         add(archive, loader, loader)?;
     }
@@ -79,8 +94,13 @@ fn add_interpreter(archive: &mut tar::Builder<Vec<u8>>) -> Result<()> {
 
 /// The shared libraries mapped into a process.
 fn libraries(maps: &str) -> BTreeSet<PathBuf> {
-    let paths = maps.lines().filter_map(|line| line.find('/').and_then(|start| line.get(start..)));
-    paths.filter(|path| path.contains(".so")).map(PathBuf::from).collect()
+    let paths = maps
+        .lines()
+        .filter_map(|line| line.find('/').and_then(|start| line.get(start..)));
+    paths
+        .filter(|path| path.contains(".so"))
+        .map(PathBuf::from)
+        .collect()
 }
 
 #[cfg(test)]

@@ -70,5 +70,8 @@ fn start_log(default: &str) {
         .try_from_env()
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(default));
     // Only a second call could fail, and the first filter is then as good.
-    let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).try_init();
+    let _ = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .try_init();
 }

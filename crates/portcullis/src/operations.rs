@@ -18,18 +18,27 @@ pub struct Options {
 pub fn run(options: &Options) -> anyhow::Result<ExitCode> {
     let operations = Operations::all();
     if options.json {
-        let rows: Vec<Value> = operations.rows().into_iter().map(|row| {
-            json!({
-                "service": row.meta.service.name,
-                "operation": row.meta.name,
-                "actions": row.actions,
-                "access": if row.writes { "write" } else { "read" },
+        let rows: Vec<Value> = operations
+            .rows()
+            .into_iter()
+            .map(|row| {
+                json!({
+                    "service": row.meta.service.name,
+                    "operation": row.meta.name,
+                    "actions": row.actions,
+                    "access": if row.writes { "write" } else { "read" },
+                })
             })
-        }).collect();
+            .collect();
         println!("{}", serde_json::to_string_pretty(&rows)?);
     } else {
         for row in operations.rows() {
-            println!("{:<12} {:<40} {}", row.meta.service.name, row.meta.name, row.actions.join(", "));
+            println!(
+                "{:<12} {:<40} {}",
+                row.meta.service.name,
+                row.meta.name,
+                row.actions.join(", ")
+            );
         }
     }
     Ok(ExitCode::SUCCESS)

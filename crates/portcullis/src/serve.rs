@@ -48,11 +48,22 @@ pub struct Options {
     #[serde(skip)]
     config: Option<PathBuf>,
     /// Access key id of the root user
-    #[arg(long, env = "PORTCULLIS_ROOT_ACCESS_KEY_ID", hide = true, requires = "root_secret")]
+    #[arg(
+        long,
+        env = "PORTCULLIS_ROOT_ACCESS_KEY_ID",
+        hide = true,
+        requires = "root_secret"
+    )]
     #[serde(skip)]
     root_key_id: Option<String>,
     /// Secret access key of the root user
-    #[arg(long = "root-secret", env = "PORTCULLIS_ROOT_SECRET_ACCESS_KEY", hide = true, hide_env_values = true, requires = "root_key_id")]
+    #[arg(
+        long = "root-secret",
+        env = "PORTCULLIS_ROOT_SECRET_ACCESS_KEY",
+        hide = true,
+        hide_env_values = true,
+        requires = "root_key_id"
+    )]
     #[serde(skip)]
     root_secret: Option<HiddenText>,
 }
@@ -120,7 +131,11 @@ impl Options {
             account: self.account.or(file.account),
             tls_cert: self.tls_cert.or(file.tls_cert),
             tls_key: self.tls_key.or(file.tls_key),
-            trusted_proxy: if self.trusted_proxy.is_empty() { file.trusted_proxy } else { self.trusted_proxy },
+            trusted_proxy: if self.trusted_proxy.is_empty() {
+                file.trusted_proxy
+            } else {
+                self.trusted_proxy
+            },
             config: None,
             root_key_id: self.root_key_id,
             root_secret: self.root_secret,
@@ -140,13 +155,18 @@ impl Options {
         };
         let root = self.root_key_id.zip(self.root_secret);
         Ok(Plan {
-            listen: self.listen.unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 4566))),
+            listen: self
+                .listen
+                .unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 4566))),
             data_dir,
             account: match self.account {
                 Some(account) => account,
                 None => "123456789012".parse()?,
             },
-            root: root.map(|(access_key_id, HiddenText(secret))| LongTermKey { access_key_id, secret }),
+            root: root.map(|(access_key_id, HiddenText(secret))| LongTermKey {
+                access_key_id,
+                secret,
+            }),
             tls,
             trusted_proxies: self.trusted_proxy,
         })

@@ -29,7 +29,7 @@ pub(crate) fn authorize(view: &Snapshot, call: &Call, checks: &[Check]) -> Resul
 pub fn explain(view: &Snapshot, call: &Call, checks: &[Check]) -> Vec<Explanation> {
     let Ok(policies) = Policies::of(view, &call.caller) else { return Vec::new() };
     let one = |check| {
-        with_request(view, call, check, &policies, |request, sets| portcullis_policy::explain(request, sets))
+        with_request(view, call, check, &policies, portcullis_policy::explain)
     };
     checks.iter().filter_map(one).collect()
 }

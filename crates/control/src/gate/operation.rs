@@ -119,6 +119,9 @@ pub type Read<O> =
 /// Runs an operation that changes state.
 pub type Write<O> = fn(&mut Tx<'_>, Authorized<'_, O>) -> Result<<O as Operation>::Output, ServiceError>;
 
+/// Reads the typed input of one operation.
+type Decode = Box<dyn Fn(&[u8]) -> Result<Box<dyn Decoded>, RequestError> + Send + Sync>;
+
 /// A row of a service's table.
 pub struct Row {
     /// What the model says of the operation.
@@ -127,7 +130,7 @@ pub struct Row {
     pub actions: &'static [&'static str],
     /// Whether it changes state.
     pub writes: bool,
-    decode: Box<dyn Fn(&[u8]) -> Result<Box<dyn Decoded>, RequestError> + Send + Sync>,
+    decode: Decode,
 }
 
 impl std::fmt::Debug for Row {

@@ -173,12 +173,12 @@ impl Snapshot {
         before: Option<(Attachment, &Permissions)>,
         after: Option<(Attachment, &Permissions)>,
     ) {
-        for (entity, permissions) in before {
+        if let Some((entity, permissions)) = before {
             for prefix in policy_prefixes(permissions) {
                 self.attachments.remove(&format!("{prefix}{}\n{}", entity.kind, entity.name));
             }
         }
-        for (entity, permissions) in after {
+        if let Some((entity, permissions)) = after {
             let entity = Arc::new(entity);
             for prefix in policy_prefixes(permissions) {
                 self.attachments.insert(&format!("{prefix}{}\n{}", entity.kind, entity.name), Arc::clone(&entity));
@@ -190,12 +190,12 @@ impl Snapshot {
         let key = |group: &str, user: &User| {
             format!("{}/{}", group.to_ascii_lowercase(), user.name.to_ascii_lowercase())
         };
-        for user in before {
+        if let Some(user) = before {
             for group in &user.groups {
                 self.memberships.remove(&key(group, user));
             }
         }
-        for user in after {
+        if let Some(user) = after {
             for group in &user.groups {
                 self.memberships.insert(&key(group, user), Arc::new(user.name.clone()));
             }

@@ -152,6 +152,11 @@ impl Client {
         self.gate.serve(&parts, &request.body, self.peer.clone()).await
     }
 
+    /// The server's time.
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
     /// Signs a request by hand.
     pub fn sign(&self, service: &str, parts: &mut http::request::Parts, body: &[u8], now: Timestamp) {
         let signer = Signer {

@@ -8,6 +8,9 @@
 )]
 
 mod ecs;
+mod acs;
+mod agent;
 mod gate;
 mod harness;
+mod iam;
 mod sts;

@@ -18,8 +18,19 @@ pub const OTHER_CLUSTER: &str = "other";
 pub async fn act(stage: &Stage, tale: &mut Tale) -> Result<Client> {
     tale.act("An account with an administrator, and richard-roe with policies from the documents");
     let admin = &stage.admin;
-    let user = iam::CreateUserRequest { user_name: RICHARD.to_owned(), ..Default::default() };
-    stage.tell::<iam::op::CreateUser>(tale, admin, "administrator: CreateUser richard-roe", &user, Wanted::Allowed).await?;
+    let user = iam::CreateUserRequest {
+        user_name: RICHARD.to_owned(),
+        ..Default::default()
+    };
+    stage
+        .tell::<iam::op::CreateUser>(
+            tale,
+            admin,
+            "administrator: CreateUser richard-roe",
+            &user,
+            Wanted::Allowed,
+        )
+        .await?;
     for printed in RICHARDS {
         tale.note(&format!("policy {}: {}", printed.name, printed.remark));
         let put = iam::PutUserPolicyRequest {
@@ -31,7 +42,10 @@ pub async fn act(stage: &Stage, tale: &mut Tale) -> Result<Client> {
     }
     let richard = client_of(admin, RICHARD).await?;
     for cluster in [CLUSTER, OTHER_CLUSTER] {
-        let create = ecs::CreateClusterRequest { cluster_name: Some(cluster.to_owned()), ..Default::default() };
+        let create = ecs::CreateClusterRequest {
+            cluster_name: Some(cluster.to_owned()),
+            ..Default::default()
+        };
         admin.expect::<ecs::op::CreateCluster>(&create).await?;
     }
     services(stage, tale, &richard).await?;
@@ -50,14 +64,20 @@ async fn services(stage: &Stage, tale: &mut Tale, richard: &Client) -> Result<()
         }],
         ..Default::default()
     };
-    stage.admin.expect::<ecs::op::RegisterTaskDefinition>(&definition).await?;
+    stage
+        .admin
+        .expect::<ecs::op::RegisterTaskDefinition>(&definition)
+        .await?;
     for (service, owner) in [("his-service", RICHARD), ("her-service", "jane-doe")] {
         let create = ecs::CreateServiceRequest {
             cluster: Some(CLUSTER.to_owned()),
             service_name: service.to_owned(),
             task_definition: Some("quiet".to_owned()),
             desired_count: Some(0),
-            tags: Some(vec![ecs::Tag { key: Some("Owner".to_owned()), value: Some(owner.to_owned()) }]),
+            tags: Some(vec![ecs::Tag {
+                key: Some("Owner".to_owned()),
+                value: Some(owner.to_owned()),
+            }]),
             ..Default::default()
         };
         stage.admin.expect::<ecs::op::CreateService>(&create).await?;
@@ -69,16 +89,27 @@ async fn services(stage: &Stage, tale: &mut Tale, richard: &Client) -> Result<()
             ..Default::default()
         };
         let asked = format!("richard-roe: DescribeServices {service}");
-        stage.tell::<ecs::op::DescribeServices>(tale, richard, &asked, &describe, wanted).await?;
+        stage
+            .tell::<ecs::op::DescribeServices>(tale, richard, &asked, &describe, wanted)
+            .await?;
     }
     Ok(())
 }
 
 /// A client with a new access key of the user.
 async fn client_of(admin: &Client, user: &str) -> Result<Client> {
-    let request = iam::CreateAccessKeyRequest { user_name: Some(user.to_owned()) };
-    let key = admin.expect::<iam::op::CreateAccessKey>(&request).await?.access_key;
-    Ok(admin.with(Credentials::new(key.access_key_id, Secret::new(key.secret_access_key), None)))
+    let request = iam::CreateAccessKeyRequest {
+        user_name: Some(user.to_owned()),
+    };
+    let key = admin
+        .expect::<iam::op::CreateAccessKey>(&request)
+        .await?
+        .access_key;
+    Ok(admin.with(Credentials::new(
+        key.access_key_id,
+        Secret::new(key.secret_access_key),
+        None,
+    )))
 }
 
 /// Makes a role; answers its ARN.
@@ -88,6 +119,10 @@ pub async fn create_role(admin: &Client, name: &str, trust: &str) -> Result<Stri
         assume_role_policy_document: trust.to_owned(),
         ..Default::default()
     };
-    let role = admin.expect::<iam::op::CreateRole>(&request).await.context("the role could not be made")?.role;
+    let role = admin
+        .expect::<iam::op::CreateRole>(&request)
+        .await
+        .context("the role could not be made")?
+        .role;
     Ok(role.arn)
 }

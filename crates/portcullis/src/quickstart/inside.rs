@@ -19,16 +19,43 @@ pub async fn act(stage: &Stage, tale: &mut Tale, roles: &Roles, task: &Task) -> 
     tale.progress("the task fetches its credentials and makes its calls");
     let role = roles.task.rsplit('/').next().unwrap_or_default();
     let identity = format!("arn:aws:sts::{}:assumed-role/{role}/{}", stage.account, task.id());
-    for (operation, wanted) in [("GetCallerIdentity", ""), ("DescribeClusters", ""), ("DeleteCluster", "AccessDenied")] {
+    for (operation, wanted) in [
+        ("GetCallerIdentity", ""),
+        ("DescribeClusters", ""),
+        ("DeleteCluster", "AccessDenied"),
+    ] {
         let record = wait_for(stage, task, operation).await?;
-        let text = |pointer: &str| record.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned();
-        let (arn, code, message) = (text("/userIdentity/arn"), text("/errorCode"), text("/errorMessage"));
-        let reply = if code.is_empty() { format!("allowed, as {arn}") } else { format!("{code}: {message}") };
+        let text = |pointer: &str| {
+            record
+                .pointer(pointer)
+                .and_then(Value::as_str)
+                .unwrap_or_default()
+                .to_owned()
+        };
+        let (arn, code, message) = (
+            text("/userIdentity/arn"),
+            text("/errorCode"),
+            text("/errorMessage"),
+        );
+        let reply = if code.is_empty() {
+            format!("allowed, as {arn}")
+        } else {
+            format!("{code}: {message}")
+        };
         let why = stage.why(&text("/requestID"));
-        tale.step(format!("the task: {operation}"), reply, why, code == wanted && arn == identity);
+        tale.step(
+            format!("the task: {operation}"),
+            reply,
+            why,
+            code == wanted && arn == identity,
+        );
     }
-    let log = std::fs::read_to_string(&stage.agent()?.audit_log).context("the agent's audit log cannot be read")?;
-    let line = log.lines().find(|line| line.contains(&task.arn)).unwrap_or_default();
+    let log =
+        std::fs::read_to_string(&stage.agent()?.audit_log).context("the agent's audit log cannot be read")?;
+    let line = log
+        .lines()
+        .find(|line| line.contains(&task.arn))
+        .unwrap_or_default();
     let fetched = line.contains("GetCredentials");
     tale.step("the agent's audit log, for this task", line, "", fetched);
     Ok(())
@@ -56,9 +83,20 @@ async fn records_of(stage: &Stage, session: &str) -> Result<Vec<Value>> {
         attribute_key: "Username".to_owned(),
         attribute_value: session.to_owned(),
     };
-    let request =
-        cloudtrail::LookupEventsRequest { lookup_attributes: Some(vec![attribute]), ..Default::default() };
-    let reply = stage.admin.expect::<cloudtrail::op::LookupEvents>(&request).await?;
-    let texts = reply.events.into_iter().flatten().filter_map(|event| event.cloud_trail_event);
-    texts.map(|text| serde_json::from_str(&text).context("a record is no JSON")).collect()
+    let request = cloudtrail::LookupEventsRequest {
+        lookup_attributes: Some(vec![attribute]),
+        ..Default::default()
+    };
+    let reply = stage
+        .admin
+        .expect::<cloudtrail::op::LookupEvents>(&request)
+        .await?;
+    let texts = reply
+        .events
+        .into_iter()
+        .flatten()
+        .filter_map(|event| event.cloud_trail_event);
+    texts
+        .map(|text| serde_json::from_str(&text).context("a record is no JSON"))
+        .collect()
 }

@@ -13,9 +13,13 @@ use crate::client::{Client, Credentials};
 /// DeleteCluster without and with MFA.
 pub async fn act(stage: &Stage, tale: &mut Tale, richard: &Client) -> Result<()> {
     tale.act("DeleteCluster only with MFA");
-    let delete = ecs::DeleteClusterRequest { cluster: OTHER_CLUSTER.to_owned() };
+    let delete = ecs::DeleteClusterRequest {
+        cluster: OTHER_CLUSTER.to_owned(),
+    };
     let asked = format!("richard-roe: DeleteCluster {OTHER_CLUSTER}, without MFA");
-    stage.tell::<ecs::op::DeleteCluster>(tale, richard, &asked, &delete, Wanted::Denied).await?;
+    stage
+        .tell::<ecs::op::DeleteCluster>(tale, richard, &asked, &delete, Wanted::Denied)
+        .await?;
     let device = Device::enable(&stage.admin).await?;
     let asked = "richard-roe: GetSessionToken with the code of his virtual MFA device";
     let request = sts::GetSessionTokenRequest {
@@ -23,15 +27,21 @@ pub async fn act(stage: &Stage, tale: &mut Tale, richard: &Client) -> Result<()>
         token_code: Some(device.code_at(device.next_step)?),
         ..Default::default()
     };
-    let session = stage.tell::<sts::op::GetSessionToken>(tale, richard, asked, &request, Wanted::Allowed).await?;
-    let session = session.and_then(|reply| reply.credentials).context("without a session the story cannot go on")?;
+    let session = stage
+        .tell::<sts::op::GetSessionToken>(tale, richard, asked, &request, Wanted::Allowed)
+        .await?;
+    let session = session
+        .and_then(|reply| reply.credentials)
+        .context("without a session the story cannot go on")?;
     let session = Credentials::new(
         session.access_key_id,
         Secret::new(session.secret_access_key),
         Some(Secret::new(session.session_token)),
     );
     let asked = format!("richard-roe with MFA: DeleteCluster {OTHER_CLUSTER}");
-    stage.tell::<ecs::op::DeleteCluster>(tale, &richard.with(session), &asked, &delete, Wanted::Allowed).await?;
+    stage
+        .tell::<ecs::op::DeleteCluster>(tale, &richard.with(session), &asked, &delete, Wanted::Allowed)
+        .await?;
     Ok(())
 }
 
@@ -49,12 +59,19 @@ impl Device {
             virtual_mfa_device_name: RICHARD.to_owned(),
             ..Default::default()
         };
-        let made = admin.expect::<iam::op::CreateVirtualMFADevice>(&create).await?.virtual_mfa_device;
+        let made = admin
+            .expect::<iam::op::CreateVirtualMFADevice>(&create)
+            .await?
+            .virtual_mfa_device;
         let text = String::from_utf8(made.base32_string_seed.context("the device has no seed")?)?;
         let seed = base32(&text).context("the seed is not in base 32")?;
         // Codes work once, and one step early or late: two for enabling leave the next for the session.
         let now = totp::step_of(SystemClock.now());
-        let device = Self { serial: made.serial_number, seed, next_step: now + 1 };
+        let device = Self {
+            serial: made.serial_number,
+            seed,
+            next_step: now + 1,
+        };
         let enable = iam::EnableMFADeviceRequest {
             user_name: RICHARD.to_owned(),
             serial_number: device.serial.clone(),
@@ -93,7 +110,12 @@ mod tests {
 
     #[test]
     fn rfc_4648_vectors() {
-        for (text, bytes) in [("", ""), ("MY======", "f"), ("MZXW6===", "foo"), ("MZXW6YTBOI======", "foobar")] {
+        for (text, bytes) in [
+            ("", ""),
+            ("MY======", "f"),
+            ("MZXW6===", "foo"),
+            ("MZXW6YTBOI======", "foobar"),
+        ] {
             assert_eq!(base32(text).unwrap(), bytes.as_bytes(), "{text}");
         }
         assert!(base32("a1").is_none());

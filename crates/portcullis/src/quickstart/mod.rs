@@ -76,7 +76,11 @@ pub async fn run(options: Options) -> Result<ExitCode> {
         stage.keep(&tale).await?;
     }
     stage.strike().await?;
-    Ok(if tale.is_happy() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if tale.is_happy() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
 }
 
 async fn play(stage: &mut Stage, tale: &mut Tale) -> Result<()> {

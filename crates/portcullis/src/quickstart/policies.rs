@@ -26,20 +26,34 @@ pub struct Printed {
 
 /// What richard-roe may do.
 pub const RICHARDS: [Printed; 4] = [
-    Printed { name: "RunTask", remark: "RunTask of one family on one cluster (ecs:cluster), as printed", text: RUN_TASK },
+    Printed {
+        name: "RunTask",
+        remark: "RunTask of one family on one cluster (ecs:cluster), as printed",
+        text: RUN_TASK,
+    },
     Printed {
         name: "DescribeOwnServices",
         remark: "DescribeServices where the tag Owner is his user name; corrected: the printed first statement allows it on every service, so the condition of the second never mattered",
         text: DESCRIBE_SERVICES,
     },
-    Printed { name: "DeleteClusterWithMfa", remark: "DeleteCluster only with MFA, as printed", text: DELETE_CLUSTER_MFA },
-    Printed { name: "RegisterTaskDefinitions", remark: "RegisterTaskDefinition, as printed", text: REGISTER },
+    Printed {
+        name: "DeleteClusterWithMfa",
+        remark: "DeleteCluster only with MFA, as printed",
+        text: DELETE_CLUSTER_MFA,
+    },
+    Printed {
+        name: "RegisterTaskDefinitions",
+        remark: "RegisterTaskDefinition, as printed",
+        text: REGISTER,
+    },
 ];
 
 impl Printed {
     /// The document for this account and region; the printed ones are for us-east-1.
     pub fn document(&self, account: &AccountId, region: &Region) -> String {
-        self.text.replace(PRINTED_ACCOUNT, account.as_str()).replace("us-east-1", region.as_str())
+        self.text
+            .replace(PRINTED_ACCOUNT, account.as_str())
+            .replace("us-east-1", region.as_str())
     }
 }
 

@@ -34,16 +34,23 @@ pub async fn act(stage: &mut Stage, tale: &mut Tale, richard: &Client) -> Result
     stage.start_agent(tale).await?;
     let definition = definition(stage, &task, &execution)?;
     let asked = "richard-roe: RegisterTaskDefinition with both roles";
-    stage.tell::<ecs::op::RegisterTaskDefinition>(tale, richard, asked, &definition, Wanted::Denied).await?;
+    stage
+        .tell::<ecs::op::RegisterTaskDefinition>(tale, richard, asked, &definition, Wanted::Denied)
+        .await?;
     let pass = iam::PutUserPolicyRequest {
         user_name: RICHARD.to_owned(),
         policy_name: "PassTaskRoles".to_owned(),
         policy_document: policies::pass_roles(&[task.clone(), execution]),
     };
-    let asked = "administrator: PutUserPolicy iam:PassRole on these two roles, to ecs-tasks.amazonaws.com only";
-    stage.tell::<iam::op::PutUserPolicy>(tale, &stage.admin, asked, &pass, Wanted::Allowed).await?;
+    let asked =
+        "administrator: PutUserPolicy iam:PassRole on these two roles, to ecs-tasks.amazonaws.com only";
+    stage
+        .tell::<iam::op::PutUserPolicy>(tale, &stage.admin, asked, &pass, Wanted::Allowed)
+        .await?;
     let asked = "richard-roe: RegisterTaskDefinition again";
-    stage.tell::<ecs::op::RegisterTaskDefinition>(tale, richard, asked, &definition, Wanted::Allowed).await?;
+    stage
+        .tell::<ecs::op::RegisterTaskDefinition>(tale, richard, asked, &definition, Wanted::Allowed)
+        .await?;
     Ok(Roles { task })
 }
 

@@ -11,6 +11,7 @@ use portcullis_agent::{Config, CredentialsSource, EngineChoice, EngineKind, Seam
 use portcullis_api::{ecs, iam};
 use portcullis_control::gate::assume::Assumption;
 use portcullis_core::{AccountId, Arn, Region, SystemClock, SystemRandom};
+use portcullis_policy::Outcome;
 use portcullis_wire::Operation;
 use tempfile::TempDir;
 use tokio::net::TcpListener;
@@ -52,8 +53,6 @@ pub struct Stage {
 
 /// A running agent.
 pub struct Agent {
-    /// What it tells of itself.
-    pub status: Status,
     /// Its audit log.
     pub audit_log: PathBuf,
     /// Which engine it found.
@@ -65,7 +64,9 @@ pub struct Agent {
 impl Stage {
     /// Starts a server with a data directory of its own.
     pub async fn set(options: &Options, tale: &Tale) -> Result<Self> {
-        let folder = tempfile::Builder::new().prefix("portcullis-quickstart-").tempdir()?;
+        let folder = tempfile::Builder::new()
+            .prefix("portcullis-quickstart-")
+            .tempdir()?;
         fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o700))?;
         let account: AccountId = "123456789012".parse()?;
         let region = Region::us_east_1();
@@ -79,24 +80,39 @@ impl Stage {
         };
         let server = assembly::start(plan).await?;
         server.gate.explain_allowed_too();
-        let key = server.administrator.clone().context("the data directory is not new")?;
+        let key = server
+            .administrator
+            .clone()
+            .context("the data directory is not new")?;
         let credentials = Credentials::new(key.access_key_id, key.secret, None);
         let admin = Client::new(&server.endpoint(), region.clone(), credentials);
-        tale.note(&format!("server at {}, state in {}", server.endpoint(), folder.path().display()));
+        tale.note(&format!(
+            "server at {}, state in {}",
+            server.endpoint(),
+            folder.path().display()
+        ));
         let (engine, docker_host) = (options.engine.into(), options.docker_host.clone());
-        Ok(Self { server, admin, account, region, agent: None, engine, docker_host, folder })
+        Ok(Self {
+            server,
+            admin,
+            account,
+            region,
+            agent: None,
+            engine,
+            docker_host,
+            folder,
+        })
     }
 
-    /// Why a call was decided as it was; empty when nothing had to be decided.
+    /// Why a call was decided as it was: a line for each permission it had, the whole reason for each it lacked; empty
+    /// when nothing had to be decided.
     pub fn why(&self, request_id: &str) -> String {
         let reasons = self.server.gate.why(request_id);
-        reasons.iter().map(|reason| reason.render()).collect::<Vec<_>>().join("\n")
-    }
-
-    /// The same in a line for each decision.
-    pub fn why_short(&self, request_id: &str) -> String {
-        let reasons = self.server.gate.why(request_id);
-        reasons.iter().map(|reason| reason.one_line()).collect::<Vec<_>>().join("\n")
+        let told = reasons.iter().map(|reason| match reason.outcome {
+            Outcome::Allow => format!("{}: {}", reason.action, reason.one_line()),
+            Outcome::ExplicitDeny | Outcome::ImplicitDeny => reason.render(),
+        });
+        told.collect::<Vec<_>>().join("\n")
     }
 
     /// Makes a call and tells it: what was asked, what came back, why. `wanted` judges the outcome.
@@ -111,12 +127,22 @@ impl Stage {
         let answer = who.call::<O>(input).await?;
         match answer.result {
             Ok(output) => {
-                tale.step(asked, "allowed", self.why_short(&answer.request_id), wanted == Wanted::Allowed);
+                tale.step(
+                    asked,
+                    "allowed",
+                    self.why(&answer.request_id),
+                    wanted == Wanted::Allowed,
+                );
                 Ok(Some(output))
             }
             Err(refusal) => {
                 let denied = matches!(refusal.code.as_str(), "AccessDenied" | "AccessDeniedException");
-                tale.step(asked, refusal.to_string(), self.why(&answer.request_id), denied && wanted == Wanted::Denied);
+                tale.step(
+                    asked,
+                    refusal.to_string(),
+                    self.why(&answer.request_id),
+                    denied && wanted == Wanted::Denied,
+                );
                 Ok(None)
             }
         }
@@ -138,8 +164,14 @@ impl Stage {
         config.stop_tasks_on_shutdown = true;
         let audit_log = config.audit_log.clone();
         let (listener, mut task_side) = oneshot::channel::<TcpListener>();
-        config.task_api = Some(TaskApi { port: TASK_API_PORT, listener });
-        let seams = Seams { clock: Arc::new(SystemClock), random: Arc::new(SystemRandom) };
+        config.task_api = Some(TaskApi {
+            port: TASK_API_PORT,
+            listener,
+        });
+        let seams = Seams {
+            clock: Arc::new(SystemClock),
+            random: Arc::new(SystemRandom),
+        };
         let (status, mut seen) = watch::channel(Status::default());
         let (stop, stopped) = watch::channel(false);
         tale.progress("the agent registers its container instance");
@@ -161,7 +193,12 @@ impl Stage {
             tale.progress("the demo's image is made from this program");
             image::make(self.docker_host.as_deref()).await?;
         }
-        self.agent = Some(Agent { status, audit_log, engine, stop, run });
+        self.agent = Some(Agent {
+            audit_log,
+            engine,
+            stop,
+            run,
+        });
         Ok(())
     }
 
@@ -173,8 +210,17 @@ impl Stage {
             policy_arn: "arn:aws:iam::aws:policy/service-role/AmazonEC2ContainerServiceforEC2Role".to_owned(),
         };
         self.admin.expect::<iam::op::AttachRolePolicy>(&attach).await?;
-        let instance = Arn::regional("ec2", &self.region, &self.account, format_args!("instance/{INSTANCE_ID}"));
-        let assumption = Assumption { principal: EC2, source: &instance, session_name: INSTANCE_ID };
+        let instance = Arn::regional(
+            "ec2",
+            &self.region,
+            &self.account,
+            format_args!("instance/{INSTANCE_ID}"),
+        );
+        let assumption = Assumption {
+            principal: EC2,
+            source: &instance,
+            session_name: INSTANCE_ID,
+        };
         let assumed = self.server.gate.assume(&role.parse()?, &assumption).await;
         let assumed = assumed.context("the container instance's role could not be assumed")?;
         let document = serde_json::json!({
@@ -184,7 +230,11 @@ impl Stage {
             "Expiration": assumed.session.expires.to_iso(),
         });
         let path = self.folder.path().join("instance-credentials.json");
-        let file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path)?;
+        let file = fs::OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(&path)?;
         serde_json::to_writer(file, &document)?;
         Ok(path)
     }
@@ -200,11 +250,7 @@ impl Stage {
     }
 
     /// Looks at a task again and again until it is as wanted.
-    pub async fn wait_for_task(
-        &self,
-        arn: &str,
-        wanted: impl Fn(&ecs::Task) -> bool,
-    ) -> Result<ecs::Task> {
+    pub async fn wait_for_task(&self, arn: &str, wanted: impl Fn(&ecs::Task) -> bool) -> Result<ecs::Task> {
         let request = ecs::DescribeTasksRequest {
             cluster: Some(CLUSTER.to_owned()),
             tasks: vec![arn.to_owned()],
@@ -219,18 +265,24 @@ impl Stage {
                 tokio::time::sleep(Duration::from_millis(100)).await;
             }
         };
-        tokio::time::timeout(PATIENCE, looking).await.context("the task did not get there within a minute")?
+        tokio::time::timeout(PATIENCE, looking)
+            .await
+            .context("the task did not get there within a minute")?
     }
 
     /// Prints how to go on by hand and waits for Ctrl-C.
     pub async fn keep(&self, tale: &Tale) -> Result<()> {
-        let Some(key) = &self.server.administrator else { return Ok(()) };
+        let Some(key) = &self.server.administrator else {
+            return Ok(());
+        };
         tale.note("the server goes on; Ctrl-C ends it and removes everything. For the AWS CLI:");
         println!("export AWS_ENDPOINT_URL={}", self.server.endpoint());
         println!("export AWS_DEFAULT_REGION={}", self.region);
         println!("export AWS_ACCESS_KEY_ID={}", key.access_key_id);
         println!("export AWS_SECRET_ACCESS_KEY={}", key.secret.expose());
-        tokio::signal::ctrl_c().await.context("Ctrl-C cannot be waited for")
+        tokio::signal::ctrl_c()
+            .await
+            .context("Ctrl-C cannot be waited for")
     }
 
     /// Ends agent and server and removes the folder.
@@ -240,7 +292,9 @@ impl Stage {
             agent.run.await??;
         }
         self.server.end().await?;
-        self.folder.close().context("the quickstart's folder could not be removed")
+        self.folder
+            .close()
+            .context("the quickstart's folder could not be removed")
     }
 }
 

@@ -26,18 +26,29 @@ impl Task {
 pub async fn act(stage: &Stage, tale: &mut Tale, richard: &Client) -> Result<Task> {
     tale.act("RunTask on the right cluster, and on another");
     let asked = format!("richard-roe: RunTask {FAMILY} on {CLUSTER}");
-    let reply = stage.tell::<ecs::op::RunTask>(tale, richard, &asked, &run_on(CLUSTER), Wanted::Allowed).await?;
+    let reply = stage
+        .tell::<ecs::op::RunTask>(tale, richard, &asked, &run_on(CLUSTER), Wanted::Allowed)
+        .await?;
     let reply = reply.context("without a task the story cannot go on")?;
     let failures = reply.failures.unwrap_or_default();
     let arn = reply.tasks.into_iter().flatten().find_map(|task| task.task_arn);
     let arn = arn.with_context(|| format!("no task was placed: {failures:?}"))?;
     tale.progress("the task starts");
-    let task = stage.wait_for_task(&arn, |task| is(task, "RUNNING") || is(task, "STOPPED")).await?;
+    let task = stage
+        .wait_for_task(&arn, |task| is(task, "RUNNING") || is(task, "STOPPED"))
+        .await?;
     let reason = task.stopped_reason.clone().unwrap_or_default();
     let status = task.last_status.clone().unwrap_or_default();
-    tale.step("administrator: DescribeTasks", format!("{status} {reason}").trim(), "", is(&task, "RUNNING"));
+    tale.step(
+        "administrator: DescribeTasks",
+        format!("{status} {reason}").trim(),
+        "",
+        is(&task, "RUNNING"),
+    );
     let asked = format!("richard-roe: RunTask {FAMILY} on {OTHER_CLUSTER}");
-    stage.tell::<ecs::op::RunTask>(tale, richard, &asked, &run_on(OTHER_CLUSTER), Wanted::Denied).await?;
+    stage
+        .tell::<ecs::op::RunTask>(tale, richard, &asked, &run_on(OTHER_CLUSTER), Wanted::Denied)
+        .await?;
     Ok(Task { arn })
 }
 

@@ -31,7 +31,11 @@ pub struct Tale {
 impl Tale {
     /// A tale for machines or for people.
     pub fn new(json: bool) -> Self {
-        Self { json, act: 0, steps: Vec::new() }
+        Self {
+            json,
+            act: 0,
+            steps: Vec::new(),
+        }
     }
 
     /// Opens the next act.
@@ -53,8 +57,20 @@ impl Tale {
     }
 
     /// Tells one step.
-    pub fn step(&mut self, asked: impl Into<String>, reply: impl Into<String>, why: impl Into<String>, expected: bool) {
-        let step = Step { act: self.act, asked: asked.into(), reply: reply.into(), why: why.into(), expected };
+    pub fn step(
+        &mut self,
+        asked: impl Into<String>,
+        reply: impl Into<String>,
+        why: impl Into<String>,
+        expected: bool,
+    ) {
+        let step = Step {
+            act: self.act,
+            asked: asked.into(),
+            reply: reply.into(),
+            why: why.into(),
+            expected,
+        };
         let mark = if expected { "ok" } else { "UNEXPECTED" };
         self.say(&format!("   > {}", step.asked));
         self.say(&indent("     reply: ", &step.reply));
@@ -79,7 +95,10 @@ impl Tale {
             println!("\nAll {} steps went as AWS documents them.", self.steps.len());
         } else {
             let wrong = self.steps.iter().filter(|step| !step.expected).count();
-            println!("\n{wrong} of {} steps did not go as expected; they are marked UNEXPECTED.", self.steps.len());
+            println!(
+                "\n{wrong} of {} steps did not go as expected; they are marked UNEXPECTED.",
+                self.steps.len()
+            );
         }
         Ok(())
     }

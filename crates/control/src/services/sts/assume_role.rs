@@ -134,7 +134,7 @@ fn request_tags(input: &AssumeRoleRequest) -> Result<Tags, StsError> {
 /// The request's tags and those that survive chaining from the caller's own session (R131).
 fn session_tags(call: &Call, input: &AssumeRoleRequest) -> Result<Tags, StsError> {
     let mut tags = request_tags(input)?;
-    for session in &call.caller.session {
+    if let Some(session) = &call.caller.session {
         for tag in session.tags.iter().filter(|tag| is_in(&session.transitive_tag_keys, &tag.key)) {
             let overridden = tags.iter().find(|own| own.key.eq_ignore_ascii_case(&tag.key)).map(|own| own.key.clone());
             tags.remove(overridden.as_deref().unwrap_or_default());

@@ -164,7 +164,7 @@ async fn a_definitions_size_privileges_and_tags_decide() {
         ("StringEquals", "ecs:privileged", "false", json!({ "containerDefinitions": [{ "name": "a", "image": "b", "memory": 4, "privileged": false }] }), json!({})),
         ("ForAnyValue:StringEquals", "ecs:compute-compatibility", "EC2", json!({ "requiresCompatibilities": ["EC2"] }), json!({})),
         ("Null", "aws:TagKeys", "true", json!({}), json!({ "tags": [{ "key": "a", "value": "" }] })),
-        ("ArnLike", "aws:RequestTag/a", "*", json!({ "tags": [{ "key": "a", "value": "arn:aws:x:::y" }] }), json!({})),
+        ("StringLike", "aws:RequestTag/a", "arn:*", json!({ "tags": [{ "key": "a", "value": "arn:aws:x:::y" }] }), json!({})),
     ];
     for (n, (operator, key, value, good, bad)) in cases.into_iter().enumerate() {
         let user = server.user(&format!("u{n}"), &allow("ecs:TagResource", "*")).await;

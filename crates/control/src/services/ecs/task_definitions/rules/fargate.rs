@@ -30,9 +30,19 @@ pub(super) fn check(draft: Draft<'_>) -> Result<(), DefinitionFault> {
     draft.input.volumes.iter().flatten().try_for_each(volume)
 }
 
-fn size(draft: Draft<'_>) -> Result<(), DefinitionFault> {
+/// Before the rules of containers: those would complain that no container has a size either.
+pub(super) fn sizes_given(draft: Draft<'_>) -> Result<(), DefinitionFault> {
+    if draft.requires("FARGATE") { task_size(draft).map(|_| ()) } else { Ok(()) }
+}
+
+fn task_size(draft: Draft<'_>) -> Result<(i32, i32), DefinitionFault> {
     let cpu = draft.size.cpu.ok_or(DefinitionFault::FargateSizeMissing("cpu"))?;
     let memory = draft.size.memory.ok_or(DefinitionFault::FargateSizeMissing("memory"))?;
+    Ok((cpu, memory))
+}
+
+fn size(draft: Draft<'_>) -> Result<(), DefinitionFault> {
+    let (cpu, memory) = task_size(draft)?;
     if !is_size(cpu, memory) {
         return Err(DefinitionFault::FargateSize { cpu, memory });
     }

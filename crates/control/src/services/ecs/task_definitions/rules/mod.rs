@@ -34,6 +34,7 @@ const ALWAYS: &[Rule] = &[
     containers::images,
     containers::essential,
     memory::task_size,
+    fargate::sizes_given,
     memory::containers,
     network::ports,
     network::port_names,

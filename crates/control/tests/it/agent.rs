@@ -1,0 +1,372 @@
+//! An agent in the hand of a test: speaks ACS and TCS to a listening server.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::{SinkExt as _, StreamExt as _};
+use http::Request;
+use portcullis_api::{acs, ecs, iam};
+use portcullis_control::acs::{Agents, Timing};
+use portcullis_control::server::{self, Options};
+use portcullis_wire::{Frame, Shape, encode_frame};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::handshake::client::generate_key;
+use tokio_tungstenite::tungstenite::{Error, Message};
+
+use crate::harness::{Client, Server};
+
+/// How long a test waits for what must come.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// A server that listens.
+pub struct Front {
+    pub address: SocketAddr,
+    stop: watch::Sender<bool>,
+}
+
+impl Front {
+    /// Listens for a server's agents; sessions look and beat every few milliseconds.
+    pub async fn open(server: &Server) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let timing = Timing {
+            heartbeat_min: Duration::from_millis(50),
+            heartbeat_jitter: Duration::from_millis(10),
+            check: Duration::from_millis(10),
+            pause: Duration::from_millis(1),
+            write: Duration::from_secs(5),
+        };
+        let agents = Arc::new(Agents::with_timing(server.gate.clone(), timing));
+        let options = Options { tls: None, trusted_proxies: Vec::new() };
+        let (stop, stopped) = watch::channel(false);
+        tokio::spawn(server::serve(listener, options, server.gate.clone(), agents, stopped));
+        Self { address, stop }
+    }
+}
+
+impl Drop for Front {
+    fn drop(&mut self) {
+        self.stop.send_replace(true);
+    }
+}
+
+/// A registered container instance and the credentials of its role.
+#[derive(Clone)]
+pub struct Instance {
+    pub arn: String,
+    pub client: Client,
+}
+
+impl Instance {
+    /// Registers with 2,048 CPU units and 4,096 MiB, and everything task definitions may require.
+    pub async fn register(client: &Client, cluster: &str, attributes: &[(&str, Option<&str>)]) -> Self {
+        let number = |name: &str, value: i32| ecs::Resource {
+            name: Some(name.to_owned()),
+            r#type: Some("INTEGER".to_owned()),
+            integer_value: Some(value),
+            ..Default::default()
+        };
+        let ports = ecs::Resource {
+            name: Some("PORTS".to_owned()),
+            r#type: Some("STRINGSET".to_owned()),
+            string_set_value: Some(vec!["22".to_owned(), "51678".to_owned()]),
+            ..Default::default()
+        };
+        let capabilities = [
+            "com.amazonaws.ecs.capability.task-iam-role",
+            "com.amazonaws.ecs.capability.docker-remote-api.1.17",
+            "com.amazonaws.ecs.capability.docker-remote-api.1.18",
+            "com.amazonaws.ecs.capability.docker-remote-api.1.19",
+            "com.amazonaws.ecs.capability.docker-remote-api.1.21",
+            "com.amazonaws.ecs.capability.docker-remote-api.1.25",
+            "com.amazonaws.ecs.capability.docker-remote-api.1.29",
+            "com.amazonaws.ecs.capability.logging-driver.awslogs",
+            "com.amazonaws.ecs.capability.ecr-auth",
+            "ecs.capability.execution-role-awslogs",
+            "ecs.capability.execution-role-ecr-pull",
+            "ecs.capability.container-health-check",
+            "ecs.capability.container-ordering",
+        ];
+        let capabilities = capabilities.into_iter().map(|name| (name, None));
+        let attributes = capabilities.chain(attributes.iter().copied()).map(|(name, value)| ecs::Attribute {
+            name: name.to_owned(),
+            value: value.map(str::to_owned),
+            ..Default::default()
+        });
+        let request = ecs::RegisterContainerInstanceRequest {
+            cluster: Some(cluster.to_owned()),
+            total_resources: Some(vec![number("CPU", 2048), number("MEMORY", 4096), ports]),
+            attributes: Some(attributes.collect()),
+            ..Default::default()
+        };
+        let reply = client.ok::<ecs::op::RegisterContainerInstance>(&request).await;
+        let arn = reply.container_instance.unwrap().container_instance_arn.unwrap();
+        Self { arn, client: client.clone() }
+    }
+
+    fn cluster(&self) -> &str {
+        self.arn.rsplit('/').nth(1).unwrap()
+    }
+
+    /// Opens ACS.
+    pub async fn connect(&self, front: &Front, send_credentials: bool) -> Result<Agent, String> {
+        let query = format!(
+            "agentHash=h&agentVersion=1.105.1&clusterArn={}&containerInstanceArn={}&dockerVersion=DockerVersion%3A+20.10&protocolVersion=2&sendCredentials={send_credentials}&seqNum=1",
+            self.cluster(),
+            self.arn.replace(':', "%3A").replace('/', "%2F"),
+        );
+        let socket = open(&self.client, front, &format!("/acs/ws?{query}")).await?;
+        Ok(Agent { socket, instance: self.clone(), url: String::new(), answers: true })
+    }
+
+    /// Opens TCS.
+    pub async fn connect_telemetry(&self, front: &Front) -> Result<Agent, String> {
+        let query = format!("agentVersion=1.105.1&cluster={}&containerInstance={}", self.cluster(), self.arn);
+        let path = format!("/tcs/ws?{query}");
+        let socket = open(&self.client, front, &path).await?;
+        let url = format!("http://{}{path}", front.address);
+        Ok(Agent { socket, instance: self.clone(), url, answers: true })
+    }
+
+    /// Reports a task's status, and its containers' with it.
+    pub async fn submit(&self, task: &str, status: &str, containers: &[(&str, Option<i32>)]) {
+        let containers = containers.iter().map(|(name, exit_code)| ecs::ContainerStateChange {
+            container_name: Some((*name).to_owned()),
+            status: Some(status.to_owned()),
+            runtime_id: Some("d0c".to_owned()),
+            exit_code: *exit_code,
+            ..Default::default()
+        });
+        let request = ecs::SubmitTaskStateChangeRequest {
+            cluster: Some(self.cluster().to_owned()),
+            task: Some(task.to_owned()),
+            status: Some(status.to_owned()),
+            reason: Some(String::new()),
+            containers: Some(containers.collect()),
+            ..Default::default()
+        };
+        let reply = self.client.ok::<ecs::op::SubmitTaskStateChange>(&request).await;
+        assert_eq!(reply.acknowledgment.as_deref(), Some("ACK"));
+    }
+}
+
+/// Opens a websocket; a refusal is its body.
+async fn open(client: &Client, front: &Front, path: &str) -> Result<WebSocketStream<TcpStream>, String> {
+    let request = Request::get(format!("ws://{}{path}", front.address));
+    let (mut parts, ()) = request.body(()).unwrap().into_parts();
+    client.sign("ecs", &mut parts, b"", client.now());
+    for (name, value) in [
+        ("connection", "Upgrade".to_owned()),
+        ("upgrade", "websocket".to_owned()),
+        ("sec-websocket-version", "13".to_owned()),
+        ("sec-websocket-key", generate_key()),
+    ] {
+        parts.headers.insert(name, value.parse().unwrap());
+    }
+    let stream = TcpStream::connect(front.address).await.unwrap();
+    match tokio_tungstenite::client_async(Request::from_parts(parts, ()), stream).await {
+        Ok((socket, _)) => Ok(socket),
+        Err(Error::Http(response)) => {
+            Err(String::from_utf8(response.into_body().unwrap_or_default()).unwrap())
+        }
+        Err(other) => panic!("{other}"),
+    }
+}
+
+/// An open connection.
+pub struct Agent {
+    socket: WebSocketStream<TcpStream>,
+    instance: Instance,
+    url: String,
+    /// Whether heartbeats are answered.
+    pub answers: bool,
+}
+
+impl Agent {
+    /// The next frame that is no heartbeat; `None` when the server ended the connection.
+    pub async fn next(&mut self) -> Option<Frame> {
+        loop {
+            let message = tokio::time::timeout(PATIENCE, self.socket.next()).await.expect("a frame in time");
+            let text = match message {
+                None | Some(Err(_) | Ok(Message::Close(_))) => return None,
+                Some(Ok(Message::Text(text))) => text,
+                Some(Ok(_)) => continue,
+            };
+            let frame = Frame::parse(text.as_bytes()).unwrap();
+            if !frame.is::<acs::HeartbeatMessage>() {
+                return Some(frame);
+            }
+            let message_id = frame.read::<acs::HeartbeatMessage>().unwrap().message_id.unwrap();
+            if self.answers && self.url.is_empty() {
+                self.send(&acs::HeartbeatAckRequest { message_id }).await;
+            }
+        }
+    }
+
+    /// The next frame of a kind; others are passed over.
+    pub async fn expect<S: Shape>(&mut self) -> S {
+        loop {
+            let frame = self.next().await.expect("the connection stays open");
+            if frame.is::<S>() {
+                return frame.read().unwrap();
+            }
+        }
+    }
+
+    /// Sends a message of ACS.
+    pub async fn send<S: Shape>(&mut self, message: &S) {
+        self.socket.send(Message::text(encode_frame(message))).await.unwrap();
+    }
+
+    /// The next payload, acknowledged with its credentials.
+    pub async fn take(&mut self) -> acs::PayloadMessage {
+        let payload: acs::PayloadMessage = self.expect().await;
+        let ack = acs::AckRequest {
+            cluster: payload.cluster_arn.clone(),
+            container_instance: payload.container_instance_arn.clone(),
+            message_id: payload.message_id.clone(),
+        };
+        self.send(&ack).await;
+        for task in &payload.tasks {
+            for role in [&task.role_credentials, &task.execution_role_credentials].into_iter().flatten() {
+                self.acknowledge(&payload.message_id, role).await;
+            }
+        }
+        payload
+    }
+
+    /// Acknowledges credentials.
+    pub async fn acknowledge(&mut self, message_id: &str, role: &acs::IAMRoleCredentials) {
+        let ack = acs::IAMRoleCredentialsAckRequest {
+            message_id: message_id.to_owned(),
+            credentials_id: role.credentials_id.clone(),
+            expiration: role.expiration.clone(),
+        };
+        self.send(&ack).await;
+    }
+
+    /// Sends a telemetry frame signed over `signed`, carrying `message`.
+    pub async fn publish<S: Shape>(&mut self, message: &S, tampered: bool) {
+        let json = encode_frame(message);
+        let (mut parts, ()) = Request::get(&self.url).body(()).unwrap().into_parts();
+        let client = &self.instance.client;
+        let signed = if tampered { "{}" } else { json.as_str() };
+        client.sign("ecs", &mut parts, signed.as_bytes(), client.now());
+        let mut head = String::new();
+        for name in ["authorization", "host", "x-amz-date", "x-amz-security-token"] {
+            if let Some(value) = parts.headers.get(name) {
+                head.push_str(&format!("{name}: {}\r\n", value.to_str().unwrap()));
+            }
+        }
+        self.socket.send(Message::text(format!("{head}\r\n{json}"))).await.unwrap();
+    }
+
+    /// Closes the connection.
+    pub async fn close(mut self) {
+        self.socket.close(None).await.unwrap();
+    }
+}
+
+/// The credentials as the task's own client.
+pub fn client_of(agent: &Client, role: &acs::IAMRoleCredentials) -> Client {
+    agent.with(&role.access_key_id, &role.secret_access_key, Some(&role.session_token))
+}
+
+/// A role ECS's tasks may act as.
+pub async fn task_role(server: &Server, name: &str, policy: &str) -> String {
+    role(server, name, "ecs-tasks.amazonaws.com", policy).await
+}
+
+/// A role a service may act as.
+pub async fn role(server: &Server, name: &str, service: &str, policy: &str) -> String {
+    let trust = serde_json::json!({
+        "Version": "2012-10-17",
+        "Statement": [{
+            "Effect": "Allow",
+            "Principal": { "Service": service },
+            "Action": "sts:AssumeRole",
+            "Condition": { "ArnLike": { "aws:SourceArn": "arn:aws:ecs:*:*:*" } }
+        }]
+    });
+    let create = iam::CreateRoleRequest {
+        role_name: name.to_owned(),
+        assume_role_policy_document: trust.to_string(),
+        ..Default::default()
+    };
+    let arn = server.root.ok::<iam::op::CreateRole>(&create).await.role.arn;
+    let put = iam::PutRolePolicyRequest {
+        role_name: name.to_owned(),
+        policy_name: "p".to_owned(),
+        policy_document: policy.to_owned(),
+    };
+    server.root.ok::<iam::op::PutRolePolicy>(&put).await;
+    arn
+}
+
+/// A definition of one container `app` with 128 MiB, changed as the test wants; its ARN.
+pub async fn definition(
+    server: &Server,
+    family: &str,
+    change: impl FnOnce(&mut ecs::RegisterTaskDefinitionRequest),
+) -> String {
+    let container = ecs::ContainerDefinition {
+        name: Some("app".to_owned()),
+        image: Some("local/app:1".to_owned()),
+        memory: Some(128),
+        cpu: Some(256),
+        ..Default::default()
+    };
+    let mut request = ecs::RegisterTaskDefinitionRequest {
+        family: family.to_owned(),
+        container_definitions: vec![container],
+        ..Default::default()
+    };
+    change(&mut request);
+    let reply = server.root.ok::<ecs::op::RegisterTaskDefinition>(&request).await;
+    reply.task_definition.unwrap().task_definition_arn.unwrap()
+}
+
+/// A cluster by that name.
+pub async fn cluster(server: &Server, name: &str) {
+    let request = ecs::CreateClusterRequest { cluster_name: Some(name.to_owned()), ..Default::default() };
+    server.root.ok::<ecs::op::CreateCluster>(&request).await;
+}
+
+/// Waits until the picture says so; a test that must wait for long has failed.
+pub async fn eventually(server: &Server, what: &str, holds: impl Fn(&portcullis_control::world::Snapshot) -> bool) {
+    let mut changes = server.gate.world().changes();
+    let waiting = async {
+        while !holds(&server.gate.world().view()) {
+            changes.changed().await.unwrap();
+        }
+    };
+    tokio::time::timeout(PATIENCE, waiting).await.unwrap_or_else(|_| panic!("never: {what}"));
+}
+
+/// Whether an instance is shown as connected.
+pub fn is_connected(view: &portcullis_control::world::Snapshot, arn: &str) -> bool {
+    view.ecs.container_instances.iter().any(|(_, one)| one.arn.as_str() == arn && one.agent_connected)
+}
+
+/// RunTask in a cluster.
+pub fn run(cluster: &str, definition: &str) -> ecs::RunTaskRequest {
+    ecs::RunTaskRequest {
+        cluster: Some(cluster.to_owned()),
+        task_definition: definition.to_owned(),
+        ..Default::default()
+    }
+}
+
+/// One task as DescribeTasks shows it.
+pub async fn describe(server: &Server, cluster: &str, task: &str) -> ecs::Task {
+    let request = ecs::DescribeTasksRequest {
+        cluster: Some(cluster.to_owned()),
+        tasks: vec![task.to_owned()],
+        include: Some(vec!["TAGS".to_owned()]),
+    };
+    let reply = server.root.ok::<ecs::op::DescribeTasks>(&request).await;
+    reply.tasks.unwrap().pop().unwrap_or_else(|| panic!("no task: {:?}", reply.failures))
+}

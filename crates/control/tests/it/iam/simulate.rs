@@ -1,0 +1,205 @@
+//! The policy simulator.
+
+use portcullis_api::iam::{self as api, op};
+
+use super::{group, role};
+use crate::harness::{ACCOUNT, Server, allow};
+
+fn entry(key: &str, kind: &str, values: &[&str]) -> api::ContextEntry {
+    api::ContextEntry {
+        context_key_name: Some(key.to_owned()),
+        context_key_values: Some(values.iter().map(|value| (*value).to_owned()).collect()),
+        context_key_type: Some(kind.to_owned()),
+    }
+}
+
+fn names(names: &[&str]) -> Vec<String> {
+    names.iter().map(|name| (*name).to_owned()).collect()
+}
+
+const CONDITIONAL: &str = r#"{
+  "Version": "2012-10-17",
+  "Statement": [
+    {"Effect": "Allow", "Action": "ecs:RunTask", "Resource": "*",
+     "Condition": {"ArnEquals": {"ecs:cluster": "arn:aws:ecs:us-east-1:123456789012:cluster/default"}}},
+    {"Effect": "Deny", "Action": "ecs:DeleteCluster", "Resource": "*"}
+  ]
+}"#;
+
+#[tokio::test]
+async fn a_result_names_its_statements_and_the_keys_nobody_gave() {
+    let server = Server::start().await;
+    let mut request = api::SimulateCustomPolicyRequest {
+        policy_input_list: vec![CONDITIONAL.to_owned()],
+        action_names: names(&["ecs:RunTask", "ecs:DeleteCluster"]),
+        ..Default::default()
+    };
+    let results = server.root.ok::<op::SimulateCustomPolicy>(&request).await.evaluation_results.unwrap();
+    assert_eq!(results[0].eval_decision, "implicitDeny");
+    assert_eq!(results[0].missing_context_values, Some(names(&["ecs:cluster"])));
+    assert_eq!(results[1].eval_decision, "explicitDeny");
+    let statement = &results[1].matched_statements.as_ref().unwrap()[0];
+    assert_eq!(statement.source_policy_id.as_deref(), Some("PolicyInputList.1"));
+    assert_eq!(statement.source_policy_type.as_deref(), Some("IAM Policy"));
+    assert_eq!(statement.start_position, Some(api::Position { line: Some(6), column: Some(5) }));
+    assert_eq!(statement.end_position, Some(api::Position { line: Some(6), column: Some(69) }));
+    let cluster = "arn:aws:ecs:us-east-1:123456789012:cluster/default";
+    request.context_entries = Some(vec![entry("ECS:Cluster", "string", &[cluster])]);
+    let results = server.root.ok::<op::SimulateCustomPolicy>(&request).await.evaluation_results.unwrap();
+    assert_eq!(results[0].eval_decision, "allowed");
+    assert_eq!(results[0].missing_context_values, Some(Vec::new()));
+}
+
+#[tokio::test]
+async fn one_result_for_each_action_and_resource() {
+    let server = Server::start().await;
+    let arn = format!("arn:aws:ecs:us-east-1:{ACCOUNT}:cluster/");
+    let request = api::SimulateCustomPolicyRequest {
+        policy_input_list: vec![allow("ecs:*Clusters", &format!("{arn}a"))],
+        action_names: names(&["ecs:DescribeClusters", "ecs:StopTask"]),
+        resource_arns: Some(vec![format!("{arn}a"), format!("{arn}b")]),
+        max_items: Some(3),
+        ..Default::default()
+    };
+    let reply = server.root.ok::<op::SimulateCustomPolicy>(&request).await;
+    assert_eq!(reply.is_truncated, Some(true));
+    let rest = api::SimulateCustomPolicyRequest { marker: reply.marker, ..request };
+    let mut results = reply.evaluation_results.unwrap();
+    results.extend(server.root.ok::<op::SimulateCustomPolicy>(&rest).await.evaluation_results.unwrap());
+    let decisions: Vec<_> = results.iter().map(|result| result.eval_decision.as_str()).collect();
+    assert_eq!(decisions, ["allowed", "implicitDeny", "implicitDeny", "implicitDeny"]);
+    let specific = results[0].resource_specific_results.as_ref().unwrap();
+    assert_eq!(specific[0].eval_resource_decision, "allowed");
+}
+
+#[tokio::test]
+async fn boundaries_and_organizations_limit() {
+    let server = Server::start().await;
+    let request = api::SimulateCustomPolicyRequest {
+        policy_input_list: vec![allow("*", "*")],
+        permissions_boundary_policy_input_list: Some(vec![allow("ecs:*", "*")]),
+        ordered_organization_policy_input_list: Some(vec![api::OrderedOrganizationPolicyType {
+            service_control_policy_input_list: Some(vec![allow("ecs:List*", "*")]),
+        }]),
+        action_names: names(&["iam:ListUsers", "ecs:ListClusters", "ecs:StopTask"]),
+        ..Default::default()
+    };
+    let results = server.root.ok::<op::SimulateCustomPolicy>(&request).await.evaluation_results.unwrap();
+    let facts: Vec<_> = results
+        .iter()
+        .map(|result| {
+            let boundary = result.permissions_boundary_decision_detail.as_ref().unwrap();
+            let organizations = result.organizations_decision_detail.as_ref().unwrap();
+            let facts = (boundary.allowed_by_permissions_boundary, organizations.allowed_by_organizations);
+            (result.eval_decision.as_str(), facts.0 == Some(true), facts.1 == Some(true))
+        })
+        .collect();
+    assert_eq!(facts, [("implicitDeny", false, false), ("allowed", true, true), ("implicitDeny", true, false)]);
+}
+
+#[tokio::test]
+async fn a_principals_own_policies_count_its_groups_too_and_can_be_left_out() {
+    let server = Server::start().await;
+    server.user("u", &allow("ecs:RunTask", "*")).await;
+    group(&server, "g").await;
+    let put = api::PutGroupPolicyRequest {
+        group_name: "g".to_owned(),
+        policy_name: "gp".to_owned(),
+        policy_document: allow("ecs:StopTask", "*"),
+    };
+    server.root.ok::<op::PutGroupPolicy>(&put).await;
+    let add = api::AddUserToGroupRequest { group_name: "g".to_owned(), user_name: "u".to_owned() };
+    server.root.ok::<op::AddUserToGroup>(&add).await;
+    let mut request = api::SimulatePrincipalPolicyRequest {
+        policy_source_arn: format!("arn:aws:iam::{ACCOUNT}:user/u"),
+        action_names: names(&["ecs:RunTask", "ecs:StopTask", "ecs:ListTasks"]),
+        ..Default::default()
+    };
+    let results = server.root.ok::<op::SimulatePrincipalPolicy>(&request).await.evaluation_results.unwrap();
+    let decisions: Vec<_> = results.iter().map(|result| result.eval_decision.as_str()).collect();
+    assert_eq!(decisions, ["allowed", "allowed", "implicitDeny"]);
+    let source = |n: usize| results[n].matched_statements.as_ref().unwrap()[0].source_policy_id.clone().unwrap();
+    assert_eq!((source(0), source(1)), ("user_u_p".to_owned(), "group_g_gp".to_owned()));
+    request.policy_exclusion_list = Some(vec![api::PolicyIdentifier {
+        policy_type: Some("INLINE".to_owned()),
+        policy_arn: None,
+        inline_policy_identifier: Some(api::InlinePolicyIdentifierType {
+            policy_name: "gp".to_owned(),
+            attachment_type: "GROUP".to_owned(),
+            attachment_name: "g".to_owned(),
+        }),
+    }]);
+    let results = server.root.ok::<op::SimulatePrincipalPolicy>(&request).await.evaluation_results.unwrap();
+    assert_eq!(results[1].eval_decision, "implicitDeny");
+    request.policy_source_arn = format!("arn:aws:iam::{ACCOUNT}:user/none");
+    assert!(server.root.err::<op::SimulatePrincipalPolicy>(&request).await.starts_with("NoSuchEntity: "));
+}
+
+#[tokio::test]
+async fn a_roles_policies_see_its_name_and_tags() {
+    let server = Server::start().await;
+    role(&server, "r").await;
+    let document = serde_json::json!({
+        "Version": "2012-10-17",
+        "Statement": {
+            "Effect": "Allow", "Action": "ecs:*", "Resource": "*",
+            "Condition": { "StringEquals": { "aws:PrincipalTag/team": "blue" } }
+        }
+    });
+    let put = api::PutRolePolicyRequest {
+        role_name: "r".to_owned(),
+        policy_name: "p".to_owned(),
+        policy_document: document.to_string(),
+    };
+    server.root.ok::<op::PutRolePolicy>(&put).await;
+    let request = api::SimulatePrincipalPolicyRequest {
+        policy_source_arn: format!("arn:aws:iam::{ACCOUNT}:role/r"),
+        action_names: names(&["ecs:RunTask"]),
+        ..Default::default()
+    };
+    let first = server.root.ok::<op::SimulatePrincipalPolicy>(&request).await.evaluation_results.unwrap();
+    assert_eq!(first[0].eval_decision, "implicitDeny");
+    let tags = api::TagRoleRequest { role_name: "r".to_owned(), tags: vec![super::tag("Team", "blue")] };
+    server.root.ok::<op::TagRole>(&tags).await;
+    let second = server.root.ok::<op::SimulatePrincipalPolicy>(&request).await.evaluation_results.unwrap();
+    assert_eq!(second[0].eval_decision, "allowed");
+}
+
+#[tokio::test]
+async fn the_keys_of_policies_are_listed_once() {
+    let server = Server::start().await;
+    server.user("u", CONDITIONAL).await;
+    let custom = api::GetContextKeysForCustomPolicyRequest {
+        policy_input_list: vec![CONDITIONAL.to_owned(), CONDITIONAL.replace("ecs:cluster", "ECS:CLUSTER")],
+    };
+    let keys = server.root.ok::<op::GetContextKeysForCustomPolicy>(&custom).await.context_key_names;
+    assert_eq!(keys, Some(names(&["ecs:cluster"])));
+    let principal = api::GetContextKeysForPrincipalPolicyRequest {
+        policy_source_arn: format!("arn:aws:iam::{ACCOUNT}:user/u"),
+        policy_input_list: Some(vec![allow("ecs:*", "arn:aws:ecs:*:*:cluster/${aws:username}")]),
+    };
+    let keys = server.root.ok::<op::GetContextKeysForPrincipalPolicy>(&principal).await.context_key_names;
+    assert_eq!(keys, Some(names(&["ecs:cluster", "aws:username"])));
+}
+
+#[tokio::test]
+async fn what_cannot_be_simulated_is_invalid_input() {
+    let server = Server::start().await;
+    let good = api::SimulateCustomPolicyRequest {
+        policy_input_list: vec![allow("*", "*")],
+        action_names: names(&["ecs:RunTask"]),
+        ..Default::default()
+    };
+    let cases = [
+        api::SimulateCustomPolicyRequest { policy_input_list: vec!["{".to_owned()], ..good.clone() },
+        api::SimulateCustomPolicyRequest { resource_arns: Some(names(&["no-arn"])), ..good.clone() },
+        api::SimulateCustomPolicyRequest {
+            context_entries: Some(vec![entry("aws:username", "string", &["a", "b"])]),
+            ..good.clone()
+        },
+    ];
+    for case in cases {
+        let refused = server.root.err::<op::SimulateCustomPolicy>(&case).await;
+        assert!(refused.starts_with("InvalidInput: "), "{refused}");
+    }
+}
