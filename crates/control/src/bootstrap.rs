@@ -25,7 +25,10 @@ pub struct LongTermKey {
 
 /// Makes the account if the data directory is new; answers the administrator's key if one was made. A root key that
 /// is given is put in place of an earlier one at every start, and then no administrator is made.
-pub async fn account(world: &World, root: Option<LongTermKey>) -> Result<Option<LongTermKey>, WriteError<ServiceError>> {
+pub async fn account(
+    world: &World,
+    root: Option<LongTermKey>,
+) -> Result<Option<LongTermKey>, WriteError<ServiceError>> {
     world
         .write(|tx| {
             let is_new = tx.view().accounts().is_empty();
@@ -43,7 +46,12 @@ pub async fn account(world: &World, root: Option<LongTermKey>) -> Result<Option<
 }
 
 fn put_root_key(tx: &mut Tx<'_>, key: &LongTermKey) -> Result<(), ServiceError> {
-    let old = tx.view().access_keys.iter().filter(|(_, row)| row.user.is_none()).map(|(id, _)| id.to_owned());
+    let old = tx
+        .view()
+        .access_keys
+        .iter()
+        .filter(|(_, row)| row.user.is_none())
+        .map(|(id, _)| id.to_owned());
     for id in old.collect::<Vec<_>>() {
         tx.delete::<AccessKey>(&id);
     }
@@ -59,7 +67,10 @@ fn administrator(tx: &mut Tx<'_>) -> Result<LongTermKey, ServiceError> {
         arn: Arn::global("iam", Partition::Aws, &account, format!("user/{ADMINISTRATOR}")),
         created: tx.now,
         tags: Tags::new(),
-        permissions: Permissions { attached: ADMINISTRATOR_POLICY.parse().into_iter().collect(), ..Permissions::default() },
+        permissions: Permissions {
+            attached: ADMINISTRATOR_POLICY.parse().into_iter().collect(),
+            ..Permissions::default()
+        },
         groups: Vec::new(),
     };
     tx.put(user);
@@ -75,13 +86,23 @@ fn put_key(tx: &mut Tx<'_>, user: Option<&str>, key: &LongTermKey) -> Result<(),
     let secret = seal_secret(tx.vault, &key.access_key_id, &key.secret)?;
     let created = tx.now;
     let user = user.map(str::to_owned);
-    tx.put(AccessKey { id: key.access_key_id.clone(), user, active: true, created, secret });
+    tx.put(AccessKey {
+        id: key.access_key_id.clone(),
+        user,
+        active: true,
+        created,
+        secret,
+    });
     Ok(())
 }
 
 /// A secret access key as it rests in its record.
 pub fn seal_secret(vault: &Vault, access_key_id: &str, secret: &Secret) -> Result<Sealed, ServiceError> {
-    let sealed = vault.seal(SECRET_KEY_PURPOSE, access_key_id.as_bytes(), secret.expose().as_bytes());
+    let sealed = vault.seal(
+        SECRET_KEY_PURPOSE,
+        access_key_id.as_bytes(),
+        secret.expose().as_bytes(),
+    );
     sealed.map(Sealed::new).map_err(|error| {
         tracing::error!(%error, "a secret could not be sealed");
         ServiceError::internal(&portcullis_api::iam::SERVICE)

@@ -24,7 +24,7 @@ use tokio_rustls::rustls::pki_types::pem::PemObject as _;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 use crate::acs::Agents;
-use crate::gate::{Gate, Peer};
+use crate::gate::{Gate, Peer, Tls};
 
 /// Largest head of a request, in bytes.
 const HEAD_BYTES_MAX: usize = 64 * 1024;
@@ -46,7 +46,10 @@ pub struct Options {
 
 impl std::fmt::Debug for Options {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Options").field("tls", &self.tls.is_some()).field("trusted_proxies", &self.trusted_proxies).finish()
+        f.debug_struct("Options")
+            .field("tls", &self.tls.is_some())
+            .field("trusted_proxies", &self.trusted_proxies)
+            .finish()
     }
 }
 
@@ -58,7 +61,11 @@ pub async fn serve(
     agents: Arc<Agents>,
     mut stop: watch::Receiver<bool>,
 ) {
-    let front = Arc::new(Front { options, gate, agents });
+    let front = Arc::new(Front {
+        options,
+        gate,
+        agents,
+    });
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
@@ -101,9 +108,12 @@ impl Front {
             tracing::debug!(%error, "TCP_NODELAY could not be set");
         }
         match self.options.tls.clone() {
-            None => self.converse(stream, peer, false, stop).await,
+            None => self.converse(stream, peer, None, stop).await,
             Some(tls) => match tokio::time::timeout(BODY_TIMEOUT, tls.accept(stream)).await {
-                Ok(Ok(stream)) => self.converse(stream, peer, true, stop).await,
+                Ok(Ok(stream)) => {
+                    let agreed = agreed(stream.get_ref().1);
+                    self.converse(stream, peer, agreed, stop).await;
+                }
                 Ok(Err(error)) => tracing::debug!(%error, %peer, "TLS handshake failed"),
                 Err(_) => tracing::debug!(%peer, "TLS handshake took too long"),
             },
@@ -114,14 +124,14 @@ impl Front {
         self: Arc<Self>,
         stream: S,
         peer: SocketAddr,
-        secure: bool,
+        tls: Option<Tls>,
         mut stop: watch::Receiver<bool>,
     ) where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let service = service_fn(move |request| {
-            let front = Arc::clone(&self);
-            async move { Ok::<_, Infallible>(front.answer(request, peer, secure).await) }
+            let (front, tls) = (Arc::clone(&self), tls.clone());
+            async move { Ok::<_, Infallible>(front.answer(request, peer, tls).await) }
         });
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
@@ -142,18 +152,29 @@ impl Front {
         }
     }
 
-    async fn answer(&self, request: Request<Incoming>, peer: SocketAddr, secure: bool) -> Response<Full<Bytes>> {
-        let peer = Peer { address: self.source(&request, peer.ip()), secure };
+    async fn answer(
+        &self,
+        request: Request<Incoming>,
+        peer: SocketAddr,
+        tls: Option<Tls>,
+    ) -> Response<Full<Bytes>> {
+        let peer = Peer {
+            address: self.source(&request, peer.ip()),
+            tls,
+        };
         if request.headers().contains_key(http::header::UPGRADE) {
             return self.agents.upgrade(request, peer).await;
         }
         let (parts, body) = request.into_parts();
-        let body = match tokio::time::timeout(BODY_TIMEOUT, Limited::new(body, MAX_BODY_BYTES).collect()).await {
-            Ok(Ok(body)) => body.to_bytes(),
-            Ok(Err(error)) if error.is::<LengthLimitError>() => return plain(413, "Request Entity Too Large"),
-            Ok(Err(_)) => return plain(400, "Bad Request"),
-            Err(_) => return plain(408, "Request Timeout"),
-        };
+        let body =
+            match tokio::time::timeout(BODY_TIMEOUT, Limited::new(body, MAX_BODY_BYTES).collect()).await {
+                Ok(Ok(body)) => body.to_bytes(),
+                Ok(Err(error)) if error.is::<LengthLimitError>() => {
+                    return plain(413, "Request Entity Too Large");
+                }
+                Ok(Err(_)) => return plain(400, "Bad Request"),
+                Err(_) => return plain(408, "Request Timeout"),
+            };
         respond(self.gate.serve(&parts, &body, peer).await)
     }
 
@@ -162,13 +183,26 @@ impl Front {
         let peer = peer.to_canonical();
         if self.options.trusted_proxies.contains(&peer) {
             let forwarded = request.headers().get_all("x-forwarded-for").iter().next_back();
-            let last = forwarded.and_then(|value| value.to_str().ok()).and_then(|list| list.rsplit(',').next());
+            let last = forwarded
+                .and_then(|value| value.to_str().ok())
+                .and_then(|list| list.rsplit(',').next());
             if let Some(address) = last.and_then(|text| text.trim().parse::<IpAddr>().ok()) {
                 return address.to_canonical().to_string();
             }
         }
         peer.to_string()
     }
+}
+
+/// What the handshake agreed on; `None` only before it is over.
+fn agreed(connection: &rustls::ServerConnection) -> Option<Tls> {
+    let version = match connection.protocol_version()? {
+        rustls::ProtocolVersion::TLSv1_2 => "TLSv1.2",
+        _ => "TLSv1.3",
+    };
+    // rustls calls TLS 1.3 suites TLS13_AES_...; everybody else calls them TLS_AES_...
+    let cipher = format!("{:?}", connection.negotiated_cipher_suite()?.suite()).replace("TLS13_", "TLS_");
+    Some(Tls { version, cipher })
 }
 
 /// An answer outside any AWS protocol.
@@ -184,7 +218,9 @@ fn respond(reply: Reply) -> Response<Full<Bytes>> {
 
 /// A TLS acceptor from a certificate chain and a private key, both in PEM.
 pub fn tls(certificates: &[u8], key: &[u8]) -> Result<TlsAcceptor, TlsError> {
-    let chain = CertificateDer::pem_slice_iter(certificates).collect::<Result<Vec<_>, _>>().map_err(|_| TlsError::Certificate)?;
+    let chain = CertificateDer::pem_slice_iter(certificates)
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(|_| TlsError::Certificate)?;
     if chain.is_empty() {
         return Err(TlsError::Certificate);
     }

@@ -54,15 +54,29 @@ pub(super) fn credentials_id(vault: &Vault, task: &Arn, role_type: RoleType) -> 
     let name = format!("{task}\n{}", role_type.as_str());
     let digest = vault.derive("credentials-id", name.as_bytes());
     let hex: String = digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect();
-    let parts = [0..8, 8..12, 12..16, 16..20, 20..32].map(|range| hex.get(range).unwrap_or_default().to_owned());
+    let parts =
+        [0..8, 8..12, 12..16, 16..20, 20..32].map(|range| hex.get(range).unwrap_or_default().to_owned());
     parts.join("-")
 }
 
 /// New credentials of one role of a task; `None` when the task has no such role.
-pub(super) async fn mint(gate: &Gate, task: &Task, role_type: RoleType) -> Result<Option<Minted>, NotAssumable> {
-    let Some(role) = role_type.role_of(task) else { return Ok(None) };
-    let assumption = Assumption { principal: ECS_TASKS, source: &task.arn, session_name: &task.id };
-    let assumed = gate.assume(role, &assumption).await.ok_or_else(|| NotAssumable(role.clone()))?;
+pub(super) async fn mint(
+    gate: &Gate,
+    task: &Task,
+    role_type: RoleType,
+) -> Result<Option<Minted>, NotAssumable> {
+    let Some(role) = role_type.role_of(task) else {
+        return Ok(None);
+    };
+    let assumption = Assumption {
+        principal: ECS_TASKS,
+        source: &task.arn,
+        session_name: &task.id,
+    };
+    let assumed = gate
+        .assume(role, &assumption)
+        .await
+        .ok_or_else(|| NotAssumable(role.clone()))?;
     let session = &assumed.session;
     let credentials = acs::IAMRoleCredentials {
         credentials_id: credentials_id(gate.world().vault(), &task.arn, role_type),
@@ -73,7 +87,11 @@ pub(super) async fn mint(gate: &Gate, task: &Task, role_type: RoleType) -> Resul
         expiration: session.expires.to_iso(),
         credential_scope: None,
     };
-    Ok(Some(Minted { credentials, issued: session.issued, expires: session.expires }))
+    Ok(Some(Minted {
+        credentials,
+        issued: session.issued,
+        expires: session.expires,
+    }))
 }
 
 /// New credentials of all roles of a task.
@@ -96,8 +114,12 @@ mod tests {
     #[test]
     fn an_id_is_a_uuid_of_its_own_for_each_task_and_role_and_never_changes() {
         let vault = Vault::in_memory(Arc::new(SeededRandom::new(1)));
-        let one: Arn = "arn:aws:ecs:us-east-1:123456789012:task/default/1".parse().unwrap();
-        let two: Arn = "arn:aws:ecs:us-east-1:123456789012:task/default/2".parse().unwrap();
+        let one: Arn = "arn:aws:ecs:us-east-1:123456789012:task/default/1"
+            .parse()
+            .unwrap();
+        let two: Arn = "arn:aws:ecs:us-east-1:123456789012:task/default/2"
+            .parse()
+            .unwrap();
         let id = credentials_id(&vault, &one, RoleType::TaskApplication);
         assert_eq!(id.split('-').map(str::len).collect::<Vec<_>>(), [8, 4, 4, 4, 12]);
         assert_eq!(id, credentials_id(&vault, &one, RoleType::TaskApplication));

@@ -50,9 +50,18 @@ fn container_config(container: &api::ContainerDefinition) -> Value {
     let mut members = Members::default();
     members.put("Hostname", container.hostname.as_ref().map(|name| json!(name)));
     members.put("User", container.user.as_ref().map(|user| json!(user)));
-    members.put("WorkingDir", container.working_directory.as_ref().map(|path| json!(path)));
-    members.put("Labels", container.docker_labels.as_ref().map(|labels| json!(labels)));
-    members.put("NetworkDisabled", container.disable_networking.map(|off| json!(off)));
+    members.put(
+        "WorkingDir",
+        container.working_directory.as_ref().map(|path| json!(path)),
+    );
+    members.put(
+        "Labels",
+        container.docker_labels.as_ref().map(|labels| json!(labels)),
+    );
+    members.put(
+        "NetworkDisabled",
+        container.disable_networking.map(|off| json!(off)),
+    );
     members.put("OpenStdin", container.interactive.map(|on| json!(on)));
     members.put("Tty", container.pseudo_terminal.map(|on| json!(on)));
     members.put("Healthcheck", container.health_check.as_ref().map(health_check));
@@ -60,7 +69,8 @@ fn container_config(container: &api::ContainerDefinition) -> Value {
 }
 
 fn health_check(check: &api::HealthCheck) -> Value {
-    let nanoseconds = |seconds: Option<i32>, default: i32| i64::from(seconds.unwrap_or(default)) * NANOSECONDS;
+    let nanoseconds =
+        |seconds: Option<i32>, default: i32| i64::from(seconds.unwrap_or(default)) * NANOSECONDS;
     json!({
         "Test": check.command,
         "Interval": nanoseconds(check.interval, 30),
@@ -79,18 +89,39 @@ fn host_config(
     let mut members = Members::default();
     let mode = definition.network_mode.as_deref().unwrap_or("bridge");
     members.put("NetworkMode", (mode != "awsvpc").then(|| json!(mode)));
-    members.put("LogConfig", container.log_configuration.as_ref().map(|log| log_config(task, container, log)));
-    members.put("MemoryReservation", size.memory_reservation.map(|mib| json!(i64::from(mib) * MIB)));
+    members.put(
+        "LogConfig",
+        container
+            .log_configuration
+            .as_ref()
+            .map(|log| log_config(task, container, log)),
+    );
+    members.put(
+        "MemoryReservation",
+        size.memory_reservation.map(|mib| json!(i64::from(mib) * MIB)),
+    );
     members.put("Privileged", container.privileged.map(|on| json!(on)));
-    members.put("ReadonlyRootfs", container.readonly_root_filesystem.map(|on| json!(on)));
+    members.put(
+        "ReadonlyRootfs",
+        container.readonly_root_filesystem.map(|on| json!(on)),
+    );
     members.put("Dns", container.dns_servers.as_ref().map(|list| json!(list)));
-    members.put("DnsSearch", container.dns_search_domains.as_ref().map(|list| json!(list)));
-    members.put("SecurityOpt", container.docker_security_options.as_ref().map(|list| json!(list)));
+    members.put(
+        "DnsSearch",
+        container.dns_search_domains.as_ref().map(|list| json!(list)),
+    );
+    members.put(
+        "SecurityOpt",
+        container.docker_security_options.as_ref().map(|list| json!(list)),
+    );
     let hosts = container.extra_hosts.iter().flatten();
-    let hosts: Vec<_> = hosts.map(|host| format!("{}:{}", host.hostname, host.ip_address)).collect();
+    let hosts: Vec<_> = hosts
+        .map(|host| format!("{}:{}", host.hostname, host.ip_address))
+        .collect();
     members.put("ExtraHosts", Some(json!(hosts)));
     let limits = container.ulimits.iter().flatten();
-    let limits = limits.map(|one| json!({ "Name": one.name, "Soft": one.soft_limit, "Hard": one.hard_limit }));
+    let limits =
+        limits.map(|one| json!({ "Name": one.name, "Soft": one.soft_limit, "Hard": one.hard_limit }));
     members.put("Ulimits", Some(limits.collect()));
     let controls = container.system_controls.iter().flatten();
     let controls = controls.filter_map(|one| Some((one.namespace.clone()?, json!(one.value.clone()?))));
@@ -103,15 +134,38 @@ fn host_config(
 
 fn linux_parameters(members: &mut Members, linux: &api::LinuxParameters, size: ContainerSize) {
     let capabilities = linux.capabilities.as_ref();
-    members.put("CapAdd", capabilities.and_then(|caps| caps.add.as_ref()).map(|list| json!(list)));
-    members.put("CapDrop", capabilities.and_then(|caps| caps.drop.as_ref()).map(|list| json!(list)));
-    members.put("Devices", Some(linux.devices.iter().flatten().map(device).collect()));
+    members.put(
+        "CapAdd",
+        capabilities
+            .and_then(|caps| caps.add.as_ref())
+            .map(|list| json!(list)),
+    );
+    members.put(
+        "CapDrop",
+        capabilities
+            .and_then(|caps| caps.drop.as_ref())
+            .map(|list| json!(list)),
+    );
+    members.put(
+        "Devices",
+        Some(linux.devices.iter().flatten().map(device).collect()),
+    );
     members.put("Init", linux.init_process_enabled.map(|on| json!(on)));
-    members.put("ShmSize", linux.shared_memory_size.map(|mib| json!(i64::from(mib) * MIB)));
-    let mounts = linux.tmpfs.iter().flatten().map(|one| (one.container_path.clone(), json!(tmpfs_options(one))));
+    members.put(
+        "ShmSize",
+        linux.shared_memory_size.map(|mib| json!(i64::from(mib) * MIB)),
+    );
+    let mounts = linux
+        .tmpfs
+        .iter()
+        .flatten()
+        .map(|one| (one.container_path.clone(), json!(tmpfs_options(one))));
     members.put("Tmpfs", Some(mounts.collect()));
     // Docker counts memory and swap together.
-    let swap = linux.max_swap.zip(size.memory).map(|(swap, memory)| i64::from(swap) + i64::from(memory));
+    let swap = linux
+        .max_swap
+        .zip(size.memory)
+        .map(|(swap, memory)| i64::from(swap) + i64::from(memory));
     members.put("MemorySwap", swap.map(|mib| json!(mib * MIB)));
     members.put("MemorySwappiness", linux.swappiness.map(|percent| json!(percent)));
 }
@@ -143,7 +197,10 @@ fn log_config(task: &Task, container: &api::ContainerDefinition, log: &api::LogC
         && let Some(prefix) = options.remove("awslogs-stream-prefix")
     {
         let name = container.name.as_deref().unwrap_or_default();
-        options.insert("awslogs-stream".to_owned(), format!("{prefix}/{name}/{}", task.id));
+        options.insert(
+            "awslogs-stream".to_owned(),
+            format!("{prefix}/{name}/{}", task.id),
+        );
     }
     json!({ "Type": log.log_driver, "Config": options })
 }

@@ -9,6 +9,7 @@ use http::{HeaderValue, Response, StatusCode, header};
 use http_body_util::Full;
 use hyper::body::Bytes;
 use percent_encoding::percent_decode_str;
+use portcullis_api::ecs as api;
 use portcullis_core::Arn;
 use serde_json::json;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
@@ -79,7 +80,10 @@ pub(super) struct Refusal {
 
 impl Refusal {
     fn new(code: &str, message: impl Into<String>) -> Self {
-        Self { code: code.to_owned(), message: message.into() }
+        Self {
+            code: code.to_owned(),
+            message: message.into(),
+        }
     }
 
     /// The HTTP answer.
@@ -87,7 +91,9 @@ impl Refusal {
         let body = json!({ (self.code.as_str()): self.message }).to_string();
         let mut response = Response::new(Full::new(Bytes::from(body)));
         *response.status_mut() = StatusCode::BAD_REQUEST;
-        response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        response
+            .headers_mut()
+            .insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
         response
     }
 }
@@ -118,6 +124,8 @@ pub(super) struct Opening {
     pub highest_seen: i64,
     /// Whether the agent answers heartbeats, so that their absence means something.
     pub answers_heartbeats: bool,
+    /// What the agent says of itself: the genuine one says it only here (agent.md 5.1).
+    pub versions: api::VersionInfo,
     accept_key: String,
 }
 
@@ -125,8 +133,14 @@ impl Opening {
     /// Reads the request.
     pub fn read(channel: Channel, parts: &Parts) -> Result<Self, Refusal> {
         let has = |name: header::HeaderName, token: &str| {
-            let values = parts.headers.get_all(name).iter().filter_map(|value| value.to_str().ok());
-            values.flat_map(|list| list.split(',')).any(|word| word.trim().eq_ignore_ascii_case(token))
+            let values = parts
+                .headers
+                .get_all(name)
+                .iter()
+                .filter_map(|value| value.to_str().ok());
+            values
+                .flat_map(|list| list.split(','))
+                .any(|word| word.trim().eq_ignore_ascii_case(token))
         };
         let key = parts.headers.get(header::SEC_WEBSOCKET_KEY);
         let is_websocket = parts.method == http::Method::GET
@@ -134,7 +148,10 @@ impl Opening {
             && has(header::CONNECTION, "upgrade")
             && has(header::SEC_WEBSOCKET_VERSION, "13");
         let Some(key) = key.filter(|_| is_websocket) else {
-            return Err(Refusal::new("BadRequestException", "This is not a websocket request."));
+            return Err(Refusal::new(
+                "BadRequestException",
+                "This is not a websocket request.",
+            ));
         };
         let query = query(parts.uri.query().unwrap_or_default());
         let get = |name: &str| query.get(name).cloned().unwrap_or_default();
@@ -144,27 +161,54 @@ impl Opening {
             cluster: get(channel.cluster_parameter()),
             send_credentials: get("sendCredentials") == "true",
             highest_seen: get("seqNum").parse().unwrap_or_default(),
-            answers_heartbeats: get("protocolVersion").parse::<u32>().is_ok_and(|version| version >= 2),
+            answers_heartbeats: get("protocolVersion")
+                .parse::<u32>()
+                .is_ok_and(|version| version >= 2),
+            versions: api::VersionInfo {
+                agent_hash: query.get("agentHash").cloned(),
+                agent_version: query.get("agentVersion").cloned(),
+                docker_version: query.get("dockerVersion").cloned(),
+            },
             accept_key: derive_accept_key(key.as_bytes()),
         })
     }
 
     /// The names in full. Another account's or region's instance is not here.
     pub fn name(&self, call: &Call) -> Result<Named, Refusal> {
-        let invalid = || Refusal::new("InvalidInstanceException", "The specified container instance was not found.");
+        let invalid = || {
+            Refusal::new(
+                "InvalidInstanceException",
+                "The specified container instance was not found.",
+            )
+        };
         let arn: Arn = self.instance.parse().map_err(|_| invalid())?;
         let (kind, rest) = arn.resource_parts().ok_or_else(invalid)?;
         let (cluster, id) = rest.split_once('/').ok_or_else(invalid)?;
-        if kind != "container-instance" || arn != ContainerInstance::arn_of(&call.region, &call.account, cluster, id) {
+        if kind != "container-instance"
+            || arn != ContainerInstance::arn_of(&call.region, &call.account, cluster, id)
+        {
             return Err(invalid());
         }
-        let asked = self.cluster.rsplit('/').next().filter(|name| !name.is_empty()).unwrap_or("default");
+        let asked = self
+            .cluster
+            .rsplit('/')
+            .next()
+            .filter(|name| !name.is_empty())
+            .unwrap_or("default");
         if asked != cluster {
-            return Err(Refusal::new("InvalidClusterException", "The container instance belongs to another cluster."));
+            return Err(Refusal::new(
+                "InvalidClusterException",
+                "The container instance belongs to another cluster.",
+            ));
         }
         Ok(Named {
             key: ContainerInstance::key_of(&call.region, cluster, id),
-            cluster_arn: Arn::regional("ecs", &call.region, &call.account, format_args!("cluster/{cluster}")),
+            cluster_arn: Arn::regional(
+                "ecs",
+                &call.region,
+                &call.account,
+                format_args!("cluster/{cluster}"),
+            ),
             arn,
         })
     }
@@ -202,8 +246,14 @@ impl Named {
                 call: Arc::new(call),
                 check,
             }),
-            Some(_) => Err(Refusal::new("InactiveInstanceException", "The container instance is no longer active.")),
-            None => Err(Refusal::new("InvalidInstanceException", "The specified container instance was not found.")),
+            Some(_) => Err(Refusal::new(
+                "InactiveInstanceException",
+                "The container instance is no longer active.",
+            )),
+            None => Err(Refusal::new(
+                "InvalidInstanceException",
+                "The specified container instance was not found.",
+            )),
         }
     }
 }
@@ -224,7 +274,11 @@ pub(super) struct Accepted {
 }
 
 fn query(text: &str) -> HashMap<String, String> {
-    let decode = |part: &str| percent_decode_str(&part.replace('+', " ")).decode_utf8_lossy().into_owned();
+    let decode = |part: &str| {
+        percent_decode_str(&part.replace('+', " "))
+            .decode_utf8_lossy()
+            .into_owned()
+    };
     let pairs = text.split('&').filter_map(|pair| pair.split_once('='));
     pairs.map(|(name, value)| (decode(name), decode(value))).collect()
 }

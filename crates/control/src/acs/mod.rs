@@ -55,7 +55,11 @@ impl Agents {
 
     /// No agent yet; heartbeats and checks as often as said.
     pub fn with_timing(gate: Arc<Gate>, timing: Timing) -> Self {
-        Self { gate, registry: Arc::default(), timing }
+        Self {
+            gate,
+            registry: Arc::default(),
+            timing,
+        }
     }
 
     /// Answers a websocket upgrade of an agent.
@@ -76,7 +80,13 @@ impl Agents {
                 return refusal.response();
             }
         };
-        let session = Session { gate: Arc::clone(&self.gate), timing: self.timing, opening: opening.clone(), accepted, parts };
+        let session = Session {
+            gate: Arc::clone(&self.gate),
+            timing: self.timing,
+            opening: opening.clone(),
+            accepted,
+            parts,
+        };
         let registry = Arc::clone(&self.registry);
         tokio::spawn(async move {
             match on_upgrade.await {
@@ -88,14 +98,27 @@ impl Agents {
     }
 
     /// Who is it, may it, and is the instance still there.
-    async fn admit(&self, opening: &Opening, parts: &http::request::Parts, peer: Peer) -> Result<Accepted, Refusal> {
+    async fn admit(
+        &self,
+        opening: &Opening,
+        parts: &http::request::Parts,
+        peer: Peer,
+    ) -> Result<Accepted, Refusal> {
         let service = &portcullis_api::ecs::SERVICE;
         let view = self.gate.world().view();
         let who = self.gate.authenticate(&view, service, parts, b"")?;
         let request_id = uuid(self.gate.world().random().as_ref());
-        let call = self.gate.call(who, service, opening.channel.operation(), parts, peer, &request_id);
+        let call = self.gate.call(
+            who,
+            service,
+            opening.channel.operation(),
+            parts,
+            peer,
+            &request_id,
+        );
         let named = opening.name(&call)?;
-        let check = Check::new(opening.channel.action(), named.arn.as_str()).with("ecs:cluster", named.cluster_arn.as_str());
+        let check = Check::new(opening.channel.action(), named.arn.as_str())
+            .with("ecs:cluster", named.cluster_arn.as_str());
         self.gate.check(&call, std::slice::from_ref(&check)).await?;
         named.accept(&self.gate.world().view(), call, check)
     }
@@ -130,7 +153,10 @@ impl Session {
 
     /// Whether the caller still may: policies can change while a connection lives.
     fn is_still_allowed(&self) -> bool {
-        let call = Call { now: self.gate.world().clock().now(), ..Call::clone(&self.accepted.call) };
+        let call = Call {
+            now: self.gate.world().clock().now(),
+            ..Call::clone(&self.accepted.call)
+        };
         self.gate.still_allows(&call, &self.accepted.check)
     }
 }

@@ -82,13 +82,18 @@ impl Outbox {
         let tasks = tasks_on(view, instance);
         let there: HashSet<&str> = tasks.iter().map(|task| task.id.as_str()).collect();
         self.tasks.retain(|id, _| there.contains(id.as_str()));
-        tasks.into_iter().flat_map(|task| self.due_of(task, now)).collect()
+        tasks
+            .into_iter()
+            .flat_map(|task| self.due_of(task, now))
+            .collect()
     }
 
     fn due_of(&self, task: Arc<Task>, now: Timestamp) -> Vec<Work> {
         let sent = self.tasks.get(&task.id);
         let is_late = |at: Timestamp| now.seconds_since(at) >= RESEND_SECONDS;
-        let payload = sent.and_then(|sent| sent.payload.as_ref()).filter(|payload| payload.desired == task.desired);
+        let payload = sent
+            .and_then(|sent| sent.payload.as_ref())
+            .filter(|payload| payload.desired == task.desired);
         let needs_payload = match payload {
             Some(payload) => !payload.acknowledged && is_late(payload.at),
             None => true,
@@ -106,19 +111,29 @@ impl Outbox {
             due && role_type.role_of(&task).is_some()
         };
         let due: Vec<_> = RoleType::ALL.into_iter().filter(lacks).collect();
-        due.into_iter().map(|role_type| Work::Credentials(Arc::clone(&task), role_type)).collect()
+        due.into_iter()
+            .map(|role_type| Work::Credentials(Arc::clone(&task), role_type))
+            .collect()
     }
 
     /// A payload went out.
     pub fn sent_payload(&mut self, task: &Task, message_id: &str, now: Timestamp) {
-        let payload =
-            Payload { message_id: message_id.to_owned(), desired: task.desired, at: now, acknowledged: false };
+        let payload = Payload {
+            message_id: message_id.to_owned(),
+            desired: task.desired,
+            at: now,
+            acknowledged: false,
+        };
         self.tasks.entry(task.id.clone()).or_default().payload = Some(payload);
     }
 
     /// Credentials went out.
     pub fn sent_credentials(&mut self, task: &Task, role_type: RoleType, issued: Issued) {
-        self.tasks.entry(task.id.clone()).or_default().credentials.insert(role_type, issued);
+        self.tasks
+            .entry(task.id.clone())
+            .or_default()
+            .credentials
+            .insert(role_type, issued);
     }
 
     /// The agent has handled a payload.
@@ -131,7 +146,10 @@ impl Outbox {
 
     /// The agent has taken credentials. Acknowledgements of older ones are passed over.
     pub fn acknowledge_credentials(&mut self, id: &str, expiration: &str) {
-        let issued = self.tasks.values_mut().flat_map(|sent| sent.credentials.values_mut());
+        let issued = self
+            .tasks
+            .values_mut()
+            .flat_map(|sent| sent.credentials.values_mut());
         for one in issued.filter(|one| one.id == id && one.expiration == expiration) {
             one.acknowledged = true;
         }

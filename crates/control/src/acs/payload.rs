@@ -27,7 +27,11 @@ pub(super) fn task(task: &Task, definition: &TaskDefinition, credentials: TaskCr
     let shape = &definition.definition;
     let size = |own: &Option<String>| own.as_ref().and_then(|text| text.parse::<i32>().ok());
     let containers = shape.container_definitions.iter().flatten();
-    let known = |name: &Option<String>| task.containers.iter().find(|one| Some(&one.name) == name.as_ref());
+    let known = |name: &Option<String>| {
+        task.containers
+            .iter()
+            .find(|one| Some(&one.name) == name.as_ref())
+    };
     acs::Task {
         arn: task.arn.to_string(),
         task_cluster_arn: task.cluster_arn(),
@@ -40,7 +44,9 @@ pub(super) fn task(task: &Task, definition: &TaskDefinition, credentials: TaskCr
         cpu: size(&task.cpu).map(|units| f64::from(units) / CPU_UNITS),
         memory: size(&task.memory),
         overrides: "{}".to_owned(),
-        containers: containers.filter_map(|one| Some(container(task, shape, one, known(&one.name)?))).collect(),
+        containers: containers
+            .filter_map(|one| Some(container(task, shape, one, known(&one.name)?)))
+            .collect(),
         volumes: shape.volumes.iter().flatten().map(volume).collect(),
         role_credentials: credentials.application,
         execution_role_credentials: credentials.execution,
@@ -76,8 +82,14 @@ fn container(
 ) -> acs::Container {
     let own = override_of(&task.overrides, &record.name);
     let size = effective(container, &task.overrides);
-    let uses_awslogs = container.log_configuration.as_ref().is_some_and(|log| log.log_driver == "awslogs");
-    let arn = task.arn_beside(format_args!("container/{}/{}/{}", task.cluster, task.id, record.id));
+    let uses_awslogs = container
+        .log_configuration
+        .as_ref()
+        .is_some_and(|log| log.log_driver == "awslogs");
+    let arn = task.arn_beside(format_args!(
+        "container/{}/{}/{}",
+        task.cluster, task.id, record.id
+    ));
     acs::Container {
         name: record.name.clone(),
         container_arn: Some(arn),
@@ -85,17 +97,23 @@ fn container(
         essential: record.essential,
         cpu: size.cpu,
         memory: size.memory.unwrap_or_default(),
-        command: own.and_then(|own| own.command.clone()).or_else(|| container.command.clone()),
+        command: own
+            .and_then(|own| own.command.clone())
+            .or_else(|| container.command.clone()),
         entry_point: container.entry_point.clone(),
         environment: environment(container, own),
         port_mappings: container.port_mappings.iter().flatten().map(port).collect(),
         mount_points: container.mount_points.iter().flatten().map(mount).collect(),
         volumes_from: container.volumes_from.iter().flatten().map(volume_from).collect(),
         links: container.links.clone().unwrap_or_default(),
-        depends_on: container.depends_on.as_ref().map(|list| list.iter().map(dependency).collect()),
+        depends_on: container
+            .depends_on
+            .as_ref()
+            .map(|list| list.iter().map(dependency).collect()),
         start_timeout: container.start_timeout,
         stop_timeout: container.stop_timeout,
-        logs_auth_strategy: (uses_awslogs && task.execution_role.is_some()).then(|| "ExecutionRole".to_owned()),
+        logs_auth_strategy: (uses_awslogs && task.execution_role.is_some())
+            .then(|| "ExecutionRole".to_owned()),
         health_check_type: container.health_check.as_ref().map(|_| "docker".to_owned()),
         restart_policy: container.restart_policy.as_ref().map(restart_policy),
         overrides: "{}".to_owned(),
@@ -114,7 +132,10 @@ fn environment(
     let mut environment = BTreeMap::from([(name.to_owned(), value.to_owned())]);
     let overriding = own.iter().flat_map(|own| own.environment.iter().flatten());
     for pair in container.environment.iter().flatten().chain(overriding) {
-        environment.insert(pair.name.clone().unwrap_or_default(), pair.value.clone().unwrap_or_default());
+        environment.insert(
+            pair.name.clone().unwrap_or_default(),
+            pair.value.clone().unwrap_or_default(),
+        );
     }
     environment
 }
@@ -174,9 +195,20 @@ fn volume(volume: &api::Volume) -> acs::Volume {
             }),
         },
         None => {
-            let path = volume.host.as_ref().and_then(|host| host.source_path.clone()).unwrap_or_default();
-            let host = acs::HostVolume { source_path: Some(path) };
-            acs::Volume { name, r#type: Some("host".to_owned()), host: Some(host), docker_volume_configuration: None }
+            let path = volume
+                .host
+                .as_ref()
+                .and_then(|host| host.source_path.clone())
+                .unwrap_or_default();
+            let host = acs::HostVolume {
+                source_path: Some(path),
+            };
+            acs::Volume {
+                name,
+                r#type: Some("host".to_owned()),
+                host: Some(host),
+                docker_volume_configuration: None,
+            }
         }
     }
 }

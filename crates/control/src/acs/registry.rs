@@ -36,7 +36,10 @@ impl Registry {
             let slot = slots.entry(instance.to_owned()).or_default();
             let is_live = slot.fence.replace(sender).is_some_and(|old| !old.is_closed());
             if is_live {
-                tracing::warn!(instance, "a second ACS session of a container instance ends the first");
+                tracing::warn!(
+                    instance,
+                    "a second ACS session of a container instance ends the first"
+                );
             }
             Arc::clone(&slot.outbox)
         };
@@ -49,7 +52,10 @@ impl Registry {
 
     /// Forgets an instance that is gone.
     pub fn forget(&self, instance: &str) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(instance);
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(instance);
     }
 }
 

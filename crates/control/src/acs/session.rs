@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use futures_util::{SinkExt as _, StreamExt as _};
 use portcullis_api::acs;
+use portcullis_api::ecs::VersionInfo;
 use portcullis_core::{Timestamp, uuid};
 use portcullis_wire::{Frame, Shape, encode_frame};
 use tokio::sync::watch;
@@ -17,7 +18,7 @@ use super::registry::Registry;
 use super::{Session, Socket};
 use crate::schedule::life_cycle;
 use crate::world::records::ecs::{ContainerInstance, DesiredStatus, Load, StopCode, Task};
-use crate::world::{Snapshot, Tx, WriteError, World};
+use crate::world::{Snapshot, Tx, World, WriteError};
 
 /// How many heartbeats an agent may leave unanswered.
 const UNANSWERED_MAX: u32 = 3;
@@ -40,8 +41,10 @@ enum End {
 /// Serves a connection until it ends or another session of the instance takes over.
 pub(super) async fn run(session: Session, mut socket: Socket, registry: &Registry) {
     let key = session.accepted.key.clone();
-    let Some(mut turn) = registry.take_over(&key).await else { return };
-    set_connected(session.gate.world(), &key, true).await;
+    let Some(mut turn) = registry.take_over(&key).await else {
+        return;
+    };
+    note(session.gate.world(), &key, true, Some(&session.opening.versions)).await;
     let end = {
         let (outbox, fence) = turn.parts();
         outbox.connect(session.opening.send_credentials, session.opening.highest_seen);
@@ -54,7 +57,7 @@ pub(super) async fn run(session: Session, mut socket: Socket, registry: &Registr
     tracing::info!(instance = %session.accepted.arn, ?end, "an ACS session ended");
     // Whoever takes over says "connected" anew; said last, "disconnected" would be a lie.
     if end.is_some() && !turn.is_fenced() {
-        set_connected(session.gate.world(), &key, false).await;
+        note(session.gate.world(), &key, false, None).await;
     }
     if matches!(end, Some(End::Inactive)) {
         registry.forget(&key);
@@ -63,12 +66,21 @@ pub(super) async fn run(session: Session, mut socket: Socket, registry: &Registr
     let _ = timeout(session.timing.write, socket.close(None)).await;
 }
 
-async fn set_connected(world: &World, key: &str, connected: bool) {
+/// Notes that an agent is there, with the versions it named, or gone.
+async fn note(world: &World, key: &str, connected: bool, versions: Option<&VersionInfo>) {
     let change = |tx: &mut Tx<'_>| -> Result<(), std::convert::Infallible> {
-        let found = tx.view().ecs.container_instances.get(key).filter(|one| one.agent_connected != connected);
+        let found = tx
+            .view()
+            .ecs
+            .container_instances
+            .get(key)
+            .filter(|one| one.agent_connected != connected);
         if let Some(mut instance) = found.map(|found| ContainerInstance::clone(found)) {
             instance.agent_connected = connected;
             instance.version += 1;
+            if let Some(versions) = versions {
+                instance.version_info = versions.clone();
+            }
             tx.put(instance);
         }
         Ok(())
@@ -91,7 +103,14 @@ struct Conversation<'a> {
 impl<'a> Conversation<'a> {
     fn new(session: &'a Session, socket: &'a mut Socket, outbox: &'a mut Outbox) -> Self {
         let changes = session.gate.world().changes();
-        Self { session, socket, outbox, changes, seen: None, unanswered: 0 }
+        Self {
+            session,
+            socket,
+            outbox,
+            changes,
+            seen: None,
+            unanswered: 0,
+        }
     }
 
     async fn run(&mut self) -> End {
@@ -154,7 +173,12 @@ impl<'a> Conversation<'a> {
     async fn look(&mut self, even_if_unchanged: bool) -> Result<(), End> {
         let view = self.session.gate.world().view();
         let key = &self.session.accepted.key;
-        let instance = view.ecs.container_instances.get(key).filter(|one| one.is_registered()).ok_or(End::Inactive)?;
+        let instance = view
+            .ecs
+            .container_instances
+            .get(key)
+            .filter(|one| one.is_registered())
+            .ok_or(End::Inactive)?;
         let load = view.ecs.loads.get(key);
         let is_same = self.seen.as_ref().is_some_and(|(seen, seen_load)| {
             Arc::ptr_eq(seen, instance) && seen_load.as_ref().map(Arc::as_ptr) == load.map(Arc::as_ptr)
@@ -183,12 +207,23 @@ impl<'a> Conversation<'a> {
                 }
             },
         };
-        let definition = crate::world::records::ecs::TaskDefinition::key_of(&task.region, &task.family, task.revision);
+        let definition =
+            crate::world::records::ecs::TaskDefinition::key_of(&task.region, &task.family, task.revision);
         let Some(definition) = view.ecs.task_definitions.get(&definition) else {
-            give_up(self.session.gate.world(), task, "TaskDefinition is inactive".to_owned()).await;
+            give_up(
+                self.session.gate.world(),
+                task,
+                "TaskDefinition is inactive".to_owned(),
+            )
+            .await;
             return Ok(());
         };
-        let of = |role_type| minted.iter().find(|(one, _)| *one == role_type).map(|(_, made)| made.credentials.clone());
+        let of = |role_type| {
+            minted
+                .iter()
+                .find(|(one, _)| *one == role_type)
+                .map(|(_, made)| made.credentials.clone())
+        };
         let credentials = TaskCredentials {
             application: of(RoleType::TaskApplication),
             execution: of(RoleType::TaskExecution),
@@ -246,7 +281,10 @@ impl<'a> Conversation<'a> {
             message_id: self.new_id(),
             timeline: self.outbox.next_number(now),
             generated_at: Some(now.as_millis()),
-            tasks: tasks_on(&view, instance).iter().map(|task| payload::identifier(task)).collect(),
+            tasks: tasks_on(&view, instance)
+                .iter()
+                .map(|task| payload::identifier(task))
+                .collect(),
         };
         self.send(&message).await
     }
@@ -259,7 +297,10 @@ impl<'a> Conversation<'a> {
             return Err(End::Refused);
         }
         self.unanswered += 1;
-        let message = acs::HeartbeatMessage { healthy: true, message_id: Some(self.new_id()) };
+        let message = acs::HeartbeatMessage {
+            healthy: true,
+            message_id: Some(self.new_id()),
+        };
         self.send(&message).await
     }
 
@@ -284,10 +325,13 @@ impl<'a> Conversation<'a> {
     async fn handle(&mut self, frame: &Frame) -> Result<(), End> {
         match frame.kind.as_str() {
             "HeartbeatAckRequest" => self.unanswered = 0,
-            "AckRequest" => self.outbox.acknowledge(&read::<acs::AckRequest>(frame).message_id),
+            "AckRequest" => self
+                .outbox
+                .acknowledge(&read::<acs::AckRequest>(frame).message_id),
             "IAMRoleCredentialsAckRequest" => {
                 let ack = read::<acs::IAMRoleCredentialsAckRequest>(frame);
-                self.outbox.acknowledge_credentials(&ack.credentials_id, &ack.expiration);
+                self.outbox
+                    .acknowledge_credentials(&ack.credentials_id, &ack.expiration);
             }
             "NackRequest" => {
                 let nack = read::<acs::NackRequest>(frame);
@@ -310,8 +354,11 @@ impl<'a> Conversation<'a> {
             Some(instance) => tasks_on(&view, instance),
             None => Vec::new(),
         };
-        let is_wanted =
-            |arn: &str| running.iter().any(|task| task.arn.as_str() == arn && payload::is_wanted(task));
+        let is_wanted = |arn: &str| {
+            running
+                .iter()
+                .any(|task| task.arn.as_str() == arn && payload::is_wanted(task))
+        };
         let mut stop_tasks = question.stop_candidates;
         stop_tasks.retain(|candidate| !is_wanted(&candidate.task_arn));
         acs::TaskStopVerificationAck {

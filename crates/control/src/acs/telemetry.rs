@@ -47,7 +47,10 @@ pub(super) async fn run(session: Session, mut socket: Socket) {
                 break;
             }
         };
-        if !matches!(timeout(session.timing.write, socket.send(Message::text(text))).await, Ok(Ok(()))) {
+        if !matches!(
+            timeout(session.timing.write, socket.send(Message::text(text))).await,
+            Ok(Ok(()))
+        ) {
             break;
         }
     }
@@ -61,7 +64,9 @@ struct Unsigned;
 async fn receive(session: &Session, bytes: &[u8]) -> Result<Option<String>, Unsigned> {
     let (head, body) = split(bytes).ok_or(Unsigned)?;
     verify(session, head, body)?;
-    let Ok(frame) = Frame::parse(body) else { return Ok(None) };
+    let Ok(frame) = Frame::parse(body) else {
+        return Ok(None);
+    };
     Ok(match frame.kind.as_str() {
         "PublishMetricsRequest" => Some(encode_frame(&acs::AckPublishMetric { message: None })),
         "PublishHealthRequest" => {
@@ -70,14 +75,19 @@ async fn receive(session: &Session, bytes: &[u8]) -> Result<Option<String>, Unsi
             }
             Some(encode_frame(&acs::AckPublishHealth { message: None }))
         }
-        "PublishInstanceStatusRequest" => Some(encode_frame(&acs::AckPublishInstanceStatus { message: None })),
+        "PublishInstanceStatusRequest" => {
+            Some(encode_frame(&acs::AckPublishInstanceStatus { message: None }))
+        }
         _ => None,
     })
 }
 
 /// The signed head and the JSON behind the blank line.
 fn split(bytes: &[u8]) -> Option<(&str, &[u8])> {
-    let end = bytes.windows(4).take(HEAD_BYTES_MAX).position(|window| window == b"\r\n\r\n")?;
+    let end = bytes
+        .windows(4)
+        .take(HEAD_BYTES_MAX)
+        .position(|window| window == b"\r\n\r\n")?;
     let head = std::str::from_utf8(bytes.get(..end)?).ok()?;
     Some((head, bytes.get(end + 4..)?))
 }
@@ -89,11 +99,20 @@ fn verify(session: &Session, head: &str, body: &[u8]) -> Result<(), Unsigned> {
     for line in head.split("\r\n") {
         let (name, value) = line.split_once(':').ok_or(Unsigned)?;
         let name = HeaderName::from_str(name.trim()).map_err(|_| Unsigned)?;
-        parts.headers.append(name, HeaderValue::from_str(value.trim()).map_err(|_| Unsigned)?);
+        parts
+            .headers
+            .append(name, HeaderValue::from_str(value.trim()).map_err(|_| Unsigned)?);
     }
     let view = session.gate.world().view();
-    let who = session.gate.authenticate(&view, session.accepted.call.service, &parts, body).map_err(|_| Unsigned)?;
-    if who.caller.identity == session.accepted.call.caller.identity { Ok(()) } else { Err(Unsigned) }
+    let who = session
+        .gate
+        .authenticate(&view, session.accepted.call.service, &parts, body)
+        .map_err(|_| Unsigned)?;
+    if who.caller.identity == session.accepted.call.caller.identity {
+        Ok(())
+    } else {
+        Err(Unsigned)
+    }
 }
 
 /// Health of containers, but only of tasks placed on this instance.
@@ -101,19 +120,31 @@ async fn keep_health(session: &Session, request: acs::PublishHealthRequest) {
     let mut reported: BTreeMap<String, BTreeMap<String, Health>> = BTreeMap::new();
     for task in request.tasks.into_iter().flatten() {
         let containers = task.containers.into_iter().flatten();
-        let healths = containers.filter_map(|one| Some((one.container_name?, health(one.health_status.as_deref()?)?)));
-        reported.entry(task.task_arn.unwrap_or_default()).or_default().extend(healths);
+        let healths =
+            containers.filter_map(|one| Some((one.container_name?, health(one.health_status.as_deref()?)?)));
+        reported
+            .entry(task.task_arn.unwrap_or_default())
+            .or_default()
+            .extend(healths);
     }
-    let Some((home, instance)) = session.accepted.key.rsplit_once('/') else { return };
+    let Some((home, instance)) = session.accepted.key.rsplit_once('/') else {
+        return;
+    };
     let changed = |task: &Task, healths: &BTreeMap<String, Health>| {
         let differs = |(name, health): (&String, &Health)| {
-            task.containers.iter().any(|one| one.name == *name && one.health != *health)
+            task.containers
+                .iter()
+                .any(|one| one.name == *name && one.health != *health)
         };
         task.container_instance == instance && healths.iter().any(differs)
     };
     let find = |view: &crate::world::Snapshot, arn: &str| {
         let id = arn.rsplit('/').next().unwrap_or_default();
-        view.ecs.tasks.get(&format!("{home}/{id}")).filter(|task| task.arn.as_str() == arn).cloned()
+        view.ecs
+            .tasks
+            .get(&format!("{home}/{id}"))
+            .filter(|task| task.arn.as_str() == arn)
+            .cloned()
     };
     let view = session.gate.world().view();
     reported.retain(|arn, healths| find(&view, arn).is_some_and(|task| changed(&task, healths)));
@@ -150,7 +181,10 @@ mod tests {
 
     #[test]
     fn agent_5_3_a_frame_is_a_head_a_blank_line_and_json() {
-        assert_eq!(split(b"Host: x\r\nA: b\r\n\r\n{}"), Some(("Host: x\r\nA: b", b"{}".as_slice())));
+        assert_eq!(
+            split(b"Host: x\r\nA: b\r\n\r\n{}"),
+            Some(("Host: x\r\nA: b", b"{}".as_slice()))
+        );
         assert_eq!(split(b"{}"), None);
     }
 }

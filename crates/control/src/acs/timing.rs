@@ -37,6 +37,9 @@ impl Timing {
     pub(super) fn heartbeat(&self, random: &dyn Random) -> Duration {
         let mut bytes = [0_u8; 2];
         random.fill(&mut bytes);
-        self.heartbeat_min + self.heartbeat_jitter.mul_f64(f64::from(u16::from_le_bytes(bytes)) / f64::from(u16::MAX))
+        self.heartbeat_min
+            + self
+                .heartbeat_jitter
+                .mul_f64(f64::from(u16::from_le_bytes(bytes)) / f64::from(u16::MAX))
     }
 }

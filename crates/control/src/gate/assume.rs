@@ -46,7 +46,9 @@ pub struct Assumed {
 /// Whether a role's trust policy lets a service assume it. `call` is the service's own call, see [`service_call`].
 pub fn trusts(view: &Snapshot, call: &Call, role: &Role, assumption: &Assumption<'_>) -> bool {
     // A stored policy that no longer parses lets nobody in (R31).
-    let Some(document) = role.trust.document() else { return false };
+    let Some(document) = role.trust.document() else {
+        return false;
+    };
     let mut context = Context::new();
     context.insert("aws:SourceArn", assumption.source);
     context.insert("aws:SourceAccount", assumption.source.account());
@@ -62,8 +64,16 @@ pub fn trusts(view: &Snapshot, call: &Call, role: &Role, assumption: &Assumption
         resource_account: Some(&call.account),
     };
     let name = format!("trust policy of {}", role.arn);
-    let source = Source { name: &name, arn: None, attached_to: Some(role.arn.as_str()), document };
-    let sets = PolicySets { resource: Some(source), ..PolicySets::default() };
+    let source = Source {
+        name: &name,
+        arn: None,
+        attached_to: Some(role.arn.as_str()),
+        document,
+    };
+    let sets = PolicySets {
+        resource: Some(source),
+        ..PolicySets::default()
+    };
     portcullis_policy::decide(&request, &sets).is_allowed()
 }
 
@@ -85,7 +95,7 @@ pub fn service_call(
         request_id,
         source_ip: assumption.principal.to_owned(),
         user_agent: Some(assumption.principal.to_owned()),
-        secure: true,
+        tls: None,
         host: None,
     })
 }
@@ -100,7 +110,10 @@ impl Gate {
         let call = service_call(&view, assumption, world.clock().now(), request_id)?;
         let role = view.role_by_arn(role_arn.as_str());
         let Some(role) = role.filter(|role| trusts(&view, &call, role, assumption)) else {
-            let text = format!("User: {} is not authorized to perform: sts:AssumeRole on resource: {role_arn}", assumption.principal);
+            let text = format!(
+                "User: {} is not authorized to perform: sts:AssumeRole on resource: {role_arn}",
+                assumption.principal
+            );
             let refused = ServiceError::access_denied(call.service, text);
             self.record(&call, false, None, &Outcome::Refused(&refused)).await;
             return None;
@@ -119,7 +132,12 @@ impl Gate {
             "SessionToken": token.expose(),
             "Expiration": session.expires.as_fractional_seconds(),
         } });
-        self.record(&call, false, Some(&parameters), &Outcome::Answered(&answer)).await;
-        Some(Assumed { session, token, role: role_arn.clone() })
+        self.record(&call, false, Some(&parameters), &Outcome::Answered(&answer))
+            .await;
+        Some(Assumed {
+            session,
+            token,
+            role: role_arn.clone(),
+        })
     }
 }

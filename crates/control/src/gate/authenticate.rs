@@ -43,18 +43,25 @@ impl Verifier<'_> {
         parts: &Parts,
         body: &[u8],
     ) -> Result<Authenticated, ServiceError> {
-        self.verify(service, parts, body).map_err(|error| error_of(service, &error))
+        self.verify(service, parts, body)
+            .map_err(|error| error_of(service, &error))
     }
 
-    fn verify(self, service: &'static Service, parts: &Parts, body: &[u8]) -> Result<Authenticated, AuthError> {
+    fn verify(
+        self,
+        service: &'static Service,
+        parts: &Parts,
+        body: &[u8],
+    ) -> Result<Authenticated, AuthError> {
         let now = self.world.clock().now();
         let presented = Presented::parse(parts)?;
         presented.check(service.name, now)?;
-        let region: Region = presented.scope.region.parse().map_err(|_| AuthError::UnknownKey)?;
+        let region = served_region(&presented)?;
         let caller = match &presented.session_token {
             None => self.long_term(&presented, parts, body, region.partition())?,
             Some(token) => {
-                let session = Session::open(token.expose(), self.world.vault()).ok_or(AuthError::UnknownKey)?;
+                let session =
+                    Session::open(token.expose(), self.world.vault()).ok_or(AuthError::UnknownKey)?;
                 self.temporary(&presented, parts, body, region.partition(), session)?
             }
         };
@@ -68,7 +75,11 @@ impl Verifier<'_> {
         body: &[u8],
         partition: Partition,
     ) -> Result<Caller, AuthError> {
-        let key = self.view.access_keys.get(&presented.access_key_id).filter(|key| key.active);
+        let key = self
+            .view
+            .access_keys
+            .get(&presented.access_key_id)
+            .filter(|key| key.active);
         let Some(key) = key else {
             // As much work as for a known key, so that time does not tell which ids exist.
             let nobody = SigningKeys::derive(presented, &Secret::new(NOBODYS_SECRET));
@@ -80,11 +91,21 @@ impl Verifier<'_> {
             None => Identity::Root,
             Some(name) => {
                 let user = self.view.user(name).ok_or(AuthError::UnknownKey)?;
-                Identity::User { id: user.id.clone(), name: user.name.clone(), arn: user.arn.clone() }
+                Identity::User {
+                    id: user.id.clone(),
+                    name: user.name.clone(),
+                    arn: user.arn.clone(),
+                }
             }
         };
         let (account, access_key_id) = (self.view.account.clone(), key.id.clone());
-        Ok(Caller { account, partition, identity, access_key_id, session: None })
+        Ok(Caller {
+            account,
+            partition,
+            identity,
+            access_key_id,
+            session: None,
+        })
     }
 
     fn temporary(
@@ -122,9 +143,22 @@ impl Verifier<'_> {
     }
 
     fn secret(self, key: &AccessKey) -> Option<Secret> {
-        let opened = self.world.vault().open_text(SECRET_KEY_PURPOSE, key.id.as_bytes(), key.secret.ciphertext());
-        opened.inspect_err(|error| tracing::error!(%error, key = key.id, "a secret access key cannot be opened")).ok()
+        let opened =
+            self.world
+                .vault()
+                .open_text(SECRET_KEY_PURPOSE, key.id.as_bytes(), key.secret.ciphertext());
+        opened
+            .inspect_err(
+                |error| tracing::error!(%error, key = key.id, "a secret access key cannot be opened"),
+            )
+            .ok()
     }
+}
+
+/// Any region of the partition; keys of one partition mean nothing in another.
+fn served_region(presented: &Presented) -> Result<Region, AuthError> {
+    let region = presented.scope.region.parse::<Region>().ok();
+    region.filter(|region| region.partition() == Partition::Aws).ok_or(AuthError::UnknownKey)
 }
 
 fn error_of(service: &'static Service, error: &AuthError) -> ServiceError {

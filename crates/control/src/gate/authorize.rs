@@ -15,7 +15,11 @@ pub(crate) fn authorize(view: &Snapshot, call: &Call, checks: &[Check]) -> Resul
     for check in checks {
         let refused = with_request(view, call, check, &policies, |request, sets| {
             let decision = portcullis_policy::decide(request, sets);
-            if decision.is_allowed() { None } else { Some(refusal(call, check, Some(&decision))) }
+            if decision.is_allowed() {
+                None
+            } else {
+                Some(refusal(call, check, Some(&decision)))
+            }
         });
         // No outcome: the policy of the resource cannot be read, which denies (R31).
         if let Some(error) = refused.unwrap_or_else(|| Some(refusal(call, check, None))) {
@@ -27,10 +31,10 @@ pub(crate) fn authorize(view: &Snapshot, call: &Call, checks: &[Check]) -> Resul
 
 /// Why each check of a call was decided as it was: the slow path beside [`authorize`].
 pub fn explain(view: &Snapshot, call: &Call, checks: &[Check]) -> Vec<Explanation> {
-    let Ok(policies) = Policies::of(view, &call.caller) else { return Vec::new() };
-    let one = |check| {
-        with_request(view, call, check, &policies, portcullis_policy::explain)
+    let Ok(policies) = Policies::of(view, &call.caller) else {
+        return Vec::new();
     };
+    let one = |check| with_request(view, call, check, &policies, portcullis_policy::explain);
     checks.iter().filter_map(one).collect()
 }
 
@@ -48,9 +52,12 @@ fn with_request<R>(
         context.insert(key, value.clone());
     }
     let resource = match &check.resource_policy {
-        Some(ResourcePolicy { name, document }) => {
-            Some(Source { name, arn: None, attached_to: Some(&check.resource), document: document.as_deref()? })
-        }
+        Some(ResourcePolicy { name, document }) => Some(Source {
+            name,
+            arn: None,
+            attached_to: Some(&check.resource),
+            document: document.as_deref()?,
+        }),
         None => None,
     };
     let principal = call.caller.principal();
@@ -88,6 +95,11 @@ fn refusal(call: &Call, check: &Check, decision: Option<&Decision<'_>>) -> Servi
 
 fn broken(call: &Call, Unreadable(what): &Unreadable) -> ServiceError {
     tracing::error!(caller = %call.caller.arn(), policy = %what, "an attached policy cannot be read: everything is denied until it is replaced");
-    let text = format!("User: {} is not authorized to perform: {}:{}", call.caller.arn(), call.service.name, call.operation);
+    let text = format!(
+        "User: {} is not authorized to perform: {}:{}",
+        call.caller.arn(),
+        call.service.name,
+        call.operation
+    );
     ServiceError::access_denied(call.service, text)
 }

@@ -3,6 +3,7 @@
 use portcullis_core::{AccountId, Region, Timestamp};
 use portcullis_wire::Service;
 
+use super::Tls;
 use super::caller::Caller;
 
 /// Who calls what, where, when and from where.
@@ -26,8 +27,15 @@ pub struct Call {
     pub source_ip: String,
     /// The `User-Agent` header.
     pub user_agent: Option<String>,
-    /// Whether the connection is TLS.
-    pub secure: bool,
+    /// What TLS agreed on; of calls by services nothing.
+    pub tls: Option<Tls>,
     /// The `Host` header, for CloudTrail's `tlsDetails`.
     pub host: Option<String>,
+}
+
+impl Call {
+    /// `aws:SecureTransport`: calls by services never leave the house.
+    pub fn is_secure(&self) -> bool {
+        self.tls.is_some() || self.caller.service_principal().is_some()
+    }
 }

@@ -80,10 +80,14 @@ impl Caller {
         match &self.identity {
             Identity::Root => format!("arn:{partition}:iam::{account}:root"),
             Identity::User { arn, .. } => arn.to_string(),
-            Identity::Role { name, session_name, .. } => {
+            Identity::Role {
+                name, session_name, ..
+            } => {
                 format!("arn:{partition}:sts::{account}:assumed-role/{name}/{session_name}")
             }
-            Identity::Federated { name, .. } => format!("arn:{partition}:sts::{account}:federated-user/{name}"),
+            Identity::Federated { name, .. } => {
+                format!("arn:{partition}:sts::{account}:federated-user/{name}")
+            }
             Identity::Service(principal) => (*principal).to_owned(),
         }
     }
@@ -117,17 +121,29 @@ impl Caller {
 
     /// When the MFA code behind this session was accepted; role sessions carry none (R159).
     pub fn mfa_authenticated(&self) -> Option<Timestamp> {
-        self.session.as_ref().and_then(|session| session.mfa_authenticated)
+        self.session
+            .as_ref()
+            .and_then(|session| session.mfa_authenticated)
     }
 
     /// The caller as the policy engine sees it.
     pub(crate) fn principal(&self) -> Principal {
         let account = self.account.clone();
-        let global = |service, resource: String| Arn::global(service, self.partition, &self.account, resource);
+        let global =
+            |service, resource: String| Arn::global(service, self.partition, &self.account, resource);
         match &self.identity {
             Identity::Root => Principal::Root { account },
-            Identity::User { id, arn, .. } => Principal::User { arn: arn.clone(), id: id.clone(), account },
-            Identity::Role { id, arn, name, session_name } => Principal::RoleSession {
+            Identity::User { id, arn, .. } => Principal::User {
+                arn: arn.clone(),
+                id: id.clone(),
+                account,
+            },
+            Identity::Role {
+                id,
+                arn,
+                name,
+                session_name,
+            } => Principal::RoleSession {
                 session_arn: global("sts", format!("assumed-role/{name}/{session_name}")),
                 role_arn: arn.clone(),
                 role_id: id.clone(),

@@ -15,7 +15,7 @@ pub fn add_global_keys(context: &mut Context, view: &Snapshot, call: &Call) {
     context.insert("aws:CurrentTime", now.to_iso());
     context.insert("aws:EpochTime", now.as_seconds().to_string());
     context.insert("aws:RequestedRegion", call.region.to_string());
-    context.insert("aws:SecureTransport", call.secure.to_string());
+    context.insert("aws:SecureTransport", call.is_secure().to_string());
     context.insert("aws:ResourceAccount", call.account.to_string());
     if call.caller.service_principal().is_none() {
         context.insert("aws:SourceIp", call.source_ip.clone());
@@ -64,13 +64,21 @@ fn add_principal_tags(context: &mut Context, tags: &Tags) {
 }
 
 fn add_session_keys(context: &mut Context, call: &Call) {
-    let Some(session) = &call.caller.session else { return };
+    let Some(session) = &call.caller.session else {
+        return;
+    };
     context.insert("aws:TokenIssueTime", session.issued.to_iso());
     if !matches!(call.caller.identity, Identity::Federated { .. }) {
-        context.insert("aws:MultiFactorAuthPresent", session.mfa_authenticated.is_some().to_string());
+        context.insert(
+            "aws:MultiFactorAuthPresent",
+            session.mfa_authenticated.is_some().to_string(),
+        );
     }
     if let Some(since) = session.mfa_authenticated {
-        context.insert("aws:MultiFactorAuthAge", call.now.seconds_since(since).max(0).to_string());
+        context.insert(
+            "aws:MultiFactorAuthAge",
+            call.now.seconds_since(since).max(0).to_string(),
+        );
     }
     if let Some(source) = &session.source_identity {
         context.insert("aws:SourceIdentity", source.clone());
@@ -91,7 +99,10 @@ fn principal_type(identity: &Identity) -> &'static str {
 pub fn add_resource_tags(context: &mut Context, service_prefix: &str, tags: &Tags) {
     for tag in tags.iter() {
         context.insert(format!("aws:ResourceTag/{}", tag.key), tag.value.clone());
-        context.insert(format!("{service_prefix}:ResourceTag/{}", tag.key), tag.value.clone());
+        context.insert(
+            format!("{service_prefix}:ResourceTag/{}", tag.key),
+            tag.value.clone(),
+        );
     }
 }
 
@@ -103,5 +114,8 @@ pub fn add_request_tags(context: &mut Context, tags: &Tags) {
     for tag in tags.iter() {
         context.insert(format!("aws:RequestTag/{}", tag.key), tag.value.clone());
     }
-    context.insert("aws:TagKeys", tags.iter().map(|tag| tag.key.clone()).collect::<Vec<_>>());
+    context.insert(
+        "aws:TagKeys",
+        tags.iter().map(|tag| tag.key.clone()).collect::<Vec<_>>(),
+    );
 }

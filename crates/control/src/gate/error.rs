@@ -17,12 +17,22 @@ pub struct ServiceError {
 impl ServiceError {
     /// An error with AWS's code, HTTP status (400 to 599) and text.
     pub fn new(code: &'static str, status: u16, message: impl Into<String>) -> Self {
-        Self { code: Cow::Borrowed(code), status: status.clamp(400, 599), message: message.into(), fields: Vec::new() }
+        Self {
+            code: Cow::Borrowed(code),
+            status: status.clamp(400, 599),
+            message: message.into(),
+            fields: Vec::new(),
+        }
     }
 
     /// An error the protocol layer worded.
     pub fn from_reply(reply: ErrorReply) -> Self {
-        Self { code: Cow::Owned(reply.code), status: reply.status, message: reply.message, fields: reply.fields }
+        Self {
+            code: Cow::Owned(reply.code),
+            status: reply.status,
+            message: reply.message,
+            fields: reply.fields,
+        }
     }
 
     /// Adds a member beside the message, such as `resourceIds`.
@@ -54,10 +64,26 @@ impl ServiceError {
     /// The server failed; the cause is in its log, not in the answer.
     pub fn internal(service: &Service) -> Self {
         match (service.name, service.protocol) {
-            ("ecs", _) => Self::new("ServerException", 500, "Service Unavailable. Please try again later."),
-            ("iam", _) => Self::new("ServiceFailure", 500, "The request processing has failed because of an internal error."),
-            (_, Protocol::Query) => Self::new("InternalFailure", 500, "The request processing has failed because of an internal error."),
-            _ => Self::new("InternalServerException", 500, "The request processing has failed because of an internal error."),
+            ("ecs", _) => Self::new(
+                "ServerException",
+                500,
+                "Service Unavailable. Please try again later.",
+            ),
+            ("iam", _) => Self::new(
+                "ServiceFailure",
+                500,
+                "The request processing has failed because of an internal error.",
+            ),
+            (_, Protocol::Query) => Self::new(
+                "InternalFailure",
+                500,
+                "The request processing has failed because of an internal error.",
+            ),
+            _ => Self::new(
+                "InternalServerException",
+                500,
+                "The request processing has failed because of an internal error.",
+            ),
         }
     }
 
@@ -78,7 +104,11 @@ impl ServiceError {
 
     /// The code CloudTrail shows: `AccessDenied` for all services (cloudtrail-and-access-advisor 5.5).
     pub fn recorded_code(&self) -> &str {
-        if self.is_access_denied() { "AccessDenied" } else { &self.code }
+        if self.is_access_denied() {
+            "AccessDenied"
+        } else {
+            &self.code
+        }
     }
 
     /// Whether this is a refusal of the gate.

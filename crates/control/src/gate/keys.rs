@@ -23,12 +23,20 @@ impl std::fmt::Debug for SigningKeys {
 impl SigningKeys {
     /// The key of a signature's access key and scope, if it is kept.
     pub fn kept(&self, presented: &Presented) -> Option<SigningKey> {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).get(&name_of(presented)).cloned()
+        self.0
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(&name_of(presented))
+            .cloned()
     }
 
     /// Derives the key of a signature's scope.
     pub fn derive(presented: &Presented, secret: &Secret) -> SigningKey {
-        let Scope { date, region, service } = &presented.scope;
+        let Scope {
+            date,
+            region,
+            service,
+        } = &presented.scope;
         SigningKey::derive(secret, date, region, service)
     }
 

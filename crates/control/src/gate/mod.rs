@@ -40,8 +40,17 @@ use record::Outcome;
 pub struct Peer {
     /// The address that `aws:SourceIp` shows.
     pub address: String,
-    /// Whether the connection is TLS.
-    pub secure: bool,
+    /// What TLS agreed on, if the connection speaks it.
+    pub tls: Option<Tls>,
+}
+
+/// What a TLS handshake agreed on, in the names CloudTrail uses.
+#[derive(Debug, Clone)]
+pub struct Tls {
+    /// Such as `TLSv1.3`.
+    pub version: &'static str,
+    /// Such as `TLS_AES_128_GCM_SHA256`.
+    pub cipher: String,
 }
 
 /// The gate of one server.
@@ -130,7 +139,12 @@ impl Gate {
         parts: &Parts,
         body: &[u8],
     ) -> Result<Authenticated, ServiceError> {
-        Verifier { world: &self.world, view, keys: &self.keys }.authenticate(service, parts, body)
+        Verifier {
+            world: &self.world,
+            view,
+            keys: &self.keys,
+        }
+        .authenticate(service, parts, body)
     }
 
     /// The facts of a call.
@@ -143,7 +157,13 @@ impl Gate {
         peer: Peer,
         request_id: &str,
     ) -> Call {
-        let header = |name: &str| parts.headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
+        let header = |name: &str| {
+            parts
+                .headers
+                .get(name)
+                .and_then(|value| value.to_str().ok())
+                .map(str::to_owned)
+        };
         Call {
             account: self.world.view().account.clone(),
             caller: who.caller,
@@ -154,7 +174,7 @@ impl Gate {
             request_id: request_id.to_owned(),
             source_ip: peer.address,
             user_agent: header("user-agent"),
-            secure: peer.secure,
+            tls: peer.tls,
             host: header("host"),
         }
     }
@@ -175,46 +195,75 @@ impl Gate {
         authorize::authorize(&self.world.view(), call, std::slice::from_ref(check)).is_ok()
     }
 
-    async fn decode_and_run(&self, view: &Arc<Snapshot>, call: &Call, body: &[u8]) -> Result<Answer, ServiceError> {
+    async fn decode_and_run(
+        &self,
+        view: &Arc<Snapshot>,
+        call: &Call,
+        body: &[u8],
+    ) -> Result<Answer, ServiceError> {
         let Some(row) = self.operations.get(call.service.name, call.operation) else {
             return Err(ServiceError::unsupported(call.service, call.operation));
         };
         session::limits(call)?;
-        let decoded = row.decode(body).map_err(|error| malformed(call.service, &error))?;
+        let decoded = row
+            .decode(body)
+            .map_err(|error| malformed(call.service, &error))?;
         let outcome = if row.writes {
             self.change(view, call, decoded.as_ref()).await
         } else {
             self.look(view, call, decoded.as_ref()).await
         };
         if let Err(error) = &outcome {
-            self.record(call, row.writes, None, &Outcome::Refused(error)).await;
+            self.record(call, row.writes, None, &Outcome::Refused(error))
+                .await;
         }
         outcome
     }
 
     /// An operation that changes nothing: decided and answered from one picture.
-    async fn look(&self, view: &Arc<Snapshot>, call: &Call, decoded: &dyn Decoded) -> Result<Answer, ServiceError> {
+    async fn look(
+        &self,
+        view: &Arc<Snapshot>,
+        call: &Call,
+        decoded: &dyn Decoded,
+    ) -> Result<Answer, ServiceError> {
         let granted = self.grant(view, call, decoded)?;
         let answer = decoded
             .read(&granted, view, &self.environment, call)
             .ok_or_else(|| ServiceError::internal(call.service))??;
-        self.record(call, false, Some(&decoded.parameters()), &Outcome::Answered(&answer.members)).await;
+        self.record(
+            call,
+            false,
+            Some(&decoded.parameters()),
+            &Outcome::Answered(&answer.members),
+        )
+        .await;
         Ok(answer)
     }
 
     /// An operation that changes state. Decided before the writers' queue, so that the refused never enter it, and
     /// again inside when somebody else changed the picture: nothing may come between decision and effect.
-    async fn change(&self, view: &Arc<Snapshot>, call: &Call, decoded: &dyn Decoded) -> Result<Answer, ServiceError> {
+    async fn change(
+        &self,
+        view: &Arc<Snapshot>,
+        call: &Call,
+        decoded: &dyn Decoded,
+    ) -> Result<Answer, ServiceError> {
         let mut granted = self.grant(view, call, decoded)?;
-        let random = self.world.random();
+        let seams = record::Seams {
+            random: self.world.random().as_ref(),
+            vault: self.world.vault(),
+        };
         let run = |tx: &mut Tx<'_>| -> Result<Answer, ServiceError> {
             if tx.view().sequence != view.sequence + 1 {
                 let checks = decoded.require(tx.view(), &self.environment, call)?;
                 granted = authorize::authorize(tx.view(), call, &checks)?;
             }
-            let answer = decoded.write(&granted, tx, call).ok_or_else(|| ServiceError::internal(call.service))??;
+            let answer = decoded
+                .write(&granted, tx, call)
+                .ok_or_else(|| ServiceError::internal(call.service))??;
             let outcome = Outcome::Answered(&answer.members);
-            let event = record::event(call, true, Some(&decoded.parameters()), &outcome, random.as_ref());
+            let event = record::event(call, true, Some(&decoded.parameters()), &outcome, seams);
             tx.append(event.key, event.document);
             Ok(answer)
         };
@@ -227,7 +276,12 @@ impl Gate {
         })
     }
 
-    fn grant(&self, view: &Arc<Snapshot>, call: &Call, decoded: &dyn Decoded) -> Result<operation::Granted, ServiceError> {
+    fn grant(
+        &self,
+        view: &Arc<Snapshot>,
+        call: &Call,
+        decoded: &dyn Decoded,
+    ) -> Result<operation::Granted, ServiceError> {
         let checks = decoded.require(view, &self.environment, call)?;
         let decided = authorize::authorize(view, call, &checks);
         self.reasons.keep(view, call, &checks, decided.is_ok());
@@ -235,8 +289,18 @@ impl Gate {
     }
 
     /// Writes the record of a call that changed nothing: in order with all others, without waiting for the disk.
-    pub(crate) async fn record(&self, call: &Call, writes: bool, parameters: Option<&Value>, outcome: &Outcome<'_>) {
-        let event = record::event(call, writes, parameters, outcome, self.world.random().as_ref());
+    pub(crate) async fn record(
+        &self,
+        call: &Call,
+        writes: bool,
+        parameters: Option<&Value>,
+        outcome: &Outcome<'_>,
+    ) {
+        let seams = record::Seams {
+            random: self.world.random().as_ref(),
+            vault: self.world.vault(),
+        };
+        let event = record::event(call, writes, parameters, outcome, seams);
         let txn = Txn::of(vec![Change::put(event.key, event.document)]).relaxed();
         let kept = match self.world.store().commit(txn) {
             Ok(pending) => pending.await,

@@ -161,7 +161,12 @@ fn row<O: Operation>(actions: &'static [&'static str], require: Require<O>, run:
         let input = portcullis_wire::decode_request::<O>(body)?;
         Ok(Box::new(Typed { input, require, run }) as Box<dyn Decoded>)
     };
-    Row { meta: O::META, actions, writes, decode: Box::new(decode) }
+    Row {
+        meta: O::META,
+        actions,
+        writes,
+        decode: Box::new(decode),
+    }
 }
 
 enum Run<O: Operation> {
@@ -189,7 +194,13 @@ pub(crate) trait Decoded: Send + Sync {
     fn require(&self, view: &Snapshot, env: &Environment, call: &Call) -> Result<Vec<Check>, ServiceError>;
     fn parameters(&self) -> Value;
     /// `None` when the operation writes.
-    fn read(&self, granted: &Granted, view: &Snapshot, env: &Environment, call: &Call) -> Option<Result<Answer, ServiceError>>;
+    fn read(
+        &self,
+        granted: &Granted,
+        view: &Snapshot,
+        env: &Environment,
+        call: &Call,
+    ) -> Option<Result<Answer, ServiceError>>;
     /// `None` when the operation only reads.
     fn write(&self, granted: &Granted, tx: &mut Tx<'_>, call: &Call) -> Option<Result<Answer, ServiceError>>;
 }
@@ -206,25 +217,42 @@ struct Typed<O: Operation> {
 
 impl<O: Operation> Typed<O> {
     fn authorized<'a>(&'a self, _proof: &Granted, call: &'a Call) -> Authorized<'a, O> {
-        Authorized { input: &self.input, call }
+        Authorized {
+            input: &self.input,
+            call,
+        }
     }
 }
 
 fn answer<O: Operation>(output: O::Output) -> Answer {
     let members = portcullis_wire::json::to_value(&output);
-    Answer { members, encode: Box::new(move |request_id| portcullis_wire::encode_reply::<O>(&output, request_id)) }
+    Answer {
+        members,
+        encode: Box::new(move |request_id| portcullis_wire::encode_reply::<O>(&output, request_id)),
+    }
 }
 
 impl<O: Operation> Decoded for Typed<O> {
     fn require(&self, view: &Snapshot, env: &Environment, call: &Call) -> Result<Vec<Check>, ServiceError> {
-        (self.require)(Ask { view, call, input: &self.input, env })
+        (self.require)(Ask {
+            view,
+            call,
+            input: &self.input,
+            env,
+        })
     }
 
     fn parameters(&self) -> Value {
         portcullis_wire::json::to_value(&self.input)
     }
 
-    fn read(&self, granted: &Granted, view: &Snapshot, env: &Environment, call: &Call) -> Option<Result<Answer, ServiceError>> {
+    fn read(
+        &self,
+        granted: &Granted,
+        view: &Snapshot,
+        env: &Environment,
+        call: &Call,
+    ) -> Option<Result<Answer, ServiceError>> {
         match self.run {
             Run::Read(run) => Some(run(view, env, self.authorized(granted, call)).map(answer::<O>)),
             Run::Write(_) => None,

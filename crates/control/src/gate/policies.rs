@@ -60,7 +60,12 @@ impl<'a> Policies<'a> {
     }
 
     /// Adds the policies of one entity.
-    pub fn add(&mut self, view: &'a Snapshot, owner: &'a Arn, permissions: &'a Permissions) -> Result<(), Unreadable> {
+    pub fn add(
+        &mut self,
+        view: &'a Snapshot,
+        owner: &'a Arn,
+        permissions: &'a Permissions,
+    ) -> Result<(), Unreadable> {
         for (name, text) in &permissions.inline {
             self.identity.push(inline(owner, name, text)?);
         }
@@ -74,14 +79,23 @@ impl<'a> Policies<'a> {
     }
 
     fn add_session(&mut self, view: &'a Snapshot, caller: &'a Caller) -> Result<(), Unreadable> {
-        let Some(session) = &caller.session else { return Ok(()) };
+        let Some(session) = &caller.session else {
+            return Ok(());
+        };
         if session.policy.is_none() && session.policy_arns.is_empty() {
             return Ok(());
         }
         let mut sources = Vec::new();
         if let Some(policy) = &session.policy {
-            let document = policy.document().ok_or_else(|| Unreadable("session policy".to_owned()))?;
-            sources.push(Source { name: "session policy", arn: None, attached_to: None, document });
+            let document = policy
+                .document()
+                .ok_or_else(|| Unreadable("session policy".to_owned()))?;
+            sources.push(Source {
+                name: "session policy",
+                arn: None,
+                attached_to: None,
+                document,
+            });
         }
         for arn in &session.policy_arns {
             sources.push(managed(view, arn, "session")?);
@@ -92,20 +106,37 @@ impl<'a> Policies<'a> {
 }
 
 fn inline<'a>(owner: &'a Arn, name: &'a str, text: &'a PolicyText) -> Result<Source<'a>, Unreadable> {
-    let document = text.document().ok_or_else(|| Unreadable(format!("inline policy {name} of {owner}")))?;
-    Ok(Source { name, arn: None, attached_to: Some(owner.as_str()), document })
+    let document = text
+        .document()
+        .ok_or_else(|| Unreadable(format!("inline policy {name} of {owner}")))?;
+    Ok(Source {
+        name,
+        arn: None,
+        attached_to: Some(owner.as_str()),
+        document,
+    })
 }
 
 fn managed<'a>(view: &'a Snapshot, arn: &'a Arn, owner: &'a str) -> Result<Source<'a>, Unreadable> {
     let document = default_document(view, arn).ok_or_else(|| Unreadable(arn.to_string()))?;
     let name = arn.as_str().rsplit('/').next().unwrap_or_default();
-    Ok(Source { name, arn: Some(arn.as_str()), attached_to: Some(owner), document })
+    Ok(Source {
+        name,
+        arn: Some(arn.as_str()),
+        attached_to: Some(owner),
+        document,
+    })
 }
 
 /// The document in force of a managed policy, the customer's or AWS's.
 pub fn default_document<'a>(view: &'a Snapshot, arn: &Arn) -> Option<&'a Document> {
     match view.policy(arn) {
-        Some(policy) => policy.versions.get(&policy.default_version)?.document.document().map(AsRef::as_ref),
+        Some(policy) => policy
+            .versions
+            .get(&policy.default_version)?
+            .document
+            .document()
+            .map(AsRef::as_ref),
         None => managed::find(arn.as_str())?.document(),
     }
 }

@@ -40,7 +40,11 @@ impl Reasons {
         if allowed && !self.allowed_too.load(Ordering::Relaxed) {
             return;
         }
-        let decided = Decided { view: Arc::clone(view), call: call.clone(), checks: checks.to_vec() };
+        let decided = Decided {
+            view: Arc::clone(view),
+            call: call.clone(),
+            checks: checks.to_vec(),
+        };
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         if kept.len() >= KEPT {
             kept.pop_front();
@@ -51,7 +55,12 @@ impl Reasons {
     /// Explains a remembered call.
     pub fn of(&self, request_id: &str) -> Vec<Explanation> {
         let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        let found = kept.iter().rev().find(|decided| decided.call.request_id == request_id);
-        found.map(|decided| authorize::explain(&decided.view, &decided.call, &decided.checks)).unwrap_or_default()
+        let found = kept
+            .iter()
+            .rev()
+            .find(|decided| decided.call.request_id == request_id);
+        found
+            .map(|decided| authorize::explain(&decided.view, &decided.call, &decided.checks))
+            .unwrap_or_default()
     }
 }

@@ -1,8 +1,10 @@
 //! CloudTrail's record of a call (cloudtrail-and-access-advisor 5).
 
 use portcullis_core::{Random, Timestamp, uuid};
+use portcullis_store::Vault;
 use serde_json::{Map, Value, json};
 
+use super::Tls;
 use super::call::Call;
 use super::caller::{Caller, Identity};
 use super::error::ServiceError;
@@ -17,21 +19,37 @@ pub enum Outcome<'a> {
     Refused(&'a ServiceError),
 }
 
+/// What writing a record takes beside the call.
+#[derive(Clone, Copy)]
+pub struct Seams<'a> {
+    /// For the event's id.
+    pub random: &'a dyn Random,
+    /// For records that hold a session token.
+    pub vault: &'a Vault,
+}
+
 /// A finished record and the key it is stored under.
 #[derive(Debug)]
 pub struct Event {
     /// `event/REGION/TIME/ID`; later events sort first.
     pub key: String,
-    /// The record as JSON text.
+    /// The record as JSON text, sealed if it holds a session token.
     pub document: Vec<u8>,
 }
 
+const EVENT_PURPOSE: &str = "cloudtrail-event";
 const MEMBER_LIMIT_BYTES: usize = 100 * 1024;
 const TEXT_LIMIT_BYTES: usize = 1024;
 
 /// Writes the record of a call. `parameters` are the input's members, `writes` whether the operation changes state.
-pub fn event(call: &Call, writes: bool, parameters: Option<&Value>, outcome: &Outcome<'_>, random: &dyn Random) -> Event {
-    let id = uuid(random);
+pub fn event(
+    call: &Call,
+    writes: bool,
+    parameters: Option<&Value>,
+    outcome: &Outcome<'_>,
+    seams: Seams<'_>,
+) -> Event {
+    let id = uuid(seams.random);
     let region = recorded_region(call);
     let (read_only, shows_response) = classify(call, writes);
     let mut record = Map::new();
@@ -41,7 +59,10 @@ pub fn event(call: &Call, writes: bool, parameters: Option<&Value>, outcome: &Ou
     set("eventVersion", json!("1.11"));
     set("userIdentity", user_identity(&call.caller));
     set("eventTime", json!(call.now.to_iso()));
-    set("eventSource", json!(format!("{}.amazonaws.com", call.service.name)));
+    set(
+        "eventSource",
+        json!(format!("{}.amazonaws.com", call.service.name)),
+    );
     set("eventName", json!(call.operation));
     set("awsRegion", json!(region));
     set("sourceIPAddress", json!(call.source_ip));
@@ -55,7 +76,8 @@ pub fn event(call: &Call, writes: bool, parameters: Option<&Value>, outcome: &Ou
     let (request, response) = match outcome {
         Outcome::Refused(_) => (Value::Null, Value::Null),
         Outcome::Answered(members) => {
-            let request = parameters.map_or(Value::Null, |p| redact::request(call.service, call.operation, p));
+            let request =
+                parameters.map_or(Value::Null, |p| redact::request(call.service, call.operation, p));
             let response = if shows_response {
                 redact::response(call.service, call.operation, members)
             } else {
@@ -73,11 +95,44 @@ pub fn event(call: &Call, writes: bool, parameters: Option<&Value>, outcome: &Ou
     set("managementEvent", json!(true));
     set("recipientAccountId", json!(call.account.as_str()));
     set("eventCategory", json!("Management"));
-    if call.secure {
-        set("tlsDetails", json!({ "tlsVersion": "TLSv1.3", "clientProvidedHostHeader": call.host }));
+    if let Some(Tls { version, cipher }) = &call.tls {
+        let details =
+            json!({ "tlsVersion": version, "cipherSuite": cipher, "clientProvidedHostHeader": call.host });
+        set("tlsDetails", details);
     }
-    let document = Value::Object(record).to_string().into_bytes();
-    Event { key: event_key(region, call.now, &id), document }
+    let key = event_key(region, call.now, &id);
+    let text = Value::Object(record).to_string().into_bytes();
+    let document = if holds_a_token(call) {
+        sealed(&key, &text, seams.vault)
+    } else {
+        text
+    };
+    Event { key, document }
+}
+
+/// AWS's records of new sessions show the session token; ours must not rest in the clear.
+fn holds_a_token(call: &Call) -> bool {
+    call.service.name == "sts"
+}
+
+fn sealed(key: &str, text: &[u8], vault: &Vault) -> Vec<u8> {
+    vault
+        .seal(EVENT_PURPOSE, key.as_bytes(), text)
+        .unwrap_or_else(|error| {
+            tracing::error!(%error, "an event could not be sealed and is not kept");
+            b"{}".to_vec()
+        })
+}
+
+/// The text of a stored event, sealed or not; `None` when it cannot be opened.
+pub fn stored_text(key: &[u8], document: &[u8], vault: &Vault) -> Option<Vec<u8>> {
+    match document.first() {
+        Some(b'{') => Some(document.to_vec()),
+        _ => vault
+            .open(EVENT_PURPOSE, key, document)
+            .ok()
+            .map(|text| text.to_vec()),
+    }
 }
 
 /// The key of an event: the newest of a region comes first in a range.
@@ -88,7 +143,11 @@ pub fn event_key(region: &str, time: Timestamp, id: &str) -> String {
 
 /// IAM is global and records in us-east-1.
 fn recorded_region(call: &Call) -> &str {
-    if call.service.name == "iam" { "us-east-1" } else { call.region.as_str() }
+    if call.service.name == "iam" {
+        "us-east-1"
+    } else {
+        call.region.as_str()
+    }
 }
 
 /// Whether the record says `readOnly`, and whether it shows the response (5.3: the rule and its exceptions).
@@ -109,7 +168,9 @@ fn user_identity(caller: &Caller) -> Value {
         Identity::Role { .. } => json!({ "type": "AssumedRole", "principalId": caller.user_id() }),
         Identity::Federated { .. } => json!({ "type": "FederatedUser", "principalId": caller.user_id() }),
     };
-    let Some(members) = identity.as_object_mut() else { return identity };
+    let Some(members) = identity.as_object_mut() else {
+        return identity;
+    };
     members.insert("arn".to_owned(), json!(caller.arn()));
     members.insert("accountId".to_owned(), json!(account));
     members.insert("accessKeyId".to_owned(), json!(caller.access_key_id));
@@ -138,7 +199,11 @@ fn session_context(caller: &Caller) -> Option<Value> {
         }
         _ => {}
     }
-    let mfa = if session.mfa_authenticated.is_some() { "true" } else { "false" };
+    let mfa = if session.mfa_authenticated.is_some() {
+        "true"
+    } else {
+        "false"
+    };
     context.insert(
         "attributes".to_owned(),
         json!({ "creationDate": session.issued.to_iso(), "mfaAuthenticated": mfa }),
@@ -152,7 +217,11 @@ fn session_context(caller: &Caller) -> Option<Value> {
 /// Members over the limit are left out whole.
 fn limited(members: Value) -> Value {
     let empty = members.as_object().is_some_and(Map::is_empty);
-    if empty || members.to_string().len() > MEMBER_LIMIT_BYTES { Value::Null } else { members }
+    if empty || members.to_string().len() > MEMBER_LIMIT_BYTES {
+        Value::Null
+    } else {
+        members
+    }
 }
 
 /// Texts over the limit are cut off.

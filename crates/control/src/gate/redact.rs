@@ -35,6 +35,7 @@ pub fn response(service: &Service, operation: &str, members: &Value) -> Value {
         ("iam", "CreateVirtualMFADevice") => {
             within(&mut shown, "virtualMFADevice", &["base32StringSeed", "qRCodePNG"]);
         }
+        // The token stays, as in AWS's records; such records are sealed before they are stored.
         ("sts", _) => within(&mut shown, "credentials", &["secretAccessKey"]),
         ("ecs", "RegisterTaskDefinition" | "DeregisterTaskDefinition") => {
             if let Some(definition) = shown.get_mut("taskDefinition") {
@@ -107,7 +108,10 @@ fn lower_member((name, value): (&String, &Value)) -> (String, Value) {
     };
     let is_time = name.ends_with("Date") || name == "Expiration";
     match value.as_f64().filter(|_| is_time) {
-        Some(seconds) => (lowered, Value::String(java_date(Timestamp::from_fractional_seconds(seconds)))),
+        Some(seconds) => (
+            lowered,
+            Value::String(java_date(Timestamp::from_fractional_seconds(seconds))),
+        ),
         None => (lowered, lower_first(value)),
     }
 }
@@ -125,9 +129,13 @@ mod tests {
     #[test]
     fn environments_are_hidden_and_names_stay() {
         let service = &portcullis_api::ecs::SERVICE;
-        let input = json!({ "containerDefinitions": [{ "environment": [{ "name": "A", "value": "s3cret" }] }] });
+        let input =
+            json!({ "containerDefinitions": [{ "environment": [{ "name": "A", "value": "s3cret" }] }] });
         let shown = request(service, "RegisterTaskDefinition", &input);
-        assert_eq!(shown["containerDefinitions"][0]["environment"][0], json!({ "name": "A", "value": HIDDEN }));
+        assert_eq!(
+            shown["containerDefinitions"][0]["environment"][0],
+            json!({ "name": "A", "value": HIDDEN })
+        );
     }
 
     #[test]
@@ -135,6 +143,9 @@ mod tests {
         let service = &portcullis_api::sts::SERVICE;
         let output = json!({ "Credentials": { "AccessKeyId": "ASIA", "SecretAccessKey": "x", "Expiration": 1_722_512_722.0 } });
         let shown = response(service, "AssumeRole", &output);
-        assert_eq!(shown, json!({ "credentials": { "accessKeyId": "ASIA", "expiration": "Aug 1, 2024, 11:45:22 AM" } }));
+        assert_eq!(
+            shown,
+            json!({ "credentials": { "accessKeyId": "ASIA", "expiration": "Aug 1, 2024, 11:45:22 AM" } })
+        );
     }
 }

@@ -52,12 +52,17 @@ pub struct SessionPolicy {
 
 impl SessionPolicy {
     fn new(text: String) -> Self {
-        Self { text, parsed: OnceLock::new() }
+        Self {
+            text,
+            parsed: OnceLock::new(),
+        }
     }
 
     /// The parsed form; `None` when the text does not parse, which denies everything (R31).
     pub fn document(&self) -> Option<&Document> {
-        self.parsed.get_or_init(|| Document::parse(&self.text, Kind::Session).ok()).as_ref()
+        self.parsed
+            .get_or_init(|| Document::parse(&self.text, Kind::Session).ok())
+            .as_ref()
     }
 }
 
@@ -220,9 +225,17 @@ impl Session {
             Subject::Root => Identity::Root,
             Subject::User { id, name } => {
                 let user = snapshot.user(name).filter(|user| user.id == *id)?;
-                Identity::User { id: id.clone(), name: user.name.clone(), arn: user.arn.clone() }
+                Identity::User {
+                    id: id.clone(),
+                    name: user.name.clone(),
+                    arn: user.arn.clone(),
+                }
             }
-            Subject::Role { id, session_name, name } => {
+            Subject::Role {
+                id,
+                session_name,
+                name,
+            } => {
                 let role = snapshot.role(name).filter(|role| role.id == *id)?;
                 let revoked = crate::world::records::iam::Revocation::key_of(id, session_name);
                 if snapshot.revocations.get(&revoked).is_some() {
@@ -237,7 +250,11 @@ impl Session {
             }
             Subject::Federated { name, user, user_id } => {
                 snapshot.user(user).filter(|record| record.id == *user_id)?;
-                Identity::Federated { name: name.clone(), user: user.clone(), user_id: user_id.clone() }
+                Identity::Federated {
+                    name: name.clone(),
+                    user: user.clone(),
+                    user_id: user_id.clone(),
+                }
             }
         };
         Some(Caller {
@@ -252,7 +269,9 @@ impl Session {
 
 /// What session credentials may never do, whatever policies say (R129).
 pub(super) fn limits(call: &super::call::Call) -> Result<(), super::error::ServiceError> {
-    let Some(session) = &call.caller.session else { return Ok(()) };
+    let Some(session) = &call.caller.session else {
+        return Ok(());
+    };
     let allowed = match (&session.subject, call.service.name, call.operation) {
         (Subject::Role { .. }, ..) => true,
         (_, "sts", "GetCallerIdentity") => true,

@@ -7,8 +7,8 @@ use portcullis_core::Timestamp;
 use crate::gate::assume::TASK_SESSION_SECONDS;
 use crate::world::Tx;
 use crate::world::records::ecs::{
-    Binding, ContainerInstance, DesiredStatus, Facet, Health, LastStatus, Stop, StopCode, Task, TaskContainer,
-    TaskSet,
+    Binding, ContainerInstance, DesiredStatus, Facet, Health, LastStatus, Stop, StopCode, Task,
+    TaskContainer, TaskSet,
 };
 use crate::world::records::iam::Revocation;
 
@@ -58,7 +58,10 @@ impl Task {
             return;
         }
         self.desired = DesiredStatus::Stopped;
-        self.stop = Some(Stop { code, reason: reason.into() });
+        self.stop = Some(Stop {
+            code,
+            reason: reason.into(),
+        });
         self.times.stopping = Some(now);
         self.version += 1;
     }
@@ -103,7 +106,12 @@ impl Task {
 
     /// The worst health of the essential containers (ecs.md 9).
     pub fn health(&self) -> Health {
-        self.containers.iter().filter(|one| one.essential).map(TaskContainer::shown_health).max().unwrap_or_default()
+        self.containers
+            .iter()
+            .filter(|one| one.essential)
+            .map(TaskContainer::shown_health)
+            .max()
+            .unwrap_or_default()
     }
 
     /// Takes over the health of containers, by name.
@@ -117,7 +125,9 @@ impl Task {
     }
 
     fn report_container(&mut self, report: ContainerReport) {
-        let Some(container) = self.containers.iter_mut().find(|one| one.name == report.name) else { return };
+        let Some(container) = self.containers.iter_mut().find(|one| one.name == report.name) else {
+            return;
+        };
         if container.last == LastStatus::Stopped {
             return;
         }
@@ -127,7 +137,13 @@ impl Task {
         keep_last(&mut container.image_digest, report.image_digest);
         keep_last(&mut container.runtime_id, report.runtime_id);
         keep_last(&mut container.exit_code, report.exit_code);
-        keep_last(&mut container.reason, report.reason.filter(|text| !text.is_empty()).map(|text| cut(&text)));
+        keep_last(
+            &mut container.reason,
+            report
+                .reason
+                .filter(|text| !text.is_empty())
+                .map(|text| cut(&text)),
+        );
         if let Some(bindings) = report.network_bindings.filter(|list| !list.is_empty()) {
             container.network_bindings = bindings;
         }
@@ -135,7 +151,11 @@ impl Task {
 
     /// An essential container that ended ends the task: the agent stops the others by itself.
     fn end_with_essential(&mut self, reason: &str, now: Timestamp) {
-        if self.containers.iter().any(|one| one.essential && one.last == LastStatus::Stopped) {
+        if self
+            .containers
+            .iter()
+            .any(|one| one.essential && one.last == LastStatus::Stopped)
+        {
             let stop = self.own_end(reason);
             self.ask_to_stop(stop.code, stop.reason, now);
         }
@@ -159,10 +179,14 @@ impl Task {
         let words = self.containers.iter().find_map(|one| one.reason.clone());
         let words = words.or_else(|| (!reason.is_empty()).then(|| cut(reason)));
         match words.filter(|_| never_ran) {
-            Some(reason) => Stop { code: StopCode::TaskFailedToStart, reason },
-            None if never_ran && self.containers.iter().all(|one| one.exit_code.is_none()) => {
-                Stop { code: StopCode::TaskFailedToStart, reason: "Task failed to start".to_owned() }
-            }
+            Some(reason) => Stop {
+                code: StopCode::TaskFailedToStart,
+                reason,
+            },
+            None if never_ran && self.containers.iter().all(|one| one.exit_code.is_none()) => Stop {
+                code: StopCode::TaskFailedToStart,
+                reason: "Task failed to start".to_owned(),
+            },
             None => Stop {
                 code: StopCode::EssentialContainerExited,
                 reason: "Essential container in task exited".to_owned(),
@@ -174,14 +198,23 @@ impl Task {
 impl TaskContainer {
     /// Without a health check of the definition the health is UNKNOWN, whatever the image says (ecs.md 9).
     pub fn shown_health(&self) -> Health {
-        if self.has_health_check { self.health } else { Health::Unknown }
+        if self.has_health_check {
+            self.health
+        } else {
+            Health::Unknown
+        }
     }
 }
 
 /// Keeps a changed task. When it has stopped, the sessions of its roles end with it (docs/fidelity.md): AWS lets them
 /// run out.
 pub fn keep(tx: &mut Tx<'_>, task: Task) {
-    let was_stopped = tx.view().ecs.tasks.get(&task_key(&task)).is_some_and(|row| row.last == LastStatus::Stopped);
+    let was_stopped = tx
+        .view()
+        .ecs
+        .tasks
+        .get(&task_key(&task))
+        .is_some_and(|row| row.last == LastStatus::Stopped);
     if task.last == LastStatus::Stopped && !was_stopped {
         revoke(tx, &task);
     }
@@ -194,9 +227,15 @@ fn task_key(task: &Task) -> String {
 
 fn revoke(tx: &mut Tx<'_>, task: &Task) {
     for arn in [&task.task_role, &task.execution_role].into_iter().flatten() {
-        let Some(role_id) = tx.view().role_by_arn(arn.as_str()).map(|role| role.id.clone()) else { continue };
+        let Some(role_id) = tx.view().role_by_arn(arn.as_str()).map(|role| role.id.clone()) else {
+            continue;
+        };
         let expires = tx.now.plus_seconds(TASK_SESSION_SECONDS);
-        tx.put(Revocation { role_id, session_name: task.id.clone(), expires });
+        tx.put(Revocation {
+            role_id,
+            session_name: task.id.clone(),
+            expires,
+        });
     }
 }
 
@@ -206,7 +245,11 @@ pub fn orphan(tx: &mut Tx<'_>, instance: &ContainerInstance) {
     let set = |desired| TaskSet::new(&instance.region, &instance.cluster, facet, desired);
     let mut tasks = Vec::new();
     for set in [set(DesiredStatus::Running), set(DesiredStatus::Stopped)] {
-        let rows = tx.view().ecs.tasks_of(&set, None).map(|(_, task)| Task::clone(task));
+        let rows = tx
+            .view()
+            .ecs
+            .tasks_of(&set, None)
+            .map(|(_, task)| Task::clone(task));
         tasks.extend(rows.filter(|task| task.last != LastStatus::Stopped));
     }
     for mut task in tasks {

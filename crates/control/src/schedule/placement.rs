@@ -1,6 +1,9 @@
 //! Placement: on which container instances tasks go (ecs.md 10). A pure function of its arguments; the one free
 //! choice, among instances that are equally good, is asked for.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use portcullis_core::Timestamp;
@@ -121,16 +124,30 @@ pub fn place(
 ) -> Placement {
     let mut placement = Placement::default();
     for task in 0..count {
-        let verdicts: Vec<_> = candidates.iter().map(|candidate| candidate.refuses(demand)).collect();
-        let fitting: Vec<usize> = (0..).zip(&verdicts).filter(|(_, no)| no.is_none()).map(|(at, _)| at).collect();
+        let verdicts: Vec<_> = candidates
+            .iter()
+            .map(|candidate| candidate.refuses(demand))
+            .collect();
+        let fitting: Vec<usize> = (0..)
+            .zip(&verdicts)
+            .filter(|(_, no)| no.is_none())
+            .map(|(at, _)| at)
+            .collect();
         if fitting.is_empty() {
-            let each = (0..).zip(verdicts).filter_map(|(at, no)| Some((at, no?))).collect::<Vec<_>>();
+            let each = (0..)
+                .zip(verdicts)
+                .filter_map(|(at, no)| Some((at, no?)))
+                .collect::<Vec<_>>();
             let all = (task..count).flat_map(|_| each.iter().copied());
             placement.failures.extend(all.take(FAILURES_MAX));
             break;
         }
         let best = best_of(demand, candidates, fitting);
-        let chosen = best.get(pick(best.len())).or(best.first()).copied().unwrap_or_default();
+        let chosen = best
+            .get(pick(best.len()))
+            .or(best.first())
+            .copied()
+            .unwrap_or_default();
         if let Some(candidate) = candidates.get_mut(chosen) {
             candidate.take(demand);
         }
@@ -143,25 +160,35 @@ pub fn place(
 /// documents no default for RunTask.
 fn best_of(demand: &Demand<'_>, candidates: &[Candidate<'_>], mut fitting: Vec<usize>) -> Vec<usize> {
     if demand.strategies.is_empty() {
-        keep_least(&mut fitting, |at| candidates.get(at).map(|candidate| candidate.remaining.tasks()));
+        keep_least(&mut fitting, |at| {
+            candidates.get(at).map(|candidate| candidate.remaining.tasks())
+        });
     }
     for strategy in &demand.strategies {
         match strategy {
             Strategy::Random => {}
             Strategy::SpreadInstances => {
-                keep_least(&mut fitting, |at| candidates.get(at).map(|candidate| i64::from(candidate.in_group)));
+                keep_least(&mut fitting, |at| {
+                    candidates.get(at).map(|candidate| i64::from(candidate.in_group))
+                });
             }
             Strategy::SpreadAttribute(name) => {
                 let in_group = count_by_value(candidates, name);
                 keep_least(&mut fitting, |at| {
-                    candidates.get(at).and_then(|candidate| in_group.get(candidate.value_of(name)).copied())
+                    candidates
+                        .get(at)
+                        .and_then(|candidate| in_group.get(candidate.value_of(name)).copied())
                 });
             }
             Strategy::BinpackCpu => {
-                keep_least(&mut fitting, |at| candidates.get(at).map(|candidate| candidate.remaining.cpu));
+                keep_least(&mut fitting, |at| {
+                    candidates.get(at).map(|candidate| candidate.remaining.cpu)
+                });
             }
             Strategy::BinpackMemory => {
-                keep_least(&mut fitting, |at| candidates.get(at).map(|candidate| candidate.remaining.memory));
+                keep_least(&mut fitting, |at| {
+                    candidates.get(at).map(|candidate| candidate.remaining.memory)
+                });
             }
         }
     }
@@ -188,12 +215,15 @@ impl Candidate<'_> {
         if !self.instance.agent_connected {
             return Some(Reason::Agent);
         }
-        self.lacks_resource(demand).or_else(|| self.lacks_attribute(demand)).or_else(|| self.violates(demand))
+        self.lacks_resource(demand)
+            .or_else(|| self.lacks_attribute(demand))
+            .or_else(|| self.violates(demand))
     }
 
     fn lacks_resource(&self, demand: &Demand<'_>) -> Option<Reason> {
         let (wanted, left) = (&demand.reservation, &self.remaining);
-        let clash = |wanted: &BTreeSet<u16>, taken: &BTreeSet<u16>| wanted.iter().any(|port| taken.contains(port));
+        let clash =
+            |wanted: &BTreeSet<u16>, taken: &BTreeSet<u16>| wanted.iter().any(|port| taken.contains(port));
         if i64::from(wanted.cpu) > left.cpu {
             Some(Reason::Cpu)
         } else if i64::from(wanted.memory) > left.memory {
@@ -248,7 +278,10 @@ impl Subject for Candidate<'_> {
         i64::from(self.remaining.load.running_tasks)
     }
     fn attribute(&self, name: &str) -> Option<&str> {
-        self.instance.attributes.get(name).map(|value| value.as_deref().unwrap_or_default())
+        self.instance
+            .attributes
+            .get(name)
+            .map(|value| value.as_deref().unwrap_or_default())
     }
     fn any_task_group(&self, accept: &dyn Fn(&str) -> bool) -> bool {
         self.groups.iter().any(|group| accept(group))

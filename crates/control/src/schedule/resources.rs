@@ -8,10 +8,14 @@ use crate::world::records::ecs::{ContainerInstance, Load, Reservation};
 pub fn reservation(definition: &api::TaskDefinition, overrides: &api::TaskOverride) -> Reservation {
     let containers = definition.container_definitions.as_deref().unwrap_or_default();
     let sized = |own: &Option<String>, default: &Option<String>| {
-        own.as_ref().or(default.as_ref()).and_then(|text| text.parse::<i32>().ok())
+        own.as_ref()
+            .or(default.as_ref())
+            .and_then(|text| text.parse::<i32>().ok())
     };
     let sum = |size: &dyn Fn(&api::ContainerDefinition) -> i32| {
-        containers.iter().fold(0_i32, |sum, container| sum.saturating_add(size(container)))
+        containers
+            .iter()
+            .fold(0_i32, |sum, container| sum.saturating_add(size(container)))
     };
     let cpu = sized(&overrides.cpu, &definition.cpu);
     let memory = sized(&overrides.memory, &definition.memory);
@@ -27,9 +31,14 @@ pub fn reservation(definition: &api::TaskDefinition, overrides: &api::TaskOverri
 }
 
 fn reserve_ports(reservation: &mut Reservation, containers: &[api::ContainerDefinition]) {
-    let mappings = containers.iter().flat_map(|container| container.port_mappings.iter().flatten());
+    let mappings = containers
+        .iter()
+        .flat_map(|container| container.port_mappings.iter().flatten());
     for mapping in mappings {
-        let port = mapping.host_port.and_then(|port| u16::try_from(port).ok()).filter(|port| *port != 0);
+        let port = mapping
+            .host_port
+            .and_then(|port| u16::try_from(port).ok())
+            .filter(|port| *port != 0);
         match (port, mapping.protocol.as_deref()) {
             (Some(port), Some("udp")) => drop(reservation.udp_ports.insert(port)),
             (Some(port), _) => drop(reservation.ports.insert(port)),
@@ -62,13 +71,22 @@ pub fn effective(container: &api::ContainerDefinition, overrides: &api::TaskOver
     ContainerSize {
         cpu: own.and_then(|own| own.cpu).or(container.cpu).unwrap_or_default(),
         memory: own.and_then(|own| own.memory).or(container.memory),
-        memory_reservation: own.and_then(|own| own.memory_reservation).or(container.memory_reservation),
+        memory_reservation: own
+            .and_then(|own| own.memory_reservation)
+            .or(container.memory_reservation),
     }
 }
 
 /// What the caller changed of one container.
-pub fn override_of<'a>(overrides: &'a api::TaskOverride, container: &str) -> Option<&'a api::ContainerOverride> {
-    overrides.container_overrides.iter().flatten().find(|own| own.name.as_deref() == Some(container))
+pub fn override_of<'a>(
+    overrides: &'a api::TaskOverride,
+    container: &str,
+) -> Option<&'a api::ContainerOverride> {
+    overrides
+        .container_overrides
+        .iter()
+        .flatten()
+        .find(|own| own.name.as_deref() == Some(container))
 }
 
 /// What a container instance has left for new tasks; ports are those that cannot be had.
@@ -148,7 +166,11 @@ mod tests {
         definition.memory = Some("512".to_owned());
         let mixed = reservation(&definition, &none);
         assert_eq!((mixed.cpu, mixed.memory), (120, 512));
-        let own = api::ContainerOverride { name: Some("b".to_owned()), cpu: Some(50), ..Default::default() };
+        let own = api::ContainerOverride {
+            name: Some("b".to_owned()),
+            cpu: Some(50),
+            ..Default::default()
+        };
         let overrides = api::TaskOverride {
             memory: Some("1024".to_owned()),
             container_overrides: Some(vec![own]),
@@ -162,11 +184,16 @@ mod tests {
     fn only_static_host_ports_are_reserved_and_none_of_awsvpc() {
         let mut web = container("a", 0, None, None);
         web.port_mappings = Some(vec![port(0, "tcp"), port(8080, "tcp"), port(53, "udp")]);
-        let mut definition =
-            api::TaskDefinition { container_definitions: Some(vec![web]), ..Default::default() };
+        let mut definition = api::TaskDefinition {
+            container_definitions: Some(vec![web]),
+            ..Default::default()
+        };
         let none = api::TaskOverride::default();
         let bridge = reservation(&definition, &none);
-        assert_eq!((Vec::from_iter(bridge.ports), Vec::from_iter(bridge.udp_ports)), (vec![8080], vec![53]));
+        assert_eq!(
+            (Vec::from_iter(bridge.ports), Vec::from_iter(bridge.udp_ports)),
+            (vec![8080], vec![53])
+        );
         definition.network_mode = Some("awsvpc".to_owned());
         assert_eq!(reservation(&definition, &none), Reservation::default());
     }

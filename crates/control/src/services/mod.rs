@@ -33,7 +33,10 @@ impl Operations {
     pub fn all() -> Self {
         let tables = [cloudtrail::table(), ecs::table(), iam::table(), sts::table()];
         let rows = tables.into_iter().flatten();
-        Self(rows.map(|row| ((row.meta.service.name, row.meta.name), row)).collect())
+        Self(
+            rows.map(|row| ((row.meta.service.name, row.meta.name), row))
+                .collect(),
+        )
     }
 
     /// The row of an operation.

@@ -14,8 +14,14 @@ pub struct AwsPolicy {
     parsed: OnceLock<Option<Box<Document>>>,
 }
 
-static POLICIES: LazyLock<Vec<AwsPolicy>> =
-    LazyLock::new(|| ALL.iter().map(|facts| AwsPolicy { facts, parsed: OnceLock::new() }).collect());
+static POLICIES: LazyLock<Vec<AwsPolicy>> = LazyLock::new(|| {
+    ALL.iter()
+        .map(|facts| AwsPolicy {
+            facts,
+            parsed: OnceLock::new(),
+        })
+        .collect()
+});
 
 /// The AWS managed policy with that ARN.
 pub fn find(arn: &str) -> Option<&'static AwsPolicy> {
@@ -69,13 +75,23 @@ impl AwsPolicy {
     pub fn id(&self) -> String {
         const BASE32: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
         let digest = Sha256::digest(self.facts.arn.as_bytes());
-        let letters = digest.iter().take(17).filter_map(|byte| BASE32.get(usize::from(byte & 31)));
-        "ANPA".chars().chain(letters.map(|letter| char::from(*letter))).collect()
+        let letters = digest
+            .iter()
+            .take(17)
+            .filter_map(|byte| BASE32.get(usize::from(byte & 31)));
+        "ANPA"
+            .chars()
+            .chain(letters.map(|letter| char::from(*letter)))
+            .collect()
     }
 
     /// The parsed document, parsed at first use; `None` if it does not parse, which denies everything (R31).
     pub fn document(&self) -> Option<&Document> {
-        let parse = || Document::parse(self.facts.text, Kind::Identity).ok().map(Box::new);
+        let parse = || {
+            Document::parse(self.facts.text, Kind::Identity)
+                .ok()
+                .map(Box::new)
+        };
         self.parsed.get_or_init(parse).as_deref()
     }
 }
@@ -89,7 +105,10 @@ mod tests {
         assert!(ALL.is_sorted_by(|a, b| a.arn < b.arn));
         for policy in after(None) {
             let found = find(policy.arn()).unwrap();
-            assert_eq!(found.arn(), format!("arn:aws:iam::aws:policy{}{}", policy.path(), policy.name()));
+            assert_eq!(
+                found.arn(),
+                format!("arn:aws:iam::aws:policy{}{}", policy.path(), policy.name())
+            );
             assert!(found.document().is_some(), "{}", policy.arn());
             assert!(found.created() > Timestamp::default() && found.updated() >= found.created());
         }
@@ -105,7 +124,10 @@ mod tests {
             "service-role/AmazonEC2ContainerServiceforEC2Role",
             "aws-service-role/AmazonECSServiceRolePolicy",
         ] {
-            assert!(find(&format!("arn:aws:iam::aws:policy/{name}")).is_some(), "{name}");
+            assert!(
+                find(&format!("arn:aws:iam::aws:policy/{name}")).is_some(),
+                "{name}"
+            );
         }
     }
 

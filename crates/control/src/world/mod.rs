@@ -22,7 +22,6 @@ pub use snapshot::{Attachment, Snapshot, Usage, attachment_prefix};
 pub use table::Table;
 pub use tx::Tx;
 
-
 /// Why a change did not happen.
 #[derive(Debug, Error)]
 pub enum WriteError<E> {
@@ -67,9 +66,20 @@ impl World {
         let mut snapshot = Snapshot::empty(account);
         records::load_all(&mut snapshot, store.as_ref())?;
         let snapshot = Arc::new(snapshot);
-        let writer = Mutex::new(Writer { pending: Arc::clone(&snapshot), epoch });
+        let writer = Mutex::new(Writer {
+            pending: Arc::clone(&snapshot),
+            epoch,
+        });
         let (changed, _) = watch::channel(0);
-        Ok(Self { published: ArcSwap::new(snapshot), writer, changed, store, vault, clock, random })
+        Ok(Self {
+            published: ArcSwap::new(snapshot),
+            writer,
+            changed,
+            store,
+            vault,
+            clock,
+            random,
+        })
     }
 
     /// The published picture.
@@ -104,10 +114,18 @@ impl World {
 
     /// Makes a change and waits until it lasts and is published. The function may look at everything, also at what
     /// others are about to publish; it runs under the writers' lock, so it must not wait for anything.
-    pub async fn write<R, E>(&self, change: impl FnOnce(&mut Tx<'_>) -> Result<R, E>) -> Result<R, WriteError<E>> {
+    pub async fn write<R, E>(
+        &self,
+        change: impl FnOnce(&mut Tx<'_>) -> Result<R, E>,
+    ) -> Result<R, WriteError<E>> {
         let (result, snapshot, epoch, commit) = {
             let mut writer = self.lock();
-            let mut tx = Tx::new(&writer.pending, self.clock.now(), self.random.as_ref(), &self.vault);
+            let mut tx = Tx::new(
+                &writer.pending,
+                self.clock.now(),
+                self.random.as_ref(),
+                &self.vault,
+            );
             let result = change(&mut tx).map_err(WriteError::Refused)?;
             let (snapshot, edits) = tx.finish();
             let snapshot = Arc::new(snapshot);
@@ -141,7 +159,11 @@ impl World {
     fn publish(&self, snapshot: Arc<Snapshot>) {
         let sequence = snapshot.sequence;
         self.published.rcu(|current| {
-            if current.sequence < sequence { Arc::clone(&snapshot) } else { Arc::clone(current) }
+            if current.sequence < sequence {
+                Arc::clone(&snapshot)
+            } else {
+                Arc::clone(current)
+            }
         });
         self.changed.send_if_modified(|seen| {
             let newer = *seen < sequence;

@@ -132,7 +132,9 @@ impl Snapshot {
     /// The customer managed policy with that ARN.
     pub fn policy(&self, arn: &Arn) -> Option<&Arc<ManagedPolicy>> {
         let (_, name) = arn.as_str().rsplit_once('/')?;
-        self.policies.get(&name.to_ascii_lowercase()).filter(|policy| policy.arn == *arn)
+        self.policies
+            .get(&name.to_ascii_lowercase())
+            .filter(|policy| policy.arn == *arn)
     }
 
     /// The members of a group, in lower-case order.
@@ -148,8 +150,11 @@ impl Snapshot {
     ) -> impl Iterator<Item = &'a Arc<User>> + use<'a> {
         let prefix = format!("{}/", group.to_ascii_lowercase());
         let last = last.map(|last| format!("{prefix}{last}"));
-        let names: Vec<_> =
-            self.memberships.after(&prefix, last.as_deref()).map(|(_, user)| Arc::clone(user)).collect();
+        let names: Vec<_> = self
+            .memberships
+            .after(&prefix, last.as_deref())
+            .map(|(_, user)| Arc::clone(user))
+            .collect();
         names.into_iter().filter_map(|name| self.user(&name))
     }
 
@@ -175,20 +180,28 @@ impl Snapshot {
     ) {
         if let Some((entity, permissions)) = before {
             for prefix in policy_prefixes(permissions) {
-                self.attachments.remove(&format!("{prefix}{}\n{}", entity.kind, entity.name));
+                self.attachments
+                    .remove(&format!("{prefix}{}\n{}", entity.kind, entity.name));
             }
         }
         if let Some((entity, permissions)) = after {
             let entity = Arc::new(entity);
             for prefix in policy_prefixes(permissions) {
-                self.attachments.insert(&format!("{prefix}{}\n{}", entity.kind, entity.name), Arc::clone(&entity));
+                self.attachments.insert(
+                    &format!("{prefix}{}\n{}", entity.kind, entity.name),
+                    Arc::clone(&entity),
+                );
             }
         }
     }
 
     pub(super) fn reindex_memberships(&mut self, before: Option<&User>, after: Option<&User>) {
         let key = |group: &str, user: &User| {
-            format!("{}/{}", group.to_ascii_lowercase(), user.name.to_ascii_lowercase())
+            format!(
+                "{}/{}",
+                group.to_ascii_lowercase(),
+                user.name.to_ascii_lowercase()
+            )
         };
         if let Some(user) = before {
             for group in &user.groups {
@@ -197,7 +210,8 @@ impl Snapshot {
         }
         if let Some(user) = after {
             for group in &user.groups {
-                self.memberships.insert(&key(group, user), Arc::new(user.name.clone()));
+                self.memberships
+                    .insert(&key(group, user), Arc::new(user.name.clone()));
             }
         }
     }
@@ -220,6 +234,14 @@ pub(super) fn move_row<T>(table: &mut Table<T>, before: Option<String>, after: O
 }
 
 fn policy_prefixes(permissions: &Permissions) -> impl Iterator<Item = String> {
-    let attached = permissions.attached.iter().map(|arn| attachment_prefix(arn, Usage::Permissions));
-    attached.chain(permissions.boundary.iter().map(|arn| attachment_prefix(arn, Usage::Boundary)))
+    let attached = permissions
+        .attached
+        .iter()
+        .map(|arn| attachment_prefix(arn, Usage::Permissions));
+    attached.chain(
+        permissions
+            .boundary
+            .iter()
+            .map(|arn| attachment_prefix(arn, Usage::Boundary)),
+    )
 }

@@ -34,8 +34,12 @@ impl<T> Table<T> {
     }
 
     /// The rows whose key starts with `prefix`, in key order.
-    pub fn prefix<'t, 'p>(&'t self, prefix: &'p str) -> impl Iterator<Item = (&'t str, &'t Arc<T>)> + use<'t, 'p, T> {
-        self.from(Bound::Included(prefix)).take_while(move |(key, _)| key.starts_with(prefix))
+    pub fn prefix<'t, 'p>(
+        &'t self,
+        prefix: &'p str,
+    ) -> impl Iterator<Item = (&'t str, &'t Arc<T>)> + use<'t, 'p, T> {
+        self.from(Bound::Included(prefix))
+            .take_while(move |(key, _)| key.starts_with(prefix))
     }
 
     /// The rows whose key starts with `prefix` and comes after `last`, in key order: the next page.
@@ -48,15 +52,23 @@ impl<T> Table<T> {
             Some(last) if last >= prefix => Bound::Excluded(last),
             _ => Bound::Included(prefix),
         };
-        self.from(start).take_while(move |(key, _)| key.starts_with(prefix))
+        self.from(start)
+            .take_while(move |(key, _)| key.starts_with(prefix))
     }
 
     /// The rows whose key starts with `prefix` and comes before `first`, in reverse order of keys.
-    pub fn before(&self, prefix: &str, first: Option<&str>) -> impl Iterator<Item = (&str, &Arc<T>)> + use<'_, T> {
+    pub fn before(
+        &self,
+        prefix: &str,
+        first: Option<&str>,
+    ) -> impl Iterator<Item = (&str, &Arc<T>)> + use<'_, T> {
         // No key has this character: it sorts after all that start with the prefix.
         let all = format!("{prefix}{}", char::MAX);
         let end = first.map_or_else(|| all.clone(), |first| first.clamp(prefix, &all).to_owned());
-        let rows = self.rows.range::<str, _>(Below { start: prefix.to_owned(), end });
+        let rows = self.rows.range::<str, _>(Below {
+            start: prefix.to_owned(),
+            end,
+        });
         rows.rev().map(|(key, row)| (key.as_ref(), row))
     }
 
@@ -64,7 +76,9 @@ impl<T> Table<T> {
         &'t self,
         start: Bound<&'p str>,
     ) -> impl Iterator<Item = (&'t str, &'t Arc<T>)> + use<'t, 'p, T> {
-        self.rows.range::<str, _>((start, Bound::Unbounded)).map(|(key, row)| (key.as_ref(), row))
+        self.rows
+            .range::<str, _>((start, Bound::Unbounded))
+            .map(|(key, row)| (key.as_ref(), row))
     }
 
     pub(super) fn insert(&mut self, key: &str, row: Arc<T>) {
@@ -94,13 +108,17 @@ impl RangeBounds<str> for Below {
 
 impl<T> Clone for Table<T> {
     fn clone(&self) -> Self {
-        Self { rows: self.rows.clone() }
+        Self {
+            rows: self.rows.clone(),
+        }
     }
 }
 
 impl<T> Default for Table<T> {
     fn default() -> Self {
-        Self { rows: RedBlackTreeMapSync::new_sync() }
+        Self {
+            rows: RedBlackTreeMapSync::new_sync(),
+        }
     }
 }
 
@@ -125,7 +143,12 @@ mod tests {
     #[test]
     fn a_prefix_shows_its_rows_and_no_neighbour() {
         let table = table(&["a/1", "a/2", "ab/1", "b/1"]);
-        let keys = |prefix| table.prefix(prefix).map(|(k, _)| k.to_owned()).collect::<Vec<_>>();
+        let keys = |prefix| {
+            table
+                .prefix(prefix)
+                .map(|(k, _)| k.to_owned())
+                .collect::<Vec<_>>()
+        };
         assert_eq!(keys("a/"), ["a/1", "a/2"]);
         assert_eq!(keys("b"), ["b/1"]);
         assert!(keys("c").is_empty());
@@ -135,7 +158,12 @@ mod tests {
     fn a_page_goes_on_after_the_last_key_even_when_that_row_is_gone() {
         let mut table = table(&["a/1", "a/2", "a/3", "b/1"]);
         table.remove("a/2");
-        let after = |last| table.after("a/", last).map(|(k, _)| k.to_owned()).collect::<Vec<_>>();
+        let after = |last| {
+            table
+                .after("a/", last)
+                .map(|(k, _)| k.to_owned())
+                .collect::<Vec<_>>()
+        };
         assert_eq!(after(None), ["a/1", "a/3"]);
         assert_eq!(after(Some("a/2")), ["a/3"]);
         assert!(after(Some("a/3")).is_empty());
@@ -144,7 +172,12 @@ mod tests {
     #[test]
     fn rows_before_a_key_come_in_reverse() {
         let table = table(&["a/1", "a/2", "a/3", "b/1"]);
-        let before = |first| table.before("a/", first).map(|(k, _)| k.to_owned()).collect::<Vec<_>>();
+        let before = |first| {
+            table
+                .before("a/", first)
+                .map(|(k, _)| k.to_owned())
+                .collect::<Vec<_>>()
+        };
         assert_eq!(before(None), ["a/3", "a/2", "a/1"]);
         assert_eq!(before(Some("a/3")), ["a/2", "a/1"]);
         assert_eq!(before(Some("b/1")), ["a/3", "a/2", "a/1"]);

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use portcullis_core::{Random, Timestamp};
 use portcullis_store::{Change, Vault};
-use serde::Serialize as _;
 
 use super::records::Record;
 use super::snapshot::Snapshot;
@@ -25,7 +24,13 @@ impl<'a> Tx<'a> {
     pub(super) fn new(base: &Snapshot, now: Timestamp, random: &'a dyn Random, vault: &'a Vault) -> Self {
         let mut snapshot = base.clone();
         snapshot.sequence += 1;
-        Self { snapshot, edits: Vec::new(), now, random, vault }
+        Self {
+            snapshot,
+            edits: Vec::new(),
+            now,
+            random,
+            vault,
+        }
     }
 
     /// The picture with this change's own edits.

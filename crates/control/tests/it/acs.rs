@@ -3,11 +3,13 @@
 use portcullis_api::{acs, ecs, iam, sts};
 
 use crate::agent::{
-    Agent, Front, Instance, client_of, cluster, definition, describe, eventually, is_connected, run, task_role,
+    Agent, Front, Instance, client_of, cluster, definition, describe, eventually, is_connected, run,
+    task_role,
 };
 use crate::harness::{ACCOUNT, Server, allow};
 
-const TRUSTED_POLICY: &str = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"ecs:ListClusters","Resource":"*"}]}"#;
+const TRUSTED_POLICY: &str =
+    r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"ecs:ListClusters","Resource":"*"}]}"#;
 
 /// A server with a cluster `c`, an instance in it and its agent.
 async fn one_agent() -> (Server, Front, Instance, Agent) {
@@ -40,12 +42,18 @@ async fn a_task_lives_from_run_task_to_stop_task_with_credentials_of_its_own() {
     let definition = definition_with_roles(&server).await;
     let ran = server.root.ok::<ecs::op::RunTask>(&run("c", &definition)).await;
     let made = ran.tasks.unwrap().pop().unwrap();
-    assert_eq!((made.last_status.as_deref(), made.desired_status.as_deref()), (Some("PENDING"), Some("RUNNING")));
+    assert_eq!(
+        (made.last_status.as_deref(), made.desired_status.as_deref()),
+        (Some("PENDING"), Some("RUNNING"))
+    );
     let arn = made.task_arn.unwrap();
 
     let payload = agent.take().await;
     let task = payload.tasks.first().unwrap();
-    assert_eq!((task.arn.as_str(), task.desired_status.as_str()), (arn.as_str(), "RUNNING"));
+    assert_eq!(
+        (task.arn.as_str(), task.desired_status.as_str()),
+        (arn.as_str(), "RUNNING")
+    );
     let role = task.role_credentials.clone().unwrap();
     let execution = task.execution_role_credentials.clone().unwrap();
     assert_ne!(role.credentials_id, execution.credentials_id);
@@ -56,14 +64,27 @@ async fn a_task_lives_from_run_task_to_stop_task_with_credentials_of_its_own() {
 
     let me = client_of(&server.root, &role);
     let who = me.ok::<sts::op::GetCallerIdentity>(&Default::default()).await;
-    assert_eq!(who.arn.unwrap(), format!("arn:aws:sts::{ACCOUNT}:assumed-role/task/{}", id_of(&arn)));
+    assert_eq!(
+        who.arn.unwrap(),
+        format!("arn:aws:sts::{ACCOUNT}:assumed-role/task/{}", id_of(&arn))
+    );
     me.ok::<ecs::op::ListClusters>(&Default::default()).await;
     let refused = me.err::<ecs::op::DescribeClusters>(&Default::default()).await;
-    assert!(refused.starts_with("AccessDeniedException: User: arn:aws:sts::"), "{refused}");
+    assert!(
+        refused.starts_with("AccessDeniedException: User: arn:aws:sts::"),
+        "{refused}"
+    );
 
-    let stop = ecs::StopTaskRequest { cluster: Some("c".to_owned()), task: arn.clone(), reason: None };
+    let stop = ecs::StopTaskRequest {
+        cluster: Some("c".to_owned()),
+        task: arn.clone(),
+        reason: None,
+    };
     let stopped = server.root.ok::<ecs::op::StopTask>(&stop).await.task.unwrap();
-    assert_eq!((stopped.desired_status.as_deref(), stopped.last_status.as_deref()), (Some("STOPPED"), Some("RUNNING")));
+    assert_eq!(
+        (stopped.desired_status.as_deref(), stopped.last_status.as_deref()),
+        (Some("STOPPED"), Some("RUNNING"))
+    );
     let last = agent.take().await;
     assert!(last.seq_num > payload.seq_num);
     assert_eq!(last.tasks[0].desired_status, "STOPPED");
@@ -76,7 +97,9 @@ async fn a_task_lives_from_run_task_to_stop_task_with_credentials_of_its_own() {
     assert_eq!(shown.containers.unwrap()[0].exit_code, Some(143));
     // Ours: the sessions end with the task.
     for ended in [&role, &execution] {
-        let refused = client_of(&server.root, ended).err::<sts::op::GetCallerIdentity>(&Default::default()).await;
+        let refused = client_of(&server.root, ended)
+            .err::<sts::op::GetCallerIdentity>(&Default::default())
+            .await;
         assert!(refused.starts_with("InvalidClientTokenId"), "{refused}");
     }
 }
@@ -89,7 +112,10 @@ async fn roles_of_tasks_are_assumed_on_record_by_the_service() {
     let arn = ran.tasks.unwrap().pop().unwrap().task_arn.unwrap();
     agent.take().await;
     let records = server.records().await;
-    let assumed: Vec<_> = records.iter().filter(|record| record["eventName"] == "AssumeRole").collect();
+    let assumed: Vec<_> = records
+        .iter()
+        .filter(|record| record["eventName"] == "AssumeRole")
+        .collect();
     assert_eq!(assumed.len(), 2);
     for record in assumed {
         let who = serde_json::json!({ "type": "AWSService", "invokedBy": "ecs-tasks.amazonaws.com" });
@@ -98,7 +124,12 @@ async fn roles_of_tasks_are_assumed_on_record_by_the_service() {
         assert_eq!(record["userAgent"], "ecs-tasks.amazonaws.com");
         assert_eq!(record["requestParameters"]["roleSessionName"], id_of(&arn));
         assert!(record["responseElements"]["credentials"]["secretAccessKey"].is_null());
-        assert!(record["responseElements"]["credentials"]["accessKeyId"].as_str().unwrap().starts_with("ASIA"));
+        assert!(
+            record["responseElements"]["credentials"]["accessKeyId"]
+                .as_str()
+                .unwrap()
+                .starts_with("ASIA")
+        );
     }
 }
 
@@ -115,7 +146,9 @@ async fn credentials_are_rotated_at_half_life_under_the_same_id() {
     let mut rotated = Vec::new();
     for _ in 0..2 {
         let message: acs::IAMRoleCredentialsMessage = agent.expect().await;
-        agent.acknowledge(&message.message_id, &message.role_credentials).await;
+        agent
+            .acknowledge(&message.message_id, &message.role_credentials)
+            .await;
         assert_eq!(message.task_arn, arn);
         rotated.push(message);
     }
@@ -127,7 +160,9 @@ async fn credentials_are_rotated_at_half_life_under_the_same_id() {
     assert_ne!(second.access_key_id, first.access_key_id);
     // Both work until the first runs out.
     for role in [&first, second] {
-        client_of(&server.root, role).ok::<sts::op::GetCallerIdentity>(&Default::default()).await;
+        client_of(&server.root, role)
+            .ok::<sts::op::GetCallerIdentity>(&Default::default())
+            .await;
     }
     // Not acknowledged: sent again.
     server.clock.advance_seconds(3 * 3_600);
@@ -135,7 +170,10 @@ async fn credentials_are_rotated_at_half_life_under_the_same_id() {
     let _: acs::IAMRoleCredentialsMessage = agent.expect().await;
     server.clock.advance_seconds(60);
     let again: acs::IAMRoleCredentialsMessage = agent.expect().await;
-    assert_eq!(again.role_credentials.credentials_id.len(), lost.role_credentials.credentials_id.len());
+    assert_eq!(
+        again.role_credentials.credentials_id.len(),
+        lost.role_credentials.credentials_id.len()
+    );
 }
 
 #[tokio::test]
@@ -197,7 +235,10 @@ async fn an_agent_sees_only_tasks_placed_on_its_own_instance() {
     let payload = second.take().await;
     assert_eq!(payload.container_instance_arn, two.arn);
     // What the first agent hears next is its own task, not the other's.
-    let start = ecs::StartTaskRequest { container_instances: vec![one.arn.clone()], ..start };
+    let start = ecs::StartTaskRequest {
+        container_instances: vec![one.arn.clone()],
+        ..start
+    };
     let started = server.root.ok::<ecs::op::StartTask>(&start).await;
     let arn = started.tasks.unwrap().pop().unwrap().task_arn.unwrap();
     assert_eq!(first.take().await.tasks[0].arn, arn);
@@ -231,20 +272,53 @@ async fn only_tasks_nobody_wants_are_confirmed_for_stopping() {
 #[tokio::test]
 async fn agent_5_2_refusals_name_the_exception() {
     let (server, front, instance, agent) = one_agent().await;
-    let stranger = Instance { client: server.user("stranger", "").await, ..instance.clone() };
+    let stranger = Instance {
+        client: server.user("stranger", "").await,
+        ..instance.clone()
+    };
     let refused = stranger.connect(&front, true).await.err().unwrap();
     let expected = format!(
         r#"{{"AccessDeniedException":"User: arn:aws:iam::{ACCOUNT}:user/stranger is not authorized to perform: ecs:Poll on resource: {} because no identity-based policy allows the ecs:Poll action"}}"#,
         instance.arn
     );
     assert_eq!(refused, expected);
-    let elsewhere = Instance { client: server.user("limited", &elsewhere_only()).await, ..instance.clone() };
-    assert!(elsewhere.connect(&front, true).await.err().unwrap().contains("AccessDeniedException"));
+    let elsewhere = Instance {
+        client: server.user("limited", &elsewhere_only()).await,
+        ..instance.clone()
+    };
+    assert!(
+        elsewhere
+            .connect(&front, true)
+            .await
+            .err()
+            .unwrap()
+            .contains("AccessDeniedException")
+    );
 
-    let unknown = Instance { arn: instance.arn.replace(id_of(&instance.arn), "0"), ..instance.clone() };
-    assert!(unknown.connect(&front, true).await.err().unwrap().starts_with(r#"{"InvalidInstanceException""#));
-    let forged = Instance { client: server.root.with("AKIAROOT", "wrong", None), ..instance.clone() };
-    assert!(forged.connect(&front, true).await.err().unwrap().starts_with(r#"{"InvalidSignatureException""#));
+    let unknown = Instance {
+        arn: instance.arn.replace(id_of(&instance.arn), "0"),
+        ..instance.clone()
+    };
+    assert!(
+        unknown
+            .connect(&front, true)
+            .await
+            .err()
+            .unwrap()
+            .starts_with(r#"{"InvalidInstanceException""#)
+    );
+    let forged = Instance {
+        client: server.root.with("AKIAROOT", "wrong", None),
+        ..instance.clone()
+    };
+    assert!(
+        forged
+            .connect(&front, true)
+            .await
+            .err()
+            .unwrap()
+            .starts_with(r#"{"InvalidSignatureException""#)
+    );
 
     let deregister = ecs::DeregisterContainerInstanceRequest {
         cluster: Some("c".to_owned()),
@@ -252,9 +326,19 @@ async fn agent_5_2_refusals_name_the_exception() {
         force: None,
     };
     let mut agent = agent;
-    server.root.ok::<ecs::op::DeregisterContainerInstance>(&deregister).await;
+    server
+        .root
+        .ok::<ecs::op::DeregisterContainerInstance>(&deregister)
+        .await;
     while agent.next().await.is_some() {}
-    assert!(instance.connect(&front, true).await.err().unwrap().starts_with(r#"{"InactiveInstanceException""#));
+    assert!(
+        instance
+            .connect(&front, true)
+            .await
+            .err()
+            .unwrap()
+            .starts_with(r#"{"InactiveInstanceException""#)
+    );
 }
 
 /// Poll, but only in another cluster.
@@ -275,9 +359,18 @@ fn elsewhere_only() -> String {
 async fn a_permission_taken_away_ends_the_session() {
     let (server, front, instance, _agent) = one_agent().await;
     let user = server.user("agent", &allow("ecs:*", "*")).await;
-    let mut agent = Instance { client: user, ..instance.clone() }.connect(&front, true).await.unwrap();
+    let mut agent = Instance {
+        client: user,
+        ..instance.clone()
+    }
+    .connect(&front, true)
+    .await
+    .unwrap();
     let _: acs::TaskManifestMessage = agent.expect().await;
-    let delete = iam::DeleteUserPolicyRequest { user_name: "agent".to_owned(), policy_name: "p".to_owned() };
+    let delete = iam::DeleteUserPolicyRequest {
+        user_name: "agent".to_owned(),
+        policy_name: "p".to_owned(),
+    };
     server.root.ok::<iam::op::DeleteUserPolicy>(&delete).await;
     while agent.next().await.is_some() {}
 }
@@ -312,7 +405,10 @@ async fn a_role_that_stops_trusting_ecs_fails_the_task_before_it_starts() {
 async fn agent_5_3_telemetry_is_answered_and_health_is_kept() {
     let (server, front, instance, mut agent) = one_agent().await;
     let definition = definition(&server, "web", |request| {
-        let check = ecs::HealthCheck { command: vec!["CMD".to_owned(), "true".to_owned()], ..Default::default() };
+        let check = ecs::HealthCheck {
+            command: vec!["CMD".to_owned(), "true".to_owned()],
+            ..Default::default()
+        };
         request.container_definitions[0].health_check = Some(check);
     })
     .await;
@@ -320,12 +416,19 @@ async fn agent_5_3_telemetry_is_answered_and_health_is_kept() {
     let arn = ran.tasks.unwrap().pop().unwrap().task_arn.unwrap();
     agent.take().await;
     instance.submit(&arn, "RUNNING", &[("app", None)]).await;
-    assert_eq!(describe(&server, "c", &arn).await.health_status.as_deref(), Some("UNKNOWN"));
+    assert_eq!(
+        describe(&server, "c", &arn).await.health_status.as_deref(),
+        Some("UNKNOWN")
+    );
 
     let mut telemetry = instance.connect_telemetry(&front).await.unwrap();
-    telemetry.publish(&acs::PublishMetricsRequest::default(), false).await;
+    telemetry
+        .publish(&acs::PublishMetricsRequest::default(), false)
+        .await;
     let _: acs::AckPublishMetric = telemetry.expect().await;
-    telemetry.publish(&acs::PublishInstanceStatusRequest::default(), false).await;
+    telemetry
+        .publish(&acs::PublishInstanceStatusRequest::default(), false)
+        .await;
     let _: acs::AckPublishInstanceStatus = telemetry.expect().await;
     let health = acs::PublishHealthRequest {
         tasks: Some(vec![acs::TaskHealth {
@@ -341,7 +444,13 @@ async fn agent_5_3_telemetry_is_answered_and_health_is_kept() {
     };
     telemetry.publish(&health, false).await;
     let _: acs::AckPublishHealth = telemetry.expect().await;
-    assert_eq!(describe(&server, "c", &arn).await.health_status.as_deref(), Some("HEALTHY"));
+    assert_eq!(
+        describe(&server, "c", &arn).await.health_status.as_deref(),
+        Some("HEALTHY")
+    );
     telemetry.publish(&health, true).await;
-    assert!(telemetry.next().await.is_none(), "a frame signed over other bytes ends the connection");
+    assert!(
+        telemetry.next().await.is_none(),
+        "a frame signed over other bytes ends the connection"
+    );
 }

@@ -40,9 +40,18 @@ impl Front {
             write: Duration::from_secs(5),
         };
         let agents = Arc::new(Agents::with_timing(server.gate.clone(), timing));
-        let options = Options { tls: None, trusted_proxies: Vec::new() };
+        let options = Options {
+            tls: None,
+            trusted_proxies: Vec::new(),
+        };
         let (stop, stopped) = watch::channel(false);
-        tokio::spawn(server::serve(listener, options, server.gate.clone(), agents, stopped));
+        tokio::spawn(server::serve(
+            listener,
+            options,
+            server.gate.clone(),
+            agents,
+            stopped,
+        ));
         Self { address, stop }
     }
 }
@@ -91,11 +100,13 @@ impl Instance {
             "ecs.capability.container-ordering",
         ];
         let capabilities = capabilities.into_iter().map(|name| (name, None));
-        let attributes = capabilities.chain(attributes.iter().copied()).map(|(name, value)| ecs::Attribute {
-            name: name.to_owned(),
-            value: value.map(str::to_owned),
-            ..Default::default()
-        });
+        let attributes = capabilities
+            .chain(attributes.iter().copied())
+            .map(|(name, value)| ecs::Attribute {
+                name: name.to_owned(),
+                value: value.map(str::to_owned),
+                ..Default::default()
+            });
         let request = ecs::RegisterContainerInstanceRequest {
             cluster: Some(cluster.to_owned()),
             total_resources: Some(vec![number("CPU", 2048), number("MEMORY", 4096), ports]),
@@ -104,7 +115,10 @@ impl Instance {
         };
         let reply = client.ok::<ecs::op::RegisterContainerInstance>(&request).await;
         let arn = reply.container_instance.unwrap().container_instance_arn.unwrap();
-        Self { arn, client: client.clone() }
+        Self {
+            arn,
+            client: client.clone(),
+        }
     }
 
     fn cluster(&self) -> &str {
@@ -119,27 +133,43 @@ impl Instance {
             self.arn.replace(':', "%3A").replace('/', "%2F"),
         );
         let socket = open(&self.client, front, &format!("/acs/ws?{query}")).await?;
-        Ok(Agent { socket, instance: self.clone(), url: String::new(), answers: true })
+        Ok(Agent {
+            socket,
+            instance: self.clone(),
+            url: String::new(),
+            answers: true,
+        })
     }
 
     /// Opens TCS.
     pub async fn connect_telemetry(&self, front: &Front) -> Result<Agent, String> {
-        let query = format!("agentVersion=1.105.1&cluster={}&containerInstance={}", self.cluster(), self.arn);
+        let query = format!(
+            "agentVersion=1.105.1&cluster={}&containerInstance={}",
+            self.cluster(),
+            self.arn
+        );
         let path = format!("/tcs/ws?{query}");
         let socket = open(&self.client, front, &path).await?;
         let url = format!("http://{}{path}", front.address);
-        Ok(Agent { socket, instance: self.clone(), url, answers: true })
+        Ok(Agent {
+            socket,
+            instance: self.clone(),
+            url,
+            answers: true,
+        })
     }
 
     /// Reports a task's status, and its containers' with it.
     pub async fn submit(&self, task: &str, status: &str, containers: &[(&str, Option<i32>)]) {
-        let containers = containers.iter().map(|(name, exit_code)| ecs::ContainerStateChange {
-            container_name: Some((*name).to_owned()),
-            status: Some(status.to_owned()),
-            runtime_id: Some("d0c".to_owned()),
-            exit_code: *exit_code,
-            ..Default::default()
-        });
+        let containers = containers
+            .iter()
+            .map(|(name, exit_code)| ecs::ContainerStateChange {
+                container_name: Some((*name).to_owned()),
+                status: Some(status.to_owned()),
+                runtime_id: Some("d0c".to_owned()),
+                exit_code: *exit_code,
+                ..Default::default()
+            });
         let request = ecs::SubmitTaskStateChangeRequest {
             cluster: Some(self.cluster().to_owned()),
             task: Some(task.to_owned()),
@@ -189,7 +219,9 @@ impl Agent {
     /// The next frame that is no heartbeat; `None` when the server ended the connection.
     pub async fn next(&mut self) -> Option<Frame> {
         loop {
-            let message = tokio::time::timeout(PATIENCE, self.socket.next()).await.expect("a frame in time");
+            let message = tokio::time::timeout(PATIENCE, self.socket.next())
+                .await
+                .expect("a frame in time");
             let text = match message {
                 None | Some(Err(_) | Ok(Message::Close(_))) => return None,
                 Some(Ok(Message::Text(text))) => text,
@@ -218,7 +250,10 @@ impl Agent {
 
     /// Sends a message of ACS.
     pub async fn send<S: Shape>(&mut self, message: &S) {
-        self.socket.send(Message::text(encode_frame(message))).await.unwrap();
+        self.socket
+            .send(Message::text(encode_frame(message)))
+            .await
+            .unwrap();
     }
 
     /// The next payload, acknowledged with its credentials.
@@ -231,7 +266,10 @@ impl Agent {
         };
         self.send(&ack).await;
         for task in &payload.tasks {
-            for role in [&task.role_credentials, &task.execution_role_credentials].into_iter().flatten() {
+            for role in [&task.role_credentials, &task.execution_role_credentials]
+                .into_iter()
+                .flatten()
+            {
                 self.acknowledge(&payload.message_id, role).await;
             }
         }
@@ -261,7 +299,10 @@ impl Agent {
                 head.push_str(&format!("{name}: {}\r\n", value.to_str().unwrap()));
             }
         }
-        self.socket.send(Message::text(format!("{head}\r\n{json}"))).await.unwrap();
+        self.socket
+            .send(Message::text(format!("{head}\r\n{json}")))
+            .await
+            .unwrap();
     }
 
     /// Closes the connection.
@@ -272,7 +313,11 @@ impl Agent {
 
 /// The credentials as the task's own client.
 pub fn client_of(agent: &Client, role: &acs::IAMRoleCredentials) -> Client {
-    agent.with(&role.access_key_id, &role.secret_access_key, Some(&role.session_token))
+    agent.with(
+        &role.access_key_id,
+        &role.secret_access_key,
+        Some(&role.session_token),
+    )
 }
 
 /// A role ECS's tasks may act as.
@@ -331,24 +376,36 @@ pub async fn definition(
 
 /// A cluster by that name.
 pub async fn cluster(server: &Server, name: &str) {
-    let request = ecs::CreateClusterRequest { cluster_name: Some(name.to_owned()), ..Default::default() };
+    let request = ecs::CreateClusterRequest {
+        cluster_name: Some(name.to_owned()),
+        ..Default::default()
+    };
     server.root.ok::<ecs::op::CreateCluster>(&request).await;
 }
 
 /// Waits until the picture says so; a test that must wait for long has failed.
-pub async fn eventually(server: &Server, what: &str, holds: impl Fn(&portcullis_control::world::Snapshot) -> bool) {
+pub async fn eventually(
+    server: &Server,
+    what: &str,
+    holds: impl Fn(&portcullis_control::world::Snapshot) -> bool,
+) {
     let mut changes = server.gate.world().changes();
     let waiting = async {
         while !holds(&server.gate.world().view()) {
             changes.changed().await.unwrap();
         }
     };
-    tokio::time::timeout(PATIENCE, waiting).await.unwrap_or_else(|_| panic!("never: {what}"));
+    tokio::time::timeout(PATIENCE, waiting)
+        .await
+        .unwrap_or_else(|_| panic!("never: {what}"));
 }
 
 /// Whether an instance is shown as connected.
 pub fn is_connected(view: &portcullis_control::world::Snapshot, arn: &str) -> bool {
-    view.ecs.container_instances.iter().any(|(_, one)| one.arn.as_str() == arn && one.agent_connected)
+    view.ecs
+        .container_instances
+        .iter()
+        .any(|(_, one)| one.arn.as_str() == arn && one.agent_connected)
 }
 
 /// RunTask in a cluster.
@@ -368,5 +425,9 @@ pub async fn describe(server: &Server, cluster: &str, task: &str) -> ecs::Task {
         include: Some(vec!["TAGS".to_owned()]),
     };
     let reply = server.root.ok::<ecs::op::DescribeTasks>(&request).await;
-    reply.tasks.unwrap().pop().unwrap_or_else(|| panic!("no task: {:?}", reply.failures))
+    reply
+        .tasks
+        .unwrap()
+        .pop()
+        .unwrap_or_else(|| panic!("no task: {:?}", reply.failures))
 }

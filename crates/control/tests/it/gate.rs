@@ -151,3 +151,12 @@ async fn why_names_the_statement_and_the_key_that_failed() {
         assert!(why.contains(part), "{part} is missing in:\n{why}");
     }
 }
+
+#[tokio::test]
+async fn keys_of_this_partition_are_unknown_in_others() {
+    let server = Server::start().await;
+    for region in ["cn-north-1", "us-gov-west-1", "nowhere", ""] {
+        let refused = server.root.region(region).err::<ecs::op::ListClusters>(&Default::default()).await;
+        assert!(refused.starts_with("UnrecognizedClientException: "), "{region}: {refused}");
+    }
+}

@@ -8,7 +8,7 @@ use portcullis_control::bootstrap::{self, LongTermKey};
 use portcullis_control::gate::{Gate, Peer};
 use portcullis_control::world::World;
 use portcullis_core::{AccountId, Clock as _, FixedClock, Secret, SeededRandom, Timestamp};
-use portcullis_store::open_in_memory;
+use portcullis_store::{Opened, open_in_memory};
 use portcullis_wire::sigv4::Signer;
 use portcullis_wire::{ClientError, Operation, Reply};
 
@@ -47,12 +47,17 @@ pub struct Client {
 }
 
 impl Server {
-    /// A fresh account.
+    /// A fresh account in memory.
     pub async fn start() -> Self {
         let clock = Arc::new(FixedClock::at(BEGINNING.parse().unwrap()));
-        let random = Arc::new(SeededRandom::new(1));
-        let opened = open_in_memory(clock.clone(), random.clone()).unwrap();
+        let opened = open_in_memory(clock.clone(), Arc::new(SeededRandom::new(1))).unwrap();
+        Self::over(opened, clock).await
+    }
+
+    /// The account in a store.
+    pub async fn over(opened: Opened, clock: Arc<FixedClock>) -> Self {
         let account: AccountId = ACCOUNT.parse().unwrap();
+        let random = Arc::new(SeededRandom::new(1));
         let world = World::open(account, opened.store, opened.vault, clock.clone(), random).unwrap();
         let key = LongTermKey {
             access_key_id: "AKIAROOT".to_owned(),
@@ -69,7 +74,7 @@ impl Server {
             region: REGION.to_owned(),
             peer: Peer {
                 address: "203.0.113.7".to_owned(),
-                secure: true,
+                tls: None,
             },
         };
         Self { gate, clock, root }

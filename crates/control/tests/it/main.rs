@@ -7,10 +7,11 @@
     reason = "tests may panic"
 )]
 
-mod ecs;
 mod acs;
 mod agent;
+mod ecs;
 mod gate;
 mod harness;
 mod iam;
+mod secrets;
 mod sts;

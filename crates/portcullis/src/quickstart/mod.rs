@@ -67,7 +67,10 @@ pub async fn run(options: Options) -> Result<ExitCode> {
     crate::start_log("error");
     let mut tale = Tale::new(options.json);
     let mut stage = Stage::set(&options, &tale).await?;
-    let played = play(&mut stage, &mut tale).await;
+    let played = tokio::select! {
+        played = play(&mut stage, &mut tale) => played,
+        _ = tokio::signal::ctrl_c() => Err(anyhow::anyhow!("interrupted")),
+    };
     if let Err(error) = &played {
         tale.step("go on with the story", format!("{error:#}"), "", false);
     }

@@ -16,9 +16,15 @@ impl Version {
     /// Reads `1.14.5`, also with a leading `v` or a trailing `-dev`.
     pub(super) fn parse(text: &str) -> Option<Self> {
         let text = text.trim_start_matches('v');
-        let end = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
+        let end = text
+            .find(|c: char| !c.is_ascii_digit() && c != '.')
+            .unwrap_or(text.len());
         let numbers = text.get(..end)?.trim_end_matches('.');
-        let parts = numbers.split('.').map(str::parse).collect::<Result<Vec<u64>, _>>().ok()?;
+        let parts = numbers
+            .split('.')
+            .map(str::parse)
+            .collect::<Result<Vec<u64>, _>>()
+            .ok()?;
         Some(Self(parts))
     }
 
@@ -30,7 +36,10 @@ impl Version {
 impl Ord for Version {
     fn cmp(&self, other: &Self) -> Ordering {
         let parts = 0..self.0.len().max(other.0.len());
-        parts.map(|index| self.part(index).cmp(&other.part(index))).find(|order| order.is_ne()).unwrap_or(Ordering::Equal)
+        parts
+            .map(|index| self.part(index).cmp(&other.part(index)))
+            .find(|order| order.is_ne())
+            .unwrap_or(Ordering::Equal)
     }
 }
 

@@ -52,10 +52,23 @@ enum Node {
     Any(Vec<Node>),
     All(Vec<Node>),
     Not(Box<Node>),
-    Text { subject: TextSubject, negated: bool, test: TextTest },
-    Number { order: Order, value: i64 },
-    Time { order: Order, value: Timestamp },
-    Version { order: Order, value: Version },
+    Text {
+        subject: TextSubject,
+        negated: bool,
+        test: TextTest,
+    },
+    Number {
+        order: Order,
+        value: i64,
+    },
+    Time {
+        order: Order,
+        value: Timestamp,
+    },
+    Version {
+        order: Order,
+        value: Version,
+    },
 }
 
 /// Subjects compared as text.
@@ -91,7 +104,9 @@ impl Expression {
     /// Reads an expression.
     pub fn parse(text: &str) -> Result<Self, InvalidExpression> {
         if text.chars().count() > EXPRESSION_CHARS_MAX {
-            return Err(InvalidExpression(format!("longer than {EXPRESSION_CHARS_MAX} characters")));
+            return Err(InvalidExpression(format!(
+                "longer than {EXPRESSION_CHARS_MAX} characters"
+            )));
         }
         parse::expression(text).map(Self)
     }
@@ -108,7 +123,11 @@ impl Node {
             Self::Any(nodes) => nodes.iter().any(|node| node.matches(subject)),
             Self::All(nodes) => nodes.iter().all(|node| node.matches(subject)),
             Self::Not(node) => !node.matches(subject),
-            Self::Text { subject: which, negated, test } => which.satisfies(test, subject) != *negated,
+            Self::Text {
+                subject: which,
+                negated,
+                test,
+            } => which.satisfies(test, subject) != *negated,
             Self::Number { order, value } => order.holds(subject.running_tasks_count().cmp(value)),
             Self::Time { order, value } => order.holds(subject.registered_at().cmp(value)),
             Self::Version { order, value } => {
@@ -122,7 +141,11 @@ impl Node {
 impl TextSubject {
     fn satisfies(&self, test: &TextTest, subject: &dyn Subject) -> bool {
         match self {
-            Self::AgentConnected => test.accepts(if subject.agent_connected() { "true" } else { "false" }),
+            Self::AgentConnected => test.accepts(if subject.agent_connected() {
+                "true"
+            } else {
+                "false"
+            }),
             Self::Ec2InstanceId => subject.ec2_instance_id().is_some_and(|id| test.accepts(id)),
             Self::Attribute(name) => subject.attribute(name).is_some_and(|value| test.accepts(value)),
             Self::TaskGroup => subject.any_task_group(&|group| test.accepts(group)),

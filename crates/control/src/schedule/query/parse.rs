@@ -8,10 +8,18 @@ const DEPTH_MAX: usize = 64;
 
 /// Reads a whole expression.
 pub(super) fn expression(text: &str) -> Result<Node, InvalidExpression> {
-    let mut parser = Parser { text, at: 0, depth: 0 };
+    let mut parser = Parser {
+        text,
+        at: 0,
+        depth: 0,
+    };
     let node = parser.or()?;
     parser.skip_spaces();
-    if parser.rest().is_empty() { Ok(node) } else { Err(parser.unexpected()) }
+    if parser.rest().is_empty() {
+        Ok(node)
+    } else {
+        Err(parser.unexpected())
+    }
 }
 
 struct Parser<'a> {
@@ -74,7 +82,9 @@ impl<'a> Parser<'a> {
     /// Takes a sign, or a word that ends where it ends; spaces before it are passed over.
     fn take(&mut self, token: &str) -> bool {
         self.skip_spaces();
-        let Some(after) = self.rest().strip_prefix(token) else { return false };
+        let Some(after) = self.rest().strip_prefix(token) else {
+            return false;
+        };
         if token.ends_with(is_word) && after.starts_with(is_word) {
             return false;
         }
@@ -159,11 +169,17 @@ impl<'a> Parser<'a> {
             Operator::Exists { negated } if is_attribute => (negated, TextTest::Exists),
             Operator::Order(_) | Operator::Exists { .. } => return Err(unfit(subject)),
         };
-        Ok(Node::Text { subject: text, negated, test })
+        Ok(Node::Text {
+            subject: text,
+            negated,
+            test,
+        })
     }
 
     fn ordered(&mut self, subject: &str) -> Result<Node, InvalidExpression> {
-        let Operator::Order(order) = self.operator()? else { return Err(unfit(subject)) };
+        let Operator::Order(order) = self.operator()? else {
+            return Err(unfit(subject));
+        };
         let literal = self.literal()?;
         let node = match subject {
             "agentVersion" => Version::parse(&literal).map(|value| Node::Version { order, value }),
@@ -186,7 +202,11 @@ impl<'a> Parser<'a> {
         self.skip_spaces();
         if self.take("'") {
             let text = self.take_while(|c| c != '\'');
-            return if self.take("'") { Ok(text.to_owned()) } else { Err(self.unexpected()) };
+            return if self.take("'") {
+                Ok(text.to_owned())
+            } else {
+                Err(self.unexpected())
+            };
         }
         let word = self.take_while(|c| !c.is_whitespace() && !matches!(c, ',' | ']' | ')' | '(' | '\''));
         if word.is_empty() || self.rest().starts_with(['(', '\'']) {
@@ -203,7 +223,11 @@ impl<'a> Parser<'a> {
         while self.take(",") {
             list.push(self.literal()?);
         }
-        if self.take("]") { Ok(list) } else { Err(self.unexpected()) }
+        if self.take("]") {
+            Ok(list)
+        } else {
+            Err(self.unexpected())
+        }
     }
 
     fn pattern(&mut self) -> Result<regex::Regex, InvalidExpression> {

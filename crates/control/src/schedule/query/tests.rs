@@ -27,7 +27,10 @@ impl Subject for Instance {
         self.running
     }
     fn attribute(&self, name: &str) -> Option<&str> {
-        self.attributes.iter().find(|(known, _)| *known == name).map(|(_, value)| *value)
+        self.attributes
+            .iter()
+            .find(|(known, _)| *known == name)
+            .map(|(_, value)| *value)
     }
     fn any_task_group(&self, accept: &dyn Fn(&str) -> bool) -> bool {
         self.groups.iter().any(|group| accept(group))
@@ -54,8 +57,14 @@ fn every_form_of_the_language_decides_as_documented() {
     let cases = [
         // AWS's own examples (ecs.md 10).
         ("attribute:ecs.instance-type == t2.small", false),
-        ("attribute:ecs.availability-zone in [us-east-1a, us-east-1b]", true),
-        ("attribute:ecs.instance-type =~ g2.* and attribute:ecs.availability-zone != us-east-1d", true),
+        (
+            "attribute:ecs.availability-zone in [us-east-1a, us-east-1b]",
+            true,
+        ),
+        (
+            "attribute:ecs.instance-type =~ g2.* and attribute:ecs.availability-zone != us-east-1d",
+            true,
+        ),
         ("task:group == service:production", true),
         ("not(task:group == database)", true),
         ("runningTasksCount == 1", true),
@@ -72,12 +81,21 @@ fn every_form_of_the_language_decides_as_documented() {
         ("attribute:ecs.capability.task-eni exists", true),
         ("attribute:ecs.capability.task-eni !exists", false),
         // Words and signs.
-        ("attribute:stack equals 'prod blue' && agentConnected == true", true),
-        ("attribute:stack not_equals 'prod blue' || agentConnected != true", false),
+        (
+            "attribute:stack equals 'prod blue' && agentConnected == true",
+            true,
+        ),
+        (
+            "attribute:stack not_equals 'prod blue' || agentConnected != true",
+            false,
+        ),
         ("ec2InstanceId matches i-.*", true),
         ("ec2InstanceId not_matches i-.*", false),
         ("ec2InstanceId not_in [i-1,i-2]", true),
-        ("runningTasksCount greater_than 0 and runningTasksCount less_than_equal 1", true),
+        (
+            "runningTasksCount greater_than 0 and runningTasksCount less_than_equal 1",
+            true,
+        ),
         ("runningTasksCount>=2", false),
         // Patterns match the whole value.
         ("attribute:ecs.instance-type =~ g2", false),
@@ -88,10 +106,19 @@ fn every_form_of_the_language_decides_as_documented() {
         ("registeredAt > 2018-02-12T23:28:27+01:00", true),
         ("registeredAt <= 2018-02-12T22:28:28", true),
         // `and` binds closer than `or`; `!` closest.
-        ("runningTasksCount == 1 or runningTasksCount == 2 and runningTasksCount == 3", true),
-        ("(runningTasksCount == 1 or runningTasksCount == 2) and runningTasksCount == 3", false),
+        (
+            "runningTasksCount == 1 or runningTasksCount == 2 and runningTasksCount == 3",
+            true,
+        ),
+        (
+            "(runningTasksCount == 1 or runningTasksCount == 2) and runningTasksCount == 3",
+            false,
+        ),
         ("!runningTasksCount == 1", false),
-        ("! (runningTasksCount == 1) or not not runningTasksCount == 1", true),
+        (
+            "! (runningTasksCount == 1) or not not runningTasksCount == 1",
+            true,
+        ),
     ];
     for (text, expected) in cases {
         let expression = Expression::parse(text).unwrap_or_else(|error| panic!("{text}: {error}"));
@@ -105,19 +132,37 @@ fn what_is_not_of_the_language_is_refused_and_says_where() {
         ("", "unexpected end"),
         ("attribute:x ==", "unexpected end"),
         ("attribute: == 1", "unexpected `attribute:` at position 0"),
-        ("instanceType == t2.small", "unexpected `instanceType` at position 0"),
+        (
+            "instanceType == t2.small",
+            "unexpected `instanceType` at position 0",
+        ),
         ("attribute:x = 1", "unexpected `=` at position 12"),
-        ("attribute:x == 1 attribute:y == 2", "unexpected `attribute:y` at position 17"),
+        (
+            "attribute:x == 1 attribute:y == 2",
+            "unexpected `attribute:y` at position 17",
+        ),
         ("(attribute:x == 1", "unexpected end"),
         ("attribute:x == (1)", "unexpected `(1)` at position 15"),
         ("attribute:x in 1", "unexpected `1` at position 15"),
         ("attribute:x in []", "unexpected `]` at position 16"),
         ("attribute:x == 'open", "unexpected end"),
         ("attribute:x > 1", "the operator cannot be used with attribute:x"),
-        ("ec2InstanceId exists", "the operator cannot be used with ec2InstanceId"),
-        ("runningTasksCount =~ 1", "the operator cannot be used with runningTasksCount"),
-        ("runningTasksCount == many", "`many` cannot be compared with runningTasksCount"),
-        ("registeredAt < yesterday", "`yesterday` cannot be compared with registeredAt"),
+        (
+            "ec2InstanceId exists",
+            "the operator cannot be used with ec2InstanceId",
+        ),
+        (
+            "runningTasksCount =~ 1",
+            "the operator cannot be used with runningTasksCount",
+        ),
+        (
+            "runningTasksCount == many",
+            "`many` cannot be compared with runningTasksCount",
+        ),
+        (
+            "registeredAt < yesterday",
+            "`yesterday` cannot be compared with registeredAt",
+        ),
         ("attribute:x =~ '(?=a)a'", "`(?=a)a` is not a supported pattern"),
         ("attribute:x =~ 'a)(b'", "`a)(b` is not a supported pattern"),
         (r"attribute:x =~ '(a)\1'", r"`(a)\1` is not a supported pattern"),
@@ -133,7 +178,10 @@ fn size_and_depth_are_bounded() {
     let long = format!("attribute:x == {}", "a".repeat(EXPRESSION_CHARS_MAX));
     assert!(Expression::parse(&long).is_err());
     let deep = format!("{}agentConnected == true{}", "(".repeat(65), ")".repeat(65));
-    assert_eq!(Expression::parse(&deep).unwrap_err().to_string(), "nested deeper than 64");
+    assert_eq!(
+        Expression::parse(&deep).unwrap_err().to_string(),
+        "nested deeper than 64"
+    );
     let wide = vec!["agentConnected == true"; 70].join(" and ");
     assert!(Expression::parse(&wide).unwrap().matches(&INSTANCE));
 }

@@ -3,14 +3,15 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use portcullis_api::cloudtrail::op::LookupEvents;
-use portcullis_api::cloudtrail::{Event, LookupAttribute, LookupEventsRequest, LookupEventsResponse, Resource};
+use portcullis_api::cloudtrail::{
+    Event, LookupAttribute, LookupEventsRequest, LookupEventsResponse, Resource,
+};
 use portcullis_core::Timestamp;
-use portcullis_store::Store;
 use serde_json::Value;
 
 use crate::gate::error::ServiceError;
 use crate::gate::operation::{Ask, Authorized, Check};
-use crate::gate::record::event_key;
+use crate::gate::record::{event_key, stored_text};
 use crate::services::Environment;
 use crate::world::Snapshot;
 
@@ -37,12 +38,19 @@ pub fn events(
         Some(token) => Some(decode_token(token, region)?),
         None => None,
     };
-    let limit = input.max_results.and_then(|n| usize::try_from(n).ok()).unwrap_or(PAGE_MAX).min(PAGE_MAX);
-    let page = scan(env.store.as_ref(), region, after, &wanted, limit).map_err(|error| {
+    let limit = input
+        .max_results
+        .and_then(|n| usize::try_from(n).ok())
+        .unwrap_or(PAGE_MAX)
+        .min(PAGE_MAX);
+    let page = scan(env, region, after, &wanted, limit).map_err(|error| {
         tracing::error!(%error, "the event history could not be read");
         ServiceError::internal(auth.call().service)
     })?;
-    Ok(LookupEventsResponse { events: Some(page.events), next_token: page.last_key.map(|key| URL_SAFE_NO_PAD.encode(key)) })
+    Ok(LookupEventsResponse {
+        events: Some(page.events),
+        next_token: page.last_key.map(|key| URL_SAFE_NO_PAD.encode(key)),
+    })
 }
 
 struct Page {
@@ -51,7 +59,7 @@ struct Page {
 }
 
 fn scan(
-    store: &dyn Store,
+    env: &Environment,
     region: &str,
     after: Option<Vec<u8>>,
     wanted: &Wanted<'_>,
@@ -59,28 +67,44 @@ fn scan(
 ) -> Result<Page, portcullis_store::StoreError> {
     let prefix = format!("event/{region}/").into_bytes();
     // Later events sort first: the end of the time range is where reading starts.
-    let mut after = after.or_else(|| wanted.end.map(|end| event_key(region, end.plus_seconds(1), "").into_bytes()));
+    let mut after = after.or_else(|| {
+        wanted
+            .end
+            .map(|end| event_key(region, end.plus_seconds(1), "").into_bytes())
+    });
     let mut events = Vec::new();
     let mut seen = 0;
     loop {
-        let page = store.range(&prefix, after.as_deref(), READ_AT_ONCE)?;
+        let page = env.store.range(&prefix, after.as_deref(), READ_AT_ONCE)?;
         let read = page.entries.len();
         for entry in page.entries {
             seen += 1;
             after = Some(entry.key.to_vec());
-            let Ok(record) = serde_json::from_slice::<Value>(&entry.value) else { continue };
+            let text = stored_text(&entry.key, &entry.value, &env.vault).unwrap_or_default();
+            let Ok(record) = serde_json::from_slice::<Value>(&text) else {
+                continue;
+            };
             if wanted.is_before_start(&record) {
-                return Ok(Page { events, last_key: None });
+                return Ok(Page {
+                    events,
+                    last_key: None,
+                });
             }
             if wanted.matches(&record) {
                 events.push(event_of(&record));
             }
             if events.len() == limit || seen == SCAN_MAX {
-                return Ok(Page { events, last_key: after });
+                return Ok(Page {
+                    events,
+                    last_key: after,
+                });
             }
         }
         if read < READ_AT_ONCE {
-            return Ok(Page { events, last_key: None });
+            return Ok(Page {
+                events,
+                last_key: None,
+            });
         }
     }
 }
@@ -99,7 +123,11 @@ impl<'a> Wanted<'a> {
             let text = "You can specify only one attribute in LookupAttributes.";
             return Err(ServiceError::new("InvalidLookupAttributesException", 400, text));
         }
-        if input.start_time.zip(input.end_time).is_some_and(|(start, end)| start > end) {
+        if input
+            .start_time
+            .zip(input.end_time)
+            .is_some_and(|(start, end)| start > end)
+        {
             let text = "StartTime cannot be later than EndTime.";
             return Err(ServiceError::new("InvalidTimeRangeException", 400, text));
         }
@@ -112,25 +140,48 @@ impl<'a> Wanted<'a> {
     }
 
     fn is_before_start(&self, record: &Value) -> bool {
-        self.start.is_some_and(|start| time_of(record).is_some_and(|time| time < start))
+        self.start
+            .is_some_and(|start| time_of(record).is_some_and(|time| time < start))
     }
 
     fn matches(&self, record: &Value) -> bool {
-        if self.insights || self.end.is_some_and(|end| time_of(record).is_some_and(|time| time > end)) {
+        if self.insights
+            || self
+                .end
+                .is_some_and(|end| time_of(record).is_some_and(|time| time > end))
+        {
             return false;
         }
-        let Some(attribute) = self.attribute else { return true };
+        let Some(attribute) = self.attribute else {
+            return true;
+        };
         let value = attribute.attribute_value.as_str();
         let member = |name: &str| record.get(name).and_then(Value::as_str) == Some(value);
         match attribute.attribute_key.as_str() {
             "EventId" => member("eventID"),
             "EventName" => member("eventName"),
             "EventSource" => member("eventSource"),
-            "ReadOnly" => record.get("readOnly").and_then(Value::as_bool).map(|b| b.to_string()).as_deref() == Some(value),
+            "ReadOnly" => {
+                record
+                    .get("readOnly")
+                    .and_then(Value::as_bool)
+                    .map(|b| b.to_string())
+                    .as_deref()
+                    == Some(value)
+            }
             "Username" => username(record).as_deref() == Some(value),
-            "AccessKeyId" => record.pointer("/userIdentity/accessKeyId").and_then(Value::as_str) == Some(value),
-            "ResourceType" => resources(record).iter().any(|r| r.resource_type.as_deref() == Some(value)),
-            "ResourceName" => resources(record).iter().any(|r| r.resource_name.as_deref() == Some(value)),
+            "AccessKeyId" => {
+                record
+                    .pointer("/userIdentity/accessKeyId")
+                    .and_then(Value::as_str)
+                    == Some(value)
+            }
+            "ResourceType" => resources(record)
+                .iter()
+                .any(|r| r.resource_type.as_deref() == Some(value)),
+            "ResourceName" => resources(record)
+                .iter()
+                .any(|r| r.resource_name.as_deref() == Some(value)),
             _ => false,
         }
     }
@@ -164,11 +215,17 @@ fn resources(record: &Value) -> Vec<Resource> {
         ("/requestParameters/clusterName", "AWS::ECS::Cluster"),
         ("/requestParameters/cluster", "AWS::ECS::Cluster"),
         ("/requestParameters/taskDefinition", "AWS::ECS::TaskDefinition"),
-        ("/responseElements/taskDefinition/taskDefinitionArn", "AWS::ECS::TaskDefinition"),
+        (
+            "/responseElements/taskDefinition/taskDefinitionArn",
+            "AWS::ECS::TaskDefinition",
+        ),
     ];
     let named = |(pointer, kind): &(&str, &str)| {
         let name = record.pointer(pointer)?.as_str()?;
-        Some(Resource { resource_type: Some((*kind).to_owned()), resource_name: Some(name.to_owned()) })
+        Some(Resource {
+            resource_type: Some((*kind).to_owned()),
+            resource_name: Some(name.to_owned()),
+        })
     };
     MEMBERS.iter().filter_map(named).collect()
 }
@@ -178,8 +235,14 @@ fn event_of(record: &Value) -> Event {
     Event {
         event_id: text("eventID"),
         event_name: text("eventName"),
-        read_only: record.get("readOnly").and_then(Value::as_bool).map(|read_only| read_only.to_string()),
-        access_key_id: record.pointer("/userIdentity/accessKeyId").and_then(Value::as_str).map(str::to_owned),
+        read_only: record
+            .get("readOnly")
+            .and_then(Value::as_bool)
+            .map(|read_only| read_only.to_string()),
+        access_key_id: record
+            .pointer("/userIdentity/accessKeyId")
+            .and_then(Value::as_str)
+            .map(str::to_owned),
         event_time: time_of(record),
         event_source: text("eventSource"),
         username: username(record),
@@ -191,5 +254,9 @@ fn event_of(record: &Value) -> Event {
 fn decode_token(token: &str, region: &str) -> Result<Vec<u8>, ServiceError> {
     let invalid = || ServiceError::new("InvalidNextTokenException", 400, "The token is invalid.");
     let key = URL_SAFE_NO_PAD.decode(token).map_err(|_| invalid())?;
-    if key.starts_with(format!("event/{region}/").as_bytes()) { Ok(key) } else { Err(invalid()) }
+    if key.starts_with(format!("event/{region}/").as_bytes()) {
+        Ok(key)
+    } else {
+        Err(invalid())
+    }
 }

@@ -8,5 +8,9 @@ use crate::gate::operation::{Row, read};
 
 /// The operations of the service.
 pub fn table() -> Vec<Row> {
-    vec![read::<op::LookupEvents>(&["cloudtrail:LookupEvents"], lookup::require, lookup::events)]
+    vec![read::<op::LookupEvents>(
+        &["cloudtrail:LookupEvents"],
+        lookup::require,
+        lookup::events,
+    )]
 }

@@ -49,20 +49,31 @@ const KNOWN: [Known; 12] = [
 
 fn find(name: &str) -> Result<&'static Known, EcsError> {
     let names = || KNOWN.map(|known| known.name).join(",");
-    KNOWN.iter().find(|known| known.name == name).ok_or_else(|| EcsError::UnknownSetting(names()))
+    KNOWN
+        .iter()
+        .find(|known| known.name == name)
+        .ok_or_else(|| EcsError::UnknownSetting(names()))
 }
 
 /// The value of a setting for the caller: the caller's own, the account's, or the service's default.
 pub(super) fn effective(view: &Snapshot, call: &Call, name: &str) -> String {
     let own = explicit(view, call, &own_principal(call), name);
     let of_account = || explicit(view, call, &root(call), name);
-    let default = || find(name).ok().and_then(|known| known.values.first()).map(|value| (*value).to_owned());
+    let default = || {
+        find(name)
+            .ok()
+            .and_then(|known| known.values.first())
+            .map(|value| (*value).to_owned())
+    };
     own.or_else(of_account).or_else(default).unwrap_or_default()
 }
 
 fn explicit(view: &Snapshot, call: &Call, principal: &Arn, name: &str) -> Option<String> {
     let key = AccountSetting::key_of(&call.region, principal, name);
-    view.ecs.account_settings.get(&key).map(|setting| setting.value.clone())
+    view.ecs
+        .account_settings
+        .get(&key)
+        .map(|setting| setting.value.clone())
 }
 
 fn root(call: &Call) -> Arn {
@@ -80,7 +91,9 @@ fn own_principal(call: &Call) -> Arn {
 /// Whose settings are meant. Only the root user may name somebody else.
 fn principal(call: &Call, asked: Option<&str>) -> Result<Arn, EcsError> {
     let own = own_principal(call);
-    let Some(asked) = asked.filter(|asked| !asked.is_empty()) else { return Ok(own) };
+    let Some(asked) = asked.filter(|asked| !asked.is_empty()) else {
+        return Ok(own);
+    };
     let invalid = || EcsError::SettingPrincipal(asked.to_owned());
     let asked: Arn = asked.parse().map_err(|_| invalid())?;
     let is_here = asked.service() == "iam" && asked.account() == call.account.as_str();
@@ -89,7 +102,11 @@ fn principal(call: &Call, asked: Option<&str>) -> Result<Arn, EcsError> {
 }
 
 fn shown(name: &str, value: String, principal: &Arn) -> Setting {
-    let managed_by = if name == "guardDutyActivate" { "aws_managed" } else { "user" };
+    let managed_by = if name == "guardDutyActivate" {
+        "aws_managed"
+    } else {
+        "user"
+    };
     Setting {
         name: Some(name.to_owned()),
         value: Some(value),
@@ -104,11 +121,19 @@ fn on_setting(action: &'static str, name: &str) -> Vec<Check> {
 
 fn set(tx: &mut Tx<'_>, call: &Call, principal: Arn, name: &str, value: &str) -> Result<Setting, EcsError> {
     if !find(name)?.values.contains(&value) {
-        return Err(EcsError::SettingValue { name: name.to_owned(), value: value.to_owned() });
+        return Err(EcsError::SettingValue {
+            name: name.to_owned(),
+            value: value.to_owned(),
+        });
     }
     let reply = shown(name, value.to_owned(), &principal);
     let (name, value) = (name.to_owned(), value.to_owned());
-    tx.put(AccountSetting { region: call.region.clone(), principal, name, value });
+    tx.put(AccountSetting {
+        region: call.region.clone(),
+        principal,
+        name,
+        value,
+    });
     Ok(reply)
 }
 
@@ -125,11 +150,15 @@ pub fn put(
     let input = auth.input();
     let principal = principal(auth.call(), input.principal_arn.as_deref())?;
     let setting = set(tx, auth.call(), principal, &input.name, &input.value)?;
-    Ok(PutAccountSettingResponse { setting: Some(setting) })
+    Ok(PutAccountSettingResponse {
+        setting: Some(setting),
+    })
 }
 
 /// No resource; the setting's name is a key.
-pub fn require_put_default(ask: Ask<'_, PutAccountSettingDefaultRequest>) -> Result<Vec<Check>, ServiceError> {
+pub fn require_put_default(
+    ask: Ask<'_, PutAccountSettingDefaultRequest>,
+) -> Result<Vec<Check>, ServiceError> {
     Ok(on_setting("ecs:PutAccountSettingDefault", &ask.input.name))
 }
 
@@ -140,7 +169,9 @@ pub fn put_default(
 ) -> Result<PutAccountSettingDefaultResponse, ServiceError> {
     let input = auth.input();
     let setting = set(tx, auth.call(), root(auth.call()), &input.name, &input.value)?;
-    Ok(PutAccountSettingDefaultResponse { setting: Some(setting) })
+    Ok(PutAccountSettingDefaultResponse {
+        setting: Some(setting),
+    })
 }
 
 /// No resource; the setting's name is a key.
@@ -156,9 +187,15 @@ pub fn delete(
     let input = auth.input();
     find(&input.name)?;
     let principal = principal(auth.call(), input.principal_arn.as_deref())?;
-    tx.delete::<AccountSetting>(&AccountSetting::key_of(&auth.call().region, &principal, &input.name));
+    tx.delete::<AccountSetting>(&AccountSetting::key_of(
+        &auth.call().region,
+        &principal,
+        &input.name,
+    ));
     let value = effective(tx.view(), auth.call(), &input.name);
-    Ok(DeleteAccountSettingResponse { setting: Some(shown(&input.name, value, &principal)) })
+    Ok(DeleteAccountSettingResponse {
+        setting: Some(shown(&input.name, value, &principal)),
+    })
 }
 
 /// No resource.
@@ -187,12 +224,17 @@ pub fn list(
         let in_force = || explicit(view, call, &root(call), name).or_else(|| first_value(name));
         if everything { own.or_else(in_force) } else { own }
     };
-    let rows = KNOWN.iter().filter(|known| pager.after.as_deref().is_none_or(|after| known.name > after));
+    let rows = KNOWN
+        .iter()
+        .filter(|known| pager.after.as_deref().is_none_or(|after| known.name > after));
     let rows = rows.filter(|known| input.name.as_deref().is_none_or(|wanted| wanted == known.name));
     let rows = rows.filter_map(|known| Some((known.name, value_of(known.name)?)));
     let rows = rows.filter(|(_, value)| input.value.as_deref().is_none_or(|wanted| wanted == value));
     let (settings, next_token) = pager.page(rows.map(|(name, value)| (name, shown(name, value, &principal))));
-    Ok(ListAccountSettingsResponse { settings: Some(settings), next_token })
+    Ok(ListAccountSettingsResponse {
+        settings: Some(settings),
+        next_token,
+    })
 }
 
 fn first_value(name: &str) -> Option<String> {

@@ -3,14 +3,14 @@
 
 use portcullis_core::{Arn, Tags};
 
-use super::names::{ClusterRef, MemberRef, Scope};
 use super::errors::EcsError;
+use super::names::{ClusterRef, MemberRef, Scope};
 use crate::gate::context::{add_request_tags, add_resource_tags};
 use crate::gate::operation::Check;
 use crate::world::Snapshot;
 
 /// Who assumes task and execution roles.
-pub(crate) const TASKS_PRINCIPAL: &str = "ecs-tasks.amazonaws.com";
+pub(crate) use crate::gate::assume::ECS_TASKS as TASKS_PRINCIPAL;
 
 impl Check {
     /// Adds the tags of the resource: `aws:ResourceTag/K` and `ecs:ResourceTag/K`.
@@ -63,16 +63,27 @@ pub(crate) fn on_instance(
 }
 
 /// An action on a task.
-pub(crate) fn on_task(view: &Snapshot, action: &'static str, cluster: &ClusterRef, task: &MemberRef) -> Check {
+pub(crate) fn on_task(
+    view: &Snapshot,
+    action: &'static str,
+    cluster: &ClusterRef,
+    task: &MemberRef,
+) -> Check {
     on_member(action, cluster, task, task.task(view).map(|found| &found.tags))
 }
 
 /// `ecs:TagResource` for the tags given at creation; none when there are no tags (rule 7, R148).
-pub(crate) fn tag_on_create(operation: &'static str, resource: impl Into<String>, tags: &Tags) -> Option<Check> {
+pub(crate) fn tag_on_create(
+    operation: &'static str,
+    resource: impl Into<String>,
+    tags: &Tags,
+) -> Option<Check> {
     if tags.is_empty() {
         return None;
     }
-    let check = Check::new("ecs:TagResource", resource).of_resource(tags).of_request(tags);
+    let check = Check::new("ecs:TagResource", resource)
+        .of_resource(tags)
+        .of_request(tags);
     Some(check.with("ecs:CreateAction", operation))
 }
 
@@ -86,7 +97,14 @@ pub(crate) fn pass_role(role: &Arn, to: &'static str) -> Check {
 pub(crate) fn resolve_role(view: &Snapshot, scope: Scope<'_>, argument: &str) -> Result<Arn, EcsError> {
     if !argument.starts_with("arn:") {
         let known = view.role(argument).map(|role| role.arn.clone());
-        let made = || Arn::global("iam", scope.region.partition(), scope.account, format_args!("role/{argument}"));
+        let made = || {
+            Arn::global(
+                "iam",
+                scope.region.partition(),
+                scope.account,
+                format_args!("role/{argument}"),
+            )
+        };
         return Ok(known.unwrap_or_else(made));
     }
     let arn: Arn = argument.parse().map_err(|_| EcsError::Role)?;

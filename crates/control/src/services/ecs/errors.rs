@@ -24,7 +24,9 @@ pub(crate) enum EcsError {
     ClusterName,
     #[error("Invalid cluster setting '{0}'. The only supported setting is 'containerInsights'.")]
     ClusterSettingName(String),
-    #[error("Invalid value '{0}' for the cluster setting 'containerInsights'. Specify enabled, disabled or enhanced.")]
+    #[error(
+        "Invalid value '{0}' for the cluster setting 'containerInsights'. Specify enabled, disabled or enhanced."
+    )]
     ClusterSettingValue(String),
     #[error("Settings can not be empty.")]
     ClusterSettingsEmpty,
@@ -42,7 +44,9 @@ pub(crate) enum EcsError {
         "The specified capacity provider strategy cannot contain a capacity provider that is not associated with the cluster. Associate the capacity provider with the cluster and try again."
     )]
     CapacityProviderNotAssociated,
-    #[error("The specified capacity provider strategy contains multiple capacity providers with a base value defined.")]
+    #[error(
+        "The specified capacity provider strategy contains multiple capacity providers with a base value defined."
+    )]
     CapacityProviderBases,
     #[error(
         "There are no capacity providers in the capacity provider strategy with a weight value greater than zero."
@@ -142,7 +146,9 @@ pub(crate) enum EcsError {
     AttributeFilter,
     #[error("The number of custom attributes on a resource cannot exceed 10.")]
     AttributeLimit,
-    #[error("The specified target was not found. You can view your available container instances with ListContainerInstances. Amazon ECS container instances are cluster-specific and Region-specific.")]
+    #[error(
+        "The specified target was not found. You can view your available container instances with ListContainerInstances. Amazon ECS container instances are cluster-specific and Region-specific."
+    )]
     TargetNotFound,
 
     // Services (ecs.md 11).

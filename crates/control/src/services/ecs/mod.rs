@@ -41,7 +41,8 @@ pub fn table() -> Vec<Row> {
 fn cluster_rows() -> Vec<Row> {
     use clusters::{
         create, delete, describe, list, put_providers, require_create, require_delete, require_describe,
-        require_list, require_put_providers, require_update, require_update_settings, update, update_settings,
+        require_list, require_put_providers, require_update, require_update_settings, update,
+        update_settings,
     };
     vec![
         write::<op::CreateCluster>(&["ecs:CreateCluster", "ecs:TagResource"], require_create, create),
@@ -71,7 +72,11 @@ fn task_definition_rows() -> Vec<Row> {
     const FAMILIES: &[&str] = &["ecs:ListTaskDefinitionFamilies"];
     vec![
         write::<op::DeleteTaskDefinitions>(&["ecs:DeleteTaskDefinitions"], require_delete, delete),
-        write::<op::DeregisterTaskDefinition>(&["ecs:DeregisterTaskDefinition"], require_deregister, deregister),
+        write::<op::DeregisterTaskDefinition>(
+            &["ecs:DeregisterTaskDefinition"],
+            require_deregister,
+            deregister,
+        ),
         read::<op::DescribeTaskDefinition>(&["ecs:DescribeTaskDefinition"], require_describe, describe),
         read::<op::ListTaskDefinitionFamilies>(FAMILIES, require_families, families),
         read::<op::ListTaskDefinitions>(&["ecs:ListTaskDefinitions"], require_list, list),
@@ -102,11 +107,15 @@ fn container_instance_rows() -> Vec<Row> {
 
 fn attribute_rows() -> Vec<Row> {
     use container_instances::{
-        delete_attributes, list_attributes, put_attributes, require_delete_attributes, require_list_attributes,
-        require_put_attributes,
+        delete_attributes, list_attributes, put_attributes, require_delete_attributes,
+        require_list_attributes, require_put_attributes,
     };
     vec![
-        write::<op::DeleteAttributes>(&["ecs:DeleteAttributes"], require_delete_attributes, delete_attributes),
+        write::<op::DeleteAttributes>(
+            &["ecs:DeleteAttributes"],
+            require_delete_attributes,
+            delete_attributes,
+        ),
         read::<op::ListAttributes>(&["ecs:ListAttributes"], require_list_attributes, list_attributes),
         write::<op::PutAttributes>(&["ecs:PutAttributes"], require_put_attributes, put_attributes),
     ]
@@ -149,5 +158,9 @@ fn account_setting_rows() -> Vec<Row> {
 
 /// The failure entry of something that does not exist.
 fn missing(arn: &Arn) -> api::Failure {
-    api::Failure { arn: Some(arn.to_string()), reason: Some("MISSING".to_owned()), detail: None }
+    api::Failure {
+        arn: Some(arn.to_string()),
+        reason: Some("MISSING".to_owned()),
+        detail: None,
+    }
 }

@@ -10,7 +10,9 @@ use portcullis_core::{AccountId, Arn, Region};
 use super::errors::EcsError;
 use crate::gate::call::Call;
 use crate::world::Snapshot;
-use crate::world::records::ecs::{Cluster, ContainerInstance, DefinitionStatus, Service, Task, TaskDefinition};
+use crate::world::records::ecs::{
+    Cluster, ContainerInstance, DefinitionStatus, Service, Task, TaskDefinition,
+};
 
 /// Longest name of a cluster, service or family, in characters.
 const NAME_MAX: usize = 255;
@@ -28,7 +30,11 @@ pub(crate) struct ClusterName(String);
 impl ClusterName {
     /// Checks a name.
     pub fn parse(text: &str) -> Result<Self, EcsError> {
-        if is_name(text) { Ok(Self(text.to_owned())) } else { Err(EcsError::ClusterName) }
+        if is_name(text) {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(EcsError::ClusterName)
+        }
     }
 }
 
@@ -49,7 +55,10 @@ pub(crate) struct Scope<'a> {
 
 impl<'a> From<&'a Call> for Scope<'a> {
     fn from(call: &'a Call) -> Self {
-        Self { region: &call.region, account: &call.account }
+        Self {
+            region: &call.region,
+            account: &call.account,
+        }
     }
 }
 
@@ -98,7 +107,11 @@ impl ClusterRef {
     /// The cluster of that name.
     pub fn named(scope: Scope<'_>, name: &str) -> Self {
         let arn = scope.arn(format_args!("cluster/{name}"));
-        Self { name: name.to_owned(), arn, key: Some(Cluster::key_of(scope.region, name)) }
+        Self {
+            name: name.to_owned(),
+            arn,
+            key: Some(Cluster::key_of(scope.region, name)),
+        }
     }
 
     fn from_arn(scope: Scope<'_>, text: &str) -> Result<Self, EcsError> {
@@ -120,13 +133,19 @@ impl ClusterRef {
     /// The cluster, which must be in use: for changes.
     pub fn active<'v>(&self, view: &'v Snapshot) -> Result<&'v Arc<Cluster>, EcsError> {
         let cluster = self.known(view)?;
-        if cluster.is_active() { Ok(cluster) } else { Err(EcsError::ClusterInactive) }
+        if cluster.is_active() {
+            Ok(cluster)
+        } else {
+            Err(EcsError::ClusterInactive)
+        }
     }
 
     /// What the keys of everything in this cluster start with: `REGION/CLUSTER/`.
     pub fn prefix(&self) -> String {
         // A key nothing has, for clusters of elsewhere.
-        self.key.as_ref().map_or_else(|| "/".to_owned(), |key| format!("{key}/"))
+        self.key
+            .as_ref()
+            .map_or_else(|| "/".to_owned(), |key| format!("{key}/"))
     }
 }
 
@@ -175,14 +194,17 @@ impl MemberRef {
             Some((name, id)) if name == cluster.name => {
                 let mut found = Self::of(cluster, kind, id);
                 if found.arn.as_str() != argument {
-                    found.arn = argument.parse().map_err(|_| EcsError::InvalidIdentifier(argument.to_owned()))?;
+                    found.arn = argument
+                        .parse()
+                        .map_err(|_| EcsError::InvalidIdentifier(argument.to_owned()))?;
                     "/".clone_into(&mut found.key);
                 }
                 Ok(found)
             }
-            Some((name, _)) => {
-                Err(EcsError::OtherCluster { found: name.to_owned(), expected: cluster.name.clone() })
-            }
+            Some((name, _)) => Err(EcsError::OtherCluster {
+                found: name.to_owned(),
+                expected: cluster.name.clone(),
+            }),
         }
     }
 
@@ -190,7 +212,11 @@ impl MemberRef {
         let (home, _) = cluster.arn.as_str().rsplit_once(":cluster/").unwrap_or_default();
         let arn = format!("{home}:{}/{}/{id}", kind.as_str(), cluster.name);
         let arn = arn.parse().unwrap_or_else(|_| cluster.arn.clone());
-        Self { id: id.to_owned(), arn, key: format!("{}{id}", cluster.prefix()) }
+        Self {
+            id: id.to_owned(),
+            arn,
+            key: format!("{}{id}", cluster.prefix()),
+        }
     }
 
     /// The container instance, if this is one.
@@ -251,7 +277,11 @@ impl DefinitionRef {
     /// The task definition, which must be ACTIVE: for new tasks and services.
     pub fn active<'v>(&self, view: &'v Snapshot) -> Result<&'v Arc<TaskDefinition>, EcsError> {
         let found = self.find(view).ok_or(EcsError::DefinitionNotFound)?;
-        if found.is_active() { Ok(found) } else { Err(EcsError::DefinitionInactive) }
+        if found.is_active() {
+            Ok(found)
+        } else {
+            Err(EcsError::DefinitionInactive)
+        }
     }
 }
 

@@ -16,9 +16,15 @@ pub(crate) struct PageSize {
 }
 
 /// Most lists (ecs.md 1).
-pub(crate) const HUNDRED: PageSize = PageSize { default: 100, max: 100 };
+pub(crate) const HUNDRED: PageSize = PageSize {
+    default: 100,
+    max: 100,
+};
 /// ListServices.
-pub(crate) const SERVICES: PageSize = PageSize { default: 10, max: 100 };
+pub(crate) const SERVICES: PageSize = PageSize {
+    default: 10,
+    max: 100,
+};
 /// ListAccountSettings.
 pub(crate) const SETTINGS: PageSize = PageSize { default: 10, max: 10 };
 
@@ -40,10 +46,16 @@ impl Pager {
     ) -> Result<Self, EcsError> {
         let wanted = max_results.unwrap_or(size.default);
         if !(1..=size.max).contains(&wanted) {
-            return Err(EcsError::MaxResults { given: wanted, limit: size.max });
+            return Err(EcsError::MaxResults {
+                given: wanted,
+                limit: size.max,
+            });
         }
         let after = token.map(|token| open(token, prefix)).transpose()?;
-        Ok(Self { limit: usize::try_from(wanted).unwrap_or(1), after })
+        Ok(Self {
+            limit: usize::try_from(wanted).unwrap_or(1),
+            after,
+        })
     }
 
     /// The page, from rows that come after [`Pager::after`] in order, and the token of the next one.
@@ -64,12 +76,20 @@ impl Pager {
 fn open(token: &str, prefix: &str) -> Result<String, EcsError> {
     let bytes = URL_SAFE_NO_PAD.decode(token).map_err(|_| EcsError::Token)?;
     let key = String::from_utf8(bytes).map_err(|_| EcsError::Token)?;
-    if key.starts_with(prefix) { Ok(key) } else { Err(EcsError::Token) }
+    if key.starts_with(prefix) {
+        Ok(key)
+    } else {
+        Err(EcsError::Token)
+    }
 }
 
 /// Refuses a batch that is larger than the API takes.
 pub(crate) fn at_most(what: &'static str, limit: usize, given: usize) -> Result<(), EcsError> {
-    if given > limit { Err(EcsError::TooMany { what, limit }) } else { Ok(()) }
+    if given > limit {
+        Err(EcsError::TooMany { what, limit })
+    } else {
+        Ok(())
+    }
 }
 
 #[cfg(test)]
@@ -84,7 +104,9 @@ mod tests {
         let mut pages = Vec::new();
         loop {
             let pager = Pager::new(HUNDRED, "r/", token.as_deref(), Some(2)).unwrap();
-            let rest = ROWS.into_iter().filter(|(key, _)| pager.after.as_deref().is_none_or(|after| *key > after));
+            let rest = ROWS
+                .into_iter()
+                .filter(|(key, _)| pager.after.as_deref().is_none_or(|after| *key > after));
             let (page, next) = pager.page(rest);
             pages.push(page);
             match next {
@@ -98,7 +120,11 @@ mod tests {
     #[test]
     fn bad_tokens_and_sizes_are_refused() {
         for token in ["%", "", "bm90IHRoaXMgbGlzdA"] {
-            assert_eq!(Pager::new(HUNDRED, "r/", Some(token), None).unwrap_err(), EcsError::Token, "{token}");
+            assert_eq!(
+                Pager::new(HUNDRED, "r/", Some(token), None).unwrap_err(),
+                EcsError::Token,
+                "{token}"
+            );
         }
         for given in [0, -1, 101] {
             let refused = Pager::new(HUNDRED, "r/", None, Some(given)).unwrap_err();

@@ -20,8 +20,11 @@ pub fn discover(
     auth: Authorized<'_, DiscoverPollEndpoint>,
 ) -> Result<DiscoverPollEndpointResponse, ServiceError> {
     let call = auth.call();
-    let scheme = if call.secure { "https" } else { "http" };
-    let host = call.host.as_deref().ok_or_else(|| ServiceError::internal(call.service))?;
+    let scheme = if call.is_secure() { "https" } else { "http" };
+    let host = call
+        .host
+        .as_deref()
+        .ok_or_else(|| ServiceError::internal(call.service))?;
     Ok(DiscoverPollEndpointResponse {
         endpoint: Some(format!("{scheme}://{host}/acs/")),
         telemetry_endpoint: Some(format!("{scheme}://{host}/tcs/")),

@@ -4,8 +4,8 @@ use portcullis_core::Arn;
 
 use crate::world::records::Record;
 use crate::world::records::ecs::{
-    Cluster, ContainerInstance, DefinitionStatus, DesiredStatus, Facet, LastStatus, Service, ServiceStatus, Task,
-    TaskDefinition, TaskSet,
+    Cluster, ContainerInstance, DefinitionStatus, DesiredStatus, Facet, LastStatus, Service, ServiceStatus,
+    Task, TaskDefinition, TaskSet,
 };
 use crate::world::{Snapshot, Tx};
 
@@ -22,7 +22,10 @@ pub fn is_due(view: &Snapshot, now: portcullis_core::Timestamp) -> bool {
 pub fn sweep(tx: &mut Tx<'_>) -> bool {
     let now = moment(tx.now);
     let rows = tx.view().ecs.expiring.iter().map_while(|(key, _)| due(key, &now));
-    let ended: Vec<_> = rows.take(BATCH).map(|(kind, key)| (kind.to_owned(), key.to_owned())).collect();
+    let ended: Vec<_> = rows
+        .take(BATCH)
+        .map(|(kind, key)| (kind.to_owned(), key.to_owned()))
+        .collect();
     for (kind, key) in &ended {
         forget(tx, kind, key);
     }
@@ -52,11 +55,21 @@ fn forget(tx: &mut Tx<'_>, kind: &str, key: &str) {
 
 /// A definition that is still used gets another while.
 fn forget_definition(tx: &mut Tx<'_>, key: &str) {
-    let Some(found) = tx.view().ecs.task_definitions.get(key).cloned() else { return };
-    let DefinitionStatus::DeleteInProgress { inactive_since, .. } = found.status else { return };
+    let Some(found) = tx.view().ecs.task_definitions.get(key).cloned() else {
+        return;
+    };
+    let DefinitionStatus::DeleteInProgress { inactive_since, .. } = found.status else {
+        return;
+    };
     if is_used(tx.view(), &found) {
-        let status = DefinitionStatus::DeleteInProgress { inactive_since, since: tx.now };
-        tx.put(TaskDefinition { status, ..TaskDefinition::clone(&found) });
+        let status = DefinitionStatus::DeleteInProgress {
+            inactive_since,
+            since: tx.now,
+        };
+        tx.put(TaskDefinition {
+            status,
+            ..TaskDefinition::clone(&found)
+        });
     } else {
         tx.delete::<TaskDefinition>(key);
     }
@@ -69,13 +82,25 @@ fn is_used(view: &Snapshot, definition: &TaskDefinition) -> bool {
         !matches!(service.status, ServiceStatus::Inactive { .. })
             && uses(service.definition.task_definition.as_deref(), &definition.arn)
     });
-    by_service || view.ecs.clusters.prefix(&region).any(|(_, cluster)| runs_in(view, cluster, definition))
+    by_service
+        || view
+            .ecs
+            .clusters
+            .prefix(&region)
+            .any(|(_, cluster)| runs_in(view, cluster, definition))
 }
 
 fn runs_in(view: &Snapshot, cluster: &Cluster, definition: &TaskDefinition) -> bool {
-    [DesiredStatus::Running, DesiredStatus::Stopped].into_iter().any(|desired| {
-        let set = TaskSet::new(&cluster.region, &cluster.name, Facet::Family(&definition.family), desired);
-        let mut tasks = view.ecs.tasks_of(&set, None);
-        tasks.any(|(_, task)| task.revision == definition.revision && task.last != LastStatus::Stopped)
-    })
+    [DesiredStatus::Running, DesiredStatus::Stopped]
+        .into_iter()
+        .any(|desired| {
+            let set = TaskSet::new(
+                &cluster.region,
+                &cluster.name,
+                Facet::Family(&definition.family),
+                desired,
+            );
+            let mut tasks = view.ecs.tasks_of(&set, None);
+            tasks.any(|(_, task)| task.revision == definition.revision && task.last != LastStatus::Stopped)
+        })
 }

@@ -33,9 +33,15 @@ impl Target {
         }
         let (resource_type, rest) = arn.resource().split_once('/').ok_or(EcsError::ArnInvalid)?;
         let kind = match resource_type {
-            "cluster" => return ClusterRef::resolve(scope, Some(text)).map(Self::Cluster).map_err(invalid),
+            "cluster" => {
+                return ClusterRef::resolve(scope, Some(text))
+                    .map(Self::Cluster)
+                    .map_err(invalid);
+            }
             "task-definition" => {
-                return DefinitionRef::resolve(view, scope, text).map(Self::Definition).map_err(invalid);
+                return DefinitionRef::resolve(view, scope, text)
+                    .map(Self::Definition)
+                    .map_err(invalid);
             }
             "container-instance" => Kind::ContainerInstance,
             "service" => Kind::Service,
@@ -52,9 +58,10 @@ impl Target {
     fn tags(&self, view: &Snapshot) -> Result<Tags, EcsError> {
         match self {
             Self::Cluster(cluster) => cluster.active(view).map(|cluster| cluster.tags.clone()),
-            Self::Definition(reference) => {
-                reference.find(view).map(|found| found.tags.clone()).ok_or(EcsError::ResourceNotFound)
-            }
+            Self::Definition(reference) => reference
+                .find(view)
+                .map(|found| found.tags.clone())
+                .ok_or(EcsError::ResourceNotFound),
             Self::Member(kind, cluster, member) => {
                 cluster.known(view)?;
                 member_tags(view, *kind, member)
@@ -65,25 +72,40 @@ impl Target {
     fn set_tags(&self, tx: &mut Tx<'_>, tags: Tags) {
         match self {
             Self::Cluster(cluster) => {
-                let found = cluster.find(tx.view()).map(|found| Cluster { tags, ..Cluster::clone(found) });
+                let found = cluster.find(tx.view()).map(|found| Cluster {
+                    tags,
+                    ..Cluster::clone(found)
+                });
                 found.into_iter().for_each(|record| tx.put(record));
             }
             Self::Definition(reference) => {
                 let found = reference.find(tx.view());
-                let found = found.map(|found| TaskDefinition { tags, ..TaskDefinition::clone(found) });
+                let found = found.map(|found| TaskDefinition {
+                    tags,
+                    ..TaskDefinition::clone(found)
+                });
                 found.into_iter().for_each(|record| tx.put(record));
             }
             Self::Member(Kind::ContainerInstance, _, member) => {
                 let found = member.container_instance(tx.view());
-                let found = found.map(|found| ContainerInstance { tags, ..ContainerInstance::clone(found) });
+                let found = found.map(|found| ContainerInstance {
+                    tags,
+                    ..ContainerInstance::clone(found)
+                });
                 found.into_iter().for_each(|record| tx.put(record));
             }
             Self::Member(Kind::Service, _, member) => {
-                let found = member.service(tx.view()).map(|found| Service { tags, ..Service::clone(found) });
+                let found = member.service(tx.view()).map(|found| Service {
+                    tags,
+                    ..Service::clone(found)
+                });
                 found.into_iter().for_each(|record| tx.put(record));
             }
             Self::Member(Kind::Task, _, member) => {
-                let found = tx.view().ecs.tasks.get(&member.key).map(|found| Task { tags, ..Task::clone(found) });
+                let found = tx.view().ecs.tasks.get(&member.key).map(|found| Task {
+                    tags,
+                    ..Task::clone(found)
+                });
                 found.into_iter().for_each(|record| tx.put(record));
             }
         }
@@ -115,7 +137,11 @@ fn on_target(ask: (&Snapshot, Scope<'_>), action: &'static str, arn: &str) -> Re
 
 /// The resource.
 pub fn require_tag(ask: Ask<'_, TagResourceRequest>) -> Result<Vec<Check>, ServiceError> {
-    let check = on_target((ask.view, ask.call.into()), "ecs:TagResource", &ask.input.resource_arn)?;
+    let check = on_target(
+        (ask.view, ask.call.into()),
+        "ecs:TagResource",
+        &ask.input.resource_arn,
+    )?;
     Ok(vec![check.of_request(&tags::requested(Some(&ask.input.tags)))])
 }
 
@@ -131,12 +157,19 @@ pub fn tag(tx: &mut Tx<'_>, auth: Authorized<'_, TagResource>) -> Result<TagReso
 
 /// The resource, and the keys to be removed.
 pub fn require_untag(ask: Ask<'_, UntagResourceRequest>) -> Result<Vec<Check>, ServiceError> {
-    let check = on_target((ask.view, ask.call.into()), "ecs:UntagResource", &ask.input.resource_arn)?;
+    let check = on_target(
+        (ask.view, ask.call.into()),
+        "ecs:UntagResource",
+        &ask.input.resource_arn,
+    )?;
     Ok(vec![check.with_many("aws:TagKeys", ask.input.tag_keys.clone())])
 }
 
 /// Removes tags; absent keys are passed over.
-pub fn untag(tx: &mut Tx<'_>, auth: Authorized<'_, UntagResource>) -> Result<UntagResourceResponse, ServiceError> {
+pub fn untag(
+    tx: &mut Tx<'_>,
+    auth: Authorized<'_, UntagResource>,
+) -> Result<UntagResourceResponse, ServiceError> {
     let input = auth.input();
     let target = Target::parse(tx.view(), auth.call().into(), &input.resource_arn)?;
     let mut tags = target.tags(tx.view())?;
@@ -148,7 +181,11 @@ pub fn untag(tx: &mut Tx<'_>, auth: Authorized<'_, UntagResource>) -> Result<Unt
 
 /// The resource.
 pub fn require_list(ask: Ask<'_, ListTagsForResourceRequest>) -> Result<Vec<Check>, ServiceError> {
-    Ok(vec![on_target((ask.view, ask.call.into()), "ecs:ListTagsForResource", &ask.input.resource_arn)?])
+    Ok(vec![on_target(
+        (ask.view, ask.call.into()),
+        "ecs:ListTagsForResource",
+        &ask.input.resource_arn,
+    )?])
 }
 
 /// The tags of a resource.
@@ -159,5 +196,7 @@ pub fn list(
 ) -> Result<ListTagsForResourceResponse, ServiceError> {
     let target = Target::parse(view, auth.call().into(), &auth.input().resource_arn)?;
     let tags = target.tags(view)?;
-    Ok(ListTagsForResourceResponse { tags: Some(tags::shown(&tags)) })
+    Ok(ListTagsForResourceResponse {
+        tags: Some(tags::shown(&tags)),
+    })
 }

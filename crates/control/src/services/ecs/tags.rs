@@ -38,7 +38,11 @@ pub(crate) fn checked(tags: Option<&[api::Tag]>) -> Result<Tags, EcsError> {
 
 /// The keys of a request that removes tags.
 pub(crate) fn check_keys(keys: &[String]) -> Result<(), EcsError> {
-    if keys.iter().any(|key| is_reserved(key)) { Err(EcsError::TagReserved) } else { Ok(()) }
+    if keys.iter().any(|key| is_reserved(key)) {
+        Err(EcsError::TagReserved)
+    } else {
+        Ok(())
+    }
 }
 
 /// The tags a resource has after more were given to it.
@@ -54,7 +58,12 @@ pub(crate) fn merged(mut tags: Tags, more: &Tags) -> Result<Tags, EcsError> {
 
 /// Tags as replies show them.
 pub(crate) fn shown(tags: &Tags) -> Vec<api::Tag> {
-    tags.iter().map(|tag| api::Tag { key: Some(tag.key.clone()), value: Some(tag.value.clone()) }).collect()
+    tags.iter()
+        .map(|tag| api::Tag {
+            key: Some(tag.key.clone()),
+            value: Some(tag.value.clone()),
+        })
+        .collect()
 }
 
 /// Whether a batch call asked for tags.
@@ -68,11 +77,15 @@ pub(crate) fn includes(include: Option<&[String]>, part: &str) -> bool {
 }
 
 fn is_reserved(text: &str) -> bool {
-    text.get(..RESERVED.len()).is_some_and(|start| start.eq_ignore_ascii_case(RESERVED))
+    text.get(..RESERVED.len())
+        .is_some_and(|start| start.eq_ignore_ascii_case(RESERVED))
 }
 
 fn from_api(tag: &api::Tag) -> Tag {
-    Tag::new(tag.key.clone().unwrap_or_default(), tag.value.clone().unwrap_or_default())
+    Tag::new(
+        tag.key.clone().unwrap_or_default(),
+        tag.value.clone().unwrap_or_default(),
+    )
 }
 
 #[cfg(test)]
@@ -80,7 +93,10 @@ mod tests {
     use super::*;
 
     fn tag(key: &str, value: &str) -> api::Tag {
-        api::Tag { key: Some(key.to_owned()), value: Some(value.to_owned()) }
+        api::Tag {
+            key: Some(key.to_owned()),
+            value: Some(value.to_owned()),
+        }
     }
 
     #[test]

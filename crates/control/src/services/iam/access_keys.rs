@@ -60,16 +60,22 @@ fn create(
     tx: &mut Tx<'_>,
     auth: Authorized<'_, op::CreateAccessKey>,
 ) -> Result<api::CreateAccessKeyResponse, ServiceError> {
-    let user = owner(tx.view(), &Whose::of(auth.call(), auth.input().user_name.as_ref())?)?;
+    let user = owner(
+        tx.view(),
+        &Whose::of(auth.call(), auth.input().user_name.as_ref())?,
+    )?;
     if tx.view().user_keys(user.as_deref()).count() >= KEYS_PER_USER {
         return Err(IamError::Quota("AccessKeysPerUser", KEYS_PER_USER).into());
     }
     let id = iam_id(IamIdKind::AccessKey, &auth.call().account, tx.random);
     let secret = secret_access_key(tx.random);
-    let sealed = tx.vault.seal(SECRET_KEY_PURPOSE, id.as_bytes(), secret.expose().as_bytes()).map_err(|error| {
-        tracing::error!(%error, "a secret access key could not be sealed");
-        IamError::Internal
-    })?;
+    let sealed = tx
+        .vault
+        .seal(SECRET_KEY_PURPOSE, id.as_bytes(), secret.expose().as_bytes())
+        .map_err(|error| {
+            tracing::error!(%error, "a secret access key could not be sealed");
+            IamError::Internal
+        })?;
     let shown = api::AccessKey {
         user_name: user.clone().unwrap_or_default(),
         access_key_id: id.clone(),
@@ -77,7 +83,13 @@ fn create(
         secret_access_key: secret.expose().to_owned(),
         create_date: Some(tx.now),
     };
-    tx.put(AccessKey { id, user, active: true, created: tx.now, secret: Sealed::new(sealed) });
+    tx.put(AccessKey {
+        id,
+        user,
+        active: true,
+        created: tx.now,
+        secret: Sealed::new(sealed),
+    });
     Ok(api::CreateAccessKeyResponse { access_key: shown })
 }
 
@@ -89,7 +101,9 @@ fn list(
     let input = auth.input();
     let user = owner(view, &Whose::of(auth.call(), input.user_name.as_ref())?)?;
     let paging = Paging::of(input.marker.as_ref(), input.max_items)?;
-    let keys = view.user_keys(user.as_deref()).filter_map(|id| view.access_keys.get(id));
+    let keys = view
+        .user_keys(user.as_deref())
+        .filter_map(|id| view.access_keys.get(id));
     let page = paging.sorted(keys.map(|key| (key.id.clone(), shapes::access_key(key))));
     Ok(api::ListAccessKeysResponse {
         is_truncated: page.is_truncated(),
@@ -122,7 +136,8 @@ fn delete(tx: &mut Tx<'_>, auth: Authorized<'_, op::DeleteAccessKey>) -> Result<
 fn find(view: &Snapshot, whose: &Whose, id: &str) -> Result<AccessKey, IamError> {
     let user = owner(view, whose)?;
     let key = view.access_keys.get(id).filter(|key| key.user == user);
-    key.map(|key| AccessKey::clone(key)).ok_or_else(|| IamError::NoAccessKey(id.to_owned()))
+    key.map(|key| AccessKey::clone(key))
+        .ok_or_else(|| IamError::NoAccessKey(id.to_owned()))
 }
 
 /// Authorised on the key's user; on `*` when there is no such key.
@@ -142,11 +157,17 @@ fn last_used(
     auth: Authorized<'_, op::GetAccessKeyLastUsed>,
 ) -> Result<api::GetAccessKeyLastUsedResponse, ServiceError> {
     let id = &auth.input().access_key_id;
-    let key = view.access_keys.get(id).ok_or_else(|| IamError::NoAccessKey(id.clone()))?;
+    let key = view
+        .access_keys
+        .get(id)
+        .ok_or_else(|| IamError::NoAccessKey(id.clone()))?;
     let never = api::AccessKeyLastUsed {
         last_used_date: None,
         service_name: "N/A".to_owned(),
         region: "N/A".to_owned(),
     };
-    Ok(api::GetAccessKeyLastUsedResponse { user_name: key.user.clone(), access_key_last_used: Some(never) })
+    Ok(api::GetAccessKeyLastUsedResponse {
+        user_name: key.user.clone(),
+        access_key_last_used: Some(never),
+    })
 }

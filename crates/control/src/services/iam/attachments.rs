@@ -19,7 +19,10 @@ use crate::world::{Snapshot, Tx};
 
 /// The rows of this group.
 pub(super) fn rows() -> Vec<Row> {
-    [attaching(), detaching(), listing()].into_iter().flatten().collect()
+    [attaching(), detaching(), listing()]
+        .into_iter()
+        .flatten()
+        .collect()
 }
 
 fn attaching() -> Vec<Row> {
@@ -84,17 +87,35 @@ fn listing() -> Vec<Row> {
     vec![
         read::<op::ListAttachedUserPolicies>(
             &["iam:ListAttachedUserPolicies"],
-            |ask| one(checks::on::<User>("iam:ListAttachedUserPolicies", &ask, &ask.input.user_name)),
+            |ask| {
+                one(checks::on::<User>(
+                    "iam:ListAttachedUserPolicies",
+                    &ask,
+                    &ask.input.user_name,
+                ))
+            },
             list_user,
         ),
         read::<op::ListAttachedGroupPolicies>(
             &["iam:ListAttachedGroupPolicies"],
-            |ask| one(checks::on::<Group>("iam:ListAttachedGroupPolicies", &ask, &ask.input.group_name)),
+            |ask| {
+                one(checks::on::<Group>(
+                    "iam:ListAttachedGroupPolicies",
+                    &ask,
+                    &ask.input.group_name,
+                ))
+            },
             list_group,
         ),
         read::<op::ListAttachedRolePolicies>(
             &["iam:ListAttachedRolePolicies"],
-            |ask| one(checks::on::<Role>("iam:ListAttachedRolePolicies", &ask, &ask.input.role_name)),
+            |ask| {
+                one(checks::on::<Role>(
+                    "iam:ListAttachedRolePolicies",
+                    &ask,
+                    &ask.input.role_name,
+                ))
+            },
             list_role,
         ),
     ]
@@ -104,7 +125,9 @@ fn listing() -> Vec<Row> {
 fn attach<H: Holder>(tx: &mut Tx<'_>, holder: &str, policy: &str) -> Result<Empty, ServiceError> {
     let mut holder = entity::edit::<H>(tx.view(), holder)?;
     let missing = || IamError::NoAttachablePolicy(policy.to_owned());
-    let arn: Arn = policy.parse().map_err(|_| managed_policies::invalid_arn(policy))?;
+    let arn: Arn = policy
+        .parse()
+        .map_err(|_| managed_policies::invalid_arn(policy))?;
     if !managed_policies::exists(tx.view(), &arn) {
         return Err(missing().into());
     }
@@ -143,7 +166,11 @@ fn list<H: Holder>(
 ) -> Result<Page<api::AttachedPolicy>, IamError> {
     let holder = entity::get::<H>(view, holder)?;
     let prefix = prefix.map_or("/", String::as_str);
-    let below = |arn: &&Arn| arn.resource().strip_prefix("policy").is_some_and(|path| path.starts_with(prefix));
+    let below = |arn: &&Arn| {
+        arn.resource()
+            .strip_prefix("policy")
+            .is_some_and(|path| path.starts_with(prefix))
+    };
     let attached = holder.permissions().attached.iter().filter(below);
     paging.counted(attached.map(shapes::attached))
 }

@@ -40,14 +40,35 @@ fn get(
     auth: Authorized<'_, op::GetAccountAuthorizationDetails>,
 ) -> Result<api::GetAccountAuthorizationDetailsResponse, ServiceError> {
     let input = auth.input();
-    let wanted = |kind: &str| input.filter.as_ref().is_none_or(|kinds| kinds.iter().any(|wanted| wanted == kind));
+    let wanted = |kind: &str| {
+        input
+            .filter
+            .as_ref()
+            .is_none_or(|kinds| kinds.iter().any(|wanted| wanted == kind))
+    };
     let paging = Paging::of(input.marker.as_ref(), input.max_items)?;
     let after = paging.after();
-    let users = wanted("User").then(|| rest(&view.users, "1", after)).into_iter().flatten();
-    let groups = wanted("Group").then(|| rest(&view.groups, "2", after)).into_iter().flatten();
-    let roles = wanted("Role").then(|| rest(&view.roles, "3", after)).into_iter().flatten();
-    let policies = wanted("LocalManagedPolicy").then(|| rest(&view.policies, "4", after)).into_iter().flatten();
-    let aws = if wanted("AWSManagedPolicy") { managed::after(after_in("5", after).flatten()) } else { &[] };
+    let users = wanted("User")
+        .then(|| rest(&view.users, "1", after))
+        .into_iter()
+        .flatten();
+    let groups = wanted("Group")
+        .then(|| rest(&view.groups, "2", after))
+        .into_iter()
+        .flatten();
+    let roles = wanted("Role")
+        .then(|| rest(&view.roles, "3", after))
+        .into_iter()
+        .flatten();
+    let policies = wanted("LocalManagedPolicy")
+        .then(|| rest(&view.policies, "4", after))
+        .into_iter()
+        .flatten();
+    let aws = if wanted("AWSManagedPolicy") {
+        managed::after(after_in("5", after).flatten())
+    } else {
+        &[]
+    };
     let aws = aws.iter().filter(|policy| is_used(view, policy.arn()));
     let all = users
         .map(|(key, user)| (key, Detail::User(user)))
@@ -74,7 +95,9 @@ fn rest<'a, T>(
     after: Option<&'a str>,
 ) -> impl Iterator<Item = (String, &'a std::sync::Arc<T>)> {
     let rows = after_in(kind, after).map(|last| table.after("", last));
-    rows.into_iter().flatten().map(move |(key, row)| (format!("{kind}/{key}"), row))
+    rows.into_iter()
+        .flatten()
+        .map(move |(key, row)| (format!("{kind}/{key}"), row))
 }
 
 fn is_used(view: &Snapshot, arn: &str) -> bool {
@@ -143,7 +166,9 @@ fn group_detail(group: &Group) -> api::GroupDetail {
 }
 
 fn role_detail(view: &Snapshot, role: &Role) -> api::RoleDetail {
-    let profiles = view.role_profiles(&role.name).filter_map(|name| InstanceProfile::find(view, name));
+    let profiles = view
+        .role_profiles(&role.name)
+        .filter_map(|name| InstanceProfile::find(view, name));
     api::RoleDetail {
         path: Some(role.path.clone()),
         role_name: Some(role.name.clone()),
@@ -152,7 +177,9 @@ fn role_detail(view: &Snapshot, role: &Role) -> api::RoleDetail {
         create_date: Some(role.created),
         assume_role_policy_document: Some(encoded(&trust::shown(view, &role.trust))),
         instance_profile_list: Some(
-            profiles.map(|profile| shapes::listed_instance_profile(view, profile)).collect(),
+            profiles
+                .map(|profile| shapes::listed_instance_profile(view, profile))
+                .collect(),
         ),
         role_policy_list: inline(&role.permissions),
         attached_managed_policies: attached(&role.permissions),

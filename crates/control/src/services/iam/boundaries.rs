@@ -34,12 +34,24 @@ pub(super) fn rows() -> Vec<Row> {
         ),
         write::<op::DeleteUserPermissionsBoundary>(
             &["iam:DeleteUserPermissionsBoundary"],
-            |ask| one(checks::bounded::<User>("iam:DeleteUserPermissionsBoundary", &ask, &ask.input.user_name)),
+            |ask| {
+                one(checks::bounded::<User>(
+                    "iam:DeleteUserPermissionsBoundary",
+                    &ask,
+                    &ask.input.user_name,
+                ))
+            },
             delete_user,
         ),
         write::<op::DeleteRolePermissionsBoundary>(
             &["iam:DeleteRolePermissionsBoundary"],
-            |ask| one(checks::bounded::<Role>("iam:DeleteRolePermissionsBoundary", &ask, &ask.input.role_name)),
+            |ask| {
+                one(checks::bounded::<Role>(
+                    "iam:DeleteRolePermissionsBoundary",
+                    &ask,
+                    &ask.input.role_name,
+                ))
+            },
             delete_role,
         ),
     ]
@@ -48,8 +60,11 @@ pub(super) fn rows() -> Vec<Row> {
 /// The managed policy named as a boundary: of this account or of AWS.
 pub(super) fn policy(view: &Snapshot, named: Option<&String>) -> Result<Option<Arn>, IamError> {
     let Some(named) = named else { return Ok(None) };
-    let invalid =
-        || IamError::Validation(format!("Value ({named}) for parameter PermissionsBoundary is invalid."));
+    let invalid = || {
+        IamError::Validation(format!(
+            "Value ({named}) for parameter PermissionsBoundary is invalid."
+        ))
+    };
     let arn: Arn = named.parse().map_err(|_| invalid())?;
     if arn.service() != "iam" || !arn.resource().starts_with("policy/") {
         return Err(invalid());
@@ -67,12 +82,26 @@ fn set<H: Holder>(tx: &mut Tx<'_>, name: &str, boundary: Option<&String>) -> Res
     Ok(Empty {})
 }
 
-fn put_user(tx: &mut Tx<'_>, auth: Authorized<'_, op::PutUserPermissionsBoundary>) -> Result<Empty, ServiceError> {
-    set::<User>(tx, &auth.input().user_name, Some(&auth.input().permissions_boundary))
+fn put_user(
+    tx: &mut Tx<'_>,
+    auth: Authorized<'_, op::PutUserPermissionsBoundary>,
+) -> Result<Empty, ServiceError> {
+    set::<User>(
+        tx,
+        &auth.input().user_name,
+        Some(&auth.input().permissions_boundary),
+    )
 }
 
-fn put_role(tx: &mut Tx<'_>, auth: Authorized<'_, op::PutRolePermissionsBoundary>) -> Result<Empty, ServiceError> {
-    set::<Role>(tx, &auth.input().role_name, Some(&auth.input().permissions_boundary))
+fn put_role(
+    tx: &mut Tx<'_>,
+    auth: Authorized<'_, op::PutRolePermissionsBoundary>,
+) -> Result<Empty, ServiceError> {
+    set::<Role>(
+        tx,
+        &auth.input().role_name,
+        Some(&auth.input().permissions_boundary),
+    )
 }
 
 fn delete_user(

@@ -21,7 +21,12 @@ pub(super) fn one(check: Check) -> Checks {
 
 /// An ARN of this account's IAM.
 pub(super) fn arn(call: &Call, kind: &str, path: &str, name: &str) -> Arn {
-    Arn::global("iam", call.caller.partition, &call.account, format_args!("{kind}{path}{name}"))
+    Arn::global(
+        "iam",
+        call.caller.partition,
+        &call.account,
+        format_args!("{kind}{path}{name}"),
+    )
 }
 
 /// A check on a named entity. One that does not exist is authorised on the ARN it would have (R181).
@@ -101,7 +106,10 @@ pub(super) fn on_device(action: &'static str, ask: &Ask<'_, impl Sized>, serial:
 /// A check on the user, group or role with an ARN.
 pub(super) fn on_subject(action: &'static str, ask: &Ask<'_, impl Sized>, named: &str) -> Check {
     let check = Check::new(action, named);
-    let subject = named.parse().ok().and_then(|named: Arn| Subject::find(ask.view, &named));
+    let subject = named
+        .parse()
+        .ok()
+        .and_then(|named: Arn| Subject::find(ask.view, &named));
     match subject.and_then(|subject| subject.tags()) {
         Some(tags) => with_resource_tags(check, tags, true),
         None => check,
@@ -109,8 +117,16 @@ pub(super) fn on_subject(action: &'static str, ask: &Ask<'_, impl Sized>, named:
 }
 
 /// A check of a list below a path: `arn:aws:iam::ACCOUNT:user/`.
-pub(super) fn on_list(action: &'static str, ask: &Ask<'_, impl Sized>, kind: &str, prefix: Option<&String>) -> Check {
-    Check::new(action, arn(ask.call, kind, prefix.map_or("/", String::as_str), "").as_str())
+pub(super) fn on_list(
+    action: &'static str,
+    ask: &Ask<'_, impl Sized>,
+    kind: &str,
+    prefix: Option<&String>,
+) -> Check {
+    Check::new(
+        action,
+        arn(ask.call, kind, prefix.map_or("/", String::as_str), "").as_str(),
+    )
 }
 
 fn with_resource_tags(mut check: Check, tags: &Tags, has_iam_resource_tag: bool) -> Check {
@@ -137,9 +153,9 @@ impl Whose {
             (Some(name), _) => Ok(Self::User(name.clone())),
             (None, Identity::User { name, .. }) => Ok(Self::User(name.clone())),
             (None, Identity::Root) => Ok(Self::Root),
-            (None, _) => {
-                Err(IamError::Validation("Must specify userName when calling with non-User credentials".to_owned()))
-            }
+            (None, _) => Err(IamError::Validation(
+                "Must specify userName when calling with non-User credentials".to_owned(),
+            )),
         }
     }
 

@@ -7,7 +7,11 @@ use super::errors::IamError;
 use crate::world::records::PolicyText;
 
 /// What RFC 3986 leaves as it is.
-const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+const ENCODED: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~');
 
 /// Characters a version of a managed policy may have (R26).
 pub(super) const MANAGED_SIZE: usize = 6_144;
@@ -35,7 +39,9 @@ pub(super) fn managed(text: &str) -> Result<PolicyText, IamError> {
 
 /// Characters without white space (R26).
 pub(super) fn size(text: &str) -> usize {
-    text.chars().filter(|c| !matches!(c, ' ' | '\t' | '\r' | '\n')).count()
+    text.chars()
+        .filter(|c| !matches!(c, ' ' | '\t' | '\r' | '\n'))
+        .count()
 }
 
 /// Percent-encoded (RFC 3986), as IAM returns documents (R28).
@@ -49,7 +55,10 @@ mod tests {
 
     #[test]
     fn r28_documents_are_percent_encoded() {
-        assert_eq!(encoded("{\"a b\": [é]}-._~"), "%7B%22a%20b%22%3A%20%5B%C3%A9%5D%7D-._~");
+        assert_eq!(
+            encoded("{\"a b\": [é]}-._~"),
+            "%7B%22a%20b%22%3A%20%5B%C3%A9%5D%7D-._~"
+        );
     }
 
     #[test]

@@ -110,7 +110,11 @@ impl Entity for Role {
     const HAS_IAM_RESOURCE_TAG: bool = true;
     tagged!();
     fn modifiable(&self) -> Result<(), IamError> {
-        if self.is_service_linked() { Err(IamError::ProtectedRole(self.name.clone())) } else { Ok(()) }
+        if self.is_service_linked() {
+            Err(IamError::ProtectedRole(self.name.clone()))
+        } else {
+            Ok(())
+        }
     }
 }
 

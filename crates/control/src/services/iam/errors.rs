@@ -75,7 +75,11 @@ pub(crate) enum IamError {
     )]
     PolicyVersions,
     #[error("Maximum policy size of {max} bytes exceeded for {holder} {name}")]
-    InlinePolicySize { max: usize, holder: &'static str, name: String },
+    InlinePolicySize {
+        max: usize,
+        holder: &'static str,
+        name: String,
+    },
 
     #[error("{0}")]
     MalformedPolicy(String),
@@ -89,9 +93,7 @@ pub(crate) enum IamError {
     Validation(String),
     #[error("Authentication code for device is not valid.")]
     AuthenticationCode,
-    #[error(
-        "Cannot perform the operation on the protected role '{0}' - this role is only modifiable by AWS"
-    )]
+    #[error("Cannot perform the operation on the protected role '{0}' - this role is only modifiable by AWS")]
     ProtectedRole(String),
     #[error("Cannot attach a Service Role Policy to a Customer Role.")]
     ServiceRolePolicy,

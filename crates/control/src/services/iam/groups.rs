@@ -24,7 +24,12 @@ pub(super) fn rows() -> Vec<Row> {
             &["iam:CreateGroup"],
             |ask| {
                 let input = ask.input;
-                one(checks::on_new::<Group>("iam:CreateGroup", &ask, input.path.as_ref(), &input.group_name))
+                one(checks::on_new::<Group>(
+                    "iam:CreateGroup",
+                    &ask,
+                    input.path.as_ref(),
+                    &input.group_name,
+                ))
             },
             create,
         ),
@@ -35,23 +40,45 @@ pub(super) fn rows() -> Vec<Row> {
         ),
         read::<op::ListGroups>(
             &["iam:ListGroups"],
-            |ask| one(checks::on_list("iam:ListGroups", &ask, "group", ask.input.path_prefix.as_ref())),
+            |ask| {
+                one(checks::on_list(
+                    "iam:ListGroups",
+                    &ask,
+                    "group",
+                    ask.input.path_prefix.as_ref(),
+                ))
+            },
             list,
         ),
         write::<op::UpdateGroup>(
             &["iam:UpdateGroup"],
-            |ask| one(checks::on::<Group>("iam:UpdateGroup", &ask, &ask.input.group_name)),
+            |ask| {
+                one(checks::on::<Group>(
+                    "iam:UpdateGroup",
+                    &ask,
+                    &ask.input.group_name,
+                ))
+            },
             update,
         ),
         write::<op::DeleteGroup>(
             &["iam:DeleteGroup"],
-            |ask| one(checks::on::<Group>("iam:DeleteGroup", &ask, &ask.input.group_name)),
+            |ask| {
+                one(checks::on::<Group>(
+                    "iam:DeleteGroup",
+                    &ask,
+                    &ask.input.group_name,
+                ))
+            },
             delete,
         ),
     ]
 }
 
-fn create(tx: &mut Tx<'_>, auth: Authorized<'_, op::CreateGroup>) -> Result<api::CreateGroupResponse, ServiceError> {
+fn create(
+    tx: &mut Tx<'_>,
+    auth: Authorized<'_, op::CreateGroup>,
+) -> Result<api::CreateGroupResponse, ServiceError> {
     let (input, call) = (auth.input(), auth.call());
     if tx.view().group(&input.group_name).is_some() {
         return Err(IamError::GroupExists(input.group_name.clone()).into());
@@ -97,9 +124,16 @@ fn list(
     let input = auth.input();
     let paging = Paging::of(input.marker.as_ref(), input.max_items)?;
     let prefix = input.path_prefix.as_deref().unwrap_or("/");
-    let groups = view.groups.after("", paging.after()).filter(|(_, group)| group.path.starts_with(prefix));
+    let groups = view
+        .groups
+        .after("", paging.after())
+        .filter(|(_, group)| group.path.starts_with(prefix));
     let page = paging.rows(groups.map(|(key, group)| (key, shapes::group(group))));
-    Ok(api::ListGroupsResponse { is_truncated: page.is_truncated(), groups: page.items, marker: page.marker })
+    Ok(api::ListGroupsResponse {
+        is_truncated: page.is_truncated(),
+        groups: page.items,
+        marker: page.marker,
+    })
 }
 
 fn update(tx: &mut Tx<'_>, auth: Authorized<'_, op::UpdateGroup>) -> Result<Empty, ServiceError> {
@@ -114,7 +148,12 @@ fn update(tx: &mut Tx<'_>, auth: Authorized<'_, op::UpdateGroup>) -> Result<Empt
         None => before.path.clone(),
     };
     let arn = checks::arn(auth.call(), Group::ARN_TYPE, &path, &name);
-    let group = Group { name, path, arn, ..Group::clone(&before) };
+    let group = Group {
+        name,
+        path,
+        arn,
+        ..Group::clone(&before)
+    };
     if group.name != before.name {
         rename_memberships(tx, &before.name, &group.name);
         tx.delete::<Group>(&before.key());

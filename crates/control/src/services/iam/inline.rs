@@ -6,10 +6,10 @@ use portcullis_policy::size_without_whitespace;
 use portcullis_wire::Empty;
 
 use super::checks::{self, one};
+use super::documents;
 use super::entity::{self, Holder};
 use super::errors::IamError;
 use super::paging::{Page, Paging};
-use super::documents;
 use crate::gate::error::ServiceError;
 use crate::gate::operation::{Authorized, Row, read, write};
 use crate::services::Environment;
@@ -18,29 +18,56 @@ use crate::world::{Snapshot, Tx};
 
 /// The rows of this group.
 pub(super) fn rows() -> Vec<Row> {
-    [user_rows(), group_rows(), role_rows()].into_iter().flatten().collect()
+    [user_rows(), group_rows(), role_rows()]
+        .into_iter()
+        .flatten()
+        .collect()
 }
 
 fn user_rows() -> Vec<Row> {
     vec![
         write::<op::PutUserPolicy>(
             &["iam:PutUserPolicy"],
-            |ask| one(checks::bounded::<User>("iam:PutUserPolicy", &ask, &ask.input.user_name)),
+            |ask| {
+                one(checks::bounded::<User>(
+                    "iam:PutUserPolicy",
+                    &ask,
+                    &ask.input.user_name,
+                ))
+            },
             put_user,
         ),
         read::<op::GetUserPolicy>(
             &["iam:GetUserPolicy"],
-            |ask| one(checks::on::<User>("iam:GetUserPolicy", &ask, &ask.input.user_name)),
+            |ask| {
+                one(checks::on::<User>(
+                    "iam:GetUserPolicy",
+                    &ask,
+                    &ask.input.user_name,
+                ))
+            },
             get_user,
         ),
         write::<op::DeleteUserPolicy>(
             &["iam:DeleteUserPolicy"],
-            |ask| one(checks::bounded::<User>("iam:DeleteUserPolicy", &ask, &ask.input.user_name)),
+            |ask| {
+                one(checks::bounded::<User>(
+                    "iam:DeleteUserPolicy",
+                    &ask,
+                    &ask.input.user_name,
+                ))
+            },
             |tx, auth| delete::<User>(tx, &auth.input().user_name, &auth.input().policy_name),
         ),
         read::<op::ListUserPolicies>(
             &["iam:ListUserPolicies"],
-            |ask| one(checks::on::<User>("iam:ListUserPolicies", &ask, &ask.input.user_name)),
+            |ask| {
+                one(checks::on::<User>(
+                    "iam:ListUserPolicies",
+                    &ask,
+                    &ask.input.user_name,
+                ))
+            },
             list_user,
         ),
     ]
@@ -50,22 +77,46 @@ fn group_rows() -> Vec<Row> {
     vec![
         write::<op::PutGroupPolicy>(
             &["iam:PutGroupPolicy"],
-            |ask| one(checks::on::<Group>("iam:PutGroupPolicy", &ask, &ask.input.group_name)),
+            |ask| {
+                one(checks::on::<Group>(
+                    "iam:PutGroupPolicy",
+                    &ask,
+                    &ask.input.group_name,
+                ))
+            },
             put_group,
         ),
         read::<op::GetGroupPolicy>(
             &["iam:GetGroupPolicy"],
-            |ask| one(checks::on::<Group>("iam:GetGroupPolicy", &ask, &ask.input.group_name)),
+            |ask| {
+                one(checks::on::<Group>(
+                    "iam:GetGroupPolicy",
+                    &ask,
+                    &ask.input.group_name,
+                ))
+            },
             get_group,
         ),
         write::<op::DeleteGroupPolicy>(
             &["iam:DeleteGroupPolicy"],
-            |ask| one(checks::on::<Group>("iam:DeleteGroupPolicy", &ask, &ask.input.group_name)),
+            |ask| {
+                one(checks::on::<Group>(
+                    "iam:DeleteGroupPolicy",
+                    &ask,
+                    &ask.input.group_name,
+                ))
+            },
             |tx, auth| delete::<Group>(tx, &auth.input().group_name, &auth.input().policy_name),
         ),
         read::<op::ListGroupPolicies>(
             &["iam:ListGroupPolicies"],
-            |ask| one(checks::on::<Group>("iam:ListGroupPolicies", &ask, &ask.input.group_name)),
+            |ask| {
+                one(checks::on::<Group>(
+                    "iam:ListGroupPolicies",
+                    &ask,
+                    &ask.input.group_name,
+                ))
+            },
             list_group,
         ),
     ]
@@ -75,22 +126,46 @@ fn role_rows() -> Vec<Row> {
     vec![
         write::<op::PutRolePolicy>(
             &["iam:PutRolePolicy"],
-            |ask| one(checks::bounded::<Role>("iam:PutRolePolicy", &ask, &ask.input.role_name)),
+            |ask| {
+                one(checks::bounded::<Role>(
+                    "iam:PutRolePolicy",
+                    &ask,
+                    &ask.input.role_name,
+                ))
+            },
             put_role,
         ),
         read::<op::GetRolePolicy>(
             &["iam:GetRolePolicy"],
-            |ask| one(checks::on::<Role>("iam:GetRolePolicy", &ask, &ask.input.role_name)),
+            |ask| {
+                one(checks::on::<Role>(
+                    "iam:GetRolePolicy",
+                    &ask,
+                    &ask.input.role_name,
+                ))
+            },
             get_role,
         ),
         write::<op::DeleteRolePolicy>(
             &["iam:DeleteRolePolicy"],
-            |ask| one(checks::bounded::<Role>("iam:DeleteRolePolicy", &ask, &ask.input.role_name)),
+            |ask| {
+                one(checks::bounded::<Role>(
+                    "iam:DeleteRolePolicy",
+                    &ask,
+                    &ask.input.role_name,
+                ))
+            },
             |tx, auth| delete::<Role>(tx, &auth.input().role_name, &auth.input().policy_name),
         ),
         read::<op::ListRolePolicies>(
             &["iam:ListRolePolicies"],
-            |ask| one(checks::on::<Role>("iam:ListRolePolicies", &ask, &ask.input.role_name)),
+            |ask| {
+                one(checks::on::<Role>(
+                    "iam:ListRolePolicies",
+                    &ask,
+                    &ask.input.role_name,
+                ))
+            },
             list_role,
         ),
     ]
@@ -102,10 +177,17 @@ fn put<H: Holder>(tx: &mut Tx<'_>, holder: &str, name: &str, text: &str) -> Resu
     let policy = documents::identity(text)?;
     holder.permissions_mut().inline.insert(name.to_owned(), policy);
     let inline = holder.permissions().inline.values();
-    let size: usize = inline.map(|policy| size_without_whitespace(policy.as_str())).sum();
+    let size: usize = inline
+        .map(|policy| size_without_whitespace(policy.as_str()))
+        .sum();
     if size > H::INLINE_BYTES {
         let name = holder.name().to_owned();
-        return Err(IamError::InlinePolicySize { max: H::INLINE_BYTES, holder: H::WORD, name }.into());
+        return Err(IamError::InlinePolicySize {
+            max: H::INLINE_BYTES,
+            holder: H::WORD,
+            name,
+        }
+        .into());
     }
     tx.put(holder);
     Ok(Empty {})
@@ -123,7 +205,11 @@ fn delete<H: Holder>(tx: &mut Tx<'_>, holder: &str, name: &str) -> Result<Empty,
 /// A policy's document as it is returned, and its holder's name.
 fn get<H: Holder>(view: &Snapshot, holder: &str, name: &str) -> Result<(String, String), IamError> {
     let holder = entity::get::<H>(view, holder)?;
-    let policy = holder.permissions().inline.get(name).ok_or_else(|| missing::<H>(name))?;
+    let policy = holder
+        .permissions()
+        .inline
+        .get(name)
+        .ok_or_else(|| missing::<H>(name))?;
     Ok((holder.name().to_owned(), documents::encoded(policy.as_str())))
 }
 
@@ -139,7 +225,10 @@ fn list<H: Holder>(
 }
 
 fn missing<H: Holder>(name: &str) -> IamError {
-    IamError::NoInlinePolicy { holder: H::WORD, name: name.to_owned() }
+    IamError::NoInlinePolicy {
+        holder: H::WORD,
+        name: name.to_owned(),
+    }
 }
 
 fn put_user(tx: &mut Tx<'_>, auth: Authorized<'_, op::PutUserPolicy>) -> Result<Empty, ServiceError> {
@@ -164,7 +253,11 @@ fn get_user(
 ) -> Result<api::GetUserPolicyResponse, ServiceError> {
     let input = auth.input();
     let (user_name, policy_document) = get::<User>(view, &input.user_name, &input.policy_name)?;
-    Ok(api::GetUserPolicyResponse { user_name, policy_name: input.policy_name.clone(), policy_document })
+    Ok(api::GetUserPolicyResponse {
+        user_name,
+        policy_name: input.policy_name.clone(),
+        policy_document,
+    })
 }
 
 fn get_group(
@@ -174,7 +267,11 @@ fn get_group(
 ) -> Result<api::GetGroupPolicyResponse, ServiceError> {
     let input = auth.input();
     let (group_name, policy_document) = get::<Group>(view, &input.group_name, &input.policy_name)?;
-    Ok(api::GetGroupPolicyResponse { group_name, policy_name: input.policy_name.clone(), policy_document })
+    Ok(api::GetGroupPolicyResponse {
+        group_name,
+        policy_name: input.policy_name.clone(),
+        policy_document,
+    })
 }
 
 fn get_role(
@@ -184,7 +281,11 @@ fn get_role(
 ) -> Result<api::GetRolePolicyResponse, ServiceError> {
     let input = auth.input();
     let (role_name, policy_document) = get::<Role>(view, &input.role_name, &input.policy_name)?;
-    Ok(api::GetRolePolicyResponse { role_name, policy_name: input.policy_name.clone(), policy_document })
+    Ok(api::GetRolePolicyResponse {
+        role_name,
+        policy_name: input.policy_name.clone(),
+        policy_document,
+    })
 }
 
 fn list_user(

@@ -38,7 +38,11 @@ fn life() -> Vec<Row> {
             &["iam:GetInstanceProfile"],
             |ask| {
                 let name = &ask.input.instance_profile_name;
-                one(checks::on::<InstanceProfile>("iam:GetInstanceProfile", &ask, name))
+                one(checks::on::<InstanceProfile>(
+                    "iam:GetInstanceProfile",
+                    &ask,
+                    name,
+                ))
             },
             get,
         ),
@@ -46,7 +50,12 @@ fn life() -> Vec<Row> {
             &["iam:ListInstanceProfiles"],
             |ask| {
                 let prefix = ask.input.path_prefix.as_ref();
-                one(checks::on_list("iam:ListInstanceProfiles", &ask, InstanceProfile::ARN_TYPE, prefix))
+                one(checks::on_list(
+                    "iam:ListInstanceProfiles",
+                    &ask,
+                    InstanceProfile::ARN_TYPE,
+                    prefix,
+                ))
             },
             list,
         ),
@@ -54,7 +63,11 @@ fn life() -> Vec<Row> {
             &["iam:DeleteInstanceProfile"],
             |ask| {
                 let name = &ask.input.instance_profile_name;
-                one(checks::on::<InstanceProfile>("iam:DeleteInstanceProfile", &ask, name))
+                one(checks::on::<InstanceProfile>(
+                    "iam:DeleteInstanceProfile",
+                    &ask,
+                    name,
+                ))
             },
             delete,
         ),
@@ -72,13 +85,23 @@ fn use_of_roles() -> Vec<Row> {
             &["iam:RemoveRoleFromInstanceProfile"],
             |ask| {
                 let name = &ask.input.instance_profile_name;
-                one(checks::on::<InstanceProfile>("iam:RemoveRoleFromInstanceProfile", &ask, name))
+                one(checks::on::<InstanceProfile>(
+                    "iam:RemoveRoleFromInstanceProfile",
+                    &ask,
+                    name,
+                ))
             },
             remove_role,
         ),
         read::<op::ListInstanceProfilesForRole>(
             &["iam:ListInstanceProfilesForRole"],
-            |ask| one(checks::on::<Role>("iam:ListInstanceProfilesForRole", &ask, &ask.input.role_name)),
+            |ask| {
+                one(checks::on::<Role>(
+                    "iam:ListInstanceProfilesForRole",
+                    &ask,
+                    &ask.input.role_name,
+                ))
+            },
             list_for_role,
         ),
     ]
@@ -108,7 +131,12 @@ fn create(
     let path = names::path(input.path.as_ref())?;
     let profile = InstanceProfile {
         id: iam_id(IamIdKind::InstanceProfile, &call.account, tx.random),
-        arn: checks::arn(call, InstanceProfile::ARN_TYPE, &path, &input.instance_profile_name),
+        arn: checks::arn(
+            call,
+            InstanceProfile::ARN_TYPE,
+            &path,
+            &input.instance_profile_name,
+        ),
         name: input.instance_profile_name.clone(),
         path,
         created: tx.now,
@@ -117,7 +145,9 @@ fn create(
     };
     let shown = shapes::instance_profile(tx.view(), &profile);
     tx.put(profile);
-    Ok(api::CreateInstanceProfileResponse { instance_profile: shown })
+    Ok(api::CreateInstanceProfileResponse {
+        instance_profile: shown,
+    })
 }
 
 fn get(
@@ -126,7 +156,9 @@ fn get(
     auth: Authorized<'_, op::GetInstanceProfile>,
 ) -> Result<api::GetInstanceProfileResponse, ServiceError> {
     let profile = entity::get::<InstanceProfile>(view, &auth.input().instance_profile_name)?;
-    Ok(api::GetInstanceProfileResponse { instance_profile: shapes::instance_profile(view, profile) })
+    Ok(api::GetInstanceProfileResponse {
+        instance_profile: shapes::instance_profile(view, profile),
+    })
 }
 
 fn list(
@@ -139,7 +171,8 @@ fn list(
     let prefix = input.path_prefix.as_deref().unwrap_or("/");
     let profiles = view.instance_profiles.after("", paging.after());
     let profiles = profiles.filter(|(_, profile)| profile.path.starts_with(prefix));
-    let page = paging.rows(profiles.map(|(key, profile)| (key, shapes::listed_instance_profile(view, profile))));
+    let page =
+        paging.rows(profiles.map(|(key, profile)| (key, shapes::listed_instance_profile(view, profile))));
     Ok(api::ListInstanceProfilesResponse {
         is_truncated: page.is_truncated(),
         instance_profiles: page.items,
@@ -155,10 +188,11 @@ fn list_for_role(
     let input = auth.input();
     let role = entity::get::<Role>(view, &input.role_name)?;
     let paging = Paging::of(input.marker.as_ref(), input.max_items)?;
-    let profiles = view.role_profiles(&role.name).filter_map(|name| InstanceProfile::find(view, name));
-    let page = paging.sorted(
-        profiles.map(|profile| (profile.key(), shapes::listed_instance_profile(view, profile))),
-    );
+    let profiles = view
+        .role_profiles(&role.name)
+        .filter_map(|name| InstanceProfile::find(view, name));
+    let page = paging
+        .sorted(profiles.map(|profile| (profile.key(), shapes::listed_instance_profile(view, profile))));
     Ok(api::ListInstanceProfilesForRoleResponse {
         is_truncated: page.is_truncated(),
         instance_profiles: page.items,
@@ -176,7 +210,10 @@ fn delete(tx: &mut Tx<'_>, auth: Authorized<'_, op::DeleteInstanceProfile>) -> R
     Ok(Empty {})
 }
 
-fn add_role(tx: &mut Tx<'_>, auth: Authorized<'_, op::AddRoleToInstanceProfile>) -> Result<Empty, ServiceError> {
+fn add_role(
+    tx: &mut Tx<'_>,
+    auth: Authorized<'_, op::AddRoleToInstanceProfile>,
+) -> Result<Empty, ServiceError> {
     let input = auth.input();
     let mut profile = InstanceProfile::clone(entity::get(tx.view(), &input.instance_profile_name)?);
     let role = entity::edit::<Role>(tx.view(), &input.role_name)?;
@@ -194,9 +231,17 @@ fn remove_role(
 ) -> Result<Empty, ServiceError> {
     let input = auth.input();
     let mut profile = InstanceProfile::clone(entity::get(tx.view(), &input.instance_profile_name)?);
-    if !profile.role.as_ref().is_some_and(|role| role.eq_ignore_ascii_case(&input.role_name)) {
+    if !profile
+        .role
+        .as_ref()
+        .is_some_and(|role| role.eq_ignore_ascii_case(&input.role_name))
+    {
         let role = input.role_name.clone();
-        return Err(IamError::NoRoleInProfile { role, profile: profile.name }.into());
+        return Err(IamError::NoRoleInProfile {
+            role,
+            profile: profile.name,
+        }
+        .into());
     }
     profile.role = None;
     tx.put(profile);

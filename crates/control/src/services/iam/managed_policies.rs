@@ -72,7 +72,11 @@ pub(super) fn version_number(id: &str) -> Option<u32> {
 }
 
 /// A version as it is listed: without its document.
-pub(super) fn listed_version(policy: &ManagedPolicy, number: u32, version: &PolicyVersion) -> api::PolicyVersion {
+pub(super) fn listed_version(
+    policy: &ManagedPolicy,
+    number: u32,
+    version: &PolicyVersion,
+) -> api::PolicyVersion {
     api::PolicyVersion {
         document: None,
         version_id: Some(version_id(number)),
@@ -101,7 +105,11 @@ impl Found<'_> {
                 default_version_id: Some(policy.version().to_owned()),
                 create_date: Some(policy.created()),
                 update_date: Some(policy.updated()),
-                ..policy.arn().parse().map(|arn| used(view, &arn)).unwrap_or_default()
+                ..policy
+                    .arn()
+                    .parse()
+                    .map(|arn| used(view, &arn))
+                    .unwrap_or_default()
             },
         }
     }
@@ -112,7 +120,11 @@ impl Found<'_> {
             Self::Customer(policy) => (policy.description.clone(), shapes::tag_list(&policy.tags)),
             Self::Aws(_) => (None, Vec::new()),
         };
-        api::Policy { description, tags: Some(tags), ..self.listed(view) }
+        api::Policy {
+            description,
+            tags: Some(tags),
+            ..self.listed(view)
+        }
     }
 
     /// All versions with their documents, the newest first. Of AWS's only the default one is known.
@@ -120,7 +132,9 @@ impl Found<'_> {
         match self {
             Self::Customer(policy) => {
                 let versions = policy.versions.iter().rev();
-                versions.map(|(number, version)| shown_version(policy, *number, version)).collect()
+                versions
+                    .map(|(number, version)| shown_version(policy, *number, version))
+                    .collect()
             }
             Self::Aws(policy) => vec![aws_version(policy)],
         }
@@ -131,7 +145,10 @@ impl Found<'_> {
         match self {
             Self::Customer(policy) => {
                 let number = version_number(id)?;
-                policy.versions.get(&number).map(|version| shown_version(policy, number, version))
+                policy
+                    .versions
+                    .get(&number)
+                    .map(|version| shown_version(policy, number, version))
             }
             Self::Aws(policy) => (policy.version() == id).then(|| aws_version(policy)),
         }

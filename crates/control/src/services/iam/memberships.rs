@@ -23,17 +23,35 @@ pub(super) fn rows() -> Vec<Row> {
     vec![
         write::<op::AddUserToGroup>(
             &["iam:AddUserToGroup"],
-            |ask| one(checks::on::<Group>("iam:AddUserToGroup", &ask, &ask.input.group_name)),
+            |ask| {
+                one(checks::on::<Group>(
+                    "iam:AddUserToGroup",
+                    &ask,
+                    &ask.input.group_name,
+                ))
+            },
             add,
         ),
         write::<op::RemoveUserFromGroup>(
             &["iam:RemoveUserFromGroup"],
-            |ask| one(checks::on::<Group>("iam:RemoveUserFromGroup", &ask, &ask.input.group_name)),
+            |ask| {
+                one(checks::on::<Group>(
+                    "iam:RemoveUserFromGroup",
+                    &ask,
+                    &ask.input.group_name,
+                ))
+            },
             remove,
         ),
         read::<op::ListGroupsForUser>(
             &["iam:ListGroupsForUser"],
-            |ask| one(checks::on::<User>("iam:ListGroupsForUser", &ask, &ask.input.user_name)),
+            |ask| {
+                one(checks::on::<User>(
+                    "iam:ListGroupsForUser",
+                    &ask,
+                    &ask.input.user_name,
+                ))
+            },
             list,
         ),
     ]
@@ -60,7 +78,11 @@ fn remove(tx: &mut Tx<'_>, auth: Authorized<'_, op::RemoveUserFromGroup>) -> Res
     let group = entity::get::<Group>(tx.view(), &input.group_name)?.name.clone();
     let mut user = User::clone(entity::get::<User>(tx.view(), &input.user_name)?);
     let Some(index) = user.groups.iter().position(|member| *member == group) else {
-        return Err(IamError::NotInGroup { user: user.name, group }.into());
+        return Err(IamError::NotInGroup {
+            user: user.name,
+            group,
+        }
+        .into());
     };
     user.groups.remove(index);
     tx.put(user);

@@ -48,7 +48,13 @@ fn device_rows() -> Vec<Row> {
         ),
         write::<op::DeleteVirtualMFADevice>(
             &["iam:DeleteVirtualMFADevice"],
-            |ask| one(checks::on_device("iam:DeleteVirtualMFADevice", &ask, &ask.input.serial_number)),
+            |ask| {
+                one(checks::on_device(
+                    "iam:DeleteVirtualMFADevice",
+                    &ask,
+                    &ask.input.serial_number,
+                ))
+            },
             delete,
         ),
     ]
@@ -58,12 +64,24 @@ fn user_rows() -> Vec<Row> {
     vec![
         write::<op::EnableMFADevice>(
             &["iam:EnableMFADevice"],
-            |ask| one(checks::on::<User>("iam:EnableMFADevice", &ask, &ask.input.user_name)),
+            |ask| {
+                one(checks::on::<User>(
+                    "iam:EnableMFADevice",
+                    &ask,
+                    &ask.input.user_name,
+                ))
+            },
             enable,
         ),
         write::<op::ResyncMFADevice>(
             &["iam:ResyncMFADevice"],
-            |ask| one(checks::on::<User>("iam:ResyncMFADevice", &ask, &ask.input.user_name)),
+            |ask| {
+                one(checks::on::<User>(
+                    "iam:ResyncMFADevice",
+                    &ask,
+                    &ask.input.user_name,
+                ))
+            },
             resync,
         ),
         write::<op::DeactivateMFADevice>(
@@ -97,13 +115,20 @@ fn create(
     }
     let mut seed = [0_u8; SEED_BYTES];
     tx.random.fill(&mut seed);
-    let sealed = tx.vault.seal(MfaDevice::SEED_PURPOSE, serial.as_str().as_bytes(), &seed).map_err(|error| {
-        tracing::error!(%error, "an MFA seed could not be sealed");
-        IamError::Internal
-    })?;
+    let sealed = tx
+        .vault
+        .seal(MfaDevice::SEED_PURPOSE, serial.as_str().as_bytes(), &seed)
+        .map_err(|error| {
+            tracing::error!(%error, "an MFA seed could not be sealed");
+            IamError::Internal
+        })?;
     let letters = base32(&seed);
     let name = &input.virtual_mfa_device_name;
-    let uri = Secret::new(format!("otpauth://totp/{name}@{}?secret={}", call.account, letters.expose()));
+    let uri = Secret::new(format!(
+        "otpauth://totp/{name}@{}?secret={}",
+        call.account,
+        letters.expose()
+    ));
     let device = MfaDevice {
         serial,
         created: tx.now,
@@ -121,7 +146,9 @@ fn create(
         ..shapes::virtual_device(tx.view(), &device)
     };
     tx.put(device);
-    Ok(api::CreateVirtualMFADeviceResponse { virtual_mfa_device: shown })
+    Ok(api::CreateVirtualMFADeviceResponse {
+        virtual_mfa_device: shown,
+    })
 }
 
 fn enable(tx: &mut Tx<'_>, auth: Authorized<'_, op::EnableMFADevice>) -> Result<Empty, ServiceError> {
@@ -134,17 +161,27 @@ fn enable(tx: &mut Tx<'_>, auth: Authorized<'_, op::EnableMFADevice>) -> Result<
     if tx.view().user_devices(&user).count() >= DEVICES_PER_USER {
         return Err(IamError::Quota("MFADevicesPerUser", DEVICES_PER_USER).into());
     }
-    let codes = [input.authentication_code1.as_str(), input.authentication_code2.as_str()];
+    let codes = [
+        input.authentication_code1.as_str(),
+        input.authentication_code2.as_str(),
+    ];
     let device = synchronised(tx, device, codes)?;
     let enabled = Some(tx.now);
-    tx.put(MfaDevice { user: Some(user), enabled, ..device });
+    tx.put(MfaDevice {
+        user: Some(user),
+        enabled,
+        ..device
+    });
     Ok(Empty {})
 }
 
 fn resync(tx: &mut Tx<'_>, auth: Authorized<'_, op::ResyncMFADevice>) -> Result<Empty, ServiceError> {
     let input = auth.input();
     let device = of_user(tx.view(), &input.serial_number, &input.user_name)?;
-    let codes = [input.authentication_code1.as_str(), input.authentication_code2.as_str()];
+    let codes = [
+        input.authentication_code1.as_str(),
+        input.authentication_code2.as_str(),
+    ];
     let device = synchronised(tx, device, codes)?;
     tx.put(device);
     Ok(Empty {})
@@ -155,11 +192,22 @@ fn synchronised(tx: &Tx<'_>, device: MfaDevice, codes: [&str; 2]) -> Result<MfaD
     let seed = open_seed(tx.vault, &device)?;
     let found = totp::synchronise(&seed, codes, tx.now, device.last_step);
     let (last_step, drift_steps) = found.ok_or(IamError::AuthenticationCode)?;
-    Ok(MfaDevice { last_step, drift_steps, ..device })
+    Ok(MfaDevice {
+        last_step,
+        drift_steps,
+        ..device
+    })
 }
 
-fn open_seed(vault: &Vault, device: &MfaDevice) -> Result<impl std::ops::Deref<Target = Vec<u8>> + use<>, IamError> {
-    let opened = vault.open(MfaDevice::SEED_PURPOSE, device.serial.as_str().as_bytes(), device.seed.ciphertext());
+fn open_seed(
+    vault: &Vault,
+    device: &MfaDevice,
+) -> Result<impl std::ops::Deref<Target = Vec<u8>> + use<>, IamError> {
+    let opened = vault.open(
+        MfaDevice::SEED_PURPOSE,
+        device.serial.as_str().as_bytes(),
+        device.seed.ciphertext(),
+    );
     opened.map_err(|error| {
         tracing::error!(%error, device = %device.serial, "an MFA seed could not be opened");
         IamError::Internal
@@ -170,7 +218,11 @@ fn open_seed(vault: &Vault, device: &MfaDevice) -> Result<impl std::ops::Deref<T
 fn of_user(view: &Snapshot, serial: &str, user: &str) -> Result<MfaDevice, IamError> {
     let user = entity::get::<User>(view, user)?;
     let device = get(view, serial)?;
-    if device.user.as_deref() == Some(user.name.as_str()) { Ok(device.clone()) } else { Err(IamError::NotUsersMfaDevice) }
+    if device.user.as_deref() == Some(user.name.as_str()) {
+        Ok(device.clone())
+    } else {
+        Err(IamError::NotUsersMfaDevice)
+    }
 }
 
 /// The last accepted code stays known: it must not work again when the device comes back.
@@ -179,7 +231,12 @@ fn deactivate(tx: &mut Tx<'_>, auth: Authorized<'_, op::DeactivateMFADevice>) ->
     let whose = Whose::of(auth.call(), input.user_name.as_ref())?;
     let user = whose.user().ok_or(IamError::NotUsersMfaDevice)?;
     let device = of_user(tx.view(), &input.serial_number, user)?;
-    tx.put(MfaDevice { user: None, enabled: None, drift_steps: 0, ..device });
+    tx.put(MfaDevice {
+        user: None,
+        enabled: None,
+        drift_steps: 0,
+        ..device
+    });
     Ok(Empty {})
 }
 
@@ -201,9 +258,13 @@ fn list(
     let paging = Paging::of(input.marker.as_ref(), input.max_items)?;
     let devices = match Whose::of(auth.call(), input.user_name.as_ref())? {
         Whose::Root => Vec::new(),
-        Whose::User(name) => view.user_devices(&entity::get::<User>(view, &name)?.name).collect(),
+        Whose::User(name) => view
+            .user_devices(&entity::get::<User>(view, &name)?.name)
+            .collect(),
     };
-    let devices = devices.into_iter().filter_map(|serial| view.mfa_devices.get(serial));
+    let devices = devices
+        .into_iter()
+        .filter_map(|serial| view.mfa_devices.get(serial));
     let page = paging.sorted(devices.map(|device| (device.serial.to_string(), users_device(device))));
     Ok(api::ListMFADevicesResponse {
         is_truncated: page.is_truncated(),
@@ -232,7 +293,10 @@ fn list_virtual(
         Some("Unassigned") => device.user.is_none(),
         _ => true,
     };
-    let devices = view.mfa_devices.after("", paging.after()).filter(|(_, device)| wanted(device));
+    let devices = view
+        .mfa_devices
+        .after("", paging.after())
+        .filter(|(_, device)| wanted(device));
     let page = paging.rows(devices.map(|(key, device)| (key, shapes::virtual_device(view, device))));
     Ok(api::ListVirtualMFADevicesResponse {
         is_truncated: page.is_truncated(),
@@ -246,7 +310,9 @@ fn base32(bytes: &[u8]) -> Secret {
     const ALPHABET: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
     let mut letters = String::with_capacity(bytes.len() * 8 / 5);
     for group in bytes.chunks_exact(5) {
-        let bits = group.iter().fold(0_u64, |bits, byte| bits << 8 | u64::from(*byte));
+        let bits = group
+            .iter()
+            .fold(0_u64, |bits, byte| bits << 8 | u64::from(*byte));
         for shift in (0..8).rev() {
             let index = usize::try_from(bits >> (5 * shift) & 31).unwrap_or_default();
             letters.push(char::from(ALPHABET.get(index).copied().unwrap_or(b'A')));
@@ -262,6 +328,9 @@ mod tests {
     #[test]
     fn base32_as_in_rfc_4648() {
         assert_eq!(base32(b"fooba").expose(), "MZXW6YTB");
-        assert_eq!(base32(b"12345678901234567890").expose(), "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ");
+        assert_eq!(
+            base32(b"12345678901234567890").expose(),
+            "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ"
+        );
     }
 }

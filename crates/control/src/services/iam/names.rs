@@ -9,7 +9,9 @@ const RESERVED: [&str; 2] = ["/aws-service-role/", "/aws-reserved/"];
 pub(super) fn path(given: Option<&String>) -> Result<String, IamError> {
     let path = given.map_or("/", String::as_str);
     if RESERVED.iter().any(|reserved| path.starts_with(reserved)) {
-        return Err(IamError::InvalidInput(format!("The path {path} is reserved for AWS services.")));
+        return Err(IamError::InvalidInput(format!(
+            "The path {path} is reserved for AWS services."
+        )));
     }
     Ok(path.to_owned())
 }

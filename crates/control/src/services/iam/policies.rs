@@ -48,7 +48,8 @@ fn require_create(ask: Ask<'_, api::CreatePolicyRequest>) -> Checks {
     let input = ask.input;
     let path = input.path.as_deref().unwrap_or("/");
     let arn = checks::arn(ask.call, "policy", path, &input.policy_name);
-    let check = Check::new("iam:CreatePolicy", arn.as_str()).shown_as(format!("policy {}", input.policy_name));
+    let check =
+        Check::new("iam:CreatePolicy", arn.as_str()).shown_as(format!("policy {}", input.policy_name));
     checks::creating(check, "iam:TagPolicy", false, input.tags.as_ref())
 }
 
@@ -58,7 +59,12 @@ fn create(
 ) -> Result<api::CreatePolicyResponse, ServiceError> {
     let (input, call) = (auth.input(), auth.call());
     let document = documents::managed(&input.policy_document)?;
-    if tx.view().policies.get(&input.policy_name.to_ascii_lowercase()).is_some() {
+    if tx
+        .view()
+        .policies
+        .get(&input.policy_name.to_ascii_lowercase())
+        .is_some()
+    {
         return Err(IamError::PolicyExists(input.policy_name.clone()).into());
     }
     let path = names::path(input.path.as_ref())?;
@@ -72,7 +78,14 @@ fn create(
         updated: tx.now,
         default_version: 1,
         next_version: 2,
-        versions: [(1, PolicyVersion { document, created: tx.now })].into(),
+        versions: [(
+            1,
+            PolicyVersion {
+                document,
+                created: tx.now,
+            },
+        )]
+        .into(),
         tags: tags::accept(input.tags.as_ref())?,
     };
     let arn = policy.arn.clone();
@@ -90,7 +103,9 @@ fn get(
     auth: Authorized<'_, op::GetPolicy>,
 ) -> Result<api::GetPolicyResponse, ServiceError> {
     let policy = managed_policies::get(view, &auth.input().policy_arn)?;
-    Ok(api::GetPolicyResponse { policy: Some(policy.shown(view)) })
+    Ok(api::GetPolicyResponse {
+        policy: Some(policy.shown(view)),
+    })
 }
 
 /// The customer's policies come first, then AWS's; a marker starts with the letter of its kind.
@@ -105,14 +120,25 @@ fn list(
     let after_aws = after.and_then(|after| after.strip_prefix("a/"));
     let customers = match (scope, after_aws) {
         ("AWS", _) | (_, Some(_)) => None,
-        _ => Some(view.policies.after("", after.and_then(|after| after.strip_prefix("c/")))),
+        _ => Some(
+            view.policies
+                .after("", after.and_then(|after| after.strip_prefix("c/"))),
+        ),
     };
-    let aws = if scope == "Local" { &[] } else { managed::after(after_aws) };
+    let aws = if scope == "Local" {
+        &[]
+    } else {
+        managed::after(after_aws)
+    };
     let customers = customers.into_iter().flatten();
     let customers = customers.map(|(key, policy)| (format!("c/{key}"), Found::Customer(policy)));
-    let aws = aws.iter().map(|policy| (format!("a/{}", policy.arn()), Found::Aws(policy)));
+    let aws = aws
+        .iter()
+        .map(|policy| (format!("a/{}", policy.arn()), Found::Aws(policy)));
     let wanted = Wanted::of(input);
-    let found = customers.chain(aws).filter(|(_, policy)| wanted.includes(view, policy));
+    let found = customers
+        .chain(aws)
+        .filter(|(_, policy)| wanted.includes(view, policy));
     let page = paging.rows(found.map(|(key, policy)| (key, policy.listed(view))));
     Ok(api::ListPoliciesResponse {
         is_truncated: page.is_truncated(),
@@ -134,7 +160,10 @@ impl<'a> Wanted<'a> {
             (Some(_), _) | (None, Some(true)) => Some(Usage::Permissions),
             (None, _) => None,
         };
-        Self { prefix: input.path_prefix.as_deref().unwrap_or("/"), usage }
+        Self {
+            prefix: input.path_prefix.as_deref().unwrap_or("/"),
+            usage,
+        }
     }
 
     fn includes(&self, view: &Snapshot, policy: &Found<'_>) -> bool {

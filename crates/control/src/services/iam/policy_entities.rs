@@ -17,7 +17,13 @@ use crate::world::{Attachment, Snapshot, Usage, attachment_prefix};
 pub(super) fn rows() -> Vec<Row> {
     vec![read::<op::ListEntitiesForPolicy>(
         &["iam:ListEntitiesForPolicy"],
-        |ask| one(checks::on_policy("iam:ListEntitiesForPolicy", &ask, &ask.input.policy_arn)),
+        |ask| {
+            one(checks::on_policy(
+                "iam:ListEntitiesForPolicy",
+                &ask,
+                &ask.input.policy_arn,
+            ))
+        },
         list,
     )]
 }
@@ -53,19 +59,35 @@ fn list(
         Some("PermissionsBoundary") => users_of(Usage::Boundary),
         _ => [users_of(Usage::Permissions), users_of(Usage::Boundary)].concat(),
     };
-    let mut found: Vec<_> = found.into_iter().map(|entity| (format!("{}/{}", entity.kind, entity.name), entity)).collect();
+    let mut found: Vec<_> = found
+        .into_iter()
+        .map(|entity| (format!("{}/{}", entity.kind, entity.name), entity))
+        .collect();
     found.sort_by(|(a, _), (b, _)| a.cmp(b));
     found.dedup_by(|(a, _), (b, _)| a == b);
-    let page = paging.sorted(found.into_iter().filter_map(|(key, entity)| Some((key, shown(view, &entity)?))));
+    let page = paging.sorted(
+        found
+            .into_iter()
+            .filter_map(|(key, entity)| Some((key, shown(view, &entity)?))),
+    );
     Ok(reply(page))
 }
 
 /// The users, groups and roles with a usage of a policy, below a path.
-fn entities(view: &Snapshot, policy: &Arn, usage: Usage, kind: Option<&str>, prefix: &str) -> Vec<Attachment> {
+fn entities(
+    view: &Snapshot,
+    policy: &Arn,
+    usage: Usage,
+    kind: Option<&str>,
+    prefix: &str,
+) -> Vec<Attachment> {
     let key = attachment_prefix(policy, usage);
     let rows = view.attachments.prefix(&key).map(|(_, row)| row);
     let wanted = rows.filter(|row| kind.is_none_or(|kind| row.kind == kind));
-    wanted.filter(|row| path_of(view, row).is_some_and(|path| path.starts_with(prefix))).map(|row| Attachment::clone(row)).collect()
+    wanted
+        .filter(|row| path_of(view, row).is_some_and(|path| path.starts_with(prefix)))
+        .map(|row| Attachment::clone(row))
+        .collect()
 }
 
 fn path_of<'a>(view: &'a Snapshot, entity: &Attachment) -> Option<&'a str> {
@@ -81,15 +103,24 @@ fn shown(view: &Snapshot, entity: &Attachment) -> Option<Entity> {
     Some(match entity.kind {
         "user" => {
             let id = view.user(name)?.id.clone();
-            Entity::User(api::PolicyUser { user_name: Some(name.clone()), user_id: Some(id) })
+            Entity::User(api::PolicyUser {
+                user_name: Some(name.clone()),
+                user_id: Some(id),
+            })
         }
         "group" => {
             let id = view.group(name)?.id.clone();
-            Entity::Group(api::PolicyGroup { group_name: Some(name.clone()), group_id: Some(id) })
+            Entity::Group(api::PolicyGroup {
+                group_name: Some(name.clone()),
+                group_id: Some(id),
+            })
         }
         _ => {
             let id = view.role(name)?.id.clone();
-            Entity::Role(api::PolicyRole { role_name: Some(name.clone()), role_id: Some(id) })
+            Entity::Role(api::PolicyRole {
+                role_name: Some(name.clone()),
+                role_id: Some(id),
+            })
         }
     })
 }

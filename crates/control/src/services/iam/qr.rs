@@ -51,9 +51,14 @@ mod tests {
 
     #[test]
     fn a_seed_fits_and_the_picture_has_a_white_edge_and_a_dark_finder() {
-        let uri = format!("otpauth://totp/richard-roe@123456789012?secret={}", "A".repeat(64));
+        let uri = format!(
+            "otpauth://totp/richard-roe@123456789012?secret={}",
+            "A".repeat(64)
+        );
         let picture = png_of(&uri).unwrap();
-        let mut reader = png::Decoder::new(std::io::Cursor::new(&picture)).read_info().unwrap();
+        let mut reader = png::Decoder::new(std::io::Cursor::new(&picture))
+            .read_info()
+            .unwrap();
         let mut pixels = vec![0; reader.output_buffer_size().unwrap()];
         let info = reader.next_frame(&mut pixels).unwrap();
         let side = info.width as usize;

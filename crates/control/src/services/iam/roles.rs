@@ -31,9 +31,15 @@ fn life() -> Vec<Row> {
             &["iam:CreateRole", "iam:TagRole"],
             |ask| {
                 let input = ask.input;
-                let check = checks::on_new::<Role>("iam:CreateRole", &ask, input.path.as_ref(), &input.role_name)
-                    .with_some("iam:PermissionsBoundary", input.permissions_boundary.clone());
-                checks::creating(check, "iam:TagRole", Role::HAS_IAM_RESOURCE_TAG, input.tags.as_ref())
+                let check =
+                    checks::on_new::<Role>("iam:CreateRole", &ask, input.path.as_ref(), &input.role_name)
+                        .with_some("iam:PermissionsBoundary", input.permissions_boundary.clone());
+                checks::creating(
+                    check,
+                    "iam:TagRole",
+                    Role::HAS_IAM_RESOURCE_TAG,
+                    input.tags.as_ref(),
+                )
             },
             create,
         ),
@@ -44,12 +50,25 @@ fn life() -> Vec<Row> {
         ),
         read::<op::ListRoles>(
             &["iam:ListRoles"],
-            |ask| one(checks::on_list("iam:ListRoles", &ask, "role", ask.input.path_prefix.as_ref())),
+            |ask| {
+                one(checks::on_list(
+                    "iam:ListRoles",
+                    &ask,
+                    "role",
+                    ask.input.path_prefix.as_ref(),
+                ))
+            },
             list,
         ),
         write::<op::DeleteRole>(
             &["iam:DeleteRole"],
-            |ask| one(checks::bounded::<Role>("iam:DeleteRole", &ask, &ask.input.role_name)),
+            |ask| {
+                one(checks::bounded::<Role>(
+                    "iam:DeleteRole",
+                    &ask,
+                    &ask.input.role_name,
+                ))
+            },
             delete,
         ),
     ]
@@ -59,23 +78,44 @@ fn changes() -> Vec<Row> {
     vec![
         write::<op::UpdateRole>(
             &["iam:UpdateRole"],
-            |ask| one(checks::bounded::<Role>("iam:UpdateRole", &ask, &ask.input.role_name)),
+            |ask| {
+                one(checks::bounded::<Role>(
+                    "iam:UpdateRole",
+                    &ask,
+                    &ask.input.role_name,
+                ))
+            },
             update,
         ),
         write::<op::UpdateRoleDescription>(
             &["iam:UpdateRoleDescription"],
-            |ask| one(checks::bounded::<Role>("iam:UpdateRoleDescription", &ask, &ask.input.role_name)),
+            |ask| {
+                one(checks::bounded::<Role>(
+                    "iam:UpdateRoleDescription",
+                    &ask,
+                    &ask.input.role_name,
+                ))
+            },
             update_description,
         ),
         write::<op::UpdateAssumeRolePolicy>(
             &["iam:UpdateAssumeRolePolicy"],
-            |ask| one(checks::bounded::<Role>("iam:UpdateAssumeRolePolicy", &ask, &ask.input.role_name)),
+            |ask| {
+                one(checks::bounded::<Role>(
+                    "iam:UpdateAssumeRolePolicy",
+                    &ask,
+                    &ask.input.role_name,
+                ))
+            },
             update_trust,
         ),
     ]
 }
 
-fn create(tx: &mut Tx<'_>, auth: Authorized<'_, op::CreateRole>) -> Result<api::CreateRoleResponse, ServiceError> {
+fn create(
+    tx: &mut Tx<'_>,
+    auth: Authorized<'_, op::CreateRole>,
+) -> Result<api::CreateRoleResponse, ServiceError> {
     let (input, call) = (auth.input(), auth.call());
     let trust = trust::accept(tx.view(), &input.assume_role_policy_document)?;
     if tx.view().role(&input.role_name).is_some() {
@@ -93,7 +133,10 @@ fn create(tx: &mut Tx<'_>, auth: Authorized<'_, op::CreateRole>) -> Result<api::
         max_session_seconds: input.max_session_duration.unwrap_or(SESSION_SECONDS),
         trust,
         tags: tags::accept(input.tags.as_ref())?,
-        permissions: Permissions { boundary, ..Permissions::default() },
+        permissions: Permissions {
+            boundary,
+            ..Permissions::default()
+        },
     };
     let shown = shapes::created_role(tx.view(), &role);
     tx.put(role);
@@ -106,7 +149,9 @@ fn get(
     auth: Authorized<'_, op::GetRole>,
 ) -> Result<api::GetRoleResponse, ServiceError> {
     let role = entity::get::<Role>(view, &auth.input().role_name)?;
-    Ok(api::GetRoleResponse { role: shapes::role(view, role) })
+    Ok(api::GetRoleResponse {
+        role: shapes::role(view, role),
+    })
 }
 
 fn list(
@@ -117,13 +162,23 @@ fn list(
     let input = auth.input();
     let paging = Paging::of(input.marker.as_ref(), input.max_items)?;
     let prefix = input.path_prefix.as_deref().unwrap_or("/");
-    let roles = view.roles.after("", paging.after()).filter(|(_, role)| role.path.starts_with(prefix));
+    let roles = view
+        .roles
+        .after("", paging.after())
+        .filter(|(_, role)| role.path.starts_with(prefix));
     let page = paging.rows(roles.map(|(key, role)| (key, shapes::listed_role(view, role))));
-    Ok(api::ListRolesResponse { is_truncated: page.is_truncated(), roles: page.items, marker: page.marker })
+    Ok(api::ListRolesResponse {
+        is_truncated: page.is_truncated(),
+        roles: page.items,
+        marker: page.marker,
+    })
 }
 
 /// A description can be changed on service-linked roles too; nothing else can (R133).
-fn update(tx: &mut Tx<'_>, auth: Authorized<'_, op::UpdateRole>) -> Result<api::UpdateRoleResponse, ServiceError> {
+fn update(
+    tx: &mut Tx<'_>,
+    auth: Authorized<'_, op::UpdateRole>,
+) -> Result<api::UpdateRoleResponse, ServiceError> {
     let input = auth.input();
     let mut role = Role::clone(entity::get::<Role>(tx.view(), &input.role_name)?);
     if let Some(seconds) = input.max_session_duration {
@@ -149,7 +204,10 @@ fn update_description(
     Ok(api::UpdateRoleDescriptionResponse { role: Some(shown) })
 }
 
-fn update_trust(tx: &mut Tx<'_>, auth: Authorized<'_, op::UpdateAssumeRolePolicy>) -> Result<Empty, ServiceError> {
+fn update_trust(
+    tx: &mut Tx<'_>,
+    auth: Authorized<'_, op::UpdateAssumeRolePolicy>,
+) -> Result<Empty, ServiceError> {
     let input = auth.input();
     let mut role = entity::edit::<Role>(tx.view(), &input.role_name)?;
     role.trust = trust::accept(tx.view(), &input.policy_document)?;

@@ -82,7 +82,11 @@ const SERVICES: &[Linked] = &[
 
 /// The rows of this group.
 pub(super) fn rows() -> Vec<Row> {
-    vec![write::<op::CreateServiceLinkedRole>(&["iam:CreateServiceLinkedRole"], require_create, create)]
+    vec![write::<op::CreateServiceLinkedRole>(
+        &["iam:CreateServiceLinkedRole"],
+        require_create,
+        create,
+    )]
 }
 
 fn find(service: &str) -> Option<&'static Linked> {
@@ -103,7 +107,10 @@ fn role_name(linked: &Linked, suffix: Option<&String>) -> String {
 fn require_create(ask: Ask<'_, api::CreateServiceLinkedRoleRequest>) -> Checks {
     let input = ask.input;
     let service = &input.aws_service_name;
-    let name = find(service).map_or_else(|| "*".to_owned(), |linked| role_name(linked, input.custom_suffix.as_ref()));
+    let name = find(service).map_or_else(
+        || "*".to_owned(),
+        |linked| role_name(linked, input.custom_suffix.as_ref()),
+    );
     let arn = checks::arn(ask.call, Role::ARN_TYPE, &path(service), &name);
     one(Check::new("iam:CreateServiceLinkedRole", arn.as_str()).with("iam:AWSServiceName", service.as_str()))
 }
@@ -126,7 +133,13 @@ fn create(
         );
         return Err(IamError::InvalidInput(text).into());
     }
-    let role = make(tx, linked, name, input.description.clone(), auth.call().caller.partition)?;
+    let role = make(
+        tx,
+        linked,
+        name,
+        input.description.clone(),
+        auth.call().caller.partition,
+    )?;
     let shown = shapes::created_role(tx.view(), &role);
     tx.put(role);
     Ok(api::CreateServiceLinkedRoleResponse { role: Some(shown) })
@@ -157,7 +170,10 @@ fn make(
         max_session_seconds: SESSION_SECONDS,
         trust: PolicyText::new(documents::parse(&trust, Kind::Trust)?, Kind::Trust),
         tags: Tags::new(),
-        permissions: Permissions { attached, ..Permissions::default() },
+        permissions: Permissions {
+            attached,
+            ..Permissions::default()
+        },
     })
 }
 

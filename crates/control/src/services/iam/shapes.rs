@@ -5,8 +5,8 @@ use portcullis_core::{Arn, Tags};
 
 use super::documents::encoded;
 use super::trust;
-use crate::world::records::iam::{AccessKey, Group, InstanceProfile, MfaDevice, Permissions, Role, User};
 use crate::world::Snapshot;
+use crate::world::records::iam::{AccessKey, Group, InstanceProfile, MfaDevice, Permissions, Role, User};
 
 /// A user with tags and boundary, as Get and Create show it.
 pub(super) fn user(user: &User) -> api::User {
@@ -42,7 +42,10 @@ pub(super) fn group(group: &Group) -> api::Group {
 
 /// A role with tags, boundary and last use, as Get shows it.
 pub(super) fn role(view: &Snapshot, role: &Role) -> api::Role {
-    api::Role { role_last_used: Some(api::RoleLastUsed::default()), ..created_role(view, role) }
+    api::Role {
+        role_last_used: Some(api::RoleLastUsed::default()),
+        ..created_role(view, role)
+    }
 }
 
 /// A role as Create shows it: without last use.
@@ -71,7 +74,10 @@ pub(super) fn listed_role(view: &Snapshot, role: &Role) -> api::Role {
 
 /// An instance profile with its role; tags as Get and Create show them.
 pub(super) fn instance_profile(view: &Snapshot, profile: &InstanceProfile) -> api::InstanceProfile {
-    api::InstanceProfile { tags: tags(&profile.tags), ..listed_instance_profile(view, profile) }
+    api::InstanceProfile {
+        tags: tags(&profile.tags),
+        ..listed_instance_profile(view, profile)
+    }
 }
 
 /// An instance profile as lists show it: without tags.
@@ -92,7 +98,11 @@ pub(super) fn listed_instance_profile(view: &Snapshot, profile: &InstanceProfile
 pub(super) fn virtual_device(view: &Snapshot, device: &MfaDevice) -> api::VirtualMFADevice {
     api::VirtualMFADevice {
         serial_number: device.serial.to_string(),
-        user: device.user.as_ref().and_then(|name| view.user(name)).map(|user| listed_user(user)),
+        user: device
+            .user
+            .as_ref()
+            .and_then(|name| view.user(name))
+            .map(|user| listed_user(user)),
         enable_date: device.enabled,
         ..api::VirtualMFADevice::default()
     }
@@ -115,7 +125,10 @@ pub(super) fn key_status(key: &AccessKey) -> &'static str {
 
 /// An attached managed policy.
 pub(super) fn attached(policy: &Arn) -> api::AttachedPolicy {
-    api::AttachedPolicy { policy_name: Some(name_of(policy).to_owned()), policy_arn: Some(policy.to_string()) }
+    api::AttachedPolicy {
+        policy_name: Some(name_of(policy).to_owned()),
+        policy_arn: Some(policy.to_string()),
+    }
 }
 
 /// The name in a policy's ARN.
@@ -125,18 +138,30 @@ pub(super) fn name_of(policy: &Arn) -> &str {
 
 /// The permissions boundary.
 pub(super) fn boundary(permissions: &Permissions) -> Option<api::AttachedPermissionsBoundary> {
-    permissions.boundary.as_ref().map(|arn| api::AttachedPermissionsBoundary {
-        permissions_boundary_type: Some("Policy".to_owned()),
-        permissions_boundary_arn: Some(arn.to_string()),
-    })
+    permissions
+        .boundary
+        .as_ref()
+        .map(|arn| api::AttachedPermissionsBoundary {
+            permissions_boundary_type: Some("Policy".to_owned()),
+            permissions_boundary_arn: Some(arn.to_string()),
+        })
 }
 
 /// Tags; `None` when there are none, as IAM leaves the element out.
 pub(super) fn tags(tags: &Tags) -> Option<Vec<api::Tag>> {
-    if tags.is_empty() { None } else { Some(tag_list(tags)) }
+    if tags.is_empty() {
+        None
+    } else {
+        Some(tag_list(tags))
+    }
 }
 
 /// Tags as a list.
 pub(super) fn tag_list(tags: &Tags) -> Vec<api::Tag> {
-    tags.iter().map(|tag| api::Tag { key: tag.key.clone(), value: tag.value.clone() }).collect()
+    tags.iter()
+        .map(|tag| api::Tag {
+            key: tag.key.clone(),
+            value: tag.value.clone(),
+        })
+        .collect()
 }

@@ -32,13 +32,20 @@ fn get(
     _auth: Authorized<'_, op::GetAccountSummary>,
 ) -> Result<api::GetAccountSummaryResponse, ServiceError> {
     let all = counts(view).into_iter().chain(QUOTAS.iter().copied());
-    let summary: BTreeMap<_, _> =
-        all.map(|(key, value)| (key.to_owned(), i32::try_from(value).unwrap_or(i32::MAX))).collect();
-    Ok(api::GetAccountSummaryResponse { summary_map: Some(summary) })
+    let summary: BTreeMap<_, _> = all
+        .map(|(key, value)| (key.to_owned(), i32::try_from(value).unwrap_or(i32::MAX)))
+        .collect();
+    Ok(api::GetAccountSummaryResponse {
+        summary_map: Some(summary),
+    })
 }
 
 fn counts(view: &Snapshot) -> [(&'static str, usize); 10] {
-    let in_use = view.mfa_devices.iter().filter(|(_, device)| device.user.is_some()).count();
+    let in_use = view
+        .mfa_devices
+        .iter()
+        .filter(|(_, device)| device.user.is_some())
+        .count();
     let root_has_keys = view.user_keys(None).next().is_some();
     [
         ("Users", view.users.len()),
@@ -46,7 +53,13 @@ fn counts(view: &Snapshot) -> [(&'static str, usize); 10] {
         ("Roles", view.roles.len()),
         ("Policies", view.policies.len()),
         ("InstanceProfiles", view.instance_profiles.len()),
-        ("PolicyVersionsInUse", view.policies.iter().map(|(_, policy)| policy.versions.len()).sum()),
+        (
+            "PolicyVersionsInUse",
+            view.policies
+                .iter()
+                .map(|(_, policy)| policy.versions.len())
+                .sum(),
+        ),
         ("MFADevices", view.mfa_devices.len()),
         ("MFADevicesInUse", in_use),
         ("AccountAccessKeysPresent", usize::from(root_has_keys)),

@@ -18,7 +18,10 @@ use crate::world::{Snapshot, Tx};
 
 /// The rows of this group.
 pub(super) fn rows() -> Vec<Row> {
-    [users(), roles(), instance_profiles(), policies(), devices()].into_iter().flatten().collect()
+    [users(), roles(), instance_profiles(), policies(), devices()]
+        .into_iter()
+        .flatten()
+        .collect()
 }
 
 fn tagging(mut check: Check, tags: &Vec<api::Tag>) -> Check {
@@ -56,7 +59,11 @@ fn list<E: Entity>(
     max_items: Option<i32>,
 ) -> Result<Page<api::Tag>, IamError> {
     let none = Tags::new();
-    page(entity::get::<E>(view, name)?.tags().unwrap_or(&none), marker, max_items)
+    page(
+        entity::get::<E>(view, name)?.tags().unwrap_or(&none),
+        marker,
+        max_items,
+    )
 }
 
 fn page(tags: &Tags, marker: Option<&String>, max_items: Option<i32>) -> Result<Page<api::Tag>, IamError> {
@@ -67,7 +74,12 @@ fn users() -> Vec<Row> {
     vec![
         write::<op::TagUser>(
             &["iam:TagUser"],
-            |ask| one(tagging(checks::on::<User>("iam:TagUser", &ask, &ask.input.user_name), &ask.input.tags)),
+            |ask| {
+                one(tagging(
+                    checks::on::<User>("iam:TagUser", &ask, &ask.input.user_name),
+                    &ask.input.tags,
+                ))
+            },
             |tx, auth| tag::<User>(tx, &auth.input().user_name, &auth.input().tags),
         ),
         write::<op::UntagUser>(
@@ -98,7 +110,12 @@ fn roles() -> Vec<Row> {
     vec![
         write::<op::TagRole>(
             &["iam:TagRole"],
-            |ask| one(tagging(checks::on::<Role>("iam:TagRole", &ask, &ask.input.role_name), &ask.input.tags)),
+            |ask| {
+                one(tagging(
+                    checks::on::<Role>("iam:TagRole", &ask, &ask.input.role_name),
+                    &ask.input.tags,
+                ))
+            },
             |tx, auth| tag::<Role>(tx, &auth.input().role_name, &auth.input().tags),
         ),
         write::<op::UntagRole>(
@@ -131,7 +148,10 @@ fn instance_profiles() -> Vec<Row> {
             &["iam:TagInstanceProfile"],
             |ask| {
                 let name = &ask.input.instance_profile_name;
-                one(tagging(checks::on::<InstanceProfile>("iam:TagInstanceProfile", &ask, name), &ask.input.tags))
+                one(tagging(
+                    checks::on::<InstanceProfile>("iam:TagInstanceProfile", &ask, name),
+                    &ask.input.tags,
+                ))
             },
             |tx, auth| tag::<InstanceProfile>(tx, &auth.input().instance_profile_name, &auth.input().tags),
         ),
@@ -142,13 +162,19 @@ fn instance_profiles() -> Vec<Row> {
                 let check = checks::on::<InstanceProfile>("iam:UntagInstanceProfile", &ask, name);
                 one(untagging(check, &ask.input.tag_keys))
             },
-            |tx, auth| untag::<InstanceProfile>(tx, &auth.input().instance_profile_name, &auth.input().tag_keys),
+            |tx, auth| {
+                untag::<InstanceProfile>(tx, &auth.input().instance_profile_name, &auth.input().tag_keys)
+            },
         ),
         read::<op::ListInstanceProfileTags>(
             &["iam:ListInstanceProfileTags"],
             |ask| {
                 let name = &ask.input.instance_profile_name;
-                one(checks::on::<InstanceProfile>("iam:ListInstanceProfileTags", &ask, name))
+                one(checks::on::<InstanceProfile>(
+                    "iam:ListInstanceProfileTags",
+                    &ask,
+                    name,
+                ))
             },
             |view, _, auth| {
                 let input = auth.input();
@@ -168,7 +194,12 @@ fn policies() -> Vec<Row> {
     vec![
         write::<op::TagPolicy>(
             &["iam:TagPolicy"],
-            |ask| one(tagging(checks::on_policy("iam:TagPolicy", &ask, &ask.input.policy_arn), &ask.input.tags)),
+            |ask| {
+                one(tagging(
+                    checks::on_policy("iam:TagPolicy", &ask, &ask.input.policy_arn),
+                    &ask.input.tags,
+                ))
+            },
             |tx, auth| {
                 let mut policy = managed_policies::edit(tx.view(), &auth.input().policy_arn)?;
                 tags::add(&mut policy.tags, &tags::accept(Some(&auth.input().tags))?)?;
@@ -191,7 +222,13 @@ fn policies() -> Vec<Row> {
         ),
         read::<op::ListPolicyTags>(
             &["iam:ListPolicyTags"],
-            |ask| one(checks::on_policy("iam:ListPolicyTags", &ask, &ask.input.policy_arn)),
+            |ask| {
+                one(checks::on_policy(
+                    "iam:ListPolicyTags",
+                    &ask,
+                    &ask.input.policy_arn,
+                ))
+            },
             |view, _, auth| {
                 let input = auth.input();
                 let tags = match managed_policies::get(view, &input.policy_arn)? {
@@ -213,7 +250,12 @@ fn devices() -> Vec<Row> {
     vec![
         write::<op::TagMFADevice>(
             &["iam:TagMFADevice"],
-            |ask| one(tagging(checks::on_device("iam:TagMFADevice", &ask, &ask.input.serial_number), &ask.input.tags)),
+            |ask| {
+                one(tagging(
+                    checks::on_device("iam:TagMFADevice", &ask, &ask.input.serial_number),
+                    &ask.input.tags,
+                ))
+            },
             |tx, auth| {
                 let mut device = mfa::get(tx.view(), &auth.input().serial_number)?.clone();
                 tags::add(&mut device.tags, &tags::accept(Some(&auth.input().tags))?)?;
@@ -236,7 +278,13 @@ fn devices() -> Vec<Row> {
         ),
         read::<op::ListMFADeviceTags>(
             &["iam:ListMFADeviceTags"],
-            |ask| one(checks::on_device("iam:ListMFADeviceTags", &ask, &ask.input.serial_number)),
+            |ask| {
+                one(checks::on_device(
+                    "iam:ListMFADeviceTags",
+                    &ask,
+                    &ask.input.serial_number,
+                ))
+            },
             |view, _, auth| {
                 let input = auth.input();
                 let device = mfa::get(view, &input.serial_number)?;

@@ -10,7 +10,10 @@ const TAGS: usize = 50;
 
 /// The tags of a request as condition keys show them, before any check.
 pub(super) fn as_given(tags: Option<&Vec<api::Tag>>) -> Tags {
-    tags.into_iter().flatten().map(|tag| Tag::new(tag.key.clone(), tag.value.clone())).collect()
+    tags.into_iter()
+        .flatten()
+        .map(|tag| Tag::new(tag.key.clone(), tag.value.clone()))
+        .collect()
 }
 
 /// The tags of a request, checked. The schema has checked their number and letters.
@@ -36,7 +39,11 @@ pub(super) fn add(existing: &mut Tags, new: &Tags) -> Result<(), IamError> {
         }
         existing.set(tag.clone());
     }
-    if existing.len() > TAGS { Err(IamError::Quota("TagsPerResource", TAGS)) } else { Ok(()) }
+    if existing.len() > TAGS {
+        Err(IamError::Quota("TagsPerResource", TAGS))
+    } else {
+        Ok(())
+    }
 }
 
 /// Removes tags; keys that are not there do no harm.
@@ -50,11 +57,15 @@ pub(super) fn remove(existing: &mut Tags, keys: &[String]) {
 
 fn key_like(tags: &Tags, key: &str) -> Option<String> {
     let wanted = key.to_lowercase();
-    tags.iter().map(|tag| &tag.key).find(|known| known.to_lowercase() == wanted).cloned()
+    tags.iter()
+        .map(|tag| &tag.key)
+        .find(|known| known.to_lowercase() == wanted)
+        .cloned()
 }
 
 fn is_reserved(key: &str) -> bool {
-    key.get(..4).is_some_and(|prefix| prefix.eq_ignore_ascii_case("aws:"))
+    key.get(..4)
+        .is_some_and(|prefix| prefix.eq_ignore_ascii_case("aws:"))
 }
 
 #[cfg(test)]
@@ -62,21 +73,32 @@ mod tests {
     use super::*;
 
     fn given(keys: &[&str]) -> Vec<api::Tag> {
-        keys.iter().map(|key| api::Tag { key: (*key).to_owned(), value: "v".to_owned() }).collect()
+        keys.iter()
+            .map(|key| api::Tag {
+                key: (*key).to_owned(),
+                value: "v".to_owned(),
+            })
+            .collect()
     }
 
     #[test]
     fn keys_are_unique_without_case_and_aws_is_reserved() {
         assert_eq!(accept(Some(&given(&["a", "A"]))), Err(IamError::DuplicateTags));
         assert_eq!(accept(Some(&given(&["AWS:x"]))), Err(IamError::ReservedTag));
-        assert_eq!(accept(Some(&given(&["a", "b", "äws:"]))).map(|tags| tags.len()), Ok(3));
+        assert_eq!(
+            accept(Some(&given(&["a", "b", "äws:"]))).map(|tags| tags.len()),
+            Ok(3)
+        );
     }
 
     #[test]
     fn setting_a_key_in_other_spelling_replaces_it() {
         let mut tags: Tags = [Tag::new("Owner", "1"), Tag::new("b", "2")].into_iter().collect();
         add(&mut tags, &[Tag::new("owner", "3")].into_iter().collect()).unwrap();
-        let seen: Vec<_> = tags.iter().map(|tag| (tag.key.as_str(), tag.value.as_str())).collect();
+        let seen: Vec<_> = tags
+            .iter()
+            .map(|tag| (tag.key.as_str(), tag.value.as_str()))
+            .collect();
         assert_eq!(seen, [("b", "2"), ("owner", "3")]);
         remove(&mut tags, &["OWNER".to_owned(), "none".to_owned()]);
         assert_eq!(tags.len(), 1);

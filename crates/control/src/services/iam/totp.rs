@@ -39,11 +39,18 @@ pub fn verify(seed: &[u8], given: &str, now: Timestamp, last_step: i64, drift: i
     let given = digits(given)?;
     let middle = step_of(now).saturating_add(drift);
     let steps = (middle - WINDOW)..=(middle + WINDOW);
-    steps.filter(|step| *step > last_step).find(|step| code(seed, *step) == Some(given))
+    steps
+        .filter(|step| *step > last_step)
+        .find(|step| code(seed, *step) == Some(given))
 }
 
 /// The step of the second of two consecutive codes, and how many steps the device's clock is off.
-pub(super) fn synchronise(seed: &[u8], codes: [&str; 2], now: Timestamp, last_step: i64) -> Option<(i64, i64)> {
+pub(super) fn synchronise(
+    seed: &[u8],
+    codes: [&str; 2],
+    now: Timestamp,
+    last_step: i64,
+) -> Option<(i64, i64)> {
     let [first, second] = [digits(codes[0])?, digits(codes[1])?];
     let middle = step_of(now);
     // Near steps first: two pairs of codes may agree by chance.
@@ -78,7 +85,11 @@ mod tests {
             (20_000_000_000, 65_353_130),
         ];
         for (seconds, eight_digits) in vectors {
-            assert_eq!(code(SEED, step_of(at(seconds))), Some(eight_digits % 1_000_000), "{seconds}");
+            assert_eq!(
+                code(SEED, step_of(at(seconds))),
+                Some(eight_digits % 1_000_000),
+                "{seconds}"
+            );
         }
     }
 
@@ -116,6 +127,9 @@ mod tests {
         assert_eq!(pair(step - 7), Some((step - 7, -7)));
         assert_eq!(pair(step + SYNC_WINDOW + 1), None);
         assert_eq!(synchronise(SEED, [&shown(step), &shown(step - 1)], now, 0), None);
-        assert_eq!(synchronise(SEED, [&shown(step - 1), &shown(step)], now, step), None);
+        assert_eq!(
+            synchronise(SEED, [&shown(step - 1), &shown(step)], now, step),
+            None
+        );
     }
 }

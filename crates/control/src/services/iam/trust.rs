@@ -25,7 +25,9 @@ pub(super) fn accept(view: &Snapshot, text: &str) -> Result<PolicyText, IamError
 
 /// The text to show: as uploaded, with the present ARNs of the entities it names.
 pub(super) fn shown(view: &Snapshot, policy: &PolicyText) -> String {
-    let Some(document) = policy.document() else { return policy.as_str().to_owned() };
+    let Some(document) = policy.document() else {
+        return policy.as_str().to_owned();
+    };
     let present_arn = |principal: PrincipalRef<'_>| match principal.kind {
         PrincipalKind::Aws => view.principals.get(principal.value).map(|arn| arn.to_string()),
         _ => None,

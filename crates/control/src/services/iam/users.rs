@@ -29,9 +29,15 @@ pub(super) fn rows() -> Vec<Row> {
             &["iam:CreateUser", "iam:TagUser"],
             |ask| {
                 let input = ask.input;
-                let check = checks::on_new::<User>("iam:CreateUser", &ask, input.path.as_ref(), &input.user_name)
-                    .with_some("iam:PermissionsBoundary", input.permissions_boundary.clone());
-                checks::creating(check, "iam:TagUser", User::HAS_IAM_RESOURCE_TAG, input.tags.as_ref())
+                let check =
+                    checks::on_new::<User>("iam:CreateUser", &ask, input.path.as_ref(), &input.user_name)
+                        .with_some("iam:PermissionsBoundary", input.permissions_boundary.clone());
+                checks::creating(
+                    check,
+                    "iam:TagUser",
+                    User::HAS_IAM_RESOURCE_TAG,
+                    input.tags.as_ref(),
+                )
             },
             create,
         ),
@@ -42,7 +48,14 @@ pub(super) fn rows() -> Vec<Row> {
         ),
         read::<op::ListUsers>(
             &["iam:ListUsers"],
-            |ask| checks::one(checks::on_list("iam:ListUsers", &ask, "user", ask.input.path_prefix.as_ref())),
+            |ask| {
+                checks::one(checks::on_list(
+                    "iam:ListUsers",
+                    &ask,
+                    "user",
+                    ask.input.path_prefix.as_ref(),
+                ))
+            },
             list,
         ),
         write::<op::UpdateUser>(
@@ -72,7 +85,10 @@ fn create(tx: &mut Tx<'_>, auth: Authorized<'_, op::CreateUser>) -> Result<Creat
         path,
         created: tx.now,
         tags: tags::accept(input.tags.as_ref())?,
-        permissions: Permissions { boundary, ..Permissions::default() },
+        permissions: Permissions {
+            boundary,
+            ..Permissions::default()
+        },
         groups: Vec::new(),
     };
     let shown = shapes::user(&user);
@@ -111,13 +127,24 @@ fn list(
     let input = auth.input();
     let paging = Paging::of(input.marker.as_ref(), input.max_items)?;
     let prefix = input.path_prefix.as_deref().unwrap_or("/");
-    let users = view.users.after("", paging.after()).filter(|(_, user)| user.path.starts_with(prefix));
+    let users = view
+        .users
+        .after("", paging.after())
+        .filter(|(_, user)| user.path.starts_with(prefix));
     let page = paging.rows(users.map(|(key, user)| (key, shapes::listed_user(user))));
-    Ok(ListUsersResponse { is_truncated: page.is_truncated(), users: page.items, marker: page.marker })
+    Ok(ListUsersResponse {
+        is_truncated: page.is_truncated(),
+        users: page.items,
+        marker: page.marker,
+    })
 }
 
 fn update(tx: &mut Tx<'_>, auth: Authorized<'_, op::UpdateUser>) -> Result<Empty, ServiceError> {
-    let UpdateUserRequest { user_name, new_path, new_user_name } = auth.input();
+    let UpdateUserRequest {
+        user_name,
+        new_path,
+        new_user_name,
+    } = auth.input();
     let before = entity::get::<User>(tx.view(), user_name)?.clone();
     let name = new_user_name.as_ref().unwrap_or(&before.name).clone();
     let is_other = |found: &&std::sync::Arc<User>| found.id != before.id;
@@ -129,7 +156,12 @@ fn update(tx: &mut Tx<'_>, auth: Authorized<'_, op::UpdateUser>) -> Result<Empty
         None => before.path.clone(),
     };
     let arn = checks::arn(auth.call(), User::ARN_TYPE, &path, &name);
-    let user = User { name, path, arn, ..User::clone(&before) };
+    let user = User {
+        name,
+        path,
+        arn,
+        ..User::clone(&before)
+    };
     if user.name != before.name {
         rename_belongings(tx, &before.name, &user.name);
         tx.delete::<User>(&before.key());
@@ -141,21 +173,32 @@ fn update(tx: &mut Tx<'_>, auth: Authorized<'_, op::UpdateUser>) -> Result<Empty
 /// Keys and devices know their user by name.
 fn rename_belongings(tx: &mut Tx<'_>, from: &str, to: &str) {
     for key in keys(tx.view(), from) {
-        tx.put(AccessKey { user: Some(to.to_owned()), ..key });
+        tx.put(AccessKey {
+            user: Some(to.to_owned()),
+            ..key
+        });
     }
     for device in devices(tx.view(), from) {
-        tx.put(MfaDevice { user: Some(to.to_owned()), ..device });
+        tx.put(MfaDevice {
+            user: Some(to.to_owned()),
+            ..device
+        });
     }
 }
 
 fn keys(view: &Snapshot, user: &str) -> Vec<AccessKey> {
     let ids = view.user_keys(Some(user));
-    ids.filter_map(|id| view.access_keys.get(id)).map(|key| AccessKey::clone(key)).collect()
+    ids.filter_map(|id| view.access_keys.get(id))
+        .map(|key| AccessKey::clone(key))
+        .collect()
 }
 
 fn devices(view: &Snapshot, user: &str) -> Vec<MfaDevice> {
     let serials = view.user_devices(user);
-    serials.filter_map(|serial| view.mfa_devices.get(serial)).map(|device| MfaDevice::clone(device)).collect()
+    serials
+        .filter_map(|serial| view.mfa_devices.get(serial))
+        .map(|device| MfaDevice::clone(device))
+        .collect()
 }
 
 /// Everything a user has must go first.

@@ -23,7 +23,13 @@ pub(super) fn rows() -> Vec<Row> {
     vec![
         write::<op::CreatePolicyVersion>(
             &["iam:CreatePolicyVersion"],
-            |ask| one(checks::on_policy("iam:CreatePolicyVersion", &ask, &ask.input.policy_arn)),
+            |ask| {
+                one(checks::on_policy(
+                    "iam:CreatePolicyVersion",
+                    &ask,
+                    &ask.input.policy_arn,
+                ))
+            },
             create,
         ),
         read::<op::GetPolicyVersion>(
@@ -37,12 +43,24 @@ pub(super) fn rows() -> Vec<Row> {
         ),
         read::<op::ListPolicyVersions>(
             &["iam:ListPolicyVersions"],
-            |ask| one(checks::on_policy("iam:ListPolicyVersions", &ask, &ask.input.policy_arn)),
+            |ask| {
+                one(checks::on_policy(
+                    "iam:ListPolicyVersions",
+                    &ask,
+                    &ask.input.policy_arn,
+                ))
+            },
             list,
         ),
         write::<op::DeletePolicyVersion>(
             &["iam:DeletePolicyVersion"],
-            |ask| one(checks::on_policy("iam:DeletePolicyVersion", &ask, &ask.input.policy_arn)),
+            |ask| {
+                one(checks::on_policy(
+                    "iam:DeletePolicyVersion",
+                    &ask,
+                    &ask.input.policy_arn,
+                ))
+            },
             delete,
         ),
         write::<op::SetDefaultPolicyVersion>(
@@ -73,11 +91,16 @@ fn create(
     if input.set_as_default == Some(true) {
         policy.default_version = number;
     }
-    let version = PolicyVersion { document, created: tx.now };
+    let version = PolicyVersion {
+        document,
+        created: tx.now,
+    };
     let shown = listed_version(&policy, number, &version);
     policy.versions.insert(number, version);
     tx.put(policy);
-    Ok(api::CreatePolicyVersionResponse { policy_version: Some(shown) })
+    Ok(api::CreatePolicyVersionResponse {
+        policy_version: Some(shown),
+    })
 }
 
 fn get(
@@ -87,8 +110,12 @@ fn get(
 ) -> Result<api::GetPolicyVersionResponse, ServiceError> {
     let input = auth.input();
     let policy = managed_policies::get(view, &input.policy_arn)?;
-    let version = policy.version(&input.version_id).ok_or_else(|| missing(&input.policy_arn, &input.version_id))?;
-    Ok(api::GetPolicyVersionResponse { policy_version: Some(version) })
+    let version = policy
+        .version(&input.version_id)
+        .ok_or_else(|| missing(&input.policy_arn, &input.version_id))?;
+    Ok(api::GetPolicyVersionResponse {
+        policy_version: Some(version),
+    })
 }
 
 fn list(
@@ -99,7 +126,10 @@ fn list(
     let input = auth.input();
     let paging = Paging::of(input.marker.as_ref(), input.max_items)?;
     let versions = managed_policies::get(view, &input.policy_arn)?.versions();
-    let without_document = |version| api::PolicyVersion { document: None, ..version };
+    let without_document = |version| api::PolicyVersion {
+        document: None,
+        ..version
+    };
     let page = paging.counted(versions.into_iter().map(without_document))?;
     Ok(api::ListPolicyVersionsResponse {
         is_truncated: page.is_truncated(),
@@ -121,7 +151,10 @@ fn delete(tx: &mut Tx<'_>, auth: Authorized<'_, op::DeletePolicyVersion>) -> Res
     Ok(Empty {})
 }
 
-fn set_default(tx: &mut Tx<'_>, auth: Authorized<'_, op::SetDefaultPolicyVersion>) -> Result<Empty, ServiceError> {
+fn set_default(
+    tx: &mut Tx<'_>,
+    auth: Authorized<'_, op::SetDefaultPolicyVersion>,
+) -> Result<Empty, ServiceError> {
     let input = auth.input();
     let mut policy = managed_policies::edit(tx.view(), &input.policy_arn)?;
     let number = version_number(&input.version_id).filter(|number| policy.versions.contains_key(number));
@@ -132,5 +165,8 @@ fn set_default(tx: &mut Tx<'_>, auth: Authorized<'_, op::SetDefaultPolicyVersion
 }
 
 fn missing(policy: &str, version: &str) -> IamError {
-    IamError::NoPolicyVersion { arn: policy.to_owned(), version: version.to_owned() }
+    IamError::NoPolicyVersion {
+        arn: policy.to_owned(),
+        version: version.to_owned(),
+    }
 }

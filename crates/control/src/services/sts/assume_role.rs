@@ -14,8 +14,8 @@ use crate::gate::context::{add_request_tags, add_resource_tags};
 use crate::gate::error::ServiceError;
 use crate::gate::operation::{Ask, Authorized, Check, ResourcePolicy};
 use crate::gate::session::{NewSession, Session, Subject};
-use crate::world::records::iam::Role;
 use crate::world::Tx;
+use crate::world::records::iam::Role;
 
 const DEFAULT_SECONDS: i32 = 3_600;
 const CHAINED_SECONDS_MAX: i32 = 3_600;
@@ -27,7 +27,13 @@ pub fn require(ask: Ask<'_, AssumeRoleRequest>) -> Result<Vec<Check>, ServiceErr
         return Err(StsError::RootAssumesRole.into());
     }
     let role = ask.view.role_by_arn(&input.role_arn);
-    let mfa = mfa::verify(ask.view, &ask.env.vault, call, input.serial_number.as_deref(), input.token_code.as_deref())?;
+    let mfa = mfa::verify(
+        ask.view,
+        &ask.env.vault,
+        call,
+        input.serial_number.as_deref(),
+        input.token_code.as_deref(),
+    )?;
     let check = |action| check(action, role, input, mfa.is_some());
     let mut checks = vec![check("sts:AssumeRole")];
     if !request_tags(input)?.is_empty() {
@@ -45,12 +51,19 @@ fn check(action: &'static str, role: Option<&Arc<Role>>, input: &AssumeRoleReque
         .with_some("sts:ExternalId", input.external_id.as_deref())
         .with_some("sts:SourceIdentity", input.source_identity.as_deref());
     if mfa {
-        check = check.with("aws:MultiFactorAuthPresent", "true").with("aws:MultiFactorAuthAge", "0");
+        check = check
+            .with("aws:MultiFactorAuthPresent", "true")
+            .with("aws:MultiFactorAuthAge", "0");
     }
     if let Some(keys) = input.transitive_tag_keys.as_ref().filter(|keys| !keys.is_empty()) {
         check = check.with_many("sts:TransitiveTagKeys", keys.clone());
     }
-    let tags: Tags = input.tags.iter().flatten().map(|tag| Tag::new(&tag.key, &tag.value)).collect();
+    let tags: Tags = input
+        .tags
+        .iter()
+        .flatten()
+        .map(|tag| Tag::new(&tag.key, &tag.value))
+        .collect();
     add_request_tags(&mut check.context, &tags);
     if let Some(role) = role {
         add_resource_tags(&mut check.context, "iam", &role.tags);
@@ -66,7 +79,11 @@ fn check(action: &'static str, role: Option<&Arc<Role>>, input: &AssumeRoleReque
 /// A session of the role.
 pub fn assume(tx: &mut Tx<'_>, auth: Authorized<'_, AssumeRole>) -> Result<AssumeRoleResponse, ServiceError> {
     let (input, call) = (auth.input(), auth.call());
-    let role = tx.view().role_by_arn(&input.role_arn).cloned().ok_or(StsError::Internal)?;
+    let role = tx
+        .view()
+        .role_by_arn(&input.role_arn)
+        .cloned()
+        .ok_or(StsError::Internal)?;
     let tags = session_tags(call, input)?;
     let arns = policy_arns(input)?;
     let packed = session_policy::check(tx.view(), input.policy.as_deref(), &arns, &tags)?;
@@ -76,7 +93,13 @@ pub fn assume(tx: &mut Tx<'_>, auth: Authorized<'_, AssumeRole>) -> Result<Assum
     new.transitive_tag_keys = transitive_keys(call, input, &tags)?;
     new.tags = tags;
     new.source_identity = source_identity(call, input);
-    let accepted = mfa::verify(tx.view(), tx.vault, call, input.serial_number.as_deref(), input.token_code.as_deref())?;
+    let accepted = mfa::verify(
+        tx.view(),
+        tx.vault,
+        call,
+        input.serial_number.as_deref(),
+        input.token_code.as_deref(),
+    )?;
     if let Some(accepted) = accepted {
         mfa::use_up(tx, &accepted);
     }
@@ -91,7 +114,11 @@ pub fn assume(tx: &mut Tx<'_>, auth: Authorized<'_, AssumeRole>) -> Result<Assum
 }
 
 fn subject(role: &Role, input: &AssumeRoleRequest) -> Subject {
-    Subject::Role { id: role.id.clone(), name: role.name.clone(), session_name: input.role_session_name.clone() }
+    Subject::Role {
+        id: role.id.clone(),
+        name: role.name.clone(),
+        session_name: input.role_session_name.clone(),
+    }
 }
 
 fn assumed_role_user(call: &Call, role: &Role, session_name: &str) -> AssumedRoleUser {
@@ -115,15 +142,23 @@ fn seconds(call: &Call, role: &Role, input: &AssumeRoleRequest) -> Result<i64, S
 }
 
 fn policy_arns(input: &AssumeRoleRequest) -> Result<Vec<Arn>, StsError> {
-    let arns = input.policy_arns.iter().flatten().filter_map(|descriptor| descriptor.arn.as_deref());
-    arns.map(|arn| arn.parse().map_err(|_| StsError::NoSuchPolicy(arn.to_owned()))).collect()
+    let arns = input
+        .policy_arns
+        .iter()
+        .flatten()
+        .filter_map(|descriptor| descriptor.arn.as_deref());
+    arns.map(|arn| arn.parse().map_err(|_| StsError::NoSuchPolicy(arn.to_owned())))
+        .collect()
 }
 
 /// The tags of the request; keys are unique without case.
 fn request_tags(input: &AssumeRoleRequest) -> Result<Tags, StsError> {
     let mut tags = Tags::new();
     for tag in input.tags.iter().flatten() {
-        if tags.iter().any(|seen: &Tag| seen.key.eq_ignore_ascii_case(&tag.key)) {
+        if tags
+            .iter()
+            .any(|seen: &Tag| seen.key.eq_ignore_ascii_case(&tag.key))
+        {
             return Err(StsError::DuplicateTagKey);
         }
         tags.set(Tag::new(&tag.key, &tag.value));
@@ -135,8 +170,15 @@ fn request_tags(input: &AssumeRoleRequest) -> Result<Tags, StsError> {
 fn session_tags(call: &Call, input: &AssumeRoleRequest) -> Result<Tags, StsError> {
     let mut tags = request_tags(input)?;
     if let Some(session) = &call.caller.session {
-        for tag in session.tags.iter().filter(|tag| is_in(&session.transitive_tag_keys, &tag.key)) {
-            let overridden = tags.iter().find(|own| own.key.eq_ignore_ascii_case(&tag.key)).map(|own| own.key.clone());
+        for tag in session
+            .tags
+            .iter()
+            .filter(|tag| is_in(&session.transitive_tag_keys, &tag.key))
+        {
+            let overridden = tags
+                .iter()
+                .find(|own| own.key.eq_ignore_ascii_case(&tag.key))
+                .map(|own| own.key.clone());
             tags.remove(overridden.as_deref().unwrap_or_default());
             tags.set(tag.clone());
         }
@@ -145,7 +187,12 @@ fn session_tags(call: &Call, input: &AssumeRoleRequest) -> Result<Tags, StsError
 }
 
 fn transitive_keys(call: &Call, input: &AssumeRoleRequest, tags: &Tags) -> Result<Vec<String>, StsError> {
-    let mut keys: Vec<String> = call.caller.session.iter().flat_map(|s| s.transitive_tag_keys.clone()).collect();
+    let mut keys: Vec<String> = call
+        .caller
+        .session
+        .iter()
+        .flat_map(|s| s.transitive_tag_keys.clone())
+        .collect();
     for key in input.transitive_tag_keys.iter().flatten() {
         if !tags.iter().any(|tag| tag.key.eq_ignore_ascii_case(key)) {
             return Err(StsError::TransitiveKeyWithoutTag);
@@ -163,6 +210,10 @@ fn is_in(keys: &[String], key: &str) -> bool {
 
 /// Once set, the source identity stays over chaining.
 fn source_identity(call: &Call, input: &AssumeRoleRequest) -> Option<String> {
-    let inherited = call.caller.session.as_ref().and_then(|session| session.source_identity.clone());
+    let inherited = call
+        .caller
+        .session
+        .as_ref()
+        .and_then(|session| session.source_identity.clone());
     inherited.or_else(|| input.source_identity.clone())
 }

@@ -31,14 +31,26 @@ pub fn verify(
         (Some(serial), Some(code)) => (serial, code),
         _ => return Err(StsError::IncompleteMfa),
     };
-    let Identity::User { name, .. } = &call.caller.identity else { return Err(StsError::InvalidMfaCode) };
-    let device = view.mfa_devices.get(serial).filter(|device| device.user.as_ref() == Some(name));
+    let Identity::User { name, .. } = &call.caller.identity else {
+        return Err(StsError::InvalidMfaCode);
+    };
+    let device = view
+        .mfa_devices
+        .get(serial)
+        .filter(|device| device.user.as_ref() == Some(name));
     let device = device.ok_or(StsError::InvalidMfaCode)?;
-    let seed = vault.open(MfaDevice::SEED_PURPOSE, device.serial.as_str().as_bytes(), device.seed.ciphertext());
+    let seed = vault.open(
+        MfaDevice::SEED_PURPOSE,
+        device.serial.as_str().as_bytes(),
+        device.seed.ciphertext(),
+    );
     let seed = seed.map_err(|_| StsError::Internal)?;
     let step = totp::verify(&seed, code, call.now, device.last_step, device.drift_steps);
     let step = step.ok_or(StsError::InvalidMfaCode)?;
-    Ok(Some(Accepted { device: Arc::clone(device), step }))
+    Ok(Some(Accepted {
+        device: Arc::clone(device),
+        step,
+    }))
 }
 
 /// Makes sure the code is never accepted again.

@@ -23,8 +23,16 @@ pub fn table() -> Vec<Row> {
             assume_role::require,
             assume_role::assume,
         ),
-        read::<op::GetCallerIdentity>(&["sts:GetCallerIdentity"], caller_identity::require, caller_identity::get),
-        write::<op::GetSessionToken>(&["sts:GetSessionToken"], session_token::require, session_token::get),
+        read::<op::GetCallerIdentity>(
+            &["sts:GetCallerIdentity"],
+            caller_identity::require,
+            caller_identity::get,
+        ),
+        write::<op::GetSessionToken>(
+            &["sts:GetSessionToken"],
+            session_token::require,
+            session_token::get,
+        ),
     ]
 }
 

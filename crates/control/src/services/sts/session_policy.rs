@@ -19,7 +19,8 @@ const POLICY_ARNS_MAX: usize = 10;
 /// Checks session policies and tags; answers how much of the room they take, in percent.
 pub fn check(view: &Snapshot, policy: Option<&str>, arns: &[Arn], tags: &Tags) -> Result<u64, StsError> {
     if let Some(text) = policy {
-        Document::parse(text, Kind::Session).map_err(|malformed| StsError::MalformedPolicy(malformed.to_string()))?;
+        Document::parse(text, Kind::Session)
+            .map_err(|malformed| StsError::MalformedPolicy(malformed.to_string()))?;
     }
     if arns.len() > POLICY_ARNS_MAX {
         return Err(StsError::TooManyPolicies);
@@ -28,7 +29,11 @@ pub fn check(view: &Snapshot, policy: Option<&str>, arns: &[Arn], tags: &Tags) -
         return Err(StsError::NoSuchPolicy(missing.to_string()));
     }
     let percent = packed_percent(policy, arns, tags);
-    if percent > 100 { Err(StsError::PackedPolicyTooLarge(percent)) } else { Ok(percent) }
+    if percent > 100 {
+        Err(StsError::PackedPolicyTooLarge(percent))
+    } else {
+        Ok(percent)
+    }
 }
 
 fn packed_percent(policy: Option<&str>, arns: &[Arn], tags: &Tags) -> u64 {
@@ -44,7 +49,9 @@ fn packed_percent(policy: Option<&str>, arns: &[Arn], tags: &Tags) -> u64 {
         return 0;
     }
     let mut encoder = DeflateEncoder::new(Vec::new(), Compression::best());
-    let packed = encoder.write_all(plain.as_bytes()).and_then(|()| encoder.finish());
+    let packed = encoder
+        .write_all(plain.as_bytes())
+        .and_then(|()| encoder.finish());
     let bytes = packed.map_or(plain.len(), |packed| packed.len());
     (u64::try_from(bytes).unwrap_or(u64::MAX) * 100).div_ceil(PACKED_BYTES_MAX)
 }

@@ -23,20 +23,34 @@ pub fn require(ask: Ask<'_, GetSessionTokenRequest>) -> Result<Vec<Check>, Servi
 }
 
 /// A session of the caller's own user, with MFA if a code is given.
-pub fn get(tx: &mut Tx<'_>, auth: Authorized<'_, GetSessionToken>) -> Result<GetSessionTokenResponse, ServiceError> {
+pub fn get(
+    tx: &mut Tx<'_>,
+    auth: Authorized<'_, GetSessionToken>,
+) -> Result<GetSessionTokenResponse, ServiceError> {
     let (input, call) = (auth.input(), auth.call());
     let (subject, default, longest) = match &call.caller.identity {
         Identity::Root => (Subject::Root, ROOT_SECONDS_MAX, ROOT_SECONDS_MAX),
-        Identity::User { id, name, .. } => {
-            (Subject::User { id: id.clone(), name: name.clone() }, DEFAULT_SECONDS, i32::MAX)
-        }
+        Identity::User { id, name, .. } => (
+            Subject::User {
+                id: id.clone(),
+                name: name.clone(),
+            },
+            DEFAULT_SECONDS,
+            i32::MAX,
+        ),
         _ => return Err(StsError::SessionCredentials("GetSessionToken").into()),
     };
     let seconds = input.duration_seconds.unwrap_or(default);
     if seconds > longest {
         return Err(StsError::DurationExceedsRoot.into());
     }
-    let accepted = mfa::verify(tx.view(), tx.vault, call, input.serial_number.as_deref(), input.token_code.as_deref())?;
+    let accepted = mfa::verify(
+        tx.view(),
+        tx.vault,
+        call,
+        input.serial_number.as_deref(),
+        input.token_code.as_deref(),
+    )?;
     let mut new = NewSession::of(subject, seconds.into());
     if let Some(accepted) = accepted {
         new.mfa_authenticated = Some(call.now);
@@ -44,5 +58,8 @@ pub fn get(tx: &mut Tx<'_>, auth: Authorized<'_, GetSessionToken>) -> Result<Get
     }
     let session = Session::issue(new, &call.account, call.now, tx.random);
     let credentials = Some(credentials(&session, tx.vault)?);
-    Ok(GetSessionTokenResponse { credentials, ..GetSessionTokenResponse::default() })
+    Ok(GetSessionTokenResponse {
+        credentials,
+        ..GetSessionTokenResponse::default()
+    })
 }

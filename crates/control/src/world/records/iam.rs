@@ -230,10 +230,30 @@ macro_rules! record {
     };
 }
 
-record!(User, "iam-user", users, |row| row.name.to_ascii_lowercase(), reindex_user);
-record!(Group, "iam-group", groups, |row| row.name.to_ascii_lowercase(), reindex_group);
-record!(Role, "iam-role", roles, |row| row.name.to_ascii_lowercase(), reindex_role);
-record!(ManagedPolicy, "iam-policy", policies, |row| row.name.to_ascii_lowercase());
+record!(
+    User,
+    "iam-user",
+    users,
+    |row| row.name.to_ascii_lowercase(),
+    reindex_user
+);
+record!(
+    Group,
+    "iam-group",
+    groups,
+    |row| row.name.to_ascii_lowercase(),
+    reindex_group
+);
+record!(
+    Role,
+    "iam-role",
+    roles,
+    |row| row.name.to_ascii_lowercase(),
+    reindex_role
+);
+record!(ManagedPolicy, "iam-policy", policies, |row| row
+    .name
+    .to_ascii_lowercase());
 record!(
     InstanceProfile,
     "iam-instance-profile",
@@ -241,23 +261,48 @@ record!(
     |row| row.name.to_ascii_lowercase(),
     reindex_instance_profile
 );
-record!(MfaDevice, "iam-mfa", mfa_devices, |row| row.serial.to_string(), reindex_device);
-record!(AccessKey, "iam-access-key", access_keys, |row| row.id.clone(), reindex_key);
-record!(Revocation, "revocation", revocations, |row| Self::key_of(&row.role_id, &row.session_name));
+record!(
+    MfaDevice,
+    "iam-mfa",
+    mfa_devices,
+    |row| row.serial.to_string(),
+    reindex_device
+);
+record!(
+    AccessKey,
+    "iam-access-key",
+    access_keys,
+    |row| row.id.clone(),
+    reindex_key
+);
+record!(Revocation, "revocation", revocations, |row| Self::key_of(
+    &row.role_id,
+    &row.session_name
+));
 
 fn reindex_user(snapshot: &mut Snapshot, before: Option<&User>, after: Option<&User>) {
-    let of = |user: &User| Attachment { kind: "user", name: user.name.clone() };
+    let of = |user: &User| Attachment {
+        kind: "user",
+        name: user.name.clone(),
+    };
     snapshot.reindex_attachments(
         before.map(|user| (of(user), &user.permissions)),
         after.map(|user| (of(user), &user.permissions)),
     );
     snapshot.reindex_memberships(before, after);
     let principal = |user: &User| (user.id.clone(), user.arn.clone());
-    move_row(&mut snapshot.principals, before.map(|user| user.id.clone()), after.map(principal));
+    move_row(
+        &mut snapshot.principals,
+        before.map(|user| user.id.clone()),
+        after.map(principal),
+    );
 }
 
 fn reindex_group(snapshot: &mut Snapshot, before: Option<&Group>, after: Option<&Group>) {
-    let of = |group: &Group| Attachment { kind: "group", name: group.name.clone() };
+    let of = |group: &Group| Attachment {
+        kind: "group",
+        name: group.name.clone(),
+    };
     snapshot.reindex_attachments(
         before.map(|group| (of(group), &group.permissions)),
         after.map(|group| (of(group), &group.permissions)),
@@ -265,13 +310,20 @@ fn reindex_group(snapshot: &mut Snapshot, before: Option<&Group>, after: Option<
 }
 
 fn reindex_role(snapshot: &mut Snapshot, before: Option<&Role>, after: Option<&Role>) {
-    let of = |role: &Role| Attachment { kind: "role", name: role.name.clone() };
+    let of = |role: &Role| Attachment {
+        kind: "role",
+        name: role.name.clone(),
+    };
     snapshot.reindex_attachments(
         before.map(|role| (of(role), &role.permissions)),
         after.map(|role| (of(role), &role.permissions)),
     );
     let principal = |role: &Role| (role.id.clone(), role.arn.clone());
-    move_row(&mut snapshot.principals, before.map(|role| role.id.clone()), after.map(principal));
+    move_row(
+        &mut snapshot.principals,
+        before.map(|role| role.id.clone()),
+        after.map(principal),
+    );
 }
 
 fn reindex_instance_profile(
@@ -285,7 +337,12 @@ fn reindex_instance_profile(
 }
 
 fn reindex_device(snapshot: &mut Snapshot, before: Option<&MfaDevice>, after: Option<&MfaDevice>) {
-    let key = |device: &MfaDevice| device.user.as_ref().map(|user| owned(user, device.serial.as_str()));
+    let key = |device: &MfaDevice| {
+        device
+            .user
+            .as_ref()
+            .map(|user| owned(user, device.serial.as_str()))
+    };
     let row = after.and_then(|device| Some((key(device)?, device.serial.to_string())));
     move_row(&mut snapshot.user_devices, before.and_then(key), row);
 }

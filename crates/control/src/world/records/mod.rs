@@ -60,7 +60,8 @@ pub(super) fn load<R: Record>(snapshot: &mut Snapshot, store: &dyn Store) -> Res
     loop {
         let page = store.range(&prefix, after.as_deref(), PAGE)?;
         for entry in &page.entries {
-            let row: R = serde_json::from_slice(&entry.value).map_err(|error| unreadable(&entry.key, &error))?;
+            let row: R =
+                serde_json::from_slice(&entry.value).map_err(|error| unreadable(&entry.key, &error))?;
             super::tx::replace(snapshot, &row.key(), Some(Arc::new(row)));
         }
         match page.entries.last() {

@@ -17,7 +17,11 @@ pub struct PolicyText {
 impl PolicyText {
     /// Takes over a document that has passed IAM's checks.
     pub fn new(document: Document, kind: Kind) -> Self {
-        Self { text: document.text().into(), kind, parsed: Some(Arc::new(document)) }
+        Self {
+            text: document.text().into(),
+            kind,
+            parsed: Some(Arc::new(document)),
+        }
     }
 
     /// The text as uploaded.
@@ -39,7 +43,11 @@ impl fmt::Debug for PolicyText {
 
 impl Serialize for PolicyText {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let kind = if self.kind == Kind::Trust { "trust" } else { "identity" };
+        let kind = if self.kind == Kind::Trust {
+            "trust"
+        } else {
+            "identity"
+        };
         (kind, &*self.text).serialize(serializer)
     }
 }
@@ -47,8 +55,16 @@ impl Serialize for PolicyText {
 impl<'de> Deserialize<'de> for PolicyText {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let (kind, text) = <(String, String)>::deserialize(deserializer)?;
-        let kind = if kind == "trust" { Kind::Trust } else { Kind::Identity };
+        let kind = if kind == "trust" {
+            Kind::Trust
+        } else {
+            Kind::Identity
+        };
         let parsed = Document::parse(&text, kind).ok().map(Arc::new);
-        Ok(Self { text: text.into(), kind, parsed })
+        Ok(Self {
+            text: text.into(),
+            kind,
+            parsed,
+        })
     }
 }

@@ -37,6 +37,9 @@ impl Serialize for Sealed {
 impl<'de> Deserialize<'de> for Sealed {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
-        STANDARD_NO_PAD.decode(&text).map(Self).map_err(serde::de::Error::custom)
+        STANDARD_NO_PAD
+            .decode(&text)
+            .map(Self)
+            .map_err(serde::de::Error::custom)
     }
 }

@@ -14,7 +14,8 @@ async fn creating_a_cluster_twice_shows_the_first_unchanged() {
     assert_eq!(first["cluster"]["clusterArn"], arn("cluster/default"));
     assert_eq!(first["cluster"]["status"], "ACTIVE");
     let tags = json!([{ "key": "a", "value": "b" }]);
-    let again = ok::<op::CreateCluster>(&server.root, json!({ "clusterName": "default", "tags": tags })).await;
+    let again =
+        ok::<op::CreateCluster>(&server.root, json!({ "clusterName": "default", "tags": tags })).await;
     assert_eq!(again, first);
 }
 
@@ -31,7 +32,10 @@ async fn describe_answers_failures_and_only_the_parts_asked_for() {
     let tags = json!([{ "key": "Owner", "value": "me" }]);
     ok::<op::CreateCluster>(&server.root, json!({ "clusterName": "c", "tags": tags })).await;
     let described = ok::<op::DescribeClusters>(&server.root, json!({ "clusters": ["c", "ghost"] })).await;
-    assert_eq!(described["failures"], json!([{ "arn": arn("cluster/ghost"), "reason": "MISSING" }]));
+    assert_eq!(
+        described["failures"],
+        json!([{ "arn": arn("cluster/ghost"), "reason": "MISSING" }])
+    );
     for part in ["settings", "statistics", "tags"] {
         assert_eq!(described["clusters"][0][part], json!([]), "{part}");
     }
@@ -40,7 +44,10 @@ async fn describe_answers_failures_and_only_the_parts_asked_for() {
     let described = ok::<op::DescribeClusters>(&server.root, full).await;
     let cluster = &described["clusters"][0];
     assert_eq!(cluster["tags"], tags);
-    assert_eq!(cluster["settings"], json!([{ "name": "containerInsights", "value": "disabled" }]));
+    assert_eq!(
+        cluster["settings"],
+        json!([{ "name": "containerInsights", "value": "disabled" }])
+    );
     assert_eq!(cluster["statistics"].as_array().unwrap().len(), 12);
     assert_eq!(described["failures"], json!([]));
 }
@@ -55,7 +62,10 @@ async fn a_deleted_cluster_is_inactive_unlisted_and_can_be_made_again() {
     assert_eq!(deleted["cluster"]["status"], "INACTIVE");
     assert_eq!(deleted["cluster"]["tags"], json!([]));
     assert_eq!(ok::<op::DeleteCluster>(&server.root, name.clone()).await, deleted);
-    assert_eq!(ok::<op::ListClusters>(&server.root, json!({})).await["clusterArns"], json!([]));
+    assert_eq!(
+        ok::<op::ListClusters>(&server.root, json!({})).await["clusterArns"],
+        json!([])
+    );
     let described = ok::<op::DescribeClusters>(&server.root, json!({ "clusters": ["c"] })).await;
     assert_eq!(described["clusters"][0]["status"], "INACTIVE");
     assert_eq!(
@@ -92,13 +102,17 @@ async fn a_deleted_cluster_is_forgotten_after_an_hour() {
 async fn what_cannot_be_a_cluster_is_refused() {
     let server = Server::start().await;
     ok::<op::CreateCluster>(&server.root, json!({ "clusterName": "c" })).await;
-    let exec = |logging: Value, log: Value| {
-        json!({ "clusterName": "x", "configuration": { "executeCommandConfiguration": { "logging": logging, "logConfiguration": log } } })
-    };
+    let exec = |logging: Value, log: Value| json!({ "clusterName": "x", "configuration": { "executeCommandConfiguration": { "logging": logging, "logConfiguration": log } } });
     let spot = json!([{ "capacityProvider": "FARGATE_SPOT" }]);
     let cases = [
-        (json!({ "clusterName": "a b" }), "Cluster name contains invalid characters."),
-        (json!({ "clusterName": "x".repeat(256) }), "Cluster name contains invalid characters."),
+        (
+            json!({ "clusterName": "a b" }),
+            "Cluster name contains invalid characters.",
+        ),
+        (
+            json!({ "clusterName": "x".repeat(256) }),
+            "Cluster name contains invalid characters.",
+        ),
         (
             exec(json!("DEFAULT"), json!({ "s3BucketName": "b" })),
             "You must set logging to 'OVERRIDE' when you supply a log configuration.",
@@ -122,7 +136,10 @@ async fn what_cannot_be_a_cluster_is_refused() {
     );
     assert_eq!(
         err::<op::DeleteCluster>(&server.root, json!({ "cluster": arn("task/c/0") })).await,
-        format!("InvalidParameterException: Invalid identifier: {}", arn("task/c/0"))
+        format!(
+            "InvalidParameterException: Invalid identifier: {}",
+            arn("task/c/0")
+        )
     );
 }
 
@@ -133,12 +150,17 @@ async fn settings_configuration_and_providers_can_be_changed() {
     let insights = json!([{ "name": "containerInsights", "value": "enhanced" }]);
     ok::<op::UpdateClusterSettings>(&server.root, json!({ "cluster": "c", "settings": insights })).await;
     let configuration = json!({ "executeCommandConfiguration": { "logging": "NONE" } });
-    ok::<op::UpdateCluster>(&server.root, json!({ "cluster": "c", "configuration": configuration })).await;
+    ok::<op::UpdateCluster>(
+        &server.root,
+        json!({ "cluster": "c", "configuration": configuration }),
+    )
+    .await;
     let strategy = json!([{ "capacityProvider": "FARGATE", "weight": 1 }]);
     let providers = json!({ "cluster": "c", "capacityProviders": ["FARGATE"], "defaultCapacityProviderStrategy": strategy });
     ok::<op::PutClusterCapacityProviders>(&server.root, providers).await;
     let include = json!(["SETTINGS", "CONFIGURATIONS"]);
-    let shown = ok::<op::DescribeClusters>(&server.root, json!({ "clusters": ["c"], "include": include })).await;
+    let shown =
+        ok::<op::DescribeClusters>(&server.root, json!({ "clusters": ["c"], "include": include })).await;
     let cluster = &shown["clusters"][0];
     assert_eq!(cluster["settings"], insights);
     assert_eq!(cluster["configuration"], configuration);
@@ -162,7 +184,12 @@ async fn pages_show_every_cluster_once_and_in_order() {
             None => break,
         }
     }
-    assert_eq!(seen, (0..7).map(|n| json!(arn(&format!("cluster/c{n}")))).collect::<Vec<_>>());
+    assert_eq!(
+        seen,
+        (0..7)
+            .map(|n| json!(arn(&format!("cluster/c{n}"))))
+            .collect::<Vec<_>>()
+    );
     let bad = err::<op::ListClusters>(&server.root, json!({ "nextToken": "x" })).await;
     assert_eq!(bad, "InvalidParameterException: Invalid token.");
 }
@@ -173,10 +200,30 @@ async fn r148_tags_on_creation_need_tag_resource() {
     let user = server.user("u", &allow("ecs:CreateCluster", "*")).await;
     let tagged = json!({ "clusterName": "c", "tags": [{ "key": "Team", "value": "blue" }] });
     let refused = err::<op::CreateCluster>(&user, tagged.clone()).await;
-    assert!(refused.contains("ecs:TagResource on resource: arn:aws:ecs:us-east-1:"), "{refused}");
-    server.allow("u", "tag", &allow_if("ecs:TagResource", "StringEquals", "ecs:CreateAction", "RunTask")).await;
+    assert!(
+        refused.contains("ecs:TagResource on resource: arn:aws:ecs:us-east-1:"),
+        "{refused}"
+    );
+    server
+        .allow(
+            "u",
+            "tag",
+            &allow_if("ecs:TagResource", "StringEquals", "ecs:CreateAction", "RunTask"),
+        )
+        .await;
     assert_eq!(err::<op::CreateCluster>(&user, tagged.clone()).await, refused);
-    server.allow("u", "tag", &allow_if("ecs:TagResource", "StringEquals", "ecs:CreateAction", "CreateCluster")).await;
+    server
+        .allow(
+            "u",
+            "tag",
+            &allow_if(
+                "ecs:TagResource",
+                "StringEquals",
+                "ecs:CreateAction",
+                "CreateCluster",
+            ),
+        )
+        .await;
     ok::<op::CreateCluster>(&user, tagged).await;
 }
 
@@ -186,13 +233,22 @@ async fn r166_resource_tags_decide_under_both_names() {
     let tags = json!([{ "key": "Team", "value": "blue" }]);
     ok::<op::CreateCluster>(&server.root, json!({ "clusterName": "c", "tags": tags })).await;
     ok::<op::CreateCluster>(&server.root, json!({ "clusterName": "d" })).await;
-    for (n, key) in ["aws:ResourceTag/team", "ecs:ResourceTag/Team"].into_iter().enumerate() {
-        let user = server.user(&format!("u{n}"), &allow_if("ecs:*", "StringEquals", key, "blue")).await;
+    for (n, key) in ["aws:ResourceTag/team", "ecs:ResourceTag/Team"]
+        .into_iter()
+        .enumerate()
+    {
+        let user = server
+            .user(&format!("u{n}"), &allow_if("ecs:*", "StringEquals", key, "blue"))
+            .await;
         ok::<op::DescribeClusters>(&user, json!({ "clusters": ["c"] })).await;
         let refused = err::<op::DescribeClusters>(&user, json!({ "clusters": ["c", "d"] })).await;
         assert!(refused.contains(&arn("cluster/d")), "{refused}");
         ok::<op::UpdateCluster>(&user, json!({ "cluster": "c" })).await;
-        assert!(err::<op::DeleteCluster>(&user, json!({ "cluster": "d" })).await.starts_with("AccessDenied"));
+        assert!(
+            err::<op::DeleteCluster>(&user, json!({ "cluster": "d" }))
+                .await
+                .starts_with("AccessDenied")
+        );
     }
 }
 
@@ -200,8 +256,17 @@ async fn r166_resource_tags_decide_under_both_names() {
 async fn r112_ecs_cluster_is_absent_where_the_resource_is_the_cluster() {
     let server = Server::start().await;
     ok::<op::CreateCluster>(&server.root, json!({ "clusterName": "c" })).await;
-    let user = server.user("u", &allow_if("ecs:*", "ArnEquals", "ecs:cluster", &arn("cluster/c"))).await;
-    assert!(err::<op::DeleteCluster>(&user, json!({ "cluster": "c" })).await.starts_with("AccessDenied"));
+    let user = server
+        .user(
+            "u",
+            &allow_if("ecs:*", "ArnEquals", "ecs:cluster", &arn("cluster/c")),
+        )
+        .await;
+    assert!(
+        err::<op::DeleteCluster>(&user, json!({ "cluster": "c" }))
+            .await
+            .starts_with("AccessDenied")
+    );
     ok::<op::ListServices>(&user, json!({ "cluster": "c" })).await;
 }
 
@@ -212,7 +277,10 @@ async fn r181_a_refused_caller_cannot_tell_whether_a_cluster_exists() {
     let user = server.user("u", "").await;
     for name in ["there", "gone", "a*"] {
         let refused = err::<op::DeleteCluster>(&user, json!({ "cluster": name })).await;
-        assert!(refused.contains(&format!("on resource: {}", arn(&format!("cluster/{name}")))), "{refused}");
+        assert!(
+            refused.contains(&format!("on resource: {}", arn(&format!("cluster/{name}")))),
+            "{refused}"
+        );
     }
 }
 

@@ -48,13 +48,23 @@ async fn the_identity_document_of_ec2_is_read() {
     let made = register(&server.root, input.clone()).await;
     assert_eq!(made["ec2InstanceId"], "i-1");
     let attributes = made["attributes"].as_array().unwrap();
-    for (name, value) in [("ecs.availability-zone", "us-east-1c"), ("ecs.instance-type", "t3.nano"), ("ecs.ami-id", "ami-1")] {
-        assert!(attributes.contains(&json!({ "name": name, "value": value })), "{name}");
+    for (name, value) in [
+        ("ecs.availability-zone", "us-east-1c"),
+        ("ecs.instance-type", "t3.nano"),
+        ("ecs.ami-id", "ami-1"),
+    ] {
+        assert!(
+            attributes.contains(&json!({ "name": name, "value": value })),
+            "{name}"
+        );
     }
     input["clientToken"] = json!("other");
     input["instanceIdentityDocument"] = json!("{");
     let refused = err::<op::RegisterContainerInstance>(&server.root, input).await;
-    assert_eq!(refused, "ClientException: The instance identity document is not valid.");
+    assert_eq!(
+        refused,
+        "ClientException: The instance identity document is not valid."
+    );
 }
 
 #[tokio::test]
@@ -65,7 +75,10 @@ async fn a_token_or_an_arn_names_the_same_instance_again() {
     assert_eq!(again["containerInstanceArn"], first["containerInstanceArn"]);
     let mut other = registration();
     other["clientToken"] = json!("token-2");
-    assert_ne!(register(&server.root, other).await["containerInstanceArn"], first["containerInstanceArn"]);
+    assert_ne!(
+        register(&server.root, other).await["containerInstanceArn"],
+        first["containerInstanceArn"]
+    );
 
     let id = first["containerInstanceArn"].clone();
     let custom = json!([{ "name": "mine", "value": "1", "targetId": id }]);
@@ -75,7 +88,12 @@ async fn a_token_or_an_arn_names_the_same_instance_again() {
     restarted["attributes"] = json!([{ "name": "stack", "value": "test" }]);
     let restarted = register(&server.root, restarted).await;
     assert_eq!(restarted["containerInstanceArn"], id);
-    let names: Vec<_> = restarted["attributes"].as_array().unwrap().iter().map(|a| a["name"].as_str().unwrap()).collect();
+    let names: Vec<_> = restarted["attributes"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|a| a["name"].as_str().unwrap())
+        .collect();
     assert_eq!(names, ["ecs.availability-zone", "mine", "stack"]);
 
     ok::<op::CreateCluster>(&server.root, json!({ "clusterName": "d" })).await;
@@ -83,7 +101,10 @@ async fn a_token_or_an_arn_names_the_same_instance_again() {
     moved["cluster"] = json!("d");
     moved["containerInstanceArn"] = id;
     let refused = err::<op::RegisterContainerInstance>(&server.root, moved).await;
-    assert_eq!(refused, "InvalidParameterException: Identifier is for c. Your cluster is d");
+    assert_eq!(
+        refused,
+        "InvalidParameterException: Identifier is for c. Your cluster is d"
+    );
 }
 
 #[tokio::test]
@@ -98,10 +119,14 @@ async fn draining_and_deregistering_change_what_is_listed() {
     let server = with_cluster().await;
     let root = &server.root;
     let id = register(root, registration()).await["containerInstanceArn"].clone();
-    let update = |status: &str| json!({ "cluster": "c", "containerInstances": [id, "ghost"], "status": status });
+    let update =
+        |status: &str| json!({ "cluster": "c", "containerInstances": [id, "ghost"], "status": status });
     let drained = ok::<op::UpdateContainerInstancesState>(root, update("DRAINING")).await;
     assert_eq!(drained["containerInstances"][0]["status"], "DRAINING");
-    assert_eq!(drained["failures"], json!([{ "arn": arn("container-instance/c/ghost"), "reason": "MISSING" }]));
+    assert_eq!(
+        drained["failures"],
+        json!([{ "arn": arn("container-instance/c/ghost"), "reason": "MISSING" }])
+    );
     let list = async |input: Value| {
         let arns = ok::<op::ListContainerInstances>(root, input).await["containerInstanceArns"].clone();
         arns.as_array().unwrap().len()
@@ -116,15 +141,24 @@ async fn draining_and_deregistering_change_what_is_listed() {
         err::<op::DeleteCluster>(root, json!({ "cluster": "c" })).await,
         "ClusterContainsContainerInstancesException: The Cluster cannot be deleted while Container Instances are active or draining."
     );
-    let gone = ok::<op::DeregisterContainerInstance>(root, json!({ "cluster": "c", "containerInstance": id })).await;
+    let gone =
+        ok::<op::DeregisterContainerInstance>(root, json!({ "cluster": "c", "containerInstance": id })).await;
     assert_eq!(gone["containerInstance"]["status"], "INACTIVE");
     assert_eq!(list(json!({ "cluster": "c" })).await, 0);
-    let again = err::<op::DeregisterContainerInstance>(root, json!({ "cluster": "c", "containerInstance": id })).await;
-    assert_eq!(again, "InvalidParameterException: The specified container instance was not found.");
+    let again =
+        err::<op::DeregisterContainerInstance>(root, json!({ "cluster": "c", "containerInstance": id }))
+            .await;
+    assert_eq!(
+        again,
+        "InvalidParameterException: The specified container instance was not found."
+    );
     let described = ok::<op::DescribeClusters>(root, json!({ "clusters": ["c"] })).await;
     assert_eq!(described["clusters"][0]["registeredContainerInstancesCount"], 0);
     let inactive = ok::<op::UpdateContainerInstancesState>(root, update("ACTIVE")).await;
-    assert_eq!(inactive["failures"][0], json!({ "arn": id, "reason": "INACTIVE" }));
+    assert_eq!(
+        inactive["failures"][0],
+        json!({ "arn": id, "reason": "INACTIVE" })
+    );
     ok::<op::DeleteCluster>(root, json!({ "cluster": "c" })).await;
 }
 
@@ -135,13 +169,20 @@ async fn lists_take_the_query_language() {
     register(root, registration()).await;
     let matches = async |filter: &str| {
         let input = json!({ "cluster": "c", "filter": filter });
-        ok::<op::ListContainerInstances>(root, input).await["containerInstanceArns"].as_array().unwrap().len() == 1
+        ok::<op::ListContainerInstances>(root, input).await["containerInstanceArns"]
+            .as_array()
+            .unwrap()
+            .len()
+            == 1
     };
     assert!(matches("attribute:stack == prod").await);
     assert!(!matches("attribute:stack == test").await);
     assert!(matches("agentVersion >= 1.9.0 and not(agentConnected == true)").await);
     let bad = err::<op::ListContainerInstances>(root, json!({ "cluster": "c", "filter": "stack ==" })).await;
-    assert!(bad.starts_with("InvalidParameterException: Invalid expression: "), "{bad}");
+    assert!(
+        bad.starts_with("InvalidParameterException: Invalid expression: "),
+        "{bad}"
+    );
 }
 
 #[tokio::test]
@@ -177,12 +218,21 @@ async fn attributes_are_put_listed_and_deleted() {
         ok::<op::ListAttributes>(root, input).await
     };
     let one = list(json!({ "attributeName": "a3", "attributeValue": "x" })).await;
-    assert_eq!(one["attributes"], json!([{ "name": "a3", "value": "x", "targetId": id }]));
+    assert_eq!(
+        one["attributes"],
+        json!([{ "name": "a3", "value": "x", "targetId": id }])
+    );
     let mut names = Vec::new();
     let mut input = json!({ "maxResults": 4 });
     loop {
         let page = list(input.clone()).await;
-        names.extend(page["attributes"].as_array().unwrap().iter().map(|a| a["name"].clone()));
+        names.extend(
+            page["attributes"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(|a| a["name"].clone()),
+        );
         match page.get("nextToken") {
             Some(token) => input["nextToken"] = token.clone(),
             None => break,
@@ -192,7 +242,10 @@ async fn attributes_are_put_listed_and_deleted() {
     names.dedup();
     assert_eq!(names.len(), 14);
     ok::<op::DeleteAttributes>(root, json!({ "cluster": "c", "attributes": custom(10) })).await;
-    assert_eq!(list(json!({ "attributeName": "a3" })).await["attributes"], json!([]));
+    assert_eq!(
+        list(json!({ "attributeName": "a3" })).await["attributes"],
+        json!([])
+    );
     let ghost = json!([{ "name": "a", "targetId": "ghost" }]);
     let refused = err::<op::PutAttributes>(root, json!({ "cluster": "c", "attributes": ghost })).await;
     assert!(refused.starts_with("TargetNotFoundException: "), "{refused}");
@@ -232,6 +285,9 @@ async fn agents_are_sent_where_they_came_from() {
     let server = Server::start().await;
     let found = ok::<op::DiscoverPollEndpoint>(&server.root, json!({ "cluster": "c" })).await;
     let endpoint = found["endpoint"].as_str().unwrap();
-    assert!(endpoint.starts_with("https://127.0.0.1") && endpoint.ends_with("/acs/"), "{endpoint}");
+    assert!(
+        endpoint.starts_with("https://127.0.0.1") && endpoint.ends_with("/acs/"),
+        "{endpoint}"
+    );
     assert!(found["telemetryEndpoint"].as_str().unwrap().ends_with("/tcs/"));
 }

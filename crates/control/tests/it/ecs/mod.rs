@@ -2,10 +2,13 @@
 
 mod clusters;
 mod container_instances;
+mod keys;
 mod services;
 mod settings;
 mod tags;
 mod task_definitions;
+mod tasks;
+mod tasks_placing;
 
 use portcullis_wire::{Operation, json};
 use serde_json::Value;

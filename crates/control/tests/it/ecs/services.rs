@@ -32,17 +32,30 @@ async fn a_service_without_tasks_is_made_shown_and_deleted() {
     deployment["rolloutStateReason"] = json!("REASON");
     insta::assert_json_snapshot!(shown);
     let other = err::<op::CreateService>(root, web(json!([{ "key": "a", "value": "b" }]))).await;
-    assert_eq!(other, "InvalidParameterException: Creation of service was not idempotent.");
+    assert_eq!(
+        other,
+        "InvalidParameterException: Creation of service was not idempotent."
+    );
     let listed = ok::<op::ListServices>(root, json!({ "cluster": "c" })).await;
     assert_eq!(listed["serviceArns"], json!([arn("service/c/web")]));
     let full = err::<op::DeleteCluster>(root, json!({ "cluster": "c" })).await;
-    assert_eq!(full, "ClusterContainsServicesException: The Cluster cannot be deleted while Services are active.");
-    let described = ok::<op::DescribeServices>(root, json!({ "cluster": "c", "services": ["web", "ghost"] })).await;
+    assert_eq!(
+        full,
+        "ClusterContainsServicesException: The Cluster cannot be deleted while Services are active."
+    );
+    let described =
+        ok::<op::DescribeServices>(root, json!({ "cluster": "c", "services": ["web", "ghost"] })).await;
     assert_eq!(described["services"][0]["serviceArn"], arn("service/c/web"));
-    assert_eq!(described["failures"], json!([{ "arn": arn("service/c/ghost"), "reason": "MISSING" }]));
+    assert_eq!(
+        described["failures"],
+        json!([{ "arn": arn("service/c/ghost"), "reason": "MISSING" }])
+    );
     let gone = ok::<op::DeleteService>(root, json!({ "cluster": "c", "service": "web" })).await;
     assert_eq!(gone["service"]["status"], "INACTIVE");
-    assert_eq!(ok::<op::ListServices>(root, json!({ "cluster": "c" })).await["serviceArns"], json!([]));
+    assert_eq!(
+        ok::<op::ListServices>(root, json!({ "cluster": "c" })).await["serviceArns"],
+        json!([])
+    );
     ok::<op::DeleteCluster>(root, json!({ "cluster": "c" })).await;
 }
 
@@ -50,17 +63,42 @@ async fn a_service_without_tasks_is_made_shown_and_deleted() {
 async fn what_needs_the_scheduler_is_refused_honestly() {
     let server = with_definition().await;
     let cases = [
-        (json!({ "desiredCount": 1 }), "UnsupportedFeatureException: This server does not support services with a desired count above 0 yet."),
-        (json!({ "schedulingStrategy": "DAEMON" }), "UnsupportedFeatureException: This server does not support the DAEMON scheduling strategy yet."),
-        (json!({ "desiredCount": -1 }), "InvalidParameterException: The desired count must be specified and cannot be negative."),
-        (json!({ "taskDefinition": "ghost" }), "ClientException: Unable to describe task definition."),
-        (json!({ "serviceName": "a b" }), "InvalidParameterException: Service name contains invalid characters."),
-        (json!({ "launchType": "FARGATE" }), "InvalidParameterException: Task definition does not support launch_type FARGATE."),
-        (json!({ "cluster": "ghost" }), "ClusterNotFoundException: Cluster not found."),
+        (
+            json!({ "desiredCount": 1 }),
+            "UnsupportedFeatureException: This server does not support services with a desired count above 0 yet.",
+        ),
+        (
+            json!({ "schedulingStrategy": "DAEMON" }),
+            "UnsupportedFeatureException: This server does not support the DAEMON scheduling strategy yet.",
+        ),
+        (
+            json!({ "desiredCount": -1 }),
+            "InvalidParameterException: The desired count must be specified and cannot be negative.",
+        ),
+        (
+            json!({ "taskDefinition": "ghost" }),
+            "ClientException: Unable to describe task definition.",
+        ),
+        (
+            json!({ "serviceName": "a b" }),
+            "InvalidParameterException: Service name contains invalid characters.",
+        ),
+        (
+            json!({ "launchType": "FARGATE" }),
+            "InvalidParameterException: Task definition does not support launch_type FARGATE.",
+        ),
+        (
+            json!({ "cluster": "ghost" }),
+            "ClusterNotFoundException: Cluster not found.",
+        ),
     ];
     for (change, expected) in cases {
         let mut input = web(json!([]));
-        change.as_object().unwrap().iter().for_each(|(name, value)| input[name] = value.clone());
+        change
+            .as_object()
+            .unwrap()
+            .iter()
+            .for_each(|(name, value)| input[name] = value.clone());
         assert_eq!(err::<op::CreateService>(&server.root, input).await, expected);
     }
 }
@@ -68,8 +106,17 @@ async fn what_needs_the_scheduler_is_refused_honestly() {
 #[tokio::test]
 async fn seed_002_services_are_shown_only_to_their_owner() {
     let server = with_definition().await;
-    ok::<op::CreateService>(&server.root, web(json!([{ "key": "Owner", "value": "richard-roe" }]))).await;
-    let policy = allow_if("ecs:DescribeServices", "StringEquals", "ecs:ResourceTag/Owner", "${aws:username}");
+    ok::<op::CreateService>(
+        &server.root,
+        web(json!([{ "key": "Owner", "value": "richard-roe" }])),
+    )
+    .await;
+    let policy = allow_if(
+        "ecs:DescribeServices",
+        "StringEquals",
+        "ecs:ResourceTag/Owner",
+        "${aws:username}",
+    );
     let describe = json!({ "cluster": "c", "services": ["web"] });
     let owner = server.user("richard-roe", &policy).await;
     ok::<op::DescribeServices>(&owner, describe.clone()).await;
@@ -82,19 +129,47 @@ async fn seed_002_services_are_shown_only_to_their_owner() {
 async fn r144_a_bare_family_is_resolved_before_the_decision() {
     let server = with_definition().await;
     let key = "ecs:task-definition";
-    let user = server.user("u", &allow_if("ecs:CreateService", "ArnEquals", key, &arn("task-definition/web"))).await;
+    let user = server
+        .user(
+            "u",
+            &allow_if("ecs:CreateService", "ArnEquals", key, &arn("task-definition/web")),
+        )
+        .await;
     let refused = err::<op::CreateService>(&user, web(json!([]))).await;
     assert!(refused.contains("ecs:CreateService"), "{refused}");
-    server.allow("u", "p", &allow_if("ecs:CreateService", "ArnEquals", key, &arn("task-definition/web:1"))).await;
+    server
+        .allow(
+            "u",
+            "p",
+            &allow_if(
+                "ecs:CreateService",
+                "ArnEquals",
+                key,
+                &arn("task-definition/web:1"),
+            ),
+        )
+        .await;
     ok::<op::CreateService>(&user, web(json!([]))).await;
 }
 
 #[tokio::test]
 async fn lists_of_services_match_star_only_and_know_their_cluster() {
     let server = with_definition().await;
-    let user = server.user("u", &allow("ecs:ListServices", &arn("service/c/*"))).await;
+    let user = server
+        .user("u", &allow("ecs:ListServices", &arn("service/c/*")))
+        .await;
     let list = json!({ "cluster": "c" });
-    assert!(err::<op::ListServices>(&user, list.clone()).await.contains("on resource: *"));
-    server.allow("u", "p", &allow_if("ecs:ListServices", "ArnEquals", "ecs:cluster", &arn("cluster/c"))).await;
+    assert!(
+        err::<op::ListServices>(&user, list.clone())
+            .await
+            .contains("on resource: *")
+    );
+    server
+        .allow(
+            "u",
+            "p",
+            &allow_if("ecs:ListServices", "ArnEquals", "ecs:cluster", &arn("cluster/c")),
+        )
+        .await;
     ok::<op::ListServices>(&user, list).await;
 }

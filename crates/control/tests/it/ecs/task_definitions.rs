@@ -14,7 +14,10 @@ async fn register(client: &Client, family: &str) -> String {
     let mut input = web();
     input["family"] = json!(family);
     let made = ok::<op::RegisterTaskDefinition>(client, input).await;
-    made["taskDefinition"]["taskDefinitionArn"].as_str().unwrap().to_owned()
+    made["taskDefinition"]["taskDefinitionArn"]
+        .as_str()
+        .unwrap()
+        .to_owned()
 }
 
 #[tokio::test]
@@ -64,29 +67,52 @@ async fn retiring_goes_step_by_step() {
     let server = Server::start().await;
     let root = &server.root;
     let first = register(root, "web").await;
-    let deregister = async |name: &str| err::<op::DeregisterTaskDefinition>(root, json!({ "taskDefinition": name })).await;
+    let deregister =
+        async |name: &str| err::<op::DeregisterTaskDefinition>(root, json!({ "taskDefinition": name })).await;
     assert_eq!(deregister("web").await, "ClientException: Revision is missing.");
-    assert_eq!(deregister("web:foo").await, "InvalidParameterException: Invalid revision number. Number: foo");
-    assert_eq!(deregister("web:9").await, "ClientException: Unable to describe task definition.");
+    assert_eq!(
+        deregister("web:foo").await,
+        "InvalidParameterException: Invalid revision number. Number: foo"
+    );
+    assert_eq!(
+        deregister("web:9").await,
+        "ClientException: Unable to describe task definition."
+    );
     let names = json!({ "taskDefinitions": [first, "web:9"] });
     let kept = ok::<op::DeleteTaskDefinitions>(root, names.clone()).await;
     assert_eq!(kept["taskDefinitions"], json!([]));
     let reason = "The specified task definition is still in ACTIVE status. Please deregister the target and try again.";
     let missing = json!({ "arn": arn("task-definition/web:9"), "reason": "MISSING" });
-    assert_eq!(kept["failures"], json!([{ "arn": first, "reason": reason }, missing]));
+    assert_eq!(
+        kept["failures"],
+        json!([{ "arn": first, "reason": reason }, missing])
+    );
     ok::<op::DeregisterTaskDefinition>(root, json!({ "taskDefinition": first })).await;
-    assert!(deregister(&first).await.starts_with("ClientException: The specified task definition is inactive."));
+    assert!(
+        deregister(&first)
+            .await
+            .starts_with("ClientException: The specified task definition is inactive.")
+    );
     let deleted = ok::<op::DeleteTaskDefinitions>(root, names).await;
     assert_eq!(deleted["taskDefinitions"][0]["status"], "DELETE_IN_PROGRESS");
     assert_eq!(deleted["failures"], json!([missing]));
     let shown = ok::<op::DescribeTaskDefinition>(root, json!({ "taskDefinition": "web:1" })).await;
     assert_eq!(shown["taskDefinition"], deleted["taskDefinitions"][0]);
     for (count, text) in [
-        (0, "InvalidParameterException: size of TaskDefinition references list must be greater than 0"),
-        (11, "InvalidParameterException: Size of TaskDefinition references list cannot exceed 10"),
+        (
+            0,
+            "InvalidParameterException: size of TaskDefinition references list must be greater than 0",
+        ),
+        (
+            11,
+            "InvalidParameterException: Size of TaskDefinition references list cannot exceed 10",
+        ),
     ] {
         let names = vec!["web:1"; count];
-        assert_eq!(err::<op::DeleteTaskDefinitions>(root, json!({ "taskDefinitions": names })).await, text);
+        assert_eq!(
+            err::<op::DeleteTaskDefinitions>(root, json!({ "taskDefinitions": names })).await,
+            text
+        );
     }
 }
 
@@ -102,18 +128,27 @@ async fn lists_are_ordered_by_family_and_number() {
     let list = async |input: Value| {
         let reply = ok::<op::ListTaskDefinitions>(root, input).await;
         let arns = reply["taskDefinitionArns"].as_array().unwrap().clone();
-        arns.iter().map(|arn| arn.as_str().unwrap().rsplit('/').next().unwrap().to_owned()).collect::<Vec<_>>()
+        arns.iter()
+            .map(|arn| arn.as_str().unwrap().rsplit('/').next().unwrap().to_owned())
+            .collect::<Vec<_>>()
     };
     assert_eq!(list(json!({})).await, ["web:2", "web:3", "web-2:1", "web_1:1"]);
-    assert_eq!(list(json!({ "sort": "DESC" })).await, ["web_1:1", "web-2:1", "web:3", "web:2"]);
+    assert_eq!(
+        list(json!({ "sort": "DESC" })).await,
+        ["web_1:1", "web-2:1", "web:3", "web:2"]
+    );
     assert_eq!(list(json!({ "familyPrefix": "web" })).await, ["web:2", "web:3"]);
     assert_eq!(list(json!({ "status": "INACTIVE" })).await, ["api:1", "web:1"]);
     let first = ok::<op::ListTaskDefinitions>(root, json!({ "sort": "DESC", "maxResults": 3 })).await;
     let rest = json!({ "sort": "DESC", "maxResults": 3, "nextToken": first["nextToken"] });
     assert_eq!(list(rest).await, ["web:2"]);
-    let families = async |input: Value| ok::<op::ListTaskDefinitionFamilies>(root, input).await["families"].clone();
+    let families =
+        async |input: Value| ok::<op::ListTaskDefinitionFamilies>(root, input).await["families"].clone();
     assert_eq!(families(json!({})).await, json!(["api", "web", "web-2", "web_1"]));
-    assert_eq!(families(json!({ "familyPrefix": "web", "status": "ACTIVE" })).await, json!(["web", "web-2", "web_1"]));
+    assert_eq!(
+        families(json!({ "familyPrefix": "web", "status": "ACTIVE" })).await,
+        json!(["web", "web-2", "web_1"])
+    );
     assert_eq!(families(json!({ "status": "INACTIVE" })).await, json!(["api"]));
 }
 
@@ -131,16 +166,30 @@ async fn r149_each_role_of_a_definition_must_be_passable() {
             role(name)
         )
     };
-    assert_eq!(err::<op::RegisterTaskDefinition>(&user, input.clone()).await, refusal("task"));
-    server.allow("u", "task", &allow("iam:PassRole", &role("task"))).await;
-    assert_eq!(err::<op::RegisterTaskDefinition>(&user, input.clone()).await, refusal("exec"));
+    assert_eq!(
+        err::<op::RegisterTaskDefinition>(&user, input.clone()).await,
+        refusal("task")
+    );
+    server
+        .allow("u", "task", &allow("iam:PassRole", &role("task")))
+        .await;
+    assert_eq!(
+        err::<op::RegisterTaskDefinition>(&user, input.clone()).await,
+        refusal("exec")
+    );
     let to = |service: &str| allow_if("iam:PassRole", "StringEquals", "iam:PassedToService", service);
     server.allow("u", "exec", &to("ecs.amazonaws.com")).await;
-    assert_eq!(err::<op::RegisterTaskDefinition>(&user, input.clone()).await, refusal("exec"));
+    assert_eq!(
+        err::<op::RegisterTaskDefinition>(&user, input.clone()).await,
+        refusal("exec")
+    );
     server.allow("u", "exec", &to("ecs-tasks.amazonaws.com")).await;
     let made = ok::<op::RegisterTaskDefinition>(&user, input).await;
     assert_eq!(made["taskDefinition"]["executionRoleArn"], role("exec"));
-    assert_eq!(made["taskDefinition"]["registeredBy"], format!("arn:aws:iam::{ACCOUNT}:user/u"));
+    assert_eq!(
+        made["taskDefinition"]["registeredBy"],
+        format!("arn:aws:iam::{ACCOUNT}:user/u")
+    );
 }
 
 #[tokio::test]
@@ -149,7 +198,10 @@ async fn r152_roles_of_other_accounts_cannot_be_passed() {
     let mut input = web();
     input["taskRoleArn"] = json!("arn:aws:iam::999999999999:role/task");
     let refused = err::<op::RegisterTaskDefinition>(&server.root, input.clone()).await;
-    assert_eq!(refused, "AccessDeniedException: Cross-account pass role is not allowed.");
+    assert_eq!(
+        refused,
+        "AccessDeniedException: Cross-account pass role is not allowed."
+    );
     input["taskRoleArn"] = json!("arn:aws:iam::123456789012:user/task");
     let refused = err::<op::RegisterTaskDefinition>(&server.root, input).await;
     assert_eq!(refused, "ClientException: Role is not valid");
@@ -159,25 +211,76 @@ async fn r152_roles_of_other_accounts_cannot_be_passed() {
 async fn a_definitions_size_privileges_and_tags_decide() {
     let server = Server::start().await;
     let cases = [
-        ("NumericLessThanEquals", "ecs:task-cpu", "512", json!({ "cpu": "0.5 vCPU" }), json!({ "cpu": "1024" })),
-        ("NumericLessThanEquals", "ecs:task-memory", "512", json!({ "memory": "512" }), json!({ "memory": "1GB" })),
-        ("StringEquals", "ecs:privileged", "false", json!({ "containerDefinitions": [{ "name": "a", "image": "b", "memory": 4, "privileged": false }] }), json!({})),
-        ("ForAnyValue:StringEquals", "ecs:compute-compatibility", "EC2", json!({ "requiresCompatibilities": ["EC2"] }), json!({})),
-        ("Null", "aws:TagKeys", "true", json!({}), json!({ "tags": [{ "key": "a", "value": "" }] })),
-        ("StringLike", "aws:RequestTag/a", "arn:*", json!({ "tags": [{ "key": "a", "value": "arn:aws:x:::y" }] }), json!({})),
+        (
+            "NumericLessThanEquals",
+            "ecs:task-cpu",
+            "512",
+            json!({ "cpu": "0.5 vCPU" }),
+            json!({ "cpu": "1024" }),
+        ),
+        (
+            "NumericLessThanEquals",
+            "ecs:task-memory",
+            "512",
+            json!({ "memory": "512" }),
+            json!({ "memory": "1GB" }),
+        ),
+        (
+            "StringEquals",
+            "ecs:privileged",
+            "false",
+            json!({ "containerDefinitions": [{ "name": "a", "image": "b", "memory": 4, "privileged": false }] }),
+            json!({}),
+        ),
+        (
+            "ForAnyValue:StringEquals",
+            "ecs:compute-compatibility",
+            "EC2",
+            json!({ "requiresCompatibilities": ["EC2"] }),
+            json!({}),
+        ),
+        (
+            "Null",
+            "aws:TagKeys",
+            "true",
+            json!({}),
+            json!({ "tags": [{ "key": "a", "value": "" }] }),
+        ),
+        (
+            "StringLike",
+            "aws:RequestTag/a",
+            "arn:*",
+            json!({ "tags": [{ "key": "a", "value": "arn:aws:x:::y" }] }),
+            json!({}),
+        ),
     ];
     for (n, (operator, key, value, good, bad)) in cases.into_iter().enumerate() {
-        let user = server.user(&format!("u{n}"), &allow("ecs:TagResource", "*")).await;
+        let user = server
+            .user(&format!("u{n}"), &allow("ecs:TagResource", "*"))
+            .await;
         let action = "ecs:RegisterTaskDefinition";
-        server.allow(&format!("u{n}"), "register", &allow_if(action, operator, key, value)).await;
+        server
+            .allow(
+                &format!("u{n}"),
+                "register",
+                &allow_if(action, operator, key, value),
+            )
+            .await;
         let with = |change: Value| {
             let mut input = web();
-            change.as_object().unwrap().iter().for_each(|(name, value)| input[name] = value.clone());
+            change
+                .as_object()
+                .unwrap()
+                .iter()
+                .for_each(|(name, value)| input[name] = value.clone());
             input
         };
         ok::<op::RegisterTaskDefinition>(&user, with(good)).await;
         let refused = err::<op::RegisterTaskDefinition>(&user, with(bad)).await;
-        assert!(refused.contains(&arn("task-definition/web:*")), "{key}: {refused}");
+        assert!(
+            refused.contains(&arn("task-definition/web:*")),
+            "{key}: {refused}"
+        );
     }
 }
 
@@ -193,6 +296,9 @@ async fn broken_definitions_leave_no_revision_behind() {
     let mut large = web();
     large["containerDefinitions"][0]["command"] = json!(["x".repeat(70_000)]);
     let refused = err::<op::RegisterTaskDefinition>(&server.root, large).await;
-    assert_eq!(refused, "ClientException: The size of the task definition exceeds the limit of 64 KiB.");
+    assert_eq!(
+        refused,
+        "ClientException: The size of the task definition exceeds the limit of 64 KiB."
+    );
     assert_eq!(register(&server.root, "web").await, arn("task-definition/web:1"));
 }

@@ -9,10 +9,15 @@ use crate::harness::{Server, allow};
 async fn the_secret_is_shown_once_and_never_recorded() {
     let server = Server::start().await;
     let user = server.user("u", &allow("iam:*", "*")).await;
-    let made = user.ok::<op::CreateAccessKey>(&Default::default()).await.access_key;
+    let made = user
+        .ok::<op::CreateAccessKey>(&Default::default())
+        .await
+        .access_key;
     assert_eq!((made.user_name.as_str(), made.status.as_str()), ("u", "Active"));
     assert_eq!(made.secret_access_key.len(), 40);
-    let other = server.root.with(&made.access_key_id, &made.secret_access_key, None);
+    let other = server
+        .root
+        .with(&made.access_key_id, &made.secret_access_key, None);
     other.ok::<sts::op::GetCallerIdentity>(&Default::default()).await;
     let records = serde_json::to_string(&server.records().await).unwrap();
     assert!(records.contains(&made.access_key_id) && !records.contains(&made.secret_access_key));
@@ -22,10 +27,15 @@ async fn the_secret_is_shown_once_and_never_recorded() {
 async fn a_user_has_at_most_two_keys() {
     let server = Server::start().await;
     server.user("u", "").await;
-    let create = api::CreateAccessKeyRequest { user_name: Some("U".to_owned()) };
+    let create = api::CreateAccessKeyRequest {
+        user_name: Some("U".to_owned()),
+    };
     server.root.ok::<op::CreateAccessKey>(&create).await;
     let refused = server.root.err::<op::CreateAccessKey>(&create).await;
-    assert_eq!(refused, "LimitExceeded: Cannot exceed quota for AccessKeysPerUser: 2");
+    assert_eq!(
+        refused,
+        "LimitExceeded: Cannot exceed quota for AccessKeysPerUser: 2"
+    );
 }
 
 #[tokio::test]
@@ -52,7 +62,13 @@ async fn an_inactive_or_deleted_key_signs_nothing() {
     server.root.ok::<op::DeleteAccessKey>(&delete).await;
     assert!(user.call::<sts::op::GetCallerIdentity>(&me).await.is_err());
     let refused = server.root.err::<op::DeleteAccessKey>(&delete).await;
-    assert_eq!(refused, format!("NoSuchEntity: The Access Key with id {} cannot be found.", user.access_key_id));
+    assert_eq!(
+        refused,
+        format!(
+            "NoSuchEntity: The Access Key with id {} cannot be found.",
+            user.access_key_id
+        )
+    );
 }
 
 #[tokio::test]
@@ -64,14 +80,22 @@ async fn a_key_belongs_to_its_user_only() {
         user_name: Some("other".to_owned()),
         access_key_id: user.access_key_id.clone(),
     };
-    assert!(server.root.err::<op::DeleteAccessKey>(&delete).await.starts_with("NoSuchEntity: "));
+    assert!(
+        server
+            .root
+            .err::<op::DeleteAccessKey>(&delete)
+            .await
+            .starts_with("NoSuchEntity: ")
+    );
 }
 
 #[tokio::test]
 async fn the_last_use_names_the_user() {
     let server = Server::start().await;
     let user = server.user("u", "").await;
-    let request = api::GetAccessKeyLastUsedRequest { access_key_id: user.access_key_id.clone() };
+    let request = api::GetAccessKeyLastUsedRequest {
+        access_key_id: user.access_key_id.clone(),
+    };
     let reply = server.root.ok::<op::GetAccessKeyLastUsed>(&request).await;
     assert_eq!(reply.user_name.as_deref(), Some("u"));
     assert_eq!(reply.access_key_last_used.unwrap().service_name, "N/A");
@@ -80,7 +104,11 @@ async fn the_last_use_names_the_user() {
 #[tokio::test]
 async fn the_roots_keys_are_its_own() {
     let server = Server::start().await;
-    let listed = server.root.ok::<op::ListAccessKeys>(&Default::default()).await.access_key_metadata;
+    let listed = server
+        .root
+        .ok::<op::ListAccessKeys>(&Default::default())
+        .await
+        .access_key_metadata;
     assert_eq!(listed.len(), 1);
     assert_eq!(listed[0].access_key_id.as_deref(), Some("AKIAROOT"));
 }

@@ -28,13 +28,29 @@ async fn users_roles_and_groups_are_named() {
     role(&server, "r").await;
     group(&server, "g").await;
     refused::<op::GetUser>(&user, api::GetUserRequest::default(), "user u").await;
-    refused::<op::CreateAccessKey>(&user, api::CreateAccessKeyRequest { user_name: Some(name("x")) }, "user x").await;
+    refused::<op::CreateAccessKey>(
+        &user,
+        api::CreateAccessKeyRequest {
+            user_name: Some(name("x")),
+        },
+        "user x",
+    )
+    .await;
     refused::<op::DeleteUser>(&user, api::DeleteUserRequest { user_name: name("u") }, "user u").await;
-    let listed = api::ListRolePoliciesRequest { role_name: name("r"), ..Default::default() };
+    let listed = api::ListRolePoliciesRequest {
+        role_name: name("r"),
+        ..Default::default()
+    };
     refused::<op::ListRolePolicies>(&user, listed, "role r").await;
-    let add = api::AddUserToGroupRequest { group_name: name("g"), user_name: name("u") };
+    let add = api::AddUserToGroupRequest {
+        group_name: name("g"),
+        user_name: name("u"),
+    };
     refused::<op::AddUserToGroup>(&user, add, "group g").await;
-    let add = api::AddRoleToInstanceProfileRequest { instance_profile_name: name("i"), role_name: name("r") };
+    let add = api::AddRoleToInstanceProfileRequest {
+        instance_profile_name: name("i"),
+        role_name: name("r"),
+    };
     refused::<op::AddRoleToInstanceProfile>(&user, add, "instance profile i").await;
 }
 
@@ -43,9 +59,16 @@ async fn creations_and_lists_show_arns() {
     let server = Server::start().await;
     let user = server.user("u", "").await;
     let arn = |rest: &str| format!("arn:aws:iam::{ACCOUNT}:{rest}");
-    let create = api::CreateUserRequest { user_name: name("n"), path: Some(name("/p/")), ..Default::default() };
+    let create = api::CreateUserRequest {
+        user_name: name("n"),
+        path: Some(name("/p/")),
+        ..Default::default()
+    };
     refused::<op::CreateUser>(&user, create, &arn("user/p/n")).await;
-    let create = api::CreateGroupRequest { group_name: name("n"), path: None };
+    let create = api::CreateGroupRequest {
+        group_name: name("n"),
+        path: None,
+    };
     refused::<op::CreateGroup>(&user, create, &arn("group/n")).await;
     refused::<op::ListUsers>(&user, Default::default(), &arn("user/")).await;
     refused::<op::ListRoles>(&user, Default::default(), &arn("role/")).await;
@@ -77,7 +100,10 @@ async fn policies_are_named_or_shown_with_version() {
         set_as_default: None,
     };
     refused::<op::CreatePolicyVersion>(&user, version, &format!("policy {arn}")).await;
-    let set = api::SetDefaultPolicyVersionRequest { policy_arn: arn.clone(), version_id: name("v1") };
+    let set = api::SetDefaultPolicyVersionRequest {
+        policy_arn: arn.clone(),
+        version_id: name("v1"),
+    };
     refused::<op::SetDefaultPolicyVersion>(&user, set, &format!("policy {arn} version v1")).await;
 }
 
@@ -87,7 +113,9 @@ async fn r181_a_refused_caller_cannot_tell_whether_an_entity_exists() {
     let user = server.user("u", "").await;
     role(&server, "there").await;
     for role in ["there", "missing"] {
-        let get = api::GetRoleRequest { role_name: name(role) };
+        let get = api::GetRoleRequest {
+            role_name: name(role),
+        };
         refused::<op::GetRole>(&user, get, &format!("role {role}")).await;
     }
 }

@@ -6,7 +6,10 @@ use super::group;
 use crate::harness::{ACCOUNT, Server, allow};
 
 fn add(user: &str, group: &str) -> api::AddUserToGroupRequest {
-    api::AddUserToGroupRequest { group_name: group.to_owned(), user_name: user.to_owned() }
+    api::AddUserToGroupRequest {
+        group_name: group.to_owned(),
+        user_name: user.to_owned(),
+    }
 }
 
 #[tokio::test]
@@ -30,15 +33,25 @@ async fn r135_membership_acts_at_once_and_survives_a_rename() {
     };
     server.root.ok::<op::UpdateGroup>(&update).await;
     user.ok::<op::ListUsers>(&Default::default()).await;
-    let listed = server.root.ok::<op::ListGroupsForUser>(&api::ListGroupsForUserRequest {
+    let list = api::ListGroupsForUserRequest {
         user_name: "u".to_owned(),
         ..Default::default()
-    });
-    assert_eq!(listed.await.groups[0].arn, format!("arn:aws:iam::{ACCOUNT}:group/renamed"));
-    let remove = api::RemoveUserFromGroupRequest { group_name: "renamed".to_owned(), user_name: "u".to_owned() };
+    };
+    let listed = server.root.ok::<op::ListGroupsForUser>(&list).await.groups;
+    assert_eq!(listed[0].arn, format!("arn:aws:iam::{ACCOUNT}:group/renamed"));
+    let remove = api::RemoveUserFromGroupRequest {
+        group_name: "renamed".to_owned(),
+        user_name: "u".to_owned(),
+    };
     server.root.ok::<op::RemoveUserFromGroup>(&remove).await;
     assert!(user.call::<op::ListUsers>(&Default::default()).await.is_err());
-    assert!(server.root.err::<op::RemoveUserFromGroup>(&remove).await.starts_with("NoSuchEntity: "));
+    assert!(
+        server
+            .root
+            .err::<op::RemoveUserFromGroup>(&remove)
+            .await
+            .starts_with("NoSuchEntity: ")
+    );
 }
 
 #[tokio::test]
@@ -50,12 +63,20 @@ async fn members_are_listed_page_by_page() {
         server.root.ok::<op::AddUserToGroup>(&add(name, "g")).await;
         server.root.ok::<op::AddUserToGroup>(&add(name, "g")).await;
     }
-    let mut request =
-        api::GetGroupRequest { group_name: "g".to_owned(), max_items: Some(2), ..Default::default() };
+    let mut request = api::GetGroupRequest {
+        group_name: "g".to_owned(),
+        max_items: Some(2),
+        ..Default::default()
+    };
     let first = server.root.ok::<op::GetGroup>(&request).await;
     request.marker = first.marker;
     let second = server.root.ok::<op::GetGroup>(&request).await;
-    let names: Vec<_> = first.users.iter().chain(&second.users).map(|user| user.user_name.as_str()).collect();
+    let names: Vec<_> = first
+        .users
+        .iter()
+        .chain(&second.users)
+        .map(|user| user.user_name.as_str())
+        .collect();
     assert_eq!(names, ["a", "B", "c"]);
     assert_eq!(second.is_truncated, Some(false));
 }

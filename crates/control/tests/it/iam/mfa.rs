@@ -11,15 +11,31 @@ const SERIAL: &str = "arn:aws:iam::123456789012:mfa/phone";
 
 /// Decodes RFC 4648 base 32.
 fn base32(text: &[u8]) -> Vec<u8> {
-    let value = |letter: &u8| b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567".iter().position(|known| known == letter).unwrap();
-    let bits: Vec<u8> = text.iter().flat_map(|l| (0..5).rev().map(move |n| (value(l) >> n & 1) as u8)).collect();
-    bits.chunks_exact(8).map(|byte| byte.iter().fold(0, |all, bit| all << 1 | bit)).collect()
+    let value = |letter: &u8| {
+        b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
+            .iter()
+            .position(|known| known == letter)
+            .unwrap()
+    };
+    let bits: Vec<u8> = text
+        .iter()
+        .flat_map(|l| (0..5).rev().map(move |n| (value(l) >> n & 1) as u8))
+        .collect();
+    bits.chunks_exact(8)
+        .map(|byte| byte.iter().fold(0, |all, bit| all << 1 | bit))
+        .collect()
 }
 
 async fn device(server: &Server) -> Vec<u8> {
-    let create =
-        api::CreateVirtualMFADeviceRequest { virtual_mfa_device_name: "phone".to_owned(), ..Default::default() };
-    let made = server.root.ok::<op::CreateVirtualMFADevice>(&create).await.virtual_mfa_device;
+    let create = api::CreateVirtualMFADeviceRequest {
+        virtual_mfa_device_name: "phone".to_owned(),
+        ..Default::default()
+    };
+    let made = server
+        .root
+        .ok::<op::CreateVirtualMFADevice>(&create)
+        .await
+        .virtual_mfa_device;
     assert_eq!(made.serial_number, SERIAL);
     assert!(made.qr_code_png.unwrap().starts_with(b"\x89PNG"));
     let seed = made.base32_string_seed.unwrap();
@@ -49,10 +65,22 @@ async fn a_device_is_enabled_with_two_codes_in_a_row_and_used_once_per_code() {
     let mut wrong = enable(&server, "u", &seed, 0);
     std::mem::swap(&mut wrong.authentication_code1, &mut wrong.authentication_code2);
     let refused = server.root.err::<op::EnableMFADevice>(&wrong).await;
-    assert_eq!(refused, "InvalidAuthenticationCode: Authentication code for device is not valid.");
-    server.root.ok::<op::EnableMFADevice>(&enable(&server, "u", &seed, 0)).await;
-    let devices = user.ok::<op::ListMFADevices>(&Default::default()).await.mfa_devices;
-    assert_eq!((devices[0].user_name.as_str(), devices[0].serial_number.as_str()), ("u", SERIAL));
+    assert_eq!(
+        refused,
+        "InvalidAuthenticationCode: Authentication code for device is not valid."
+    );
+    server
+        .root
+        .ok::<op::EnableMFADevice>(&enable(&server, "u", &seed, 0))
+        .await;
+    let devices = user
+        .ok::<op::ListMFADevices>(&Default::default())
+        .await
+        .mfa_devices;
+    assert_eq!(
+        (devices[0].user_name.as_str(), devices[0].serial_number.as_str()),
+        ("u", SERIAL)
+    );
     let session = |code: String| sts::GetSessionTokenRequest {
         serial_number: Some(SERIAL.to_owned()),
         token_code: Some(code),
@@ -71,12 +99,20 @@ async fn a_device_serves_one_user_and_leaves_before_it_goes() {
     server.user("u", "").await;
     server.user("v", "").await;
     let (root, seed) = (&server.root, device(&server).await);
-    root.ok::<op::EnableMFADevice>(&enable(&server, "u", &seed, 0)).await;
-    let refused = root.err::<op::EnableMFADevice>(&enable(&server, "v", &seed, 1)).await;
+    root.ok::<op::EnableMFADevice>(&enable(&server, "u", &seed, 0))
+        .await;
+    let refused = root
+        .err::<op::EnableMFADevice>(&enable(&server, "v", &seed, 1))
+        .await;
     assert!(refused.starts_with("EntityAlreadyExists: "), "{refused}");
-    let delete = api::DeleteVirtualMFADeviceRequest { serial_number: SERIAL.to_owned() };
+    let delete = api::DeleteVirtualMFADeviceRequest {
+        serial_number: SERIAL.to_owned(),
+    };
     let refused = root.err::<op::DeleteVirtualMFADevice>(&delete).await;
-    assert_eq!(refused, "DeleteConflict: MFA VirtualDevice in use. Must deactivate first.");
+    assert_eq!(
+        refused,
+        "DeleteConflict: MFA VirtualDevice in use. Must deactivate first."
+    );
     let deactivate = |user: &str| api::DeactivateMFADeviceRequest {
         user_name: Some(user.to_owned()),
         serial_number: SERIAL.to_owned(),
@@ -84,11 +120,16 @@ async fn a_device_serves_one_user_and_leaves_before_it_goes() {
     let refused = root.err::<op::DeactivateMFADevice>(&deactivate("v")).await;
     assert_eq!(refused, "NoSuchEntity: MFA Device invalid for user.");
     root.ok::<op::DeactivateMFADevice>(&deactivate("u")).await;
-    let replayed = root.err::<op::EnableMFADevice>(&enable(&server, "v", &seed, 0)).await;
+    let replayed = root
+        .err::<op::EnableMFADevice>(&enable(&server, "v", &seed, 0))
+        .await;
     assert!(replayed.starts_with("InvalidAuthenticationCode: "), "{replayed}");
     root.ok::<op::DeleteVirtualMFADevice>(&delete).await;
     let refused = root.err::<op::DeleteVirtualMFADevice>(&delete).await;
-    assert_eq!(refused, format!("NoSuchEntity: VirtualMFADevice with serial number {SERIAL} doesn't exist."));
+    assert_eq!(
+        refused,
+        format!("NoSuchEntity: VirtualMFADevice with serial number {SERIAL} doesn't exist.")
+    );
 }
 
 #[tokio::test]
@@ -96,7 +137,10 @@ async fn resync_follows_a_slow_clock() {
     let server = Server::start().await;
     let user = server.user("u", "").await;
     let seed = device(&server).await;
-    server.root.ok::<op::EnableMFADevice>(&enable(&server, "u", &seed, 0)).await;
+    server
+        .root
+        .ok::<op::EnableMFADevice>(&enable(&server, "u", &seed, 0))
+        .await;
     server.clock.advance_seconds(3_600);
     let session = |code: String| sts::GetSessionTokenRequest {
         serial_number: Some(SERIAL.to_owned()),
@@ -126,13 +170,33 @@ async fn devices_are_listed_by_assignment_and_their_seeds_recorded_nowhere() {
         assignment_status: Some(status.to_owned()),
         ..Default::default()
     };
-    assert!(server.root.ok::<op::ListVirtualMFADevices>(&list("Assigned")).await.virtual_mfa_devices.is_empty());
-    server.root.ok::<op::EnableMFADevice>(&enable(&server, "u", &seed, 0)).await;
-    let assigned = server.root.ok::<op::ListVirtualMFADevices>(&list("Assigned")).await.virtual_mfa_devices;
-    assert_eq!(assigned[0].user.as_ref().unwrap().arn, format!("arn:aws:iam::{ACCOUNT}:user/u"));
+    assert!(
+        server
+            .root
+            .ok::<op::ListVirtualMFADevices>(&list("Assigned"))
+            .await
+            .virtual_mfa_devices
+            .is_empty()
+    );
+    server
+        .root
+        .ok::<op::EnableMFADevice>(&enable(&server, "u", &seed, 0))
+        .await;
+    let assigned = server
+        .root
+        .ok::<op::ListVirtualMFADevices>(&list("Assigned"))
+        .await
+        .virtual_mfa_devices;
+    assert_eq!(
+        assigned[0].user.as_ref().unwrap().arn,
+        format!("arn:aws:iam::{ACCOUNT}:user/u")
+    );
     assert!(assigned[0].base32_string_seed.is_none());
     let records = server.records().await;
-    let created = records.iter().find(|record| record["eventName"] == "CreateVirtualMFADevice").unwrap();
+    let created = records
+        .iter()
+        .find(|record| record["eventName"] == "CreateVirtualMFADevice")
+        .unwrap();
     let device = &created["responseElements"]["virtualMFADevice"];
     assert_eq!(device["serialNumber"], SERIAL);
     assert!(device.get("base32StringSeed").is_none() && device.get("qRCodePNG").is_none());

@@ -1,8 +1,9 @@
 //! IAM through its door: one module per group of operations.
 
 mod access_keys;
-mod denials;
+mod authorization_details;
 mod deletion;
+mod denials;
 mod groups;
 mod mfa;
 mod policies;
@@ -32,7 +33,10 @@ pub async fn role(server: &Server, name: &str) -> api::Role {
 
 /// Makes a group.
 pub async fn group(server: &Server, name: &str) {
-    let create = api::CreateGroupRequest { group_name: name.to_owned(), ..Default::default() };
+    let create = api::CreateGroupRequest {
+        group_name: name.to_owned(),
+        ..Default::default()
+    };
     server.root.ok::<op::CreateGroup>(&create).await;
 }
 
@@ -43,10 +47,20 @@ pub async fn policy(server: &Server, name: &str, document: &str) -> String {
         policy_document: document.to_owned(),
         ..Default::default()
     };
-    server.root.ok::<op::CreatePolicy>(&create).await.policy.unwrap().arn.unwrap()
+    server
+        .root
+        .ok::<op::CreatePolicy>(&create)
+        .await
+        .policy
+        .unwrap()
+        .arn
+        .unwrap()
 }
 
 /// A tag.
 pub fn tag(key: &str, value: &str) -> api::Tag {
-    api::Tag { key: key.to_owned(), value: value.to_owned() }
+    api::Tag {
+        key: key.to_owned(),
+        value: value.to_owned(),
+    }
 }

@@ -8,7 +8,9 @@ use crate::harness::{Server, allow};
 /// A policy of exactly that many characters, white space apart.
 fn sized(characters: usize) -> String {
     let bare = allow("ecs:*", "*").len();
-    allow(&format!("ecs:{}*", "x".repeat(characters - bare)), "*").replace(':', " : ").replace("ecs : ", "ecs:")
+    allow(&format!("ecs:{}*", "x".repeat(characters - bare)), "*")
+        .replace(':', " : ")
+        .replace("ecs : ", "ecs:")
 }
 
 #[tokio::test]
@@ -25,21 +27,30 @@ async fn r26_inline_policies_share_a_quota_without_white_space() {
     server.root.ok::<op::PutUserPolicy>(&put("a", 1_024)).await;
     server.root.ok::<op::PutUserPolicy>(&put("b", 1_024)).await;
     let refused = server.root.err::<op::PutUserPolicy>(&put("b", 1_025)).await;
-    assert_eq!(refused, "LimitExceeded: Maximum policy size of 2048 bytes exceeded for user u");
+    assert_eq!(
+        refused,
+        "LimitExceeded: Maximum policy size of 2048 bytes exceeded for user u"
+    );
     let put = api::PutGroupPolicyRequest {
         group_name: "g".to_owned(),
         policy_name: "a".to_owned(),
         policy_document: sized(5_121),
     };
     let refused = server.root.err::<op::PutGroupPolicy>(&put).await;
-    assert_eq!(refused, "LimitExceeded: Maximum policy size of 5120 bytes exceeded for group g");
+    assert_eq!(
+        refused,
+        "LimitExceeded: Maximum policy size of 5120 bytes exceeded for group g"
+    );
     let put = api::PutRolePolicyRequest {
         role_name: "r".to_owned(),
         policy_name: "a".to_owned(),
         policy_document: sized(10_241),
     };
     let refused = server.root.err::<op::PutRolePolicy>(&put).await;
-    assert_eq!(refused, "LimitExceeded: Maximum policy size of 10240 bytes exceeded for role r");
+    assert_eq!(
+        refused,
+        "LimitExceeded: Maximum policy size of 10240 bytes exceeded for role r"
+    );
 }
 
 #[tokio::test]
@@ -60,7 +71,10 @@ async fn r26_managed_and_trust_policies_have_quotas() {
         ..Default::default()
     };
     let refused = server.root.err::<op::CreateRole>(&create(&sid)).await;
-    assert_eq!(refused, "LimitExceeded: Cannot exceed quota for ACLSizePerRole: 2048");
+    assert_eq!(
+        refused,
+        "LimitExceeded: Cannot exceed quota for ACLSizePerRole: 2048"
+    );
     server.root.ok::<op::CreateRole>(&create(&sid[1..])).await;
 }
 
@@ -70,16 +84,28 @@ async fn r26_ten_attached_policies_and_ten_groups() {
     server.user("u", "").await;
     for n in 0..11 {
         let arn = policy(&server, &format!("p{n}"), &allow("ecs:*", "*")).await;
-        let attach = api::AttachUserPolicyRequest { user_name: "u".to_owned(), policy_arn: arn };
+        let attach = api::AttachUserPolicyRequest {
+            user_name: "u".to_owned(),
+            policy_arn: arn,
+        };
         let reply = server.root.call::<op::AttachUserPolicy>(&attach).await;
         group(&server, &format!("g{n}")).await;
-        let add = api::AddUserToGroupRequest { group_name: format!("g{n}"), user_name: "u".to_owned() };
+        let add = api::AddUserToGroupRequest {
+            group_name: format!("g{n}"),
+            user_name: "u".to_owned(),
+        };
         let joined = server.root.call::<op::AddUserToGroup>(&add).await;
         if n < 10 {
             assert!(reply.is_ok() && joined.is_ok(), "{n}");
         } else {
-            assert_eq!(reply.unwrap_err().to_string(), "LimitExceeded: Cannot exceed quota for PoliciesPerUser: 10");
-            assert_eq!(joined.unwrap_err().to_string(), "LimitExceeded: Cannot exceed quota for GroupsPerUser: 10");
+            assert_eq!(
+                reply.unwrap_err().to_string(),
+                "LimitExceeded: Cannot exceed quota for PoliciesPerUser: 10"
+            );
+            assert_eq!(
+                joined.unwrap_err().to_string(),
+                "LimitExceeded: Cannot exceed quota for GroupsPerUser: 10"
+            );
         }
     }
 }
@@ -90,8 +116,19 @@ async fn the_summary_counts() {
     server.user("u", "").await;
     role(&server, "r").await;
     policy(&server, "p", &allow("ecs:*", "*")).await;
-    let summary = server.root.ok::<op::GetAccountSummary>(&Default::default()).await.summary_map.unwrap();
-    for (key, value) in [("Users", 1), ("Roles", 1), ("Policies", 1), ("AccessKeysPerUserQuota", 2), ("RolePolicySizeQuota", 10_240)] {
+    let summary = server
+        .root
+        .ok::<op::GetAccountSummary>(&Default::default())
+        .await
+        .summary_map
+        .unwrap();
+    for (key, value) in [
+        ("Users", 1),
+        ("Roles", 1),
+        ("Policies", 1),
+        ("AccessKeysPerUserQuota", 2),
+        ("RolePolicySizeQuota", 10_240),
+    ] {
         assert_eq!(summary.get(key), Some(&value), "{key}");
     }
 }

@@ -15,11 +15,16 @@ fn trusting(principal: &str) -> String {
 }
 
 fn decoded(text: &str) -> String {
-    percent_encoding::percent_decode_str(text).decode_utf8().unwrap().into_owned()
+    percent_encoding::percent_decode_str(text)
+        .decode_utf8()
+        .unwrap()
+        .into_owned()
 }
 
 async fn trust_of(server: &Server, name: &str) -> String {
-    let get = api::GetRoleRequest { role_name: name.to_owned() };
+    let get = api::GetRoleRequest {
+        role_name: name.to_owned(),
+    };
     let role = server.root.ok::<op::GetRole>(&get).await.role;
     decoded(&role.assume_role_policy_document.unwrap())
 }
@@ -28,7 +33,10 @@ async fn trust_of(server: &Server, name: &str) -> String {
 async fn a_role_is_read_back_as_made() {
     let server = Server::start().await;
     let made = role(&server, "Worker").await;
-    assert_eq!((made.max_session_duration, made.description.as_ref()), (Some(3_600), None));
+    assert_eq!(
+        (made.max_session_duration, made.description.as_ref()),
+        (Some(3_600), None)
+    );
     assert_eq!(trust_of(&server, "worker").await, TASKS);
     let update = api::UpdateRoleRequest {
         role_name: "Worker".to_owned(),
@@ -36,9 +44,14 @@ async fn a_role_is_read_back_as_made() {
         max_session_duration: Some(7_200),
     };
     server.root.ok::<op::UpdateRole>(&update).await;
-    let get = api::GetRoleRequest { role_name: "Worker".to_owned() };
+    let get = api::GetRoleRequest {
+        role_name: "Worker".to_owned(),
+    };
     let read = server.root.ok::<op::GetRole>(&get).await.role;
-    assert_eq!((read.max_session_duration, read.description.as_deref()), (Some(7_200), Some("does things")));
+    assert_eq!(
+        (read.max_session_duration, read.description.as_deref()),
+        (Some(7_200), Some("does things"))
+    );
     assert_eq!(read.role_id, made.role_id);
 }
 
@@ -81,10 +94,20 @@ async fn r65_an_entity_made_anew_does_not_inherit_trust() {
         access_key_id: user.access_key_id.clone(),
     };
     server.root.ok::<op::DeleteAccessKey>(&key).await;
-    server.root.ok::<op::DeleteUser>(&api::DeleteUserRequest { user_name: "u".to_owned() }).await;
+    server
+        .root
+        .ok::<op::DeleteUser>(&api::DeleteUserRequest {
+            user_name: "u".to_owned(),
+        })
+        .await;
     assert!(trust_of(&server, "r").await.contains("\"AIDA"));
     let again = server.user("u", &allow("sts:*", "*")).await;
-    assert!(again.err::<sts::op::AssumeRole>(&assume).await.starts_with("AccessDenied: "));
+    assert!(
+        again
+            .err::<sts::op::AssumeRole>(&assume)
+            .await
+            .starts_with("AccessDenied: ")
+    );
     assert!(trust_of(&server, "r").await.contains("\"AIDA"));
 }
 
@@ -119,11 +142,28 @@ async fn an_instance_profile_needs_the_right_to_pass_the_role() {
     let server = Server::start().await;
     role(&server, "r").await;
     let user = server.user("u", &allow("iam:*InstanceProfile*", "*")).await;
-    let create = api::CreateInstanceProfileRequest { instance_profile_name: "i".to_owned(), ..Default::default() };
+    let create = api::CreateInstanceProfileRequest {
+        instance_profile_name: "i".to_owned(),
+        ..Default::default()
+    };
     user.ok::<op::CreateInstanceProfile>(&create).await;
-    let add = api::AddRoleToInstanceProfileRequest { instance_profile_name: "i".to_owned(), role_name: "r".to_owned() };
+    let add = api::AddRoleToInstanceProfileRequest {
+        instance_profile_name: "i".to_owned(),
+        role_name: "r".to_owned(),
+    };
     let refused = user.err::<op::AddRoleToInstanceProfile>(&add).await;
-    assert!(refused.contains(&format!("iam:PassRole on resource: arn:aws:iam::{ACCOUNT}:role/r ")), "{refused}");
-    server.allow("u", "pass", &allow("iam:PassRole", &format!("arn:aws:iam::{ACCOUNT}:role/r"))).await;
+    assert!(
+        refused.contains(&format!(
+            "iam:PassRole on resource: arn:aws:iam::{ACCOUNT}:role/r "
+        )),
+        "{refused}"
+    );
+    server
+        .allow(
+            "u",
+            "pass",
+            &allow("iam:PassRole", &format!("arn:aws:iam::{ACCOUNT}:role/r")),
+        )
+        .await;
     user.ok::<op::AddRoleToInstanceProfile>(&add).await;
 }

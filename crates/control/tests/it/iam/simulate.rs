@@ -34,18 +34,40 @@ async fn a_result_names_its_statements_and_the_keys_nobody_gave() {
         action_names: names(&["ecs:RunTask", "ecs:DeleteCluster"]),
         ..Default::default()
     };
-    let results = server.root.ok::<op::SimulateCustomPolicy>(&request).await.evaluation_results.unwrap();
+    let results = server
+        .root
+        .ok::<op::SimulateCustomPolicy>(&request)
+        .await
+        .evaluation_results
+        .unwrap();
     assert_eq!(results[0].eval_decision, "implicitDeny");
     assert_eq!(results[0].missing_context_values, Some(names(&["ecs:cluster"])));
     assert_eq!(results[1].eval_decision, "explicitDeny");
     let statement = &results[1].matched_statements.as_ref().unwrap()[0];
     assert_eq!(statement.source_policy_id.as_deref(), Some("PolicyInputList.1"));
     assert_eq!(statement.source_policy_type.as_deref(), Some("IAM Policy"));
-    assert_eq!(statement.start_position, Some(api::Position { line: Some(6), column: Some(5) }));
-    assert_eq!(statement.end_position, Some(api::Position { line: Some(6), column: Some(69) }));
+    assert_eq!(
+        statement.start_position,
+        Some(api::Position {
+            line: Some(6),
+            column: Some(5)
+        })
+    );
+    assert_eq!(
+        statement.end_position,
+        Some(api::Position {
+            line: Some(6),
+            column: Some(71)
+        })
+    );
     let cluster = "arn:aws:ecs:us-east-1:123456789012:cluster/default";
     request.context_entries = Some(vec![entry("ECS:Cluster", "string", &[cluster])]);
-    let results = server.root.ok::<op::SimulateCustomPolicy>(&request).await.evaluation_results.unwrap();
+    let results = server
+        .root
+        .ok::<op::SimulateCustomPolicy>(&request)
+        .await
+        .evaluation_results
+        .unwrap();
     assert_eq!(results[0].eval_decision, "allowed");
     assert_eq!(results[0].missing_context_values, Some(Vec::new()));
 }
@@ -63,11 +85,27 @@ async fn one_result_for_each_action_and_resource() {
     };
     let reply = server.root.ok::<op::SimulateCustomPolicy>(&request).await;
     assert_eq!(reply.is_truncated, Some(true));
-    let rest = api::SimulateCustomPolicyRequest { marker: reply.marker, ..request };
+    let rest = api::SimulateCustomPolicyRequest {
+        marker: reply.marker,
+        ..request
+    };
     let mut results = reply.evaluation_results.unwrap();
-    results.extend(server.root.ok::<op::SimulateCustomPolicy>(&rest).await.evaluation_results.unwrap());
-    let decisions: Vec<_> = results.iter().map(|result| result.eval_decision.as_str()).collect();
-    assert_eq!(decisions, ["allowed", "implicitDeny", "implicitDeny", "implicitDeny"]);
+    results.extend(
+        server
+            .root
+            .ok::<op::SimulateCustomPolicy>(&rest)
+            .await
+            .evaluation_results
+            .unwrap(),
+    );
+    let decisions: Vec<_> = results
+        .iter()
+        .map(|result| result.eval_decision.as_str())
+        .collect();
+    assert_eq!(
+        decisions,
+        ["allowed", "implicitDeny", "implicitDeny", "implicitDeny"]
+    );
     let specific = results[0].resource_specific_results.as_ref().unwrap();
     assert_eq!(specific[0].eval_resource_decision, "allowed");
 }
@@ -84,17 +122,36 @@ async fn boundaries_and_organizations_limit() {
         action_names: names(&["iam:ListUsers", "ecs:ListClusters", "ecs:StopTask"]),
         ..Default::default()
     };
-    let results = server.root.ok::<op::SimulateCustomPolicy>(&request).await.evaluation_results.unwrap();
+    let results = server
+        .root
+        .ok::<op::SimulateCustomPolicy>(&request)
+        .await
+        .evaluation_results
+        .unwrap();
     let facts: Vec<_> = results
         .iter()
         .map(|result| {
             let boundary = result.permissions_boundary_decision_detail.as_ref().unwrap();
             let organizations = result.organizations_decision_detail.as_ref().unwrap();
-            let facts = (boundary.allowed_by_permissions_boundary, organizations.allowed_by_organizations);
-            (result.eval_decision.as_str(), facts.0 == Some(true), facts.1 == Some(true))
+            let facts = (
+                boundary.allowed_by_permissions_boundary,
+                organizations.allowed_by_organizations,
+            );
+            (
+                result.eval_decision.as_str(),
+                facts.0 == Some(true),
+                facts.1 == Some(true),
+            )
         })
         .collect();
-    assert_eq!(facts, [("implicitDeny", false, false), ("allowed", true, true), ("implicitDeny", true, false)]);
+    assert_eq!(
+        facts,
+        [
+            ("implicitDeny", false, false),
+            ("allowed", true, true),
+            ("implicitDeny", true, false)
+        ]
+    );
 }
 
 #[tokio::test]
@@ -108,31 +165,61 @@ async fn a_principals_own_policies_count_its_groups_too_and_can_be_left_out() {
         policy_document: allow("ecs:StopTask", "*"),
     };
     server.root.ok::<op::PutGroupPolicy>(&put).await;
-    let add = api::AddUserToGroupRequest { group_name: "g".to_owned(), user_name: "u".to_owned() };
+    let add = api::AddUserToGroupRequest {
+        group_name: "g".to_owned(),
+        user_name: "u".to_owned(),
+    };
     server.root.ok::<op::AddUserToGroup>(&add).await;
     let mut request = api::SimulatePrincipalPolicyRequest {
         policy_source_arn: format!("arn:aws:iam::{ACCOUNT}:user/u"),
         action_names: names(&["ecs:RunTask", "ecs:StopTask", "ecs:ListTasks"]),
         ..Default::default()
     };
-    let results = server.root.ok::<op::SimulatePrincipalPolicy>(&request).await.evaluation_results.unwrap();
-    let decisions: Vec<_> = results.iter().map(|result| result.eval_decision.as_str()).collect();
+    let results = server
+        .root
+        .ok::<op::SimulatePrincipalPolicy>(&request)
+        .await
+        .evaluation_results
+        .unwrap();
+    let decisions: Vec<_> = results
+        .iter()
+        .map(|result| result.eval_decision.as_str())
+        .collect();
     assert_eq!(decisions, ["allowed", "allowed", "implicitDeny"]);
-    let source = |n: usize| results[n].matched_statements.as_ref().unwrap()[0].source_policy_id.clone().unwrap();
-    assert_eq!((source(0), source(1)), ("user_u_p".to_owned(), "group_g_gp".to_owned()));
+    let source = |n: usize| {
+        results[n].matched_statements.as_ref().unwrap()[0]
+            .source_policy_id
+            .clone()
+            .unwrap()
+    };
+    assert_eq!(
+        (source(0), source(1)),
+        ("user_u_p".to_owned(), "group_g_gp".to_owned())
+    );
     request.policy_exclusion_list = Some(vec![api::PolicyIdentifier {
-        policy_type: Some("INLINE".to_owned()),
+        policy_type: Some("inline".to_owned()),
         policy_arn: None,
         inline_policy_identifier: Some(api::InlinePolicyIdentifierType {
             policy_name: "gp".to_owned(),
-            attachment_type: "GROUP".to_owned(),
+            attachment_type: "group".to_owned(),
             attachment_name: "g".to_owned(),
         }),
     }]);
-    let results = server.root.ok::<op::SimulatePrincipalPolicy>(&request).await.evaluation_results.unwrap();
+    let results = server
+        .root
+        .ok::<op::SimulatePrincipalPolicy>(&request)
+        .await
+        .evaluation_results
+        .unwrap();
     assert_eq!(results[1].eval_decision, "implicitDeny");
     request.policy_source_arn = format!("arn:aws:iam::{ACCOUNT}:user/none");
-    assert!(server.root.err::<op::SimulatePrincipalPolicy>(&request).await.starts_with("NoSuchEntity: "));
+    assert!(
+        server
+            .root
+            .err::<op::SimulatePrincipalPolicy>(&request)
+            .await
+            .starts_with("NoSuchEntity: ")
+    );
 }
 
 #[tokio::test]
@@ -157,11 +244,24 @@ async fn a_roles_policies_see_its_name_and_tags() {
         action_names: names(&["ecs:RunTask"]),
         ..Default::default()
     };
-    let first = server.root.ok::<op::SimulatePrincipalPolicy>(&request).await.evaluation_results.unwrap();
+    let first = server
+        .root
+        .ok::<op::SimulatePrincipalPolicy>(&request)
+        .await
+        .evaluation_results
+        .unwrap();
     assert_eq!(first[0].eval_decision, "implicitDeny");
-    let tags = api::TagRoleRequest { role_name: "r".to_owned(), tags: vec![super::tag("Team", "blue")] };
+    let tags = api::TagRoleRequest {
+        role_name: "r".to_owned(),
+        tags: vec![super::tag("Team", "blue")],
+    };
     server.root.ok::<op::TagRole>(&tags).await;
-    let second = server.root.ok::<op::SimulatePrincipalPolicy>(&request).await.evaluation_results.unwrap();
+    let second = server
+        .root
+        .ok::<op::SimulatePrincipalPolicy>(&request)
+        .await
+        .evaluation_results
+        .unwrap();
     assert_eq!(second[0].eval_decision, "allowed");
 }
 
@@ -170,15 +270,26 @@ async fn the_keys_of_policies_are_listed_once() {
     let server = Server::start().await;
     server.user("u", CONDITIONAL).await;
     let custom = api::GetContextKeysForCustomPolicyRequest {
-        policy_input_list: vec![CONDITIONAL.to_owned(), CONDITIONAL.replace("ecs:cluster", "ECS:CLUSTER")],
+        policy_input_list: vec![
+            CONDITIONAL.to_owned(),
+            CONDITIONAL.replace("ecs:cluster", "ECS:CLUSTER"),
+        ],
     };
-    let keys = server.root.ok::<op::GetContextKeysForCustomPolicy>(&custom).await.context_key_names;
+    let keys = server
+        .root
+        .ok::<op::GetContextKeysForCustomPolicy>(&custom)
+        .await
+        .context_key_names;
     assert_eq!(keys, Some(names(&["ecs:cluster"])));
     let principal = api::GetContextKeysForPrincipalPolicyRequest {
         policy_source_arn: format!("arn:aws:iam::{ACCOUNT}:user/u"),
         policy_input_list: Some(vec![allow("ecs:*", "arn:aws:ecs:*:*:cluster/${aws:username}")]),
     };
-    let keys = server.root.ok::<op::GetContextKeysForPrincipalPolicy>(&principal).await.context_key_names;
+    let keys = server
+        .root
+        .ok::<op::GetContextKeysForPrincipalPolicy>(&principal)
+        .await
+        .context_key_names;
     assert_eq!(keys, Some(names(&["ecs:cluster", "aws:username"])));
 }
 
@@ -191,8 +302,14 @@ async fn what_cannot_be_simulated_is_invalid_input() {
         ..Default::default()
     };
     let cases = [
-        api::SimulateCustomPolicyRequest { policy_input_list: vec!["{".to_owned()], ..good.clone() },
-        api::SimulateCustomPolicyRequest { resource_arns: Some(names(&["no-arn"])), ..good.clone() },
+        api::SimulateCustomPolicyRequest {
+            policy_input_list: vec!["{".to_owned()],
+            ..good.clone()
+        },
+        api::SimulateCustomPolicyRequest {
+            resource_arns: Some(names(&["no-arn"])),
+            ..good.clone()
+        },
         api::SimulateCustomPolicyRequest {
             context_entries: Some(vec![entry("aws:username", "string", &["a", "b"])]),
             ..good.clone()

@@ -5,17 +5,28 @@ use portcullis_api::iam::{self as api, op};
 use crate::harness::{ACCOUNT, Server, allow};
 
 fn create(name: &str, path: &str) -> api::CreateUserRequest {
-    api::CreateUserRequest { user_name: name.to_owned(), path: Some(path.to_owned()), ..Default::default() }
+    api::CreateUserRequest {
+        user_name: name.to_owned(),
+        path: Some(path.to_owned()),
+        ..Default::default()
+    }
 }
 
 fn get(name: &str) -> api::GetUserRequest {
-    api::GetUserRequest { user_name: Some(name.to_owned()) }
+    api::GetUserRequest {
+        user_name: Some(name.to_owned()),
+    }
 }
 
 #[tokio::test]
 async fn a_user_is_read_back_as_made() {
     let server = Server::start().await;
-    let made = server.root.ok::<op::CreateUser>(&create("Richard", "/eng/")).await.user.unwrap();
+    let made = server
+        .root
+        .ok::<op::CreateUser>(&create("Richard", "/eng/"))
+        .await
+        .user
+        .unwrap();
     assert_eq!(made.arn, format!("arn:aws:iam::{ACCOUNT}:user/eng/Richard"));
     assert!(made.user_id.starts_with("AIDA") && made.user_id.len() == 21);
     let read = server.root.ok::<op::GetUser>(&get("richard")).await.user;
@@ -26,21 +37,33 @@ async fn a_user_is_read_back_as_made() {
 async fn names_are_unique_without_case() {
     let server = Server::start().await;
     server.root.ok::<op::CreateUser>(&create("Richard", "/")).await;
-    let refused = server.root.err::<op::CreateUser>(&create("rIchard", "/other/")).await;
-    assert_eq!(refused, "EntityAlreadyExists: User with name rIchard already exists.");
+    let refused = server
+        .root
+        .err::<op::CreateUser>(&create("rIchard", "/other/"))
+        .await;
+    assert_eq!(
+        refused,
+        "EntityAlreadyExists: User with name rIchard already exists."
+    );
 }
 
 #[tokio::test]
 async fn a_missing_user_is_named() {
     let server = Server::start().await;
     let refused = server.root.err::<op::GetUser>(&get("nobody")).await;
-    assert_eq!(refused, "NoSuchEntity: The user with name nobody cannot be found.");
+    assert_eq!(
+        refused,
+        "NoSuchEntity: The user with name nobody cannot be found."
+    );
 }
 
 #[tokio::test]
 async fn paths_of_services_are_reserved() {
     let server = Server::start().await;
-    let refused = server.root.err::<op::CreateUser>(&create("u", "/aws-service-role/x/")).await;
+    let refused = server
+        .root
+        .err::<op::CreateUser>(&create("u", "/aws-service-role/x/"))
+        .await;
     assert!(refused.starts_with("InvalidInput: "), "{refused}");
 }
 
@@ -51,7 +74,10 @@ async fn without_a_name_the_caller_is_meant() {
     let me = user.ok::<op::GetUser>(&Default::default()).await.user;
     assert_eq!(me.user_name, "u");
     let root = server.root.ok::<op::GetUser>(&Default::default()).await.user;
-    assert_eq!((root.arn, root.user_id), (format!("arn:aws:iam::{ACCOUNT}:root"), ACCOUNT.to_owned()));
+    assert_eq!(
+        (root.arn, root.user_id),
+        (format!("arn:aws:iam::{ACCOUNT}:root"), ACCOUNT.to_owned())
+    );
 }
 
 #[tokio::test]
@@ -59,7 +85,10 @@ async fn pages_follow_each_other_below_a_path() {
     let server = Server::start().await;
     for n in 0..7 {
         let path = if n % 2 == 0 { "/even/" } else { "/odd/" };
-        server.root.ok::<op::CreateUser>(&create(&format!("u{n}"), path)).await;
+        server
+            .root
+            .ok::<op::CreateUser>(&create(&format!("u{n}"), path))
+            .await;
     }
     let mut request = api::ListUsersRequest {
         path_prefix: Some("/even/".to_owned()),
@@ -71,10 +100,18 @@ async fn pages_follow_each_other_below_a_path() {
     request.marker = first.marker;
     let second = server.root.ok::<op::ListUsers>(&request).await;
     assert_eq!((second.is_truncated, &second.marker), (Some(false), &None));
-    let names: Vec<_> = first.users.iter().chain(&second.users).map(|user| user.user_name.as_str()).collect();
+    let names: Vec<_> = first
+        .users
+        .iter()
+        .chain(&second.users)
+        .map(|user| user.user_name.as_str())
+        .collect();
     assert_eq!(names, ["u0", "u2", "u4", "u6"]);
     request.marker = Some("*".to_owned());
-    assert_eq!(server.root.err::<op::ListUsers>(&request).await, "ValidationError: Invalid Marker.");
+    assert_eq!(
+        server.root.err::<op::ListUsers>(&request).await,
+        "ValidationError: Invalid Marker."
+    );
 }
 
 #[tokio::test]
@@ -89,9 +126,23 @@ async fn a_renamed_user_keeps_keys_and_id() {
     };
     server.root.ok::<op::UpdateUser>(&update).await;
     let me = user.ok::<op::GetUser>(&Default::default()).await.user;
-    assert_eq!((me.user_name.as_str(), me.path.as_str(), me.user_id), ("after", "/new/", id));
-    let keys = api::ListAccessKeysRequest { user_name: Some("after".to_owned()), ..Default::default() };
-    assert_eq!(server.root.ok::<op::ListAccessKeys>(&keys).await.access_key_metadata.len(), 1);
+    assert_eq!(
+        (me.user_name.as_str(), me.path.as_str(), me.user_id),
+        ("after", "/new/", id)
+    );
+    let keys = api::ListAccessKeysRequest {
+        user_name: Some("after".to_owned()),
+        ..Default::default()
+    };
+    assert_eq!(
+        server
+            .root
+            .ok::<op::ListAccessKeys>(&keys)
+            .await
+            .access_key_metadata
+            .len(),
+        1
+    );
     assert!(server.root.call::<op::GetUser>(&get("before")).await.is_err());
 }
 
@@ -108,7 +159,10 @@ async fn a_name_may_change_its_case_but_not_take_anothers() {
     let refused = server.root.err::<op::UpdateUser>(&update("TWO")).await;
     assert_eq!(refused, "EntityAlreadyExists: User with name TWO already exists.");
     server.root.ok::<op::UpdateUser>(&update("ONE")).await;
-    assert_eq!(server.root.ok::<op::GetUser>(&get("one")).await.user.user_name, "ONE");
+    assert_eq!(
+        server.root.ok::<op::GetUser>(&get("one")).await.user.user_name,
+        "ONE"
+    );
 }
 
 #[tokio::test]
@@ -121,10 +175,16 @@ async fn r120_a_boundary_must_exist_and_bounds() {
     };
     let missing = format!("arn:aws:iam::{ACCOUNT}:policy/none");
     let refused = server.root.err::<op::CreateUser>(&request(&missing)).await;
-    assert_eq!(refused, format!("NoSuchEntity: Scope ARN: {missing} does not exist or is not attachable."));
+    assert_eq!(
+        refused,
+        format!("NoSuchEntity: Scope ARN: {missing} does not exist or is not attachable.")
+    );
     let no_arn = "this-is-not-any-kind-of-arn";
     let refused = server.root.err::<op::CreateUser>(&request(no_arn)).await;
-    assert_eq!(refused, format!("ValidationError: Value ({no_arn}) for parameter PermissionsBoundary is invalid."));
+    assert_eq!(
+        refused,
+        format!("ValidationError: Value ({no_arn}) for parameter PermissionsBoundary is invalid.")
+    );
     let user = server.user("bounded", &allow("*", "*")).await;
     user.ok::<op::ListUsers>(&Default::default()).await;
     let put = api::PutUserPermissionsBoundaryRequest {
@@ -133,8 +193,13 @@ async fn r120_a_boundary_must_exist_and_bounds() {
     };
     server.root.ok::<op::PutUserPermissionsBoundary>(&put).await;
     let refused = user.err::<op::ListUsers>(&Default::default()).await;
-    assert!(refused.ends_with("because no permissions boundary allows the iam:ListUsers action"), "{refused}");
-    let delete = api::DeleteUserPermissionsBoundaryRequest { user_name: "bounded".to_owned() };
+    assert!(
+        refused.ends_with("because no permissions boundary allows the iam:ListUsers action"),
+        "{refused}"
+    );
+    let delete = api::DeleteUserPermissionsBoundaryRequest {
+        user_name: "bounded".to_owned(),
+    };
     server.root.ok::<op::DeleteUserPermissionsBoundary>(&delete).await;
     user.ok::<op::ListUsers>(&Default::default()).await;
 }

@@ -19,11 +19,16 @@ pub fn require_update(ask: Ask<'_, UpdateClusterRequest>) -> Result<Vec<Check>, 
     let cluster = ClusterRef::resolve(ask.call.into(), Some(&ask.input.cluster))?;
     let key = settings::fargate_key(ask.input.configuration.as_ref());
     let check = on_cluster(ask.view, "ecs:UpdateCluster", &cluster);
-    Ok(vec![check.with_some("ecs:fargate-ephemeral-storage-kms-key", key)])
+    Ok(vec![
+        check.with_some("ecs:fargate-ephemeral-storage-kms-key", key),
+    ])
 }
 
 /// Replaces what the request names and leaves the rest.
-pub fn update(tx: &mut Tx<'_>, auth: Authorized<'_, UpdateCluster>) -> Result<UpdateClusterResponse, ServiceError> {
+pub fn update(
+    tx: &mut Tx<'_>,
+    auth: Authorized<'_, UpdateCluster>,
+) -> Result<UpdateClusterResponse, ServiceError> {
     let input = auth.input();
     let reference = ClusterRef::resolve(auth.call().into(), Some(&input.cluster))?;
     let mut cluster = Cluster::clone(reference.active(tx.view())?);
@@ -42,7 +47,9 @@ pub fn update(tx: &mut Tx<'_>, auth: Authorized<'_, UpdateCluster>) -> Result<Up
 }
 
 /// The cluster.
-pub fn require_update_settings(ask: Ask<'_, UpdateClusterSettingsRequest>) -> Result<Vec<Check>, ServiceError> {
+pub fn require_update_settings(
+    ask: Ask<'_, UpdateClusterSettingsRequest>,
+) -> Result<Vec<Check>, ServiceError> {
     let cluster = ClusterRef::resolve(ask.call.into(), Some(&ask.input.cluster))?;
     Ok(vec![on_cluster(ask.view, "ecs:UpdateClusterSettings", &cluster)])
 }

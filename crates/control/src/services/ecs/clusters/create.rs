@@ -25,25 +25,36 @@ pub fn require_create(ask: Ask<'_, CreateClusterRequest>) -> Result<Vec<Check>, 
     let create = Check::new("ecs:CreateCluster", cluster.arn.as_str())
         .of_resource(existing.map_or(&tags, |cluster| &cluster.tags))
         .of_request(&tags)
-        .with_some("ecs:fargate-ephemeral-storage-kms-key", settings::fargate_key(input.configuration.as_ref()));
+        .with_some(
+            "ecs:fargate-ephemeral-storage-kms-key",
+            settings::fargate_key(input.configuration.as_ref()),
+        );
     let create = providers::add_key(create, scope, input.capacity_providers.as_deref());
     let tagging = checks::tag_on_create("CreateCluster", cluster.arn.as_str(), &tags);
     Ok([Some(create), tagging].into_iter().flatten().collect())
 }
 
 /// Makes a cluster, or shows the one of that name as it is.
-pub fn create(tx: &mut Tx<'_>, auth: Authorized<'_, CreateCluster>) -> Result<CreateClusterResponse, ServiceError> {
+pub fn create(
+    tx: &mut Tx<'_>,
+    auth: Authorized<'_, CreateCluster>,
+) -> Result<CreateClusterResponse, ServiceError> {
     let input = auth.input();
     let scope = Scope::from(auth.call());
     let name = ClusterName::parse(input.cluster_name.as_deref().unwrap_or(DEFAULT))?;
     let reference = ClusterRef::named(scope, &String::from(name));
     if let Some(existing) = reference.find(tx.view()).filter(|cluster| cluster.is_active()) {
         let cluster = shown(tx.view(), &reference, existing, Parts::AFTER_CHANGE);
-        return Ok(CreateClusterResponse { cluster: Some(cluster) });
+        return Ok(CreateClusterResponse {
+            cluster: Some(cluster),
+        });
     }
     settings::check_configuration(input.configuration.as_ref())?;
     let capacity_providers = input.capacity_providers.clone().unwrap_or_default();
-    let strategy = input.default_capacity_provider_strategy.clone().unwrap_or_default();
+    let strategy = input
+        .default_capacity_provider_strategy
+        .clone()
+        .unwrap_or_default();
     providers::check(&capacity_providers, &strategy)?;
     let default = settings::default_insights(tx.view(), auth.call());
     let cluster = Cluster {

@@ -20,13 +20,23 @@ pub fn require_delete(ask: Ask<'_, DeleteClusterRequest>) -> Result<Vec<Check>, 
 }
 
 /// Makes an empty cluster INACTIVE; one that already is stays as it is.
-pub fn delete(tx: &mut Tx<'_>, auth: Authorized<'_, DeleteCluster>) -> Result<DeleteClusterResponse, ServiceError> {
+pub fn delete(
+    tx: &mut Tx<'_>,
+    auth: Authorized<'_, DeleteCluster>,
+) -> Result<DeleteClusterResponse, ServiceError> {
     let reference = ClusterRef::resolve(auth.call().into(), Some(&auth.input().cluster))?;
     let cluster = reference.find(tx.view()).ok_or(EcsError::ClusterNotFound)?;
     let mut cluster = Cluster::clone(cluster);
     if cluster.is_active() {
         let key = Cluster::key_of(&cluster.region, &cluster.name);
-        check_empty(tx.view().ecs.counts.get(&key).map(|counts| **counts).unwrap_or_default())?;
+        check_empty(
+            tx.view()
+                .ecs
+                .counts
+                .get(&key)
+                .map(|counts| **counts)
+                .unwrap_or_default(),
+        )?;
         cluster.status = ClusterStatus::Inactive { since: tx.now };
         cluster.tags = Tags::new();
         tx.put(cluster.clone());
@@ -56,17 +66,40 @@ mod tests {
 
     #[test]
     fn what_a_cluster_holds_is_named_in_awss_order() {
-        let some = ByLaunchType { external: 1, ..ByLaunchType::default() };
+        let some = ByLaunchType {
+            external: 1,
+            ..ByLaunchType::default()
+        };
         let cases = [
             (Counts::default(), None),
-            (Counts { draining_services: some, ..Counts::default() }, None),
-            (Counts { pending_tasks: some, ..Counts::default() }, Some(EcsError::ClusterContainsTasks)),
             (
-                Counts { active_services: some, running_tasks: some, ..Counts::default() },
+                Counts {
+                    draining_services: some,
+                    ..Counts::default()
+                },
+                None,
+            ),
+            (
+                Counts {
+                    pending_tasks: some,
+                    ..Counts::default()
+                },
+                Some(EcsError::ClusterContainsTasks),
+            ),
+            (
+                Counts {
+                    active_services: some,
+                    running_tasks: some,
+                    ..Counts::default()
+                },
                 Some(EcsError::ClusterContainsServices),
             ),
             (
-                Counts { container_instances: 1, active_services: some, ..Counts::default() },
+                Counts {
+                    container_instances: 1,
+                    active_services: some,
+                    ..Counts::default()
+                },
                 Some(EcsError::ClusterContainsContainerInstances),
             ),
         ];

@@ -9,9 +9,7 @@ mod settings;
 
 use portcullis_api::ecs as api;
 
-pub(super) use change::{
-    require_update, require_update_settings, update, update_settings,
-};
+pub(super) use change::{require_update, require_update_settings, update, update_settings};
 pub(super) use create::{create, require_create};
 pub(super) use delete::{delete, require_delete};
 pub(super) use providers::{put_providers, require_put_providers};
@@ -33,7 +31,12 @@ struct Parts {
 
 impl Parts {
     /// What replies to changes show.
-    const AFTER_CHANGE: Self = Self { configuration: true, settings: true, statistics: false, tags: true };
+    const AFTER_CHANGE: Self = Self {
+        configuration: true,
+        settings: true,
+        statistics: false,
+        tags: true,
+    };
 
     fn asked(include: Option<&[String]>) -> Self {
         Self {
@@ -48,7 +51,12 @@ impl Parts {
 /// A cluster as replies show it.
 fn shown(view: &Snapshot, reference: &ClusterRef, cluster: &Cluster, parts: Parts) -> api::Cluster {
     let key = Cluster::key_of(&cluster.region, &cluster.name);
-    let counts = view.ecs.counts.get(&key).map(|counts| **counts).unwrap_or_default();
+    let counts = view
+        .ecs
+        .counts
+        .get(&key)
+        .map(|counts| **counts)
+        .unwrap_or_default();
     let mut shown = cluster.chosen.clone();
     if !parts.configuration {
         shown.configuration = None;
@@ -65,8 +73,16 @@ fn shown(view: &Snapshot, reference: &ClusterRef, cluster: &Cluster, parts: Part
         running_tasks_count: Some(counts.running_tasks.sum()),
         pending_tasks_count: Some(counts.pending_tasks.sum()),
         active_services_count: Some(counts.active_services.sum()),
-        statistics: Some(if parts.statistics { statistics(counts) } else { Vec::new() }),
-        tags: Some(if parts.tags { tags::shown(&cluster.tags) } else { Vec::new() }),
+        statistics: Some(if parts.statistics {
+            statistics(counts)
+        } else {
+            Vec::new()
+        }),
+        tags: Some(if parts.tags {
+            tags::shown(&cluster.tags)
+        } else {
+            Vec::new()
+        }),
         ..shown
     }
 }
@@ -79,8 +95,17 @@ fn statistics(counts: Counts) -> Vec<api::KeyValuePair> {
         ("draining", "ServiceCount", counts.draining_services),
     ];
     let pairs = groups.into_iter().flat_map(|(state, what, numbers)| {
-        let parts = [("EC2", numbers.ec2), ("Fargate", numbers.fargate), ("External", numbers.external)];
+        let parts = [
+            ("EC2", numbers.ec2),
+            ("Fargate", numbers.fargate),
+            ("External", numbers.external),
+        ];
         parts.map(|(launch_type, number)| (format!("{state}{launch_type}{what}"), number))
     });
-    pairs.map(|(name, number)| api::KeyValuePair { name: Some(name), value: Some(number.to_string()) }).collect()
+    pairs
+        .map(|(name, number)| api::KeyValuePair {
+            name: Some(name),
+            value: Some(number.to_string()),
+        })
+        .collect()
 }

@@ -2,7 +2,9 @@
 //! built-in providers only.
 
 use portcullis_api::ecs::op::PutClusterCapacityProviders;
-use portcullis_api::ecs::{self as api, PutClusterCapacityProvidersRequest, PutClusterCapacityProvidersResponse};
+use portcullis_api::ecs::{
+    self as api, PutClusterCapacityProvidersRequest, PutClusterCapacityProvidersResponse,
+};
 
 use super::{Parts, shown};
 use crate::gate::error::ServiceError;
@@ -31,12 +33,17 @@ pub(super) fn add_key(check: Check, scope: Scope<'_>, names: Option<&[String]>) 
 }
 
 /// The rules of a cluster's providers and default strategy.
-pub(super) fn check(names: &[String], strategy: &[api::CapacityProviderStrategyItem]) -> Result<(), EcsError> {
+pub(super) fn check(
+    names: &[String],
+    strategy: &[api::CapacityProviderStrategyItem],
+) -> Result<(), EcsError> {
     if let Some(unknown) = names.iter().find(|name| !BUILT_IN.contains(&short(name))) {
         return Err(EcsError::CapacityProviderNotFound(unknown.clone()));
     }
     let associated = |item: &api::CapacityProviderStrategyItem| {
-        names.iter().any(|name| short(name) == short(&item.capacity_provider))
+        names
+            .iter()
+            .any(|name| short(name) == short(&item.capacity_provider))
     };
     if !strategy.iter().all(associated) {
         return Err(EcsError::CapacityProviderNotAssociated);
@@ -51,7 +58,8 @@ pub(super) fn check(names: &[String], strategy: &[api::CapacityProviderStrategyI
 }
 
 fn short(name: &str) -> &str {
-    name.rsplit_once("capacity-provider/").map_or(name, |(_, short)| short)
+    name.rsplit_once("capacity-provider/")
+        .map_or(name, |(_, short)| short)
 }
 
 /// The cluster, with the providers it shall have.
@@ -72,9 +80,13 @@ pub fn put_providers(
     let input = auth.input();
     let reference = ClusterRef::resolve(auth.call().into(), Some(&input.cluster))?;
     let mut cluster = Cluster::clone(reference.active(tx.view())?);
-    check(&input.capacity_providers, &input.default_capacity_provider_strategy)?;
+    check(
+        &input.capacity_providers,
+        &input.default_capacity_provider_strategy,
+    )?;
     cluster.chosen.capacity_providers = Some(input.capacity_providers.clone());
-    cluster.chosen.default_capacity_provider_strategy = Some(input.default_capacity_provider_strategy.clone());
+    cluster.chosen.default_capacity_provider_strategy =
+        Some(input.default_capacity_provider_strategy.clone());
     let reply = shown(tx.view(), &reference, &cluster, Parts::AFTER_CHANGE);
     tx.put(cluster);
     Ok(PutClusterCapacityProvidersResponse { cluster: Some(reply) })
@@ -96,13 +108,33 @@ mod tests {
     fn strategies_name_associated_providers_with_one_base_and_some_weight() {
         let both = ["FARGATE", "FARGATE_SPOT"];
         let cases: [(&[&str], Vec<_>, _); 7] = [
-            (&both, vec![item("FARGATE", 1, 1), item("FARGATE_SPOT", 1, 0)], None),
+            (
+                &both,
+                vec![item("FARGATE", 1, 1), item("FARGATE_SPOT", 1, 0)],
+                None,
+            ),
             (&["FARGATE"], vec![item("FARGATE", 0, 0)], None),
             (&[], vec![], None),
-            (&["mine"], vec![], Some(EcsError::CapacityProviderNotFound("mine".to_owned()))),
-            (&["FARGATE"], vec![item("FARGATE_SPOT", 1, 0)], Some(EcsError::CapacityProviderNotAssociated)),
-            (&both, vec![item("FARGATE", 1, 1), item("FARGATE_SPOT", 1, 1)], Some(EcsError::CapacityProviderBases)),
-            (&both, vec![item("FARGATE", 0, 0), item("FARGATE_SPOT", 0, 0)], Some(EcsError::CapacityProviderWeights)),
+            (
+                &["mine"],
+                vec![],
+                Some(EcsError::CapacityProviderNotFound("mine".to_owned())),
+            ),
+            (
+                &["FARGATE"],
+                vec![item("FARGATE_SPOT", 1, 0)],
+                Some(EcsError::CapacityProviderNotAssociated),
+            ),
+            (
+                &both,
+                vec![item("FARGATE", 1, 1), item("FARGATE_SPOT", 1, 1)],
+                Some(EcsError::CapacityProviderBases),
+            ),
+            (
+                &both,
+                vec![item("FARGATE", 0, 0), item("FARGATE_SPOT", 0, 0)],
+                Some(EcsError::CapacityProviderWeights),
+            ),
         ];
         for (names, strategy, expected) in cases {
             let names: Vec<_> = names.iter().map(|name| (*name).to_owned()).collect();

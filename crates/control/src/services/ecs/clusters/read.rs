@@ -21,7 +21,10 @@ const BATCH_MAX: usize = 100;
 /// Each cluster asked for, one by one.
 pub fn require_describe(ask: Ask<'_, DescribeClustersRequest>) -> Result<Vec<Check>, ServiceError> {
     let clusters = asked(ask.call.into(), ask.input)?;
-    Ok(clusters.iter().map(|cluster| on_cluster(ask.view, "ecs:DescribeClusters", cluster)).collect())
+    Ok(clusters
+        .iter()
+        .map(|cluster| on_cluster(ask.view, "ecs:DescribeClusters", cluster))
+        .collect())
 }
 
 fn asked(scope: Scope<'_>, input: &DescribeClustersRequest) -> Result<Vec<ClusterRef>, EcsError> {
@@ -29,7 +32,10 @@ fn asked(scope: Scope<'_>, input: &DescribeClustersRequest) -> Result<Vec<Cluste
         None | Some([]) => Ok(vec![ClusterRef::resolve(scope, None)?]),
         Some(names) => {
             at_most("clusters", BATCH_MAX, names.len())?;
-            names.iter().map(|name| ClusterRef::resolve(scope, Some(name))).collect()
+            names
+                .iter()
+                .map(|name| ClusterRef::resolve(scope, Some(name)))
+                .collect()
         }
     }
 }
@@ -49,7 +55,10 @@ pub fn describe(
             None => failures.push(missing(&reference.arn)),
         }
     }
-    Ok(DescribeClustersResponse { clusters: Some(clusters), failures: Some(failures) })
+    Ok(DescribeClustersResponse {
+        clusters: Some(clusters),
+        failures: Some(failures),
+    })
 }
 
 /// No resource: only `Resource: "*"` matches (rule 5).
@@ -71,5 +80,8 @@ pub fn list(
     let active = rows.filter(|(_, cluster)| cluster.is_active());
     let arns = active.map(|(key, cluster)| (key, ClusterRef::named(scope, &cluster.name).arn.to_string()));
     let (cluster_arns, next_token) = pager.page(arns);
-    Ok(ListClustersResponse { cluster_arns: Some(cluster_arns), next_token })
+    Ok(ListClustersResponse {
+        cluster_arns: Some(cluster_arns),
+        next_token,
+    })
 }

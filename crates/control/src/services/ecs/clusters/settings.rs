@@ -32,18 +32,25 @@ pub(super) fn applied(
         }
         wanted.clone_into(&mut value);
     }
-    Ok(vec![api::ClusterSetting { name: Some(CONTAINER_INSIGHTS.to_owned()), value: Some(value) }])
+    Ok(vec![api::ClusterSetting {
+        name: Some(CONTAINER_INSIGHTS.to_owned()),
+        value: Some(value),
+    }])
 }
 
 /// The value in force among a cluster's settings.
 pub(super) fn current(settings: Option<&[api::ClusterSetting]>) -> String {
     let first = settings.unwrap_or_default().first();
-    first.and_then(|setting| setting.value.clone()).unwrap_or_else(|| "disabled".to_owned())
+    first
+        .and_then(|setting| setting.value.clone())
+        .unwrap_or_else(|| "disabled".to_owned())
 }
 
 /// The rules of `executeCommandConfiguration`.
 pub(super) fn check_configuration(configuration: Option<&api::ClusterConfiguration>) -> Result<(), EcsError> {
-    let Some(exec) = configuration.and_then(|c| c.execute_command_configuration.as_ref()) else { return Ok(()) };
+    let Some(exec) = configuration.and_then(|c| c.execute_command_configuration.as_ref()) else {
+        return Ok(());
+    };
     let overriding = exec.logging.as_deref() == Some("OVERRIDE");
     match &exec.log_configuration {
         Some(_) if !overriding => Err(EcsError::ExecLoggingNotOverride),
@@ -57,7 +64,11 @@ pub(super) fn check_configuration(configuration: Option<&api::ClusterConfigurati
 
 /// The value of `ecs:fargate-ephemeral-storage-kms-key`.
 pub(super) fn fargate_key(configuration: Option<&api::ClusterConfiguration>) -> Option<String> {
-    configuration?.managed_storage_configuration.as_ref()?.fargate_ephemeral_storage_kms_key_id.clone()
+    configuration?
+        .managed_storage_configuration
+        .as_ref()?
+        .fargate_ephemeral_storage_kms_key_id
+        .clone()
 }
 
 /// Service Connect defaults as they are kept; an empty namespace removes them.
@@ -65,7 +76,9 @@ pub(super) fn namespace(
     requested: Option<&api::ClusterServiceConnectDefaultsRequest>,
 ) -> Option<api::ClusterServiceConnectDefaults> {
     let namespace = requested?.namespace.clone();
-    (!namespace.is_empty()).then_some(api::ClusterServiceConnectDefaults { namespace: Some(namespace) })
+    (!namespace.is_empty()).then_some(api::ClusterServiceConnectDefaults {
+        namespace: Some(namespace),
+    })
 }
 
 #[cfg(test)]
@@ -75,14 +88,23 @@ mod tests {
     #[test]
     fn only_container_insights_can_be_set() {
         let setting = |name: &str, value: &str| {
-            vec![api::ClusterSetting { name: Some(name.to_owned()), value: Some(value.to_owned()) }]
+            vec![api::ClusterSetting {
+                name: Some(name.to_owned()),
+                value: Some(value.to_owned()),
+            }]
         };
         let applied = |settings: Vec<_>| applied("disabled".to_owned(), Some(&settings));
-        assert_eq!(applied(setting("containerInsights", "enhanced")), Ok(setting("containerInsights", "enhanced")));
+        assert_eq!(
+            applied(setting("containerInsights", "enhanced")),
+            Ok(setting("containerInsights", "enhanced"))
+        );
         assert_eq!(applied(Vec::new()), Ok(setting("containerInsights", "disabled")));
         let refused = applied(setting("containerInsights", "on"));
         assert_eq!(refused, Err(EcsError::ClusterSettingValue("on".to_owned())));
-        assert_eq!(applied(setting("x", "enabled")), Err(EcsError::ClusterSettingName("x".to_owned())));
+        assert_eq!(
+            applied(setting("x", "enabled")),
+            Err(EcsError::ClusterSettingName("x".to_owned()))
+        );
     }
 
     #[test]
@@ -102,13 +124,21 @@ mod tests {
             (None, None, Ok(())),
             (Some("DEFAULT"), None, Ok(())),
             (Some("OVERRIDE"), Some(Some("group")), Ok(())),
-            (Some("DEFAULT"), Some(Some("group")), Err(EcsError::ExecLoggingNotOverride)),
+            (
+                Some("DEFAULT"),
+                Some(Some("group")),
+                Err(EcsError::ExecLoggingNotOverride),
+            ),
             (None, Some(Some("group")), Err(EcsError::ExecLoggingNotOverride)),
             (Some("OVERRIDE"), None, Err(EcsError::ExecLoggingTarget)),
             (Some("OVERRIDE"), Some(None), Err(EcsError::ExecLoggingTarget)),
         ];
         for (logging, group, expected) in cases {
-            assert_eq!(check_configuration(Some(&exec(logging, group))), expected, "{logging:?} {group:?}");
+            assert_eq!(
+                check_configuration(Some(&exec(logging, group))),
+                expected,
+                "{logging:?} {group:?}"
+            );
         }
     }
 }

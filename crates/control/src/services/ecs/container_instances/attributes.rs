@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use portcullis_api::ecs::op::{DeleteAttributes, ListAttributes, PutAttributes};
 use portcullis_api::ecs::{
-    Attribute, DeleteAttributesRequest, DeleteAttributesResponse, ListAttributesRequest, ListAttributesResponse,
-    PutAttributesRequest, PutAttributesResponse,
+    Attribute, DeleteAttributesRequest, DeleteAttributesResponse, ListAttributesRequest,
+    ListAttributesResponse, PutAttributesRequest, PutAttributesResponse,
 };
 
 use crate::gate::error::ServiceError;
@@ -45,7 +45,10 @@ fn require_targets(
     if targets.is_empty() {
         return Err(EcsError::AttributesEmpty.into());
     }
-    Ok(targets.values().map(|(target, _)| on_instance(view, action, cluster, target)).collect())
+    Ok(targets
+        .values()
+        .map(|(target, _)| on_instance(view, action, cluster, target))
+        .collect())
 }
 
 type ByTarget<'a> = BTreeMap<String, (MemberRef, Vec<&'a Attribute>)>;
@@ -54,15 +57,25 @@ type ByTarget<'a> = BTreeMap<String, (MemberRef, Vec<&'a Attribute>)>;
 fn by_target<'a>(cluster: &ClusterRef, attributes: &'a [Attribute]) -> Result<ByTarget<'a>, EcsError> {
     let mut targets = ByTarget::new();
     for attribute in attributes {
-        let id = attribute.target_id.as_deref().filter(|id| !id.is_empty()).ok_or(EcsError::AttributeTarget)?;
+        let id = attribute
+            .target_id
+            .as_deref()
+            .filter(|id| !id.is_empty())
+            .ok_or(EcsError::AttributeTarget)?;
         let target = MemberRef::resolve(cluster, Kind::ContainerInstance, id)?;
-        targets.entry(target.key.clone()).or_insert_with(|| (target, Vec::new())).1.push(attribute);
+        targets
+            .entry(target.key.clone())
+            .or_insert_with(|| (target, Vec::new()))
+            .1
+            .push(attribute);
     }
     Ok(targets)
 }
 
 fn open<'v>(view: &'v Snapshot, target: &MemberRef) -> Result<&'v ContainerInstance, EcsError> {
-    let found = target.container_instance(view).filter(|instance| instance.is_registered());
+    let found = target
+        .container_instance(view)
+        .filter(|instance| instance.is_registered());
     found.map(AsRef::as_ref).ok_or(EcsError::TargetNotFound)
 }
 
@@ -79,7 +92,9 @@ pub fn put_attributes(
     for (target, wanted) in by_target(&cluster, attributes)?.into_values() {
         let mut instance = open(tx.view(), &target)?.clone();
         for attribute in wanted {
-            instance.attributes.insert(attribute.name.clone(), attribute.value.clone());
+            instance
+                .attributes
+                .insert(attribute.name.clone(), attribute.value.clone());
         }
         let is_custom = |name: &&String| !instance.registered_attributes.contains(*name);
         if instance.attributes.keys().filter(is_custom).count() > CUSTOM_MAX {
@@ -87,7 +102,9 @@ pub fn put_attributes(
         }
         tx.put(instance);
     }
-    Ok(PutAttributesResponse { attributes: Some(attributes.clone()) })
+    Ok(PutAttributesResponse {
+        attributes: Some(attributes.clone()),
+    })
 }
 
 /// Removes attributes by name; absent ones are passed over.
@@ -99,7 +116,9 @@ pub fn delete_attributes(
     let cluster = ClusterRef::resolve(auth.call().into(), auth.input().cluster.as_deref())?;
     cluster.active(tx.view())?;
     at_most("attributes", BATCH_MAX, attributes.len())?;
-    attributes.iter().try_for_each(|attribute| check_name(&attribute.name))?;
+    attributes
+        .iter()
+        .try_for_each(|attribute| check_name(&attribute.name))?;
     for (target, wanted) in by_target(&cluster, attributes)?.into_values() {
         let mut instance = open(tx.view(), &target)?.clone();
         for attribute in wanted {
@@ -108,7 +127,9 @@ pub fn delete_attributes(
         }
         tx.put(instance);
     }
-    Ok(DeleteAttributesResponse { attributes: Some(attributes.clone()) })
+    Ok(DeleteAttributesResponse {
+        attributes: Some(attributes.clone()),
+    })
 }
 
 fn check_attribute(attribute: &Attribute) -> Result<(), EcsError> {
@@ -158,30 +179,52 @@ pub fn list_attributes(
     let prefix = cluster.prefix();
     let pager = Pager::new(HUNDRED, &prefix, input.next_token.as_deref(), input.max_results)?;
     // A page may end between the attributes of one instance: `INSTANCE-KEY#NAME`.
-    let last = pager.after.as_deref().map(|token| token.split_once('#').unwrap_or((token, "")));
+    let last = pager
+        .after
+        .as_deref()
+        .map(|token| token.split_once('#').unwrap_or((token, "")));
     let instances = &view.ecs.container_instances;
     let cut = last.and_then(|(key, name)| Some((key, instances.get(key)?, Some(name))));
-    let rest = instances.after(&prefix, last.map(|(key, _)| key)).map(|(key, instance)| (key, instance, None));
-    let rows = cut.into_iter().chain(rest).filter(|(_, instance, _)| instance.is_registered());
+    let rest = instances
+        .after(&prefix, last.map(|(key, _)| key))
+        .map(|(key, instance)| (key, instance, None));
+    let rows = cut
+        .into_iter()
+        .chain(rest)
+        .filter(|(_, instance, _)| instance.is_registered());
     let rows = rows.flat_map(|(key, instance, seen)| {
-        let unseen = instance.attributes.iter().filter(move |(name, _)| seen.is_none_or(|seen| name.as_str() > seen));
-        unseen.filter(|(name, value)| matches(input, name, value.as_deref())).map(move |(name, value)| {
-            let found = Attribute {
-                name: name.clone(),
-                value: value.clone(),
-                target_id: Some(instance.arn.to_string()),
-                ..Attribute::default()
-            };
-            (format!("{key}#{name}"), found)
-        })
+        let unseen = instance
+            .attributes
+            .iter()
+            .filter(move |(name, _)| seen.is_none_or(|seen| name.as_str() > seen));
+        unseen
+            .filter(|(name, value)| matches(input, name, value.as_deref()))
+            .map(move |(name, value)| {
+                let found = Attribute {
+                    name: name.clone(),
+                    value: value.clone(),
+                    target_id: Some(instance.arn.to_string()),
+                    ..Attribute::default()
+                };
+                (format!("{key}#{name}"), found)
+            })
     });
     let (attributes, next_token) = pager.page(rows);
-    Ok(ListAttributesResponse { attributes: Some(attributes), next_token })
+    Ok(ListAttributesResponse {
+        attributes: Some(attributes),
+        next_token,
+    })
 }
 
 fn matches(input: &ListAttributesRequest, name: &str, value: Option<&str>) -> bool {
-    input.attribute_name.as_deref().is_none_or(|wanted| wanted == name)
-        && input.attribute_value.as_deref().is_none_or(|wanted| Some(wanted) == value)
+    input
+        .attribute_name
+        .as_deref()
+        .is_none_or(|wanted| wanted == name)
+        && input
+            .attribute_value
+            .as_deref()
+            .is_none_or(|wanted| Some(wanted) == value)
 }
 
 #[cfg(test)]
@@ -199,13 +242,31 @@ mod tests {
         let cases = [
             (attribute("stack", Some("pro duction")), None),
             (attribute("a/b\\c.d-e_f", None), None),
-            (attribute("ecs.os-type", Some("x")), Some(EcsError::AttributeReserved("ecs.os-type".to_owned()))),
-            (attribute("a b", None), Some(EcsError::AttributeName("a b".to_owned()))),
+            (
+                attribute("ecs.os-type", Some("x")),
+                Some(EcsError::AttributeReserved("ecs.os-type".to_owned())),
+            ),
+            (
+                attribute("a b", None),
+                Some(EcsError::AttributeName("a b".to_owned())),
+            ),
             (attribute("", None), Some(EcsError::AttributeName(String::new()))),
-            (attribute(&long, None), Some(EcsError::AttributeName(long.clone()))),
-            (attribute("a", Some(" x")), Some(EcsError::AttributeValue(" x".to_owned()))),
-            (attribute("a", Some("")), Some(EcsError::AttributeValue(String::new()))),
-            (attribute("a", Some("x=y")), Some(EcsError::AttributeValue("x=y".to_owned()))),
+            (
+                attribute(&long, None),
+                Some(EcsError::AttributeName(long.clone())),
+            ),
+            (
+                attribute("a", Some(" x")),
+                Some(EcsError::AttributeValue(" x".to_owned())),
+            ),
+            (
+                attribute("a", Some("")),
+                Some(EcsError::AttributeValue(String::new())),
+            ),
+            (
+                attribute("a", Some("x=y")),
+                Some(EcsError::AttributeValue("x=y".to_owned())),
+            ),
         ];
         for (given, expected) in cases {
             assert_eq!(check_attribute(&given).err(), expected, "{given:?}");

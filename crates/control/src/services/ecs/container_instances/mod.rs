@@ -25,7 +25,11 @@ use crate::world::records::ecs::{ContainerInstance, Load};
 fn shown(view: &Snapshot, instance: &ContainerInstance, with_tags: bool) -> api::ContainerInstance {
     let load = view.ecs.loads.get(&instance.key());
     let load: &Load = load.map_or(const { &Load::NONE }, |load| load);
-    let tags = if with_tags { tags::shown(&instance.tags) } else { Vec::new() };
+    let tags = if with_tags {
+        tags::shown(&instance.tags)
+    } else {
+        Vec::new()
+    };
     api::ContainerInstance {
         container_instance_arn: Some(instance.arn.to_string()),
         ec2_instance_id: instance.ec2_instance_id.clone(),
@@ -46,5 +50,9 @@ fn shown(view: &Snapshot, instance: &ContainerInstance, with_tags: bool) -> api:
 }
 
 fn attribute((name, value): (&String, &Option<String>)) -> api::Attribute {
-    api::Attribute { name: name.clone(), value: value.clone(), ..api::Attribute::default() }
+    api::Attribute {
+        name: name.clone(),
+        value: value.clone(),
+        ..api::Attribute::default()
+    }
 }

@@ -34,7 +34,10 @@ pub fn require_describe(ask: Ask<'_, DescribeContainerInstancesRequest>) -> Resu
 /// What a batch names, within the API's limit.
 pub(super) fn resolve_all(cluster: &ClusterRef, arguments: &[String]) -> Result<Vec<MemberRef>, EcsError> {
     at_most("containerInstances", BATCH_MAX, arguments.len())?;
-    arguments.iter().map(|argument| MemberRef::resolve(cluster, Kind::ContainerInstance, argument)).collect()
+    arguments
+        .iter()
+        .map(|argument| MemberRef::resolve(cluster, Kind::ContainerInstance, argument))
+        .collect()
 }
 
 /// The instances that exist, and a failure for each that does not.
@@ -59,7 +62,10 @@ pub fn describe(
             None => failures.push(missing(&reference.arn)),
         }
     }
-    Ok(DescribeContainerInstancesResponse { container_instances: Some(instances), failures: Some(failures) })
+    Ok(DescribeContainerInstancesResponse {
+        container_instances: Some(instances),
+        failures: Some(failures),
+    })
 }
 
 /// The cluster.
@@ -77,7 +83,12 @@ pub fn list(
     let input = auth.input();
     let cluster = ClusterRef::resolve(auth.call().into(), input.cluster.as_deref())?;
     cluster.known(view)?;
-    let filter = input.filter.as_deref().filter(|text| !text.is_empty()).map(Expression::parse).transpose();
+    let filter = input
+        .filter
+        .as_deref()
+        .filter(|text| !text.is_empty())
+        .map(Expression::parse)
+        .transpose();
     let filter = filter.map_err(|error| EcsError::Expression(error.to_string()))?;
     let prefix = cluster.prefix();
     let pager = Pager::new(HUNDRED, &prefix, input.next_token.as_deref(), input.max_results)?;
@@ -86,17 +97,31 @@ pub fn list(
             None => instance.is_registered(),
             Some(status) => instance.status.as_str() == status,
         };
-        in_status && filter.as_ref().is_none_or(|filter| filter.matches(&subject(view, key, instance)))
+        in_status
+            && filter
+                .as_ref()
+                .is_none_or(|filter| filter.matches(&subject(view, key, instance)))
     };
-    let rows = view.ecs.container_instances.after(&prefix, pager.after.as_deref());
+    let rows = view
+        .ecs
+        .container_instances
+        .after(&prefix, pager.after.as_deref());
     let rows = rows.filter(|(key, instance)| wanted(key, instance));
     let (arns, next_token) = pager.page(rows.map(|(key, instance)| (key, instance.arn.to_string())));
-    Ok(ListContainerInstancesResponse { container_instance_arns: Some(arns), next_token })
+    Ok(ListContainerInstancesResponse {
+        container_instance_arns: Some(arns),
+        next_token,
+    })
 }
 
 /// An instance as the cluster query language sees it.
 fn subject<'a>(view: &Snapshot, key: &str, instance: &'a ContainerInstance) -> Candidate<'a> {
     let load = view.ecs.loads.get(key).map(AsRef::as_ref);
     let remaining = resources::remaining(instance, load);
-    Candidate { instance, remaining, in_group: 0, groups: view.ecs.groups_on(key) }
+    Candidate {
+        instance,
+        remaining,
+        in_group: 0,
+        groups: view.ecs.groups_on(key),
+    }
 }

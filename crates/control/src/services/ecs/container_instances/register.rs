@@ -50,7 +50,10 @@ impl Identity {
     /// Attributes the service adds to those the agent sends.
     fn attributes(&self, region: &Region) -> [(&'static str, Option<String>); 3] {
         // The agent reads its zone from the reply; a machine outside EC2 has none of its own.
-        let zone = self.availability_zone.clone().unwrap_or_else(|| format!("{region}a"));
+        let zone = self
+            .availability_zone
+            .clone()
+            .unwrap_or_else(|| format!("{region}a"));
         [
             ("ecs.availability-zone", Some(zone)),
             ("ecs.instance-type", self.instance_type.clone()),
@@ -74,14 +77,18 @@ pub fn register(
         Some(instance) => instance,
         None => new_instance(tx, scope, &cluster, input)?,
     };
-    instance.resources =
-        resources::parse(input.total_resources.as_deref(), input.platform_devices.as_deref())?;
+    instance.resources = resources::parse(
+        input.total_resources.as_deref(),
+        input.platform_devices.as_deref(),
+    )?;
     instance.version_info = input.version_info.clone().unwrap_or_default();
     instance.ec2_instance_id = identity.instance_id.clone();
     replace_attributes(&mut instance, input, &identity);
     let reply = shown(tx.view(), &instance, true);
     tx.put(instance);
-    Ok(RegisterContainerInstanceResponse { container_instance: Some(reply) })
+    Ok(RegisterContainerInstanceResponse {
+        container_instance: Some(reply),
+    })
 }
 
 fn known(
@@ -89,16 +96,34 @@ fn known(
     cluster: &ClusterRef,
     input: &RegisterContainerInstanceRequest,
 ) -> Result<Option<ContainerInstance>, EcsError> {
-    if let Some(arn) = input.container_instance_arn.as_deref().filter(|arn| !arn.is_empty()) {
+    if let Some(arn) = input
+        .container_instance_arn
+        .as_deref()
+        .filter(|arn| !arn.is_empty())
+    {
         let found = MemberRef::resolve(cluster, Kind::ContainerInstance, arn)?;
-        let found = found.container_instance(view).filter(|instance| instance.is_registered());
+        let found = found
+            .container_instance(view)
+            .filter(|instance| instance.is_registered());
         let instance = found.ok_or_else(|| EcsError::InstanceNotRegistered(arn.to_owned()))?;
-        let again = ContainerInstance { version: instance.version + 1, ..ContainerInstance::clone(instance) };
+        let again = ContainerInstance {
+            version: instance.version + 1,
+            ..ContainerInstance::clone(instance)
+        };
         return Ok(Some(again));
     }
-    let Some(token) = input.client_token.as_deref().filter(|token| !token.is_empty()) else { return Ok(None) };
-    let id = view.ecs.registrations.get(&format!("{}{token}", cluster.prefix()));
-    let found = id.and_then(|id| view.ecs.container_instances.get(&format!("{}{id}", cluster.prefix())));
+    let Some(token) = input.client_token.as_deref().filter(|token| !token.is_empty()) else {
+        return Ok(None);
+    };
+    let id = view
+        .ecs
+        .registrations
+        .get(&format!("{}{token}", cluster.prefix()));
+    let found = id.and_then(|id| {
+        view.ecs
+            .container_instances
+            .get(&format!("{}{id}", cluster.prefix()))
+    });
     Ok(found.map(|instance| ContainerInstance::clone(instance)))
 }
 
@@ -138,8 +163,10 @@ fn replace_attributes(
         instance.attributes.remove(&name);
     }
     let added = identity.attributes(&instance.region).into_iter();
-    let mut registered: BTreeMap<String, Option<String>> =
-        added.filter(|(_, value)| value.is_some()).map(|(name, value)| (name.to_owned(), value)).collect();
+    let mut registered: BTreeMap<String, Option<String>> = added
+        .filter(|(_, value)| value.is_some())
+        .map(|(name, value)| (name.to_owned(), value))
+        .collect();
     // The agent stops unless every attribute it sent comes back with its value: its own win.
     let sent = input.attributes.iter().flatten();
     registered.extend(sent.map(|attribute| (attribute.name.clone(), attribute.value.clone())));

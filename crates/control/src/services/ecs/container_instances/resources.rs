@@ -17,13 +17,22 @@ pub(super) fn parse(
     devices: Option<&[PlatformDevice]>,
 ) -> Result<RegisteredResources, EcsError> {
     let given = given.unwrap_or_default();
-    let find = |name: &str| given.iter().find(|resource| resource.name.as_deref() == Some(name));
+    let find = |name: &str| {
+        given
+            .iter()
+            .find(|resource| resource.name.as_deref() == Some(name))
+    };
     let number = |name: &str| {
-        let value = find(name).and_then(|resource| resource.integer_value).filter(|value| *value >= 0);
+        let value = find(name)
+            .and_then(|resource| resource.integer_value)
+            .filter(|value| *value >= 0);
         value.ok_or_else(|| EcsError::InstanceResource(name.to_owned()))
     };
     let ports = |name: &str| find(name).map(|resource| port_set(resource, name)).transpose();
-    let gpus = devices.unwrap_or_default().iter().filter(|device| device.r#type == "GPU");
+    let gpus = devices
+        .unwrap_or_default()
+        .iter()
+        .filter(|device| device.r#type == "GPU");
     Ok(RegisteredResources {
         cpu: number("CPU")?,
         memory: number("MEMORY")?,
@@ -42,7 +51,13 @@ fn port_set(resource: &Resource, name: &str) -> Result<BTreeSet<u16>, EcsError> 
 /// `registeredResources`.
 pub(super) fn registered(instance: &ContainerInstance) -> Vec<Resource> {
     let whole = &instance.resources;
-    list(whole.cpu, whole.memory, &whole.ports, &whole.udp_ports, &whole.gpus)
+    list(
+        whole.cpu,
+        whole.memory,
+        &whole.ports,
+        &whole.udp_ports,
+        &whole.gpus,
+    )
 }
 
 /// `remainingResources`; ports are those in use.
@@ -50,7 +65,13 @@ pub(super) fn remaining(instance: &ContainerInstance, load: &Load) -> Vec<Resour
     let left = resources::remaining(instance, Some(load));
     let number = |value: i64| i32::try_from(value).unwrap_or_default();
     let gpus = &instance.resources.gpus;
-    list(number(left.cpu), number(left.memory), &left.load.ports, &left.load.udp_ports, gpus)
+    list(
+        number(left.cpu),
+        number(left.memory),
+        &left.load.ports,
+        &left.load.udp_ports,
+        gpus,
+    )
 }
 
 fn list(cpu: i32, memory: i32, tcp: &BTreeSet<u16>, udp: &BTreeSet<u16>, gpus: &[String]) -> Vec<Resource> {
@@ -68,11 +89,19 @@ fn list(cpu: i32, memory: i32, tcp: &BTreeSet<u16>, udp: &BTreeSet<u16>, gpus: &
 }
 
 fn number(name: &str, value: i32) -> Resource {
-    Resource { r#type: Some("INTEGER".to_owned()), integer_value: Some(value), ..empty(name) }
+    Resource {
+        r#type: Some("INTEGER".to_owned()),
+        integer_value: Some(value),
+        ..empty(name)
+    }
 }
 
 fn texts(name: &str, values: Vec<String>) -> Resource {
-    Resource { r#type: Some("STRINGSET".to_owned()), string_set_value: Some(values), ..empty(name) }
+    Resource {
+        r#type: Some("STRINGSET".to_owned()),
+        string_set_value: Some(values),
+        ..empty(name)
+    }
 }
 
 fn empty(name: &str) -> Resource {
@@ -94,15 +123,30 @@ mod tests {
         let parsed = parse(Some(&[number("CPU", 2048), number("MEMORY", 4096)]), None).unwrap();
         assert_eq!((parsed.cpu, parsed.memory), (2048, 4096));
         assert_eq!(parsed.ports, BTreeSet::from(RESERVED_PORTS));
-        let own = [number("CPU", 1), number("MEMORY", 1), texts("PORTS", vec!["8080".to_owned()])];
+        let own = [
+            number("CPU", 1),
+            number("MEMORY", 1),
+            texts("PORTS", vec!["8080".to_owned()]),
+        ];
         assert_eq!(parse(Some(&own), None).unwrap().ports, BTreeSet::from([8080]));
         let cases = [
             (vec![number("CPU", 1)], "MEMORY"),
             (vec![number("CPU", -1), number("MEMORY", 1)], "CPU"),
-            (vec![number("CPU", 1), number("MEMORY", 1), texts("PORTS", vec!["x".to_owned()])], "PORTS"),
+            (
+                vec![
+                    number("CPU", 1),
+                    number("MEMORY", 1),
+                    texts("PORTS", vec!["x".to_owned()]),
+                ],
+                "PORTS",
+            ),
         ];
         for (given, bad) in cases {
-            assert_eq!(parse(Some(&given), None), Err(EcsError::InstanceResource(bad.to_owned())), "{given:?}");
+            assert_eq!(
+                parse(Some(&given), None),
+                Err(EcsError::InstanceResource(bad.to_owned())),
+                "{given:?}"
+            );
         }
     }
 }

@@ -70,13 +70,22 @@ pub fn update_state(
             }
         }
     }
-    Ok(UpdateContainerInstancesStateResponse { container_instances: Some(instances), failures: Some(failures) })
+    Ok(UpdateContainerInstancesStateResponse {
+        container_instances: Some(instances),
+        failures: Some(failures),
+    })
 }
 
 /// The cluster.
-pub fn require_deregister(ask: Ask<'_, DeregisterContainerInstanceRequest>) -> Result<Vec<Check>, ServiceError> {
+pub fn require_deregister(
+    ask: Ask<'_, DeregisterContainerInstanceRequest>,
+) -> Result<Vec<Check>, ServiceError> {
     let cluster = ClusterRef::resolve(ask.call.into(), ask.input.cluster.as_deref())?;
-    Ok(vec![on_cluster(ask.view, "ecs:DeregisterContainerInstance", &cluster)])
+    Ok(vec![on_cluster(
+        ask.view,
+        "ecs:DeregisterContainerInstance",
+        &cluster,
+    )])
 }
 
 /// Makes an instance INACTIVE; with force also when tasks are on it.
@@ -88,7 +97,9 @@ pub fn deregister(
     let cluster = ClusterRef::resolve(auth.call().into(), input.cluster.as_deref())?;
     cluster.active(tx.view())?;
     let reference = MemberRef::resolve(&cluster, Kind::ContainerInstance, &input.container_instance)?;
-    let found = reference.container_instance(tx.view()).filter(|instance| instance.is_registered());
+    let found = reference
+        .container_instance(tx.view())
+        .filter(|instance| instance.is_registered());
     let mut instance = ContainerInstance::clone(found.ok_or(EcsError::InstanceNotFound)?);
     let load = tx.view().ecs.loads.get(&reference.key);
     let has_tasks = load.is_some_and(|load| load.running_tasks > 0 || load.pending_tasks > 0);
@@ -101,5 +112,7 @@ pub fn deregister(
     instance.version += 1;
     let reply = shown(tx.view(), &instance, true);
     tx.put(instance);
-    Ok(DeregisterContainerInstanceResponse { container_instance: Some(reply) })
+    Ok(DeregisterContainerInstanceResponse {
+        container_instance: Some(reply),
+    })
 }

@@ -41,13 +41,21 @@ fn with_definition(
     scope: Scope<'_>,
     input: &CreateServiceRequest,
 ) -> Result<Check, EcsError> {
-    let Some(argument) = input.task_definition.as_deref() else { return Ok(check) };
+    let Some(argument) = input.task_definition.as_deref() else {
+        return Ok(check);
+    };
     let reference = DefinitionRef::resolve(view, scope, argument)?;
     let definition = reference.find(view).map(|found| &found.definition);
     Ok(check
         .with("ecs:task-definition", reference.arn.as_str())
-        .with_some("ecs:task-cpu", definition.and_then(|definition| definition.cpu.clone()))
-        .with_some("ecs:task-memory", definition.and_then(|definition| definition.memory.clone())))
+        .with_some(
+            "ecs:task-cpu",
+            definition.and_then(|definition| definition.cpu.clone()),
+        )
+        .with_some(
+            "ecs:task-memory",
+            definition.and_then(|definition| definition.memory.clone()),
+        ))
 }
 
 /// Keys of options; absent when the request does not say (rule 11).
@@ -55,12 +63,24 @@ fn with_options(check: Check, scope: Scope<'_>, input: &CreateServiceRequest) ->
     let flag = |value: Option<bool>| value.map(|value| value.to_string());
     let connect = input.service_connect_configuration.as_ref();
     let check = check
-        .with_some("ecs:enable-ebs-volumes", flag(input.volume_configurations.as_ref().map(|list| !list.is_empty())))
+        .with_some(
+            "ecs:enable-ebs-volumes",
+            flag(input.volume_configurations.as_ref().map(|list| !list.is_empty())),
+        )
         .with_some("ecs:enable-ecs-managed-tags", flag(input.enable_ecs_managed_tags))
         .with_some("ecs:enable-execute-command", flag(input.enable_execute_command))
-        .with_some("ecs:enable-service-connect", flag(connect.map(|connect| connect.enabled)))
-        .with_some("ecs:enable-vpc-lattice", flag(input.vpc_lattice_configurations.as_ref().map(|l| !l.is_empty())))
-        .with_some("ecs:namespace", connect.and_then(|connect| connect.namespace.clone()))
+        .with_some(
+            "ecs:enable-service-connect",
+            flag(connect.map(|connect| connect.enabled)),
+        )
+        .with_some(
+            "ecs:enable-vpc-lattice",
+            flag(input.vpc_lattice_configurations.as_ref().map(|l| !l.is_empty())),
+        )
+        .with_some(
+            "ecs:namespace",
+            connect.and_then(|connect| connect.namespace.clone()),
+        )
         .with_some("ecs:propagate-tags", input.propagate_tags.clone());
     match input.capacity_provider_strategy.as_deref() {
         None | Some([]) => check,
@@ -74,15 +94,24 @@ fn with_options(check: Check, scope: Scope<'_>, input: &CreateServiceRequest) ->
 }
 
 fn with_network(check: Check, input: &CreateServiceRequest) -> Check {
-    let network = input.network_configuration.as_ref().and_then(|network| network.awsvpc_configuration.as_ref());
+    let network = input
+        .network_configuration
+        .as_ref()
+        .and_then(|network| network.awsvpc_configuration.as_ref());
     let Some(network) = network else { return check };
-    let public = network.assign_public_ip.as_deref().map(|assign| (assign == "ENABLED").to_string());
+    let public = network
+        .assign_public_ip
+        .as_deref()
+        .map(|assign| (assign == "ENABLED").to_string());
     let check = check.with_some("ecs:auto-assign-public-ip", public);
     check.with_many("ecs:subnet", network.subnets.clone())
 }
 
 /// Makes a service without tasks.
-pub fn create(tx: &mut Tx<'_>, auth: Authorized<'_, CreateService>) -> Result<CreateServiceResponse, ServiceError> {
+pub fn create(
+    tx: &mut Tx<'_>,
+    auth: Authorized<'_, CreateService>,
+) -> Result<CreateServiceResponse, ServiceError> {
     let input = auth.input();
     let scope = Scope::from(auth.call());
     let cluster = ClusterRef::resolve(scope, input.cluster.as_deref())?;
@@ -102,19 +131,31 @@ pub fn create(tx: &mut Tx<'_>, auth: Authorized<'_, CreateService>) -> Result<Cr
         status: ServiceStatus::Active,
         tags,
         client_token: input.client_token.clone(),
-        definition: new_service(input, &cluster, &reference.arn, &definition, auth.call(), tx.now, tx.random),
+        definition: new_service(
+            input,
+            &cluster,
+            &reference.arn,
+            &definition,
+            auth.call(),
+            tx.now,
+            tx.random,
+        ),
     };
     if let Some(existing) = reference.service(tx.view()) {
         match existing.status {
             ServiceStatus::Active if is_same(existing, &service) => {
-                return Ok(CreateServiceResponse { service: Some(shown(existing, true)) });
+                return Ok(CreateServiceResponse {
+                    service: Some(shown(existing, true)),
+                });
             }
             ServiceStatus::Active => return Err(EcsError::ServiceNotIdempotent.into()),
             ServiceStatus::Draining => return Err(EcsError::ServiceDraining.into()),
             ServiceStatus::Inactive { .. } => {}
         }
     }
-    let reply = CreateServiceResponse { service: Some(shown(&service, true)) };
+    let reply = CreateServiceResponse {
+        service: Some(shown(&service, true)),
+    };
     tx.put(service);
     Ok(reply)
 }
@@ -127,24 +168,42 @@ fn check(input: &CreateServiceRequest) -> Result<(), EcsError> {
     if input.launch_type.is_some() && some(&input.capacity_provider_strategy) {
         return Err(EcsError::LaunchTypeAndStrategy);
     }
-    let desired = input.desired_count.filter(|count| *count >= 0).ok_or(EcsError::ServiceDesiredCount)?;
+    let desired = input
+        .desired_count
+        .filter(|count| *count >= 0)
+        .ok_or(EcsError::ServiceDesiredCount)?;
     if let Some(deployment) = &input.deployment_configuration {
         let (least, most) = percents(deployment);
         if !(0..=100).contains(&least) || most < 100 {
             return Err(EcsError::ServicePercents);
         }
     }
-    let controller = input.deployment_controller.as_ref().map(|controller| controller.r#type.as_str());
+    let controller = input
+        .deployment_controller
+        .as_ref()
+        .map(|controller| controller.r#type.as_str());
     let unsupported = [
         ("services with a desired count above 0", desired > 0),
-        ("deployment controllers other than ECS", controller.is_some_and(|controller| controller != "ECS")),
+        (
+            "deployment controllers other than ECS",
+            controller.is_some_and(|controller| controller != "ECS"),
+        ),
         ("load balancers", some(&input.load_balancers)),
         ("service registries", some(&input.service_registries)),
-        ("Service Connect", input.service_connect_configuration.as_ref().is_some_and(|connect| connect.enabled)),
+        (
+            "Service Connect",
+            input
+                .service_connect_configuration
+                .as_ref()
+                .is_some_and(|connect| connect.enabled),
+        ),
         ("volumes configured at launch", some(&input.volume_configurations)),
         ("VPC Lattice", some(&input.vpc_lattice_configurations)),
         ("gateways", some(&input.gateway_connectors)),
-        ("capacity provider strategies of services", some(&input.capacity_provider_strategy)),
+        (
+            "capacity provider strategies of services",
+            some(&input.capacity_provider_strategy),
+        ),
     ];
     match unsupported.into_iter().find(|(_, asked)| *asked) {
         Some((what, _)) => Err(EcsError::Unsupported(what)),
@@ -162,12 +221,24 @@ fn definition<'v>(
     scope: Scope<'_>,
     input: &CreateServiceRequest,
 ) -> Result<&'v TaskDefinition, EcsError> {
-    let argument = input.task_definition.as_deref().ok_or(EcsError::ServiceDefinitionMissing)?;
+    let argument = input
+        .task_definition
+        .as_deref()
+        .ok_or(EcsError::ServiceDefinitionMissing)?;
     let reference = DefinitionRef::resolve(view, scope, argument)?;
     let found = reference.active(view)?;
     let launch_type = launch_type(input);
-    let supported = found.definition.compatibilities.iter().flatten().any(|known| known == launch_type);
-    if supported { Ok(found) } else { Err(EcsError::LaunchTypeUnsupported(launch_type.to_owned())) }
+    let supported = found
+        .definition
+        .compatibilities
+        .iter()
+        .flatten()
+        .any(|known| known == launch_type);
+    if supported {
+        Ok(found)
+    } else {
+        Err(EcsError::LaunchTypeUnsupported(launch_type.to_owned()))
+    }
 }
 
 fn launch_type(input: &CreateServiceRequest) -> &str {
@@ -176,7 +247,10 @@ fn launch_type(input: &CreateServiceRequest) -> &str {
 
 /// Minimum and maximum with their defaults for REPLICA.
 fn percents(deployment: &api::DeploymentConfiguration) -> (i32, i32) {
-    (deployment.minimum_healthy_percent.unwrap_or(100), deployment.maximum_percent.unwrap_or(200))
+    (
+        deployment.minimum_healthy_percent.unwrap_or(100),
+        deployment.maximum_percent.unwrap_or(200),
+    )
 }
 
 fn new_service(

@@ -22,7 +22,10 @@ pub fn require_delete(ask: Ask<'_, DeleteServiceRequest>) -> Result<Vec<Check>, 
 }
 
 /// Ends a service that is scaled to 0; without tasks that could drain it is INACTIVE at once.
-pub fn delete(tx: &mut Tx<'_>, auth: Authorized<'_, DeleteService>) -> Result<DeleteServiceResponse, ServiceError> {
+pub fn delete(
+    tx: &mut Tx<'_>,
+    auth: Authorized<'_, DeleteService>,
+) -> Result<DeleteServiceResponse, ServiceError> {
     let input = auth.input();
     let cluster = ClusterRef::resolve(auth.call().into(), input.cluster.as_deref())?;
     cluster.active(tx.view())?;
@@ -36,5 +39,7 @@ pub fn delete(tx: &mut Tx<'_>, auth: Authorized<'_, DeleteService>) -> Result<De
         service.tags = Tags::new();
         tx.put(service.clone());
     }
-    Ok(DeleteServiceResponse { service: Some(shown(&service, true)) })
+    Ok(DeleteServiceResponse {
+        service: Some(shown(&service, true)),
+    })
 }

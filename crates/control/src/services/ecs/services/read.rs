@@ -32,7 +32,10 @@ pub fn require_describe(ask: Ask<'_, DescribeServicesRequest>) -> Result<Vec<Che
 
 fn resolve_all(cluster: &ClusterRef, arguments: &[String]) -> Result<Vec<MemberRef>, EcsError> {
     at_most("services", BATCH_MAX, arguments.len())?;
-    arguments.iter().map(|argument| MemberRef::resolve(cluster, Kind::Service, argument)).collect()
+    arguments
+        .iter()
+        .map(|argument| MemberRef::resolve(cluster, Kind::Service, argument))
+        .collect()
 }
 
 /// The services that exist, deleted ones included for a while, and a failure for each that does not.
@@ -57,13 +60,18 @@ pub fn describe(
             None => failures.push(missing(&reference.arn)),
         }
     }
-    Ok(DescribeServicesResponse { services: Some(services), failures: Some(failures) })
+    Ok(DescribeServicesResponse {
+        services: Some(services),
+        failures: Some(failures),
+    })
 }
 
 /// No resource, but the cluster as a key (rule 5).
 pub fn require_list(ask: Ask<'_, ListServicesRequest>) -> Result<Vec<Check>, ServiceError> {
     let cluster = ClusterRef::resolve(ask.call.into(), ask.input.cluster.as_deref())?;
-    Ok(vec![Check::new("ecs:ListServices", "*").with("ecs:cluster", cluster.arn.as_str())])
+    Ok(vec![
+        Check::new("ecs:ListServices", "*").with("ecs:cluster", cluster.arn.as_str()),
+    ])
 }
 
 /// The ACTIVE services of a cluster.
@@ -80,12 +88,26 @@ pub fn list(
     let wanted = |service: &Service| {
         let strategy = service.definition.scheduling_strategy.as_deref();
         service.status == ServiceStatus::Active
-            && input.launch_type.as_deref().is_none_or(|wanted| wanted == service.launch_type())
-            && input.scheduling_strategy.as_deref().is_none_or(|wanted| Some(wanted) == strategy)
-            && input.resource_management_type.as_deref().is_none_or(|wanted| wanted == "CUSTOMER")
+            && input
+                .launch_type
+                .as_deref()
+                .is_none_or(|wanted| wanted == service.launch_type())
+            && input
+                .scheduling_strategy
+                .as_deref()
+                .is_none_or(|wanted| Some(wanted) == strategy)
+            && input
+                .resource_management_type
+                .as_deref()
+                .is_none_or(|wanted| wanted == "CUSTOMER")
     };
     let rows = view.ecs.services.after(&prefix, pager.after.as_deref());
-    let rows = rows.filter(|(_, service)| wanted(service)).map(|(key, service)| (key, service.arn.to_string()));
+    let rows = rows
+        .filter(|(_, service)| wanted(service))
+        .map(|(key, service)| (key, service.arn.to_string()));
     let (service_arns, next_token) = pager.page(rows);
-    Ok(ListServicesResponse { service_arns: Some(service_arns), next_token })
+    Ok(ListServicesResponse {
+        service_arns: Some(service_arns),
+        next_token,
+    })
 }

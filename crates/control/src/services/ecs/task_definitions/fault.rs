@@ -34,10 +34,16 @@ pub(crate) enum DefinitionFault {
         "Invalid setting for container '{c}'. At least one of 'memory' or 'memoryReservation' must be specified."
     )]
     MemoryMissing { c: String },
-    #[error("Invalid setting for container '{c}'. 'memory' must be greater than or equal to 'memoryReservation'.")]
+    #[error(
+        "Invalid setting for container '{c}'. 'memory' must be greater than or equal to 'memoryReservation'."
+    )]
     MemoryBelowReservation { c: String },
     #[error("Invalid setting for container '{c}'. '{field}' must be at least {least}.")]
-    ContainerSize { c: String, field: &'static str, least: i32 },
+    ContainerSize {
+        c: String,
+        field: &'static str,
+        least: i32,
+    },
     #[error("The 'memory' setting for container '{c}' is greater than for the task.")]
     MemoryAboveTask { c: String },
     #[error("The sum of the 'cpu' settings of the containers is greater than for the task.")]
@@ -70,7 +76,9 @@ pub(crate) enum DefinitionFault {
     FargatePidMode,
     #[error("Fargate compatible task definitions do not support log driver {0}")]
     FargateLogDriver(String),
-    #[error("Tasks using the Fargate launch type must have a container stop timeout of less than 120 seconds.")]
+    #[error(
+        "Tasks using the Fargate launch type must have a container stop timeout of less than 120 seconds."
+    )]
     FargateStopTimeout,
     #[error("EphemeralStorage size should be at least 21")]
     EphemeralStorageSmall,
@@ -114,7 +122,9 @@ pub(crate) enum DefinitionFault {
     ProxyProperty(&'static str),
 
     // Roles and logs.
-    #[error("When you are specifying container secrets, you must also specify a value for 'executionRoleArn'.")]
+    #[error(
+        "When you are specifying container secrets, you must also specify a value for 'executionRoleArn'."
+    )]
     SecretsRole,
     #[error("Log driver awslogs requires options: awslogs-group")]
     AwslogsGroup,
@@ -131,7 +141,12 @@ pub(crate) enum DefinitionFault {
     #[error("The health check command of container '{c}' must start with CMD or CMD-SHELL.")]
     HealthCommand { c: String },
     #[error("The health check '{field}' of container '{c}' must be between {least} and {most}.")]
-    HealthNumber { c: String, field: &'static str, least: i32, most: i32 },
+    HealthNumber {
+        c: String,
+        field: &'static str,
+        least: i32,
+        most: i32,
+    },
     #[error("Granular {which} timeout on container '{c}' must be at least 2 seconds.")]
     Timeout { c: String, which: &'static str },
     #[error("The restart attempt period of container '{c}' must be between 60 and 1800 seconds.")]

@@ -14,3 +14,4 @@ pub(crate) use fault::DefinitionFault;
 pub(super) use read::{describe, families, list, require_describe, require_families, require_list};
 pub(super) use register::{register, require_register};
 pub(super) use retire::{delete, deregister, require_delete, require_deregister};
+pub(super) use size::TaskSize;

@@ -10,7 +10,10 @@ use super::rules::Draft;
 pub(super) fn normal(draft: Draft<'_>) -> api::TaskDefinition {
     let input = draft.input;
     let mode = draft.network_mode();
-    let containers = input.container_definitions.iter().map(|container| with_defaults(container, mode));
+    let containers = input
+        .container_definitions
+        .iter()
+        .map(|container| with_defaults(container, mode));
     api::TaskDefinition {
         family: Some(input.family.clone()),
         container_definitions: Some(containers.collect()),
@@ -34,7 +37,11 @@ pub(super) fn normal(draft: Draft<'_>) -> api::TaskDefinition {
 }
 
 fn with_defaults(container: &ContainerDefinition, mode: &str) -> ContainerDefinition {
-    let ports = container.port_mappings.iter().flatten().map(|mapping| with_port_defaults(mapping, mode));
+    let ports = container
+        .port_mappings
+        .iter()
+        .flatten()
+        .map(|mapping| with_port_defaults(mapping, mode));
     ContainerDefinition {
         cpu: Some(container.cpu.unwrap_or(0)),
         essential: Some(container.essential.unwrap_or(true)),
@@ -56,7 +63,11 @@ fn with_port_defaults(mapping: &PortMapping, mode: &str) -> PortMapping {
         (None, Some(_)) => Some(0),
     };
     let protocol = mapping.protocol.clone().unwrap_or_else(|| "tcp".to_owned());
-    PortMapping { host_port, protocol: Some(protocol), ..mapping.clone() }
+    PortMapping {
+        host_port,
+        protocol: Some(protocol),
+        ..mapping.clone()
+    }
 }
 
 fn with_check_defaults(check: &HealthCheck) -> HealthCheck {

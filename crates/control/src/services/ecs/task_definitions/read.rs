@@ -31,8 +31,15 @@ pub fn describe(
     let reference = DefinitionRef::resolve(view, auth.call().into(), &input.task_definition)
         .map_err(|_| EcsError::DefinitionNotFound)?;
     let found = reference.find(view).ok_or(EcsError::DefinitionNotFound)?;
-    let tags = if tags::wanted(input.include.as_deref()) { tags::shown(&found.tags) } else { Vec::new() };
-    Ok(DescribeTaskDefinitionResponse { task_definition: Some(found.shown()), tags: Some(tags) })
+    let tags = if tags::wanted(input.include.as_deref()) {
+        tags::shown(&found.tags)
+    } else {
+        Vec::new()
+    };
+    Ok(DescribeTaskDefinitionResponse {
+        task_definition: Some(found.shown()),
+        tags: Some(tags),
+    })
 }
 
 /// No resource (rule 5).
@@ -49,18 +56,33 @@ pub fn list(
     let input = auth.input();
     let scope = Scope::from(auth.call());
     let status = input.status.as_deref().unwrap_or("ACTIVE");
-    let family = input.family_prefix.as_ref().map(|family| format!("{family}#")).unwrap_or_default();
+    let family = input
+        .family_prefix
+        .as_ref()
+        .map(|family| format!("{family}#"))
+        .unwrap_or_default();
     let prefix = format!("{}/{status}/{family}", scope.region);
     let pager = Pager::new(HUNDRED, &prefix, input.next_token.as_deref(), input.max_results)?;
     let index = &view.ecs.definitions_by_status;
     let arn = |key: &str| arn_of_status_key(scope, key);
     let (arns, next_token) = if input.sort.as_deref() == Some("DESC") {
-        pager.page(index.before(&prefix, pager.after.as_deref()).map(|(key, _)| (key, arn(key))))
+        pager.page(
+            index
+                .before(&prefix, pager.after.as_deref())
+                .map(|(key, _)| (key, arn(key))),
+        )
     } else {
-        pager.page(index.after(&prefix, pager.after.as_deref()).map(|(key, _)| (key, arn(key))))
+        pager.page(
+            index
+                .after(&prefix, pager.after.as_deref())
+                .map(|(key, _)| (key, arn(key))),
+        )
     };
     let arns = arns.into_iter().flatten().collect();
-    Ok(ListTaskDefinitionsResponse { task_definition_arns: Some(arns), next_token })
+    Ok(ListTaskDefinitionsResponse {
+        task_definition_arns: Some(arns),
+        next_token,
+    })
 }
 
 fn arn_of_status_key(scope: Scope<'_>, key: &str) -> Option<String> {
@@ -71,7 +93,9 @@ fn arn_of_status_key(scope: Scope<'_>, key: &str) -> Option<String> {
 }
 
 /// No resource (rule 5).
-pub fn require_families(_ask: Ask<'_, ListTaskDefinitionFamiliesRequest>) -> Result<Vec<Check>, ServiceError> {
+pub fn require_families(
+    _ask: Ask<'_, ListTaskDefinitionFamiliesRequest>,
+) -> Result<Vec<Check>, ServiceError> {
     Ok(vec![Check::new("ecs:ListTaskDefinitionFamilies", "*")])
 }
 
@@ -91,7 +115,12 @@ pub fn families(
         _ => true,
     };
     let rows = view.ecs.families.after(&prefix, pager.after.as_deref());
-    let rows = rows.filter(|(_, family)| wanted(&family.name)).map(|(key, family)| (key, family.name.clone()));
+    let rows = rows
+        .filter(|(_, family)| wanted(&family.name))
+        .map(|(key, family)| (key, family.name.clone()));
     let (families, next_token) = pager.page(rows);
-    Ok(ListTaskDefinitionFamiliesResponse { families: Some(families), next_token })
+    Ok(ListTaskDefinitionFamiliesResponse {
+        families: Some(families),
+        next_token,
+    })
 }

@@ -4,10 +4,10 @@ use portcullis_api::ecs::op::RegisterTaskDefinition;
 use portcullis_api::ecs::{RegisterTaskDefinitionRequest, RegisterTaskDefinitionResponse};
 use portcullis_core::Arn;
 
+use super::DefinitionFault;
 use super::normal::normal;
 use super::rules::{self, Draft};
 use super::size::TaskSize;
-use super::DefinitionFault;
 use crate::gate::error::ServiceError;
 use crate::gate::operation::{Ask, Authorized, Check};
 use crate::services::ecs::checks::{self, TASKS_PRINCIPAL, pass_role, resolve_role};
@@ -38,10 +38,18 @@ pub fn require_register(ask: Ask<'_, RegisterTaskDefinitionRequest>) -> Result<V
         _ => register,
     };
     let mut all = vec![register];
-    all.extend(checks::tag_on_create("RegisterTaskDefinition", arn.as_str(), &tags));
+    all.extend(checks::tag_on_create(
+        "RegisterTaskDefinition",
+        arn.as_str(),
+        &tags,
+    ));
     let (task, execution) = roles(ask.view, scope, input)?;
     let distinct = execution.iter().filter(|role| Some(*role) != task.as_ref());
-    all.extend(task.iter().chain(distinct).map(|role| pass_role(role, TASKS_PRINCIPAL)));
+    all.extend(
+        task.iter()
+            .chain(distinct)
+            .map(|role| pass_role(role, TASKS_PRINCIPAL)),
+    );
     Ok(all)
 }
 
@@ -55,13 +63,20 @@ fn roles(
         None | Some("") => Ok(None),
         Some(role) => resolve_role(view, scope, role).map(Some),
     };
-    Ok((resolve(&input.task_role_arn)?, resolve(&input.execution_role_arn)?))
+    Ok((
+        resolve(&input.task_role_arn)?,
+        resolve(&input.execution_role_arn)?,
+    ))
 }
 
 /// The value of `ecs:privileged`: absent when no container says (rule 11).
 fn privileged(input: &RegisterTaskDefinitionRequest) -> Option<String> {
-    let said = input.container_definitions.iter().filter_map(|container| container.privileged);
-    said.reduce(|one, other| one || other).map(|privileged| privileged.to_string())
+    let said = input
+        .container_definitions
+        .iter()
+        .filter_map(|container| container.privileged);
+    said.reduce(|one, other| one || other)
+        .map(|privileged| privileged.to_string())
 }
 
 /// Makes the next revision of a family.
@@ -71,7 +86,10 @@ pub fn register(
 ) -> Result<RegisterTaskDefinitionResponse, ServiceError> {
     let input = auth.input();
     let scope = Scope::from(auth.call());
-    let draft = Draft { input, size: TaskSize::of(input)? };
+    let draft = Draft {
+        input,
+        size: TaskSize::of(input)?,
+    };
     rules::check(draft)?;
     let tags = tags::checked(input.tags.as_deref())?;
     let (task_role, execution_role) = roles(tx.view(), scope, input)?;
@@ -109,11 +127,19 @@ fn next_revision(tx: &mut Tx<'_>, scope: Scope<'_>, family: &str) -> Result<i32,
     if last_revision > REVISIONS_MAX {
         return Err(EcsError::RevisionLimit);
     }
-    tx.put(Family { region: scope.region.clone(), name: family.to_owned(), last_revision });
+    tx.put(Family {
+        region: scope.region.clone(),
+        name: family.to_owned(),
+        last_revision,
+    });
     Ok(last_revision)
 }
 
 fn check_bytes(definition: &portcullis_api::ecs::TaskDefinition) -> Result<(), DefinitionFault> {
     let bytes = portcullis_wire::json::to_value(definition).to_string().len();
-    if bytes > BYTES_MAX { Err(DefinitionFault::TooLarge) } else { Ok(()) }
+    if bytes > BYTES_MAX {
+        Err(DefinitionFault::TooLarge)
+    } else {
+        Ok(())
+    }
 }

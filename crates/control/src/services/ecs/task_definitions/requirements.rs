@@ -37,7 +37,10 @@ pub(super) fn required_attributes(draft: Draft<'_>) -> Vec<Attribute> {
         logs(draft, container, &mut names);
         image(draft, container, &mut names);
     }
-    let plain = names.into_iter().map(|name| Attribute { name, ..Attribute::default() });
+    let plain = names.into_iter().map(|name| Attribute {
+        name,
+        ..Attribute::default()
+    });
     plain.chain(platform(draft)).collect()
 }
 
@@ -47,16 +50,36 @@ fn task(draft: Draft<'_>, names: &mut BTreeSet<String>) {
         add(TASK_ENI);
         add(API_1_18);
     }
-    if draft.input.task_role_arn.as_deref().is_some_and(|role| !role.is_empty()) {
-        add(if draft.network_mode() == "host" { TASK_ROLE_ON_HOST } else { TASK_ROLE });
+    if draft
+        .input
+        .task_role_arn
+        .as_deref()
+        .is_some_and(|role| !role.is_empty())
+    {
+        add(if draft.network_mode() == "host" {
+            TASK_ROLE_ON_HOST
+        } else {
+            TASK_ROLE
+        });
     }
-    if draft.input.volumes.iter().flatten().any(|volume| volume.efs_volume_configuration.is_some()) {
+    if draft
+        .input
+        .volumes
+        .iter()
+        .flatten()
+        .any(|volume| volume.efs_volume_configuration.is_some())
+    {
         add(EFS);
     }
 }
 
 fn features(container: &ContainerDefinition, names: &mut BTreeSet<String>) {
-    let has_range = |c: &ContainerDefinition| c.port_mappings.iter().flatten().any(|p| p.container_port_range.is_some());
+    let has_range = |c: &ContainerDefinition| {
+        c.port_mappings
+            .iter()
+            .flatten()
+            .any(|p| p.container_port_range.is_some())
+    };
     let ordered = container.start_timeout.is_some()
         || container.stop_timeout.is_some()
         || container.depends_on.iter().flatten().next().is_some();
@@ -64,12 +87,26 @@ fn features(container: &ContainerDefinition, names: &mut BTreeSet<String>) {
         (PRIVILEGED, container.privileged == Some(true)),
         (HEALTH_CHECK, container.health_check.is_some()),
         (ORDERING, ordered),
-        (RESTART_POLICY, container.restart_policy.as_ref().is_some_and(|policy| policy.enabled)),
+        (
+            RESTART_POLICY,
+            container
+                .restart_policy
+                .as_ref()
+                .is_some_and(|policy| policy.enabled),
+        ),
         (PORT_RANGE, has_range(container)),
-        (ENVIRONMENT_FILES, container.environment_files.iter().flatten().next().is_some()),
+        (
+            ENVIRONMENT_FILES,
+            container.environment_files.iter().flatten().next().is_some(),
+        ),
         (PRIVATE_REGISTRY, container.repository_credentials.is_some()),
     ];
-    names.extend(wanted.into_iter().filter(|(_, wanted)| *wanted).map(|(name, _)| name.to_owned()));
+    names.extend(
+        wanted
+            .into_iter()
+            .filter(|(_, wanted)| *wanted)
+            .map(|(name, _)| name.to_owned()),
+    );
     add_secrets(container.secrets.as_deref(), "environment-variables", names);
     if let Some(firelens) = &container.firelens_configuration {
         names.insert(format!("ecs.capability.firelens.{}", firelens.r#type));
@@ -77,8 +114,13 @@ fn features(container: &ContainerDefinition, names: &mut BTreeSet<String>) {
 }
 
 fn logs(draft: Draft<'_>, container: &ContainerDefinition, names: &mut BTreeSet<String>) {
-    let Some(log) = &container.log_configuration else { return };
-    names.insert(format!("com.amazonaws.ecs.capability.logging-driver.{}", log.log_driver));
+    let Some(log) = &container.log_configuration else {
+        return;
+    };
+    names.insert(format!(
+        "com.amazonaws.ecs.capability.logging-driver.{}",
+        log.log_driver
+    ));
     if log.log_driver == "awslogs" && draft.has_execution_role() {
         names.insert(AWSLOGS_ROLE.to_owned());
     }
@@ -96,7 +138,11 @@ fn image(draft: Draft<'_>, container: &ContainerDefinition, names: &mut BTreeSet
 
 fn add_secrets(secrets: Option<&[Secret]>, place: &str, names: &mut BTreeSet<String>) {
     for secret in secrets.unwrap_or_default() {
-        let store = if secret.value_from.contains(":secretsmanager:") { "asm" } else { "ssm" };
+        let store = if secret.value_from.contains(":secretsmanager:") {
+            "asm"
+        } else {
+            "ssm"
+        };
         names.insert(format!("ecs.capability.secrets.{store}.{place}"));
     }
 }
@@ -105,7 +151,11 @@ fn add_secrets(secrets: Option<&[Secret]>, place: &str, names: &mut BTreeSet<Str
 fn platform(draft: Draft<'_>) -> Option<Attribute> {
     let platform = draft.input.runtime_platform.as_ref()?;
     let with = |name: &str, value: &str| {
-        Some(Attribute { name: name.to_owned(), value: Some(value.to_owned()), ..Attribute::default() })
+        Some(Attribute {
+            name: name.to_owned(),
+            value: Some(value.to_owned()),
+            ..Attribute::default()
+        })
     };
     if draft.is_windows() {
         return with("ecs.os-type", "windows");

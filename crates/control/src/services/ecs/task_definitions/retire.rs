@@ -2,15 +2,15 @@
 
 use portcullis_api::ecs::op::{DeleteTaskDefinitions, DeregisterTaskDefinition};
 use portcullis_api::ecs::{
-    self as api, DeleteTaskDefinitionsRequest, DeleteTaskDefinitionsResponse, DeregisterTaskDefinitionRequest,
-    DeregisterTaskDefinitionResponse, Failure,
+    self as api, DeleteTaskDefinitionsRequest, DeleteTaskDefinitionsResponse,
+    DeregisterTaskDefinitionRequest, DeregisterTaskDefinitionResponse, Failure,
 };
 
 use crate::gate::error::ServiceError;
 use crate::gate::operation::{Ask, Authorized, Check};
 use crate::services::ecs::errors::EcsError;
-use crate::services::ecs::names::{DefinitionRef, Scope, has_revision};
 use crate::services::ecs::missing;
+use crate::services::ecs::names::{DefinitionRef, Scope, has_revision};
 use crate::world::Tx;
 use crate::world::records::ecs::{DefinitionStatus, TaskDefinition};
 
@@ -19,7 +19,9 @@ const STILL_ACTIVE: &str =
     "The specified task definition is still in ACTIVE status. Please deregister the target and try again.";
 
 /// No resource: only `Resource: "*"` matches (rule 6).
-pub fn require_deregister(_ask: Ask<'_, DeregisterTaskDefinitionRequest>) -> Result<Vec<Check>, ServiceError> {
+pub fn require_deregister(
+    _ask: Ask<'_, DeregisterTaskDefinitionRequest>,
+) -> Result<Vec<Check>, ServiceError> {
     Ok(vec![Check::new("ecs:DeregisterTaskDefinition", "*")])
 }
 
@@ -37,8 +39,13 @@ pub fn deregister(
     if !found.is_active() {
         return Err(EcsError::DefinitionNotDeregisterable.into());
     }
-    let record = TaskDefinition { status: DefinitionStatus::Inactive { since: tx.now }, ..TaskDefinition::clone(found) };
-    let reply = DeregisterTaskDefinitionResponse { task_definition: Some(record.shown()) };
+    let record = TaskDefinition {
+        status: DefinitionStatus::Inactive { since: tx.now },
+        ..TaskDefinition::clone(found)
+    };
+    let reply = DeregisterTaskDefinitionResponse {
+        task_definition: Some(record.shown()),
+    };
     tx.put(record);
     Ok(reply)
 }
@@ -76,7 +83,10 @@ pub fn delete(
             Err(failure) => failures.push(failure),
         }
     }
-    Ok(DeleteTaskDefinitionsResponse { task_definitions: Some(deleted), failures: Some(failures) })
+    Ok(DeleteTaskDefinitionsResponse {
+        task_definitions: Some(deleted),
+        failures: Some(failures),
+    })
 }
 
 fn delete_one(
@@ -88,15 +98,24 @@ fn delete_one(
         return Err(EcsError::RevisionMissing);
     }
     let reference = DefinitionRef::resolve(tx.view(), scope, argument)?;
-    let Some(found) = reference.find(tx.view()) else { return Ok(Err(missing(&reference.arn))) };
+    let Some(found) = reference.find(tx.view()) else {
+        return Ok(Err(missing(&reference.arn)));
+    };
     let mut record = TaskDefinition::clone(found);
     match record.status {
         DefinitionStatus::Active => {
             let arn = Some(reference.arn.to_string());
-            return Ok(Err(Failure { arn, reason: Some(STILL_ACTIVE.to_owned()), detail: None }));
+            return Ok(Err(Failure {
+                arn,
+                reason: Some(STILL_ACTIVE.to_owned()),
+                detail: None,
+            }));
         }
         DefinitionStatus::Inactive { since } => {
-            record.status = DefinitionStatus::DeleteInProgress { inactive_since: since, since: tx.now };
+            record.status = DefinitionStatus::DeleteInProgress {
+                inactive_since: since,
+                since: tx.now,
+            };
             tx.put(record.clone());
         }
         DefinitionStatus::DeleteInProgress { .. } => {}

@@ -6,7 +6,7 @@ use super::DefinitionFault;
 
 /// The task-level size of a definition, in CPU units and MiB.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct TaskSize {
+pub(crate) struct TaskSize {
     pub cpu: Option<i32>,
     pub memory: Option<i32>,
 }
@@ -14,13 +14,20 @@ pub(super) struct TaskSize {
 impl TaskSize {
     /// The size a definition asks for.
     pub fn of(input: &RegisterTaskDefinitionRequest) -> Result<Self, DefinitionFault> {
-        let read = |text: &Option<String>, field, units: &[&str]| match text.as_deref() {
+        Self::parse(input.cpu.as_deref(), input.memory.as_deref())
+    }
+
+    /// The size written in these words; empty ones mean none.
+    pub fn parse(cpu: Option<&str>, memory: Option<&str>) -> Result<Self, DefinitionFault> {
+        let read = |text: Option<&str>, field, units: &[&str]| match text {
             None | Some("") => Ok(None),
-            Some(text) => in_units(text, units).map(Some).ok_or(DefinitionFault::TaskSize(field)),
+            Some(text) => in_units(text, units)
+                .map(Some)
+                .ok_or(DefinitionFault::TaskSize(field)),
         };
         Ok(Self {
-            cpu: read(&input.cpu, "cpu", &["vcpu"])?,
-            memory: read(&input.memory, "memory", &["gb"])?,
+            cpu: read(cpu, "cpu", &["vcpu"])?,
+            memory: read(memory, "memory", &["gb"])?,
         })
     }
 }
@@ -34,7 +41,9 @@ fn in_units(text: &str, units: &[&str]) -> Option<i32> {
     let number: f64 = number.trim().parse().ok()?;
     let scaled = number * 1024.0;
     #[expect(clippy::cast_possible_truncation, reason = "the range was checked")]
-    let whole = (1.0..=f64::from(i32::MAX)).contains(&scaled).then_some(scaled as i32);
+    let whole = (1.0..=f64::from(i32::MAX))
+        .contains(&scaled)
+        .then_some(scaled as i32);
     whole
 }
 
@@ -62,7 +71,11 @@ mod tests {
                 ..Default::default()
             };
             let size = TaskSize::of(&input).map(|size| (size.cpu, size.memory));
-            assert_eq!(size, expected.map_err(DefinitionFault::TaskSize), "{cpu:?} {memory:?}");
+            assert_eq!(
+                size,
+                expected.map_err(DefinitionFault::TaskSize),
+                "{cpu:?} {memory:?}"
+            );
         }
     }
 }

@@ -22,7 +22,12 @@ pub(super) fn task(tx: &Tx<'_>, plan: &Plan<'_>, place: Place<'_>, token: Option
         family: plan.definition.family.clone(),
         revision: plan.definition.revision,
         container_instance: place.instance.id.clone(),
-        availability_zone: place.instance.attributes.get("ecs.availability-zone").cloned().flatten(),
+        availability_zone: place
+            .instance
+            .attributes
+            .get("ecs.availability-zone")
+            .cloned()
+            .flatten(),
         launch_type: place.launch_type.to_owned(),
         group: plan.group.clone(),
         started_by: plan.started_by.clone(),
@@ -38,7 +43,10 @@ pub(super) fn task(tx: &Tx<'_>, plan: &Plan<'_>, place: Place<'_>, token: Option
         containers: containers(tx, definition, &plan.overrides),
         version: 1,
         stop: None,
-        times: Times { created: tx.now, ..Times::default() },
+        times: Times {
+            created: tx.now,
+            ..Times::default()
+        },
         tags: plan.tags.clone(),
         token,
     }
@@ -69,7 +77,11 @@ pub(super) struct Place<'a> {
     pub launch_type: &'a str,
 }
 
-fn containers(tx: &Tx<'_>, definition: &api::TaskDefinition, overrides: &api::TaskOverride) -> Vec<TaskContainer> {
+fn containers(
+    tx: &Tx<'_>,
+    definition: &api::TaskDefinition,
+    overrides: &api::TaskOverride,
+) -> Vec<TaskContainer> {
     let make = |container: &api::ContainerDefinition| {
         let size = effective(container, overrides);
         TaskContainer {
@@ -90,5 +102,10 @@ fn containers(tx: &Tx<'_>, definition: &api::TaskDefinition, overrides: &api::Ta
             health: Health::Unknown,
         }
     };
-    definition.container_definitions.iter().flatten().map(make).collect()
+    definition
+        .container_definitions
+        .iter()
+        .flatten()
+        .map(make)
+        .collect()
 }

@@ -24,7 +24,11 @@ pub(super) fn table() -> Vec<Row> {
         write::<op::StopTask>(&["ecs:StopTask"], stop::require, stop::stop),
         read::<op::DescribeTasks>(&["ecs:DescribeTasks"], read::require_describe, read::describe),
         read::<op::ListTasks>(&["ecs:ListTasks"], read::require_list, read::list),
-        write::<op::SubmitTaskStateChange>(&["ecs:SubmitTaskStateChange"], submit::require_task, submit::task),
+        write::<op::SubmitTaskStateChange>(
+            &["ecs:SubmitTaskStateChange"],
+            submit::require_task,
+            submit::task,
+        ),
         write::<op::SubmitContainerStateChange>(
             &["ecs:SubmitContainerStateChange"],
             submit::require_container,

@@ -19,6 +19,8 @@ const CONSTRAINTS_MAX: usize = 10;
 const STRATEGIES_MAX: usize = 5;
 /// What marks a machine that is not of EC2.
 const EXTERNAL_ATTRIBUTE: &str = "ecs.capability.external";
+/// What an instance must have for task roles; definitions require it too, but overrides can bring a role of their own.
+const TASK_ROLE_ATTRIBUTE: &str = "com.amazonaws.ecs.capability.task-iam-role";
 /// What an instance must have for ECS Exec.
 const EXEC_ATTRIBUTE: &str = "ecs.capability.execute-command";
 
@@ -26,7 +28,12 @@ const EXEC_ATTRIBUTE: &str = "ecs.capability.execute-command";
 pub(super) fn demand<'a>(plan: &'a Plan<'_>) -> Demand<'a> {
     let definition = &plan.definition.definition;
     let required = definition.requires_attributes.iter().flatten();
-    let mut attributes: Vec<_> = required.map(|one| (one.name.as_str(), one.value.as_deref())).collect();
+    let mut attributes: Vec<_> = required
+        .map(|one| (one.name.as_str(), one.value.as_deref()))
+        .collect();
+    if plan.task_role.is_some() && definition.network_mode.as_deref() != Some("host") {
+        attributes.push((TASK_ROLE_ATTRIBUTE, None));
+    }
     if plan.enable_execute_command {
         attributes.push((EXEC_ATTRIBUTE, None));
     }
@@ -51,9 +58,14 @@ pub(super) fn constraints(
     let defined = defined.map(|one| (one.r#type.as_deref(), one.expression.as_deref()));
     let requested = requested.unwrap_or_default().iter();
     let all = defined.chain(requested.map(|one| (one.r#type.as_deref(), one.expression.as_deref())));
-    let constraints = all.map(|(kind, expression)| constraint(kind, expression)).collect::<Result<Vec<_>, _>>()?;
+    let constraints = all
+        .map(|(kind, expression)| constraint(kind, expression))
+        .collect::<Result<Vec<_>, _>>()?;
     if constraints.len() > CONSTRAINTS_MAX {
-        return Err(EcsError::TooMany { what: "placementConstraints", limit: CONSTRAINTS_MAX });
+        return Err(EcsError::TooMany {
+            what: "placementConstraints",
+            limit: CONSTRAINTS_MAX,
+        });
     }
     Ok(constraints)
 }
@@ -64,7 +76,9 @@ fn constraint(kind: Option<&str>, expression: Option<&str>) -> Result<Constraint
         (Some("distinctInstance"), Some(_)) => Err(EcsError::DistinctInstanceExpression),
         (Some("memberOf"), expression) => {
             let parsed = Expression::parse(expression.unwrap_or_default());
-            parsed.map(Constraint::MemberOf).map_err(|error| EcsError::Expression(error.to_string()))
+            parsed
+                .map(Constraint::MemberOf)
+                .map_err(|error| EcsError::Expression(error.to_string()))
         }
         (other, _) => Err(EcsError::PlacementType(other.unwrap_or_default().to_owned())),
     }
@@ -74,18 +88,30 @@ fn constraint(kind: Option<&str>, expression: Option<&str>) -> Result<Constraint
 pub(super) fn strategies(requested: Option<&[api::PlacementStrategy]>) -> Result<Vec<Strategy>, EcsError> {
     let requested = requested.unwrap_or_default();
     if requested.len() > STRATEGIES_MAX {
-        return Err(EcsError::TooMany { what: "placementStrategy", limit: STRATEGIES_MAX });
+        return Err(EcsError::TooMany {
+            what: "placementStrategy",
+            limit: STRATEGIES_MAX,
+        });
     }
-    requested.iter().map(|one| strategy(one.r#type.as_deref(), one.field.as_deref())).collect()
+    requested
+        .iter()
+        .map(|one| strategy(one.r#type.as_deref(), one.field.as_deref()))
+        .collect()
 }
 
 fn strategy(kind: Option<&str>, field: Option<&str>) -> Result<Strategy, EcsError> {
     let kind = kind.unwrap_or_default();
     let field = field.unwrap_or_default();
-    let refused = || EcsError::PlacementField { kind: kind.to_owned(), field: field.to_owned() };
+    let refused = || EcsError::PlacementField {
+        kind: kind.to_owned(),
+        field: field.to_owned(),
+    };
     match kind {
         "random" if field.is_empty() => Ok(Strategy::Random),
-        "spread" => match (field.to_ascii_lowercase().as_str(), field.strip_prefix("attribute:")) {
+        "spread" => match (
+            field.to_ascii_lowercase().as_str(),
+            field.strip_prefix("attribute:"),
+        ) {
             ("instanceid" | "host", _) => Ok(Strategy::SpreadInstances),
             (_, Some(name)) if !name.is_empty() => Ok(Strategy::SpreadAttribute(name.to_owned())),
             _ => Err(refused()),
@@ -103,7 +129,11 @@ fn strategy(kind: Option<&str>, field: Option<&str>) -> Result<Strategy, EcsErro
 /// The instances of the plan's cluster that take tasks of a launch type.
 pub(super) fn instances(view: &Snapshot, plan: &Plan<'_>, launch_type: &str) -> Vec<Arc<ContainerInstance>> {
     let prefix = plan.cluster.prefix();
-    let rows = view.ecs.container_instances.prefix(&prefix).map(|(_, instance)| instance);
+    let rows = view
+        .ecs
+        .container_instances
+        .prefix(&prefix)
+        .map(|(_, instance)| instance);
     let suits = |instance: &&Arc<ContainerInstance>| {
         instance.status == InstanceStatus::Active && launch_type_of(instance) == launch_type
     };
@@ -123,10 +153,21 @@ pub(super) fn is_external_only(view: &Snapshot, plan: &Plan<'_>) -> bool {
 }
 
 /// An instance as placement sees it.
-pub(super) fn candidate<'a>(view: &Snapshot, demand: &Demand<'_>, instance: &'a ContainerInstance) -> Candidate<'a> {
+pub(super) fn candidate<'a>(
+    view: &Snapshot,
+    demand: &Demand<'_>,
+    instance: &'a ContainerInstance,
+) -> Candidate<'a> {
     let key = ContainerInstance::key_of(&instance.region, &instance.cluster, &instance.id);
-    let asks = demand.constraints.iter().any(|one| matches!(one, Constraint::MemberOf(_)));
-    let groups = if asks { view.ecs.groups_on(&key) } else { BTreeSet::new() };
+    let asks = demand
+        .constraints
+        .iter()
+        .any(|one| matches!(one, Constraint::MemberOf(_)));
+    let groups = if asks {
+        view.ecs.groups_on(&key)
+    } else {
+        BTreeSet::new()
+    };
     Candidate {
         instance,
         remaining: remaining(instance, view.ecs.loads.get(&key).map(AsRef::as_ref)),
@@ -137,5 +178,9 @@ pub(super) fn candidate<'a>(view: &Snapshot, demand: &Demand<'_>, instance: &'a 
 
 /// The launch type of instances like this one.
 pub(super) fn launch_type_of(instance: &ContainerInstance) -> &'static str {
-    if instance.attributes.contains_key(EXTERNAL_ATTRIBUTE) { "EXTERNAL" } else { "EC2" }
+    if instance.attributes.contains_key(EXTERNAL_ATTRIBUTE) {
+        "EXTERNAL"
+    } else {
+        "EC2"
+    }
 }

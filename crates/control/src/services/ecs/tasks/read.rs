@@ -23,7 +23,10 @@ fn asked(scope: Scope<'_>, input: &DescribeTasksRequest) -> Result<(ClusterRef, 
     }
     at_most("tasks", BATCH_MAX, input.tasks.len())?;
     let cluster = ClusterRef::resolve(scope, input.cluster.as_deref())?;
-    let tasks = input.tasks.iter().map(|name| MemberRef::resolve(&cluster, Kind::Task, name));
+    let tasks = input
+        .tasks
+        .iter()
+        .map(|name| MemberRef::resolve(&cluster, Kind::Task, name));
     let tasks = tasks.collect::<Result<_, _>>()?;
     Ok((cluster, tasks))
 }
@@ -31,7 +34,10 @@ fn asked(scope: Scope<'_>, input: &DescribeTasksRequest) -> Result<(ClusterRef, 
 /// Each task asked for, one by one (ecs.md 15, rule 3).
 pub fn require_describe(ask: Ask<'_, DescribeTasksRequest>) -> Result<Vec<Check>, ServiceError> {
     let (cluster, tasks) = asked(ask.call.into(), ask.input)?;
-    Ok(tasks.iter().map(|task| on_task(ask.view, "ecs:DescribeTasks", &cluster, task)).collect())
+    Ok(tasks
+        .iter()
+        .map(|task| on_task(ask.view, "ecs:DescribeTasks", &cluster, task))
+        .collect())
 }
 
 /// The tasks that exist, and a failure for each that does not.
@@ -51,16 +57,18 @@ pub fn describe(
             None => failures.push(missing(&reference.arn)),
         }
     }
-    Ok(DescribeTasksResponse { tasks: Some(tasks), failures: Some(failures) })
+    Ok(DescribeTasksResponse {
+        tasks: Some(tasks),
+        failures: Some(failures),
+    })
 }
 
-fn listed(
-    scope: Scope<'_>,
-    input: &ListTasksRequest,
-) -> Result<(ClusterRef, Option<MemberRef>), EcsError> {
+fn listed(scope: Scope<'_>, input: &ListTasksRequest) -> Result<(ClusterRef, Option<MemberRef>), EcsError> {
     let cluster = ClusterRef::resolve(scope, input.cluster.as_deref())?;
     let instance = input.container_instance.as_deref();
-    let instance = instance.map(|name| MemberRef::resolve(&cluster, Kind::ContainerInstance, name)).transpose()?;
+    let instance = instance
+        .map(|name| MemberRef::resolve(&cluster, Kind::ContainerInstance, name))
+        .transpose()?;
     Ok((cluster, instance))
 }
 
@@ -93,13 +101,27 @@ pub fn list(
     let filter = Filter::new(input, instance.as_ref())?;
     // Tasks are never wanted PENDING, so that filter finds nothing (ecs.md 9).
     let Some(desired) = desired(input)? else {
-        return Ok(ListTasksResponse { task_arns: Some(Vec::new()), next_token: None });
+        return Ok(ListTasksResponse {
+            task_arns: Some(Vec::new()),
+            next_token: None,
+        });
     };
     let set = TaskSet::new(scope.region, &cluster.name, filter.facet(), desired);
-    let pager = Pager::new(HUNDRED, set.prefix(), input.next_token.as_deref(), input.max_results)?;
-    let rows = view.ecs.tasks_of(&set, pager.after.as_deref()).filter(|(_, task)| filter.accepts(task));
+    let pager = Pager::new(
+        HUNDRED,
+        set.prefix(),
+        input.next_token.as_deref(),
+        input.max_results,
+    )?;
+    let rows = view
+        .ecs
+        .tasks_of(&set, pager.after.as_deref())
+        .filter(|(_, task)| filter.accepts(task));
     let (task_arns, next_token) = pager.page(rows.map(|(key, task)| (key, task.arn.to_string())));
-    Ok(ListTasksResponse { task_arns: Some(task_arns), next_token })
+    Ok(ListTasksResponse {
+        task_arns: Some(task_arns),
+        next_token,
+    })
 }
 
 fn desired(input: &ListTasksRequest) -> Result<Option<DesiredStatus>, EcsError> {

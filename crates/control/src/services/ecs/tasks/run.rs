@@ -47,18 +47,16 @@ pub fn require(ask: Ask<'_, api::RunTaskRequest>) -> Result<Vec<Check>, ServiceE
     let (input, scope) = (ask.input, Scope::from(ask.call));
     let wanted = wanted(input);
     let named = wanted.named(ask.view, scope)?;
-    let found = named.definition.find(ask.view).map(|found| &found.definition);
-    let size = |own: Option<&String>, default: Option<&String>| own.or(default).cloned();
-    let overrides = input.overrides.as_ref();
-    let cpu = size(overrides.and_then(|own| own.cpu.as_ref()), found.and_then(|found| found.cpu.as_ref()));
-    let memory = size(overrides.and_then(|own| own.memory.as_ref()), found.and_then(|found| found.memory.as_ref()));
+    let (cpu, memory) = wanted.size(ask.view, &named);
     let mut own = wanted
         .own_check(ask.view, &named, "ecs:RunTask")
         .with_some("ecs:task-cpu", cpu)
         .with_some("ecs:task-memory", memory);
     let providers = strategy(ask.view, &named.cluster, input);
     if !providers.is_empty() {
-        let arns = providers.iter().map(|one| scope.capacity_provider(&one.capacity_provider).to_string());
+        let arns = providers
+            .iter()
+            .map(|one| scope.capacity_provider(&one.capacity_provider).to_string());
         own = own.with_many("ecs:capacity-provider", arns.collect());
     }
     let mut checks = vec![own];
@@ -76,7 +74,9 @@ fn strategy(
         Some(own) if !own.is_empty() => own.clone(),
         _ if input.launch_type.is_some() => Vec::new(),
         _ => {
-            let default = cluster.find(view).map(|found| found.chosen.default_capacity_provider_strategy.clone());
+            let default = cluster
+                .find(view)
+                .map(|found| found.chosen.default_capacity_provider_strategy.clone());
             default.flatten().unwrap_or_default()
         }
     }
@@ -91,7 +91,9 @@ pub fn run(tx: &mut Tx<'_>, auth: Authorized<'_, RunTask>) -> Result<api::RunTas
     }
     let view = tx.view().clone();
     let plan = wanted(input).plan(&view, scope)?;
-    let count = usize::try_from(input.count.unwrap_or(1)).ok().filter(|count| (1..=COUNT_MAX as usize).contains(count));
+    let count = usize::try_from(input.count.unwrap_or(1))
+        .ok()
+        .filter(|count| (1..=COUNT_MAX as usize).contains(count));
     let count = count.ok_or(EcsError::TaskCount)?;
     let launch_type = launch_type(&view, &plan, input)?;
     let mut demand = placing::demand(&plan);
@@ -103,15 +105,32 @@ pub fn run(tx: &mut Tx<'_>, auth: Authorized<'_, RunTask>) -> Result<api::RunTas
     if instances.is_empty() {
         return Err(EcsError::NoContainerInstances.into());
     }
-    let mut candidates: Vec<_> = instances.iter().map(|one| placing::candidate(&view, &demand, one)).collect();
-    let Placement { placed, failures } = place(&demand, &mut candidates, count, &mut |choices| pick(tx, choices));
-    let failed = failures.iter().filter_map(|(at, reason)| Some((instances.get(*at)?, reason.as_str())));
-    let failures = failed.map(|(instance, reason)| failure(instance, reason)).collect();
+    let mut candidates: Vec<_> = instances
+        .iter()
+        .map(|one| placing::candidate(&view, &demand, one))
+        .collect();
+    let Placement { placed, failures } =
+        place(&demand, &mut candidates, count, &mut |choices| pick(tx, choices));
+    let failed = failures
+        .iter()
+        .filter_map(|(at, reason)| Some((instances.get(*at)?, reason.as_str())));
+    let failures = failed
+        .map(|(instance, reason)| failure(instance, reason))
+        .collect();
     let mut ids = Some(first);
     let mut made = Vec::new();
     for instance in placed.iter().filter_map(|at| instances.get(*at)) {
         let id = ids.take().unwrap_or_else(|| NewId::new(tx, &plan));
-        let task = make::task(tx, &plan, Place { id, instance, launch_type }, token.clone());
+        let task = make::task(
+            tx,
+            &plan,
+            Place {
+                id,
+                instance,
+                launch_type,
+            },
+            token.clone(),
+        );
         life_cycle::keep(tx, task.clone());
         made.push(task);
     }
@@ -120,24 +139,36 @@ pub fn run(tx: &mut Tx<'_>, auth: Authorized<'_, RunTask>) -> Result<api::RunTas
 
 fn answer(tasks: &[Task], failures: Vec<api::Failure>) -> api::RunTaskResponse {
     let tasks = tasks.iter().map(|task| shown::task(task, true)).collect();
-    api::RunTaskResponse { tasks: Some(tasks), failures: Some(failures) }
+    api::RunTaskResponse {
+        tasks: Some(tasks),
+        failures: Some(failures),
+    }
 }
 
 /// What speaks against one container instance.
 pub(super) fn failure(instance: &ContainerInstance, reason: &str) -> api::Failure {
-    api::Failure { arn: Some(instance.arn.to_string()), reason: Some(reason.to_owned()), detail: None }
+    api::Failure {
+        arn: Some(instance.arn.to_string()),
+        reason: Some(reason.to_owned()),
+        detail: None,
+    }
 }
 
 /// One of so many, by chance.
 fn pick(tx: &Tx<'_>, choices: usize) -> usize {
     let mut bytes = [0_u8; 8];
     tx.random.fill(&mut bytes);
-    usize::try_from(u64::from_le_bytes(bytes) % u64::try_from(choices.max(1)).unwrap_or(1)).unwrap_or_default()
+    usize::try_from(u64::from_le_bytes(bytes) % u64::try_from(choices.max(1)).unwrap_or(1))
+        .unwrap_or_default()
 }
 
 /// `EC2` or `EXTERNAL`; there is no Fargate and no Auto Scaling group here. AWS's default is EC2; where a cluster has
 /// external instances only, EC2 could never be meant (docs/fidelity.md).
-fn launch_type(view: &Snapshot, plan: &Plan<'_>, input: &api::RunTaskRequest) -> Result<&'static str, EcsError> {
+fn launch_type(
+    view: &Snapshot,
+    plan: &Plan<'_>,
+    input: &api::RunTaskRequest,
+) -> Result<&'static str, EcsError> {
     let strategy = strategy(view, &plan.cluster, input);
     let asked = input.launch_type.as_deref().filter(|text| !text.is_empty());
     if asked.is_some() && input.capacity_provider_strategy.iter().flatten().next().is_some() {
@@ -148,13 +179,20 @@ fn launch_type(view: &Snapshot, plan: &Plan<'_>, input: &api::RunTaskRequest) ->
     if !strategy.is_empty() && !through_fargate {
         return Err(EcsError::CapacityProviderNotAssociated);
     }
-    let compatible = plan.definition.definition.compatibilities.as_deref().unwrap_or_default();
+    let compatible = plan
+        .definition
+        .definition
+        .compatibilities
+        .as_deref()
+        .unwrap_or_default();
     let supports = |name: &str| compatible.iter().any(|one| one == name);
     match asked {
         Some("FARGATE") => Err(fargate(supports("FARGATE"))),
         None if through_fargate => Err(fargate(supports("FARGATE"))),
         None if placing::is_external_only(view, plan) && supports("EXTERNAL") => Ok("EXTERNAL"),
-        Some("EXTERNAL") if !supports("EXTERNAL") => Err(EcsError::LaunchTypeUnsupported("EXTERNAL".to_owned())),
+        Some("EXTERNAL") if !supports("EXTERNAL") => {
+            Err(EcsError::LaunchTypeUnsupported("EXTERNAL".to_owned()))
+        }
         Some("EXTERNAL") => Ok("EXTERNAL"),
         None | Some("EC2") if input.platform_version.is_some() => Err(EcsError::PlatformVersion),
         None | Some("EC2") => Ok("EC2"),
@@ -163,27 +201,46 @@ fn launch_type(view: &Snapshot, plan: &Plan<'_>, input: &api::RunTaskRequest) ->
 }
 
 fn fargate(supported: bool) -> EcsError {
-    if supported { EcsError::CapacityUnavailable } else { EcsError::LaunchTypeUnsupported("FARGATE".to_owned()) }
+    if supported {
+        EcsError::CapacityUnavailable
+    } else {
+        EcsError::LaunchTypeUnsupported("FARGATE".to_owned())
+    }
 }
 
 fn client_token(input: &api::RunTaskRequest) -> Result<Option<ClientToken>, EcsError> {
-    let Some(token) = input.client_token.as_deref().filter(|token| !token.is_empty()) else { return Ok(None) };
+    let Some(token) = input.client_token.as_deref().filter(|token| !token.is_empty()) else {
+        return Ok(None);
+    };
     if token.len() > TOKEN_CHARS_MAX || !token.bytes().all(|byte| (33..=126).contains(&byte)) {
         return Err(EcsError::ClientToken);
     }
     let digest = Sha256::digest(json::to_bytes(input));
     let parameters = digest.iter().map(|byte| format!("{byte:02x}")).collect();
-    Ok(Some(ClientToken { token: token.to_owned(), parameters }))
+    Ok(Some(ClientToken {
+        token: token.to_owned(),
+        parameters,
+    }))
 }
 
 /// The tasks an earlier call with the same token made, while they exist.
-fn repeated(tx: &Tx<'_>, scope: Scope<'_>, token: Option<&ClientToken>) -> Result<Option<Vec<Task>>, EcsError> {
+fn repeated(
+    tx: &Tx<'_>,
+    scope: Scope<'_>,
+    token: Option<&ClientToken>,
+) -> Result<Option<Vec<Task>>, EcsError> {
     let Some(token) = token else { return Ok(None) };
     let remembered = |task: &Task| tx.now.seconds_since(task.times.created) < TOKEN_SECONDS;
     let made = tx.view().ecs.tasks_with_token(scope.region, &token.token);
-    let made: Vec<Task> = made.into_iter().map(|task| Task::clone(task)).filter(remembered).collect();
+    let made: Vec<Task> = made
+        .into_iter()
+        .map(|task| Task::clone(task))
+        .filter(remembered)
+        .collect();
     if made.iter().any(|task| task.token.as_ref() != Some(token)) {
-        return Err(EcsError::Conflict { resource_ids: made.iter().map(|task| task.arn.to_string()).collect() });
+        return Err(EcsError::Conflict {
+            resource_ids: made.iter().map(|task| task.arn.to_string()).collect(),
+        });
     }
     Ok((!made.is_empty()).then_some(made))
 }

@@ -17,7 +17,11 @@ pub(crate) fn task(task: &Task, with_tags: bool) -> api::Task {
         connectivity_at: times.connected,
         container_instance_arn: Some(task.container_instance_arn()),
         containers: Some(task.containers.iter().map(|one| container(task, one)).collect()),
-        cpu: Some(task.cpu.clone().unwrap_or_else(|| task.reservation.cpu.to_string())),
+        cpu: Some(
+            task.cpu
+                .clone()
+                .unwrap_or_else(|| task.reservation.cpu.to_string()),
+        ),
         created_at: Some(times.created),
         desired_status: Some(task.desired.as_str().to_owned()),
         enable_execute_command: Some(task.enable_execute_command),
@@ -27,7 +31,11 @@ pub(crate) fn task(task: &Task, with_tags: bool) -> api::Task {
         inference_accelerators: Some(Vec::new()),
         last_status: Some(task.last.as_str().to_owned()),
         launch_type: Some(task.launch_type.clone()),
-        memory: Some(task.memory.clone().unwrap_or_else(|| task.reservation.memory.to_string())),
+        memory: Some(
+            task.memory
+                .clone()
+                .unwrap_or_else(|| task.reservation.memory.to_string()),
+        ),
         overrides: Some(overrides(task)),
         pull_started_at: times.pull_started,
         pull_stopped_at: times.pull_stopped,
@@ -37,7 +45,11 @@ pub(crate) fn task(task: &Task, with_tags: bool) -> api::Task {
         stopped_at: times.stopped,
         stopped_reason: stop.map(|stop| stop.reason.clone()),
         stopping_at: times.stopping,
-        tags: Some(if with_tags { tags::shown(&task.tags) } else { Vec::new() }),
+        tags: Some(if with_tags {
+            tags::shown(&task.tags)
+        } else {
+            Vec::new()
+        }),
         task_arn: Some(task.arn.to_string()),
         task_definition_arn: Some(task.task_definition_arn()),
         version: Some(task.version),
@@ -50,8 +62,14 @@ fn overrides(task: &Task) -> api::TaskOverride {
     let mut shown = task.overrides.clone();
     let listed = shown.container_overrides.get_or_insert_default();
     for container in &task.containers {
-        if !listed.iter().any(|own| own.name.as_deref() == Some(&container.name)) {
-            listed.push(api::ContainerOverride { name: Some(container.name.clone()), ..Default::default() });
+        if !listed
+            .iter()
+            .any(|own| own.name.as_deref() == Some(&container.name))
+        {
+            listed.push(api::ContainerOverride {
+                name: Some(container.name.clone()),
+                ..Default::default()
+            });
         }
     }
     shown.inference_accelerator_overrides.get_or_insert_default();
@@ -59,7 +77,10 @@ fn overrides(task: &Task) -> api::TaskOverride {
 }
 
 fn container(task: &Task, container: &TaskContainer) -> api::Container {
-    let arn = task.arn_beside(format_args!("container/{}/{}/{}", task.cluster, task.id, container.id));
+    let arn = task.arn_beside(format_args!(
+        "container/{}/{}/{}",
+        task.cluster, task.id, container.id
+    ));
     api::Container {
         container_arn: Some(arn),
         task_arn: Some(task.arn.to_string()),

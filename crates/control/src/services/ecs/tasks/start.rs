@@ -37,12 +37,18 @@ fn wanted(input: &api::StartTaskRequest) -> Wanted<'_> {
 }
 
 fn instances(cluster: &ClusterRef, input: &api::StartTaskRequest) -> Result<Vec<MemberRef>, EcsError> {
-    at_most("containerInstances", INSTANCES_MAX, input.container_instances.len())?;
+    at_most(
+        "containerInstances",
+        INSTANCES_MAX,
+        input.container_instances.len(),
+    )?;
     if input.container_instances.is_empty() {
         return Err(EcsError::InstancesEmpty);
     }
     let named = input.container_instances.iter();
-    named.map(|name| MemberRef::resolve(cluster, Kind::ContainerInstance, name)).collect()
+    named
+        .map(|name| MemberRef::resolve(cluster, Kind::ContainerInstance, name))
+        .collect()
 }
 
 /// One check for each container instance (R146), the roles, the tags.
@@ -52,14 +58,19 @@ pub fn require(ask: Ask<'_, api::StartTaskRequest>) -> Result<Vec<Check>, Servic
     let named = wanted.named(ask.view, scope)?;
     let own = wanted.own_check(ask.view, &named, "ecs:StartTask");
     let instances = instances(&named.cluster, input)?;
-    let each = instances.iter().map(|one| own.clone().with("ecs:container-instances", one.arn.as_str()));
+    let each = instances
+        .iter()
+        .map(|one| own.clone().with("ecs:container-instances", one.arn.as_str()));
     let mut checks: Vec<_> = each.collect();
     checks.extend(wanted.dependent_checks(&named, scope));
     Ok(checks)
 }
 
 /// Makes one task on each instance that can take it.
-pub fn start(tx: &mut Tx<'_>, auth: Authorized<'_, StartTask>) -> Result<api::StartTaskResponse, ServiceError> {
+pub fn start(
+    tx: &mut Tx<'_>,
+    auth: Authorized<'_, StartTask>,
+) -> Result<api::StartTaskResponse, ServiceError> {
     let (input, scope) = (auth.input(), Scope::from(auth.call()));
     let view = tx.view().clone();
     let plan = wanted(input).plan(&view, scope)?;
@@ -81,11 +92,23 @@ pub fn start(tx: &mut Tx<'_>, auth: Authorized<'_, StartTask>) -> Result<api::St
             failures.push(failure(instance, reason.as_str()));
         } else {
             let launch_type = placing::launch_type_of(instance);
-            let task = make::task(tx, &plan, Place { id, instance, launch_type }, None);
+            let task = make::task(
+                tx,
+                &plan,
+                Place {
+                    id,
+                    instance,
+                    launch_type,
+                },
+                None,
+            );
             tasks.push(shown::task(&task, true));
             life_cycle::keep(tx, task);
             id = NewId::new(tx, &plan);
         }
     }
-    Ok(api::StartTaskResponse { tasks: Some(tasks), failures: Some(failures) })
+    Ok(api::StartTaskResponse {
+        tasks: Some(tasks),
+        failures: Some(failures),
+    })
 }

@@ -32,7 +32,13 @@ pub fn stop(tx: &mut Tx<'_>, auth: Authorized<'_, StopTask>) -> Result<StopTaskR
     let found = reference.task(tx.view()).ok_or(EcsError::TaskNotFound)?;
     let mut task = Task::clone(found);
     let reason = auth.input().reason.clone().filter(|reason| !reason.is_empty());
-    task.ask_to_stop(StopCode::UserInitiated, reason.unwrap_or_else(|| "Task stopped by user".to_owned()), tx.now);
+    task.ask_to_stop(
+        StopCode::UserInitiated,
+        reason.unwrap_or_else(|| "Task stopped by user".to_owned()),
+        tx.now,
+    );
     life_cycle::keep(tx, task.clone());
-    Ok(StopTaskResponse { task: Some(shown::task(&task, true)) })
+    Ok(StopTaskResponse {
+        task: Some(shown::task(&task, true)),
+    })
 }

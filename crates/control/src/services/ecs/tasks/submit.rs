@@ -28,19 +28,36 @@ fn check(
 
 /// The cluster.
 pub fn require_task(ask: Ask<'_, api::SubmitTaskStateChangeRequest>) -> Result<Vec<Check>, ServiceError> {
-    check(ask.view, ask.call.into(), "ecs:SubmitTaskStateChange", ask.input.cluster.as_deref())
+    check(
+        ask.view,
+        ask.call.into(),
+        "ecs:SubmitTaskStateChange",
+        ask.input.cluster.as_deref(),
+    )
 }
 
 /// The cluster.
-pub fn require_container(ask: Ask<'_, api::SubmitContainerStateChangeRequest>) -> Result<Vec<Check>, ServiceError> {
-    check(ask.view, ask.call.into(), "ecs:SubmitContainerStateChange", ask.input.cluster.as_deref())
+pub fn require_container(
+    ask: Ask<'_, api::SubmitContainerStateChangeRequest>,
+) -> Result<Vec<Check>, ServiceError> {
+    check(
+        ask.view,
+        ask.call.into(),
+        "ecs:SubmitContainerStateChange",
+        ask.input.cluster.as_deref(),
+    )
 }
 
 /// The cluster.
 pub fn require_attachments(
     ask: Ask<'_, api::SubmitAttachmentStateChangesRequest>,
 ) -> Result<Vec<Check>, ServiceError> {
-    check(ask.view, ask.call.into(), "ecs:SubmitAttachmentStateChanges", ask.input.cluster.as_deref())
+    check(
+        ask.view,
+        ask.call.into(),
+        "ecs:SubmitAttachmentStateChanges",
+        ask.input.cluster.as_deref(),
+    )
 }
 
 /// Takes over the state of a task and of its containers.
@@ -57,8 +74,16 @@ pub fn task(
         pull_stopped: input.pull_stopped_at,
         execution_stopped: input.execution_stopped_at,
     };
-    apply(tx, auth.call().into(), input.cluster.as_deref(), input.task.as_deref(), report)?;
-    Ok(api::SubmitTaskStateChangeResponse { acknowledgment: Some(ACKNOWLEDGMENT.to_owned()) })
+    apply(
+        tx,
+        auth.call().into(),
+        input.cluster.as_deref(),
+        input.task.as_deref(),
+        report,
+    )?;
+    Ok(api::SubmitTaskStateChangeResponse {
+        acknowledgment: Some(ACKNOWLEDGMENT.to_owned()),
+    })
 }
 
 /// Takes over the state of one container.
@@ -76,9 +101,20 @@ pub fn container(
         reason: input.reason.clone(),
         network_bindings: input.network_bindings.as_deref().map(bindings),
     };
-    let report = TaskReport { containers: vec![container], ..TaskReport::default() };
-    apply(tx, auth.call().into(), input.cluster.as_deref(), input.task.as_deref(), report)?;
-    Ok(api::SubmitContainerStateChangeResponse { acknowledgment: Some(ACKNOWLEDGMENT.to_owned()) })
+    let report = TaskReport {
+        containers: vec![container],
+        ..TaskReport::default()
+    };
+    apply(
+        tx,
+        auth.call().into(),
+        input.cluster.as_deref(),
+        input.task.as_deref(),
+        report,
+    )?;
+    Ok(api::SubmitContainerStateChangeResponse {
+        acknowledgment: Some(ACKNOWLEDGMENT.to_owned()),
+    })
 }
 
 /// There are no attachments here that could change.
@@ -88,7 +124,9 @@ pub fn attachments(
 ) -> Result<api::SubmitAttachmentStateChangesResponse, ServiceError> {
     let cluster = ClusterRef::resolve(auth.call().into(), auth.input().cluster.as_deref())?;
     cluster.find(tx.view()).ok_or(EcsError::ClusterNotFound)?;
-    Ok(api::SubmitAttachmentStateChangesResponse { acknowledgment: Some(ACKNOWLEDGMENT.to_owned()) })
+    Ok(api::SubmitAttachmentStateChangesResponse {
+        acknowledgment: Some(ACKNOWLEDGMENT.to_owned()),
+    })
 }
 
 fn apply(

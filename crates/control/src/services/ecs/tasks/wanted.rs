@@ -10,6 +10,7 @@ use crate::services::ecs::checks::{pass_role, resolve_role, tag_on_create};
 use crate::services::ecs::errors::EcsError;
 use crate::services::ecs::names::{ClusterRef, DefinitionRef, Scope};
 use crate::services::ecs::tags;
+use crate::services::ecs::task_definitions::TaskSize;
 use crate::world::records::ecs::TaskDefinition;
 use crate::world::{Snapshot, Tx};
 
@@ -66,7 +67,9 @@ impl Wanted<'_> {
         let definition = DefinitionRef::resolve(view, scope, self.task_definition)?;
         let found = definition.find(view).map(|found| &found.definition);
         let role = |own: Option<&String>, default: Option<&String>| {
-            own.or(default).map(|name| resolve_role(view, scope, name)).transpose()
+            own.or(default)
+                .map(|name| resolve_role(view, scope, name))
+                .transpose()
         };
         let task_role = role(
             self.overrides.and_then(|own| own.task_role_arn.as_ref()),
@@ -76,7 +79,12 @@ impl Wanted<'_> {
             self.overrides.and_then(|own| own.execution_role_arn.as_ref()),
             found.and_then(|found| found.execution_role_arn.as_ref()),
         )?;
-        Ok(Named { cluster, definition, task_role, execution_role })
+        Ok(Named {
+            cluster,
+            definition,
+            task_role,
+            execution_role,
+        })
     }
 
     /// The check of the operation itself, with the keys both operations fill.
@@ -84,7 +92,10 @@ impl Wanted<'_> {
         let ebs = self.volumes.is_some_and(|volumes| !volumes.is_empty());
         let check = Check::new(action, named.definition.arn.as_str())
             .with("ecs:cluster", named.cluster.arn.as_str())
-            .with_some("ecs:enable-execute-command", self.enable_execute_command.map(|on| on.to_string()))
+            .with_some(
+                "ecs:enable-execute-command",
+                self.enable_execute_command.map(|on| on.to_string()),
+            )
             .with_some("ecs:enable-ebs-volumes", ebs.then_some("true"))
             .of_request(&tags::requested(self.tags));
         match named.definition.find(view) {
@@ -95,11 +106,18 @@ impl Wanted<'_> {
 
     /// PassRole for each role that will be used, TagResource when there are tags (rules 7 and 8).
     pub fn dependent_checks(&self, named: &Named, scope: Scope<'_>) -> Vec<Check> {
-        let mut roles: Vec<&Arn> = [&named.task_role, &named.execution_role].into_iter().flatten().collect();
+        let mut roles: Vec<&Arn> = [&named.task_role, &named.execution_role]
+            .into_iter()
+            .flatten()
+            .collect();
         roles.dedup();
         let mut checks: Vec<_> = roles.into_iter().map(|role| pass_role(role, ECS_TASKS)).collect();
         let new_tasks = scope.arn(format_args!("task/{}/*", named.cluster.name));
-        checks.extend(tag_on_create(self.operation, new_tasks.as_str(), &tags::requested(self.tags)));
+        checks.extend(tag_on_create(
+            self.operation,
+            new_tasks.as_str(),
+            &tags::requested(self.tags),
+        ));
         checks
     }
 
@@ -108,7 +126,7 @@ impl Wanted<'_> {
         let named = self.named(view, scope)?;
         named.cluster.active(view)?;
         let definition = named.definition.active(view)?;
-        let overrides = self.overrides.cloned().unwrap_or_default();
+        let overrides = self.sized_overrides()?;
         check_overrides(&definition.definition, &overrides)?;
         check_network(&definition.definition, self.network)?;
         check_supported(&definition.definition, &overrides)?;
@@ -132,11 +150,49 @@ impl Wanted<'_> {
         })
     }
 
+    /// The overrides with task sizes in whole numbers.
+    fn sized_overrides(&self) -> Result<api::TaskOverride, EcsError> {
+        let mut overrides = self.overrides.cloned().unwrap_or_default();
+        let size = self.own_size()?;
+        overrides.cpu = size.cpu.map(|units| units.to_string());
+        overrides.memory = size.memory.map(|mib| mib.to_string());
+        Ok(overrides)
+    }
+
+    fn own_size(&self) -> Result<TaskSize, EcsError> {
+        let own = |size: fn(&api::TaskOverride) -> Option<&String>| {
+            self.overrides.and_then(size).map(String::as_str)
+        };
+        Ok(TaskSize::parse(
+            own(|own| own.cpu.as_ref()),
+            own(|own| own.memory.as_ref()),
+        )?)
+    }
+
+    /// The task-level CPU units and MiB in force, for `ecs:task-cpu` and `ecs:task-memory`.
+    pub fn size(&self, view: &Snapshot, named: &Named) -> (Option<String>, Option<String>) {
+        let own = self.own_size().unwrap_or_default();
+        let found = named.definition.find(view).map(|found| &found.definition);
+        let default =
+            |size: fn(&api::TaskDefinition) -> &Option<String>| found.and_then(|found| size(found).clone());
+        (
+            own.cpu
+                .map(|units| units.to_string())
+                .or_else(|| default(|found| &found.cpu)),
+            own.memory
+                .map(|mib| mib.to_string())
+                .or_else(|| default(|found| &found.memory)),
+        )
+    }
+
     fn checked_group(&self, family: &str) -> Result<String, EcsError> {
         let Some(group) = self.group.filter(|group| !group.is_empty()) else {
             return Ok(format!("family:{family}"));
         };
-        match ["service:", "ecs:"].into_iter().find(|reserved| group.starts_with(reserved)) {
+        match ["service:", "ecs:"]
+            .into_iter()
+            .find(|reserved| group.starts_with(reserved))
+        {
             Some(reserved) => Err(EcsError::TaskGroup(reserved)),
             None => Ok(group.to_owned()),
         }
@@ -171,11 +227,17 @@ impl Plan<'_> {
     /// Tries whether ECS may assume the roles of a task (ecs.md 9).
     pub fn check_roles(&self, tx: &Tx<'_>, task: &Arn, task_id: &str) -> Result<(), EcsError> {
         let view = tx.view();
-        let assumption = Assumption { principal: ECS_TASKS, source: task, session_name: task_id };
+        let assumption = Assumption {
+            principal: ECS_TASKS,
+            source: task,
+            session_name: task_id,
+        };
         for arn in [&self.task_role, &self.execution_role].into_iter().flatten() {
             let role = view.role_by_arn(arn.as_str());
             let call = service_call(view, &assumption, tx.now, String::new());
-            let assumable = role.zip(call).is_some_and(|(role, call)| trusts(view, &call, role, &assumption));
+            let assumable = role
+                .zip(call)
+                .is_some_and(|(role, call)| trusts(view, &call, role, &assumption));
             if !assumable {
                 return Err(EcsError::RoleNotAssumable(arn.to_string()));
             }
@@ -202,7 +264,9 @@ fn check_network(
     definition: &api::TaskDefinition,
     network: Option<&api::NetworkConfiguration>,
 ) -> Result<(), EcsError> {
-    let given = network.and_then(|network| network.awsvpc_configuration.as_ref()).is_some();
+    let given = network
+        .and_then(|network| network.awsvpc_configuration.as_ref())
+        .is_some();
     match (definition.network_mode.as_deref() == Some("awsvpc"), given) {
         (true, false) => Err(EcsError::NetworkConfigurationMissing),
         (false, true) => Err(EcsError::NetworkConfigurationUnwanted),
@@ -212,25 +276,43 @@ fn check_network(
 
 /// What neither this server nor its agent can do yet is refused here rather than left out silently.
 fn check_supported(definition: &api::TaskDefinition, overrides: &api::TaskOverride) -> Result<(), EcsError> {
-    let some = |given: bool, what: &'static str| if given { Err(EcsError::Unsupported(what)) } else { Ok(()) };
+    let some = |given: bool, what: &'static str| {
+        if given {
+            Err(EcsError::Unsupported(what))
+        } else {
+            Ok(())
+        }
+    };
     for container in definition.container_definitions.iter().flatten() {
         let log = container.log_configuration.as_ref();
         let log_secrets = log.is_some_and(|log| has(&log.secret_options));
         some(has(&container.secrets) || log_secrets, "container secrets")?;
         some(has(&container.environment_files), "environment files")?;
-        some(container.repository_credentials.is_some(), "private registry credentials")?;
+        some(
+            container.repository_credentials.is_some(),
+            "private registry credentials",
+        )?;
         some(container.firelens_configuration.is_some(), "FireLens")?;
         some(has(&container.credential_specs), "credential specs")?;
     }
     for own in overrides.container_overrides.iter().flatten() {
         some(has(&own.environment_files), "environment files")?;
-        some(has(&own.resource_requirements), "resource requirements in overrides")?;
+        some(
+            has(&own.resource_requirements),
+            "resource requirements in overrides",
+        )?;
     }
     for volume in definition.volumes.iter().flatten() {
         some(volume.efs_volume_configuration.is_some(), "EFS volumes")?;
-        some(volume.fsx_windows_file_server_volume_configuration.is_some(), "FSx volumes")?;
+        some(
+            volume.fsx_windows_file_server_volume_configuration.is_some(),
+            "FSx volumes",
+        )?;
         some(volume.s3files_volume_configuration.is_some(), "S3 Files volumes")?;
-        some(volume.configured_at_launch.unwrap_or_default(), "volumes configured at launch")?;
+        some(
+            volume.configured_at_launch.unwrap_or_default(),
+            "volumes configured at launch",
+        )?;
     }
     some(definition.proxy_configuration.is_some(), "proxy configurations")
 }

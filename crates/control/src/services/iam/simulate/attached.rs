@@ -21,7 +21,11 @@ pub(super) struct Attached<'a> {
 
 enum Place<'a> {
     Managed(&'a Arn),
-    Inline { kind: &'static str, holder: &'a str, name: &'a str },
+    Inline {
+        kind: &'static str,
+        holder: &'a str,
+        name: &'a str,
+    },
 }
 
 impl Attached<'_> {
@@ -37,11 +41,16 @@ impl Attached<'_> {
     pub fn is(&self, identifier: &api::PolicyIdentifier) -> bool {
         match self.place {
             Place::Managed(arn) => identifier.policy_arn.as_deref() == Some(arn.as_str()),
-            Place::Inline { kind, holder, name } => identifier.inline_policy_identifier.as_ref().is_some_and(|inline| {
-                inline.attachment_type.eq_ignore_ascii_case(kind)
-                    && inline.attachment_name.eq_ignore_ascii_case(holder)
-                    && inline.policy_name == name
-            }),
+            Place::Inline { kind, holder, name } => {
+                identifier
+                    .inline_policy_identifier
+                    .as_ref()
+                    .is_some_and(|inline| {
+                        inline.attachment_type == kind
+                            && inline.attachment_name.eq_ignore_ascii_case(holder)
+                            && inline.policy_name == name
+                    })
+            }
         }
     }
 }
@@ -62,16 +71,32 @@ pub(super) fn policies<'a>(view: &'a Snapshot, subject: &Subject<'a>) -> Result<
     Ok(policies)
 }
 
-fn add<'a, H: Holder>(view: &'a Snapshot, holder: &'a H, policies: &mut Vec<Attached<'a>>) -> Result<(), IamError> {
+fn add<'a, H: Holder>(
+    view: &'a Snapshot,
+    holder: &'a H,
+    policies: &mut Vec<Attached<'a>>,
+) -> Result<(), IamError> {
     let permissions = holder.permissions();
     for (name, text) in &permissions.inline {
         let document = text.document().ok_or(IamError::PolicyEvaluation)?;
         let id = format!("{}_{}_{name}", H::WORD, holder.name());
-        policies.push(Attached { id, document, place: Place::Inline { kind: H::WORD, holder: holder.name(), name } });
+        policies.push(Attached {
+            id,
+            document,
+            place: Place::Inline {
+                kind: H::WORD,
+                holder: holder.name(),
+                name,
+            },
+        });
     }
     for arn in &permissions.attached {
         let document = default_document(view, arn).ok_or(IamError::PolicyEvaluation)?;
-        policies.push(Attached { id: name_of(arn).to_owned(), document, place: Place::Managed(arn) });
+        policies.push(Attached {
+            id: name_of(arn).to_owned(),
+            document,
+            place: Place::Managed(arn),
+        });
     }
     Ok(())
 }

@@ -54,7 +54,10 @@ fn add_entry(context: &mut Context, entry: &api::ContextEntry) -> Result<(), Iam
     let (Some(name), Some(values)) = (&entry.context_key_name, &entry.context_key_values) else {
         return invalid("A context entry needs ContextKeyName and ContextKeyValues.");
     };
-    let is_list = entry.context_key_type.as_deref().is_some_and(|kind| kind.ends_with("List"));
+    let is_list = entry
+        .context_key_type
+        .as_deref()
+        .is_some_and(|kind| kind.ends_with("List"));
     match (is_list, values.as_slice()) {
         (true, values) => context.insert(name.as_str(), values.to_vec()),
         (false, [value]) => context.insert(name.as_str(), value.as_str()),

@@ -3,8 +3,8 @@
 use portcullis_api::iam as api;
 use portcullis_core::AccountId;
 use portcullis_policy::{
-    Context, Decision, Document, Matched, Outcome, PolicySets, PolicyType, Position, Principal, Request, Source,
-    decide,
+    Context, Decision, Document, Matched, Outcome, PolicySets, PolicyType, Position, Principal, Request,
+    Source, decide,
 };
 
 use super::attached::Attached;
@@ -31,8 +31,12 @@ impl Simulation<'_> {
     /// What the policies say about one action on one resource.
     pub fn result(&self, action: &str, resource: &str, by_resource: bool) -> api::EvaluationResult {
         let identity = self.identity();
-        let levels: Vec<Vec<Source<'_>>> =
-            self.inputs.levels.iter().map(|level| level.iter().map(source).collect()).collect();
+        let levels: Vec<Vec<Source<'_>>> = self
+            .inputs
+            .levels
+            .iter()
+            .map(|level| level.iter().map(source).collect())
+            .collect();
         let levels: Vec<&[Source<'_>]> = levels.iter().map(Vec::as_slice).collect();
         let sets = PolicySets {
             identity: &identity,
@@ -49,9 +53,11 @@ impl Simulation<'_> {
             context: &self.context,
         };
         let decision = decide(&request, &sets);
-        let boundary = sets.boundary.map(|boundary| api::PermissionsBoundaryDecisionDetail {
-            allowed_by_permissions_boundary: Some(allows(&request, &[boundary])),
-        });
+        let boundary = sets
+            .boundary
+            .map(|boundary| api::PermissionsBoundaryDecisionDetail {
+                allowed_by_permissions_boundary: Some(allows(&request, &[boundary])),
+            });
         let organizations = (!levels.is_empty()).then(|| api::OrganizationsDecisionDetail {
             allowed_by_organizations: Some(levels.iter().all(|level| allows(&request, level))),
         });
@@ -67,7 +73,10 @@ impl Simulation<'_> {
             resource_specific_results: None,
         };
         let specific = by_resource.then(|| vec![of_resource(&result)]);
-        api::EvaluationResult { resource_specific_results: specific, ..result }
+        api::EvaluationResult {
+            resource_specific_results: specific,
+            ..result
+        }
     }
 
     fn identity(&self) -> Vec<Source<'_>> {
@@ -81,27 +90,49 @@ impl Simulation<'_> {
     }
 
     fn boundary(&self) -> Option<Source<'_>> {
-        let own = self.boundary.map(|(name, document)| Source { name, arn: None, attached_to: None, document });
+        let own = self.boundary.map(|(name, document)| Source {
+            name,
+            arn: None,
+            attached_to: None,
+            document,
+        });
         self.inputs.boundary.as_ref().map(source).or(own)
     }
 
     /// Keys the policies ask for and nobody gave.
     fn missing_keys(&self) -> Vec<String> {
         let attached = self.attached.iter().map(|policy| policy.document);
-        let documents = attached.chain(self.inputs.documents()).chain(self.boundary.map(|(_, document)| document));
+        let documents = attached
+            .chain(self.inputs.documents())
+            .chain(self.boundary.map(|(_, document)| document));
         let keys = documents.flat_map(Document::context_keys);
         unique(keys.filter(|key| self.context.get(key).is_none()))
     }
 }
 
 fn source((name, document): &Named) -> Source<'_> {
-    Source { name, arn: None, attached_to: None, document }
+    Source {
+        name,
+        arn: None,
+        attached_to: None,
+        document,
+    }
 }
 
 /// Whether policies would allow the request if they were all the identity has.
 fn allows(request: &Request<'_>, policies: &[Source<'_>]) -> bool {
-    let same_account = Request { resource_account: None, ..*request };
-    decide(&same_account, &PolicySets { identity: policies, ..PolicySets::default() }).is_allowed()
+    let same_account = Request {
+        resource_account: None,
+        ..*request
+    };
+    decide(
+        &same_account,
+        &PolicySets {
+            identity: policies,
+            ..PolicySets::default()
+        },
+    )
+    .is_allowed()
 }
 
 fn word(outcome: Outcome) -> &'static str {
@@ -134,7 +165,10 @@ fn statement(matched: &Matched<'_>) -> api::Statement {
 }
 
 fn position(place: Position) -> api::Position {
-    api::Position { line: i32::try_from(place.line).ok(), column: i32::try_from(place.column).ok() }
+    api::Position {
+        line: i32::try_from(place.line).ok(),
+        column: i32::try_from(place.column).ok(),
+    }
 }
 
 fn of_resource(result: &api::EvaluationResult) -> api::ResourceSpecificResult {

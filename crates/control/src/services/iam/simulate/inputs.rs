@@ -23,9 +23,15 @@ pub(super) struct Inputs {
 impl Inputs {
     /// Those of SimulateCustomPolicy.
     pub fn of_custom(input: &api::SimulateCustomPolicyRequest) -> Result<Self, IamError> {
-        let levels = input.ordered_organization_policy_input_list.as_deref().unwrap_or_default();
+        let levels = input
+            .ordered_organization_policy_input_list
+            .as_deref()
+            .unwrap_or_default();
         let levels = levels.iter().map(|level| {
-            let texts = level.service_control_policy_input_list.as_deref().unwrap_or_default();
+            let texts = level
+                .service_control_policy_input_list
+                .as_deref()
+                .unwrap_or_default();
             parse_all("ServiceControlPolicyInputList", texts, Kind::ServiceControl)
         });
         Ok(Self {
@@ -49,7 +55,11 @@ impl Inputs {
     /// Every document.
     pub fn documents(&self) -> impl Iterator<Item = &Document> {
         let single = self.boundary.iter().chain(&self.resource);
-        let all = self.identity.iter().chain(single).chain(self.levels.iter().flatten());
+        let all = self
+            .identity
+            .iter()
+            .chain(single)
+            .chain(self.levels.iter().flatten());
         all.map(|(_, document)| document)
     }
 }

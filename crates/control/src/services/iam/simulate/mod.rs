@@ -33,7 +33,13 @@ pub(super) fn rows() -> Vec<Row> {
         ),
         read::<op::SimulatePrincipalPolicy>(
             &["iam:SimulatePrincipalPolicy"],
-            |ask| one(checks::on_subject("iam:SimulatePrincipalPolicy", &ask, &ask.input.policy_source_arn)),
+            |ask| {
+                one(checks::on_subject(
+                    "iam:SimulatePrincipalPolicy",
+                    &ask,
+                    &ask.input.policy_source_arn,
+                ))
+            },
             principal,
         ),
         read::<op::GetContextKeysForCustomPolicy>(
@@ -45,7 +51,11 @@ pub(super) fn rows() -> Vec<Row> {
             &["iam:GetContextKeysForPrincipalPolicy"],
             |ask| {
                 let source = &ask.input.policy_source_arn;
-                one(checks::on_subject("iam:GetContextKeysForPrincipalPolicy", &ask, source))
+                one(checks::on_subject(
+                    "iam:GetContextKeysForPrincipalPolicy",
+                    &ask,
+                    source,
+                ))
             },
             keys_of_principal,
         ),
@@ -68,7 +78,12 @@ fn custom(
         attached: &[],
         boundary: None,
     };
-    answer(&simulation, &input.action_names, input.resource_arns.as_ref(), &Paging::of(input.marker.as_ref(), input.max_items)?)
+    answer(
+        &simulation,
+        &input.action_names,
+        input.resource_arns.as_ref(),
+        &Paging::of(input.marker.as_ref(), input.max_items)?,
+    )
 }
 
 fn principal(
@@ -94,9 +109,19 @@ fn principal(
         context: context::of(view, call, Some(&caller), input.context_entries.as_ref())?,
         inputs: &inputs,
         attached: &attached,
-        boundary: attached::boundary(view, &source)?,
+        boundary: attached::boundary(view, &source)?.filter(|_| !excluded.iter().any(is_boundary)),
     };
-    answer(&simulation, &input.action_names, input.resource_arns.as_ref(), &Paging::of(input.marker.as_ref(), input.max_items)?)
+    answer(
+        &simulation,
+        &input.action_names,
+        input.resource_arns.as_ref(),
+        &Paging::of(input.marker.as_ref(), input.max_items)?,
+    )
+}
+
+/// An entity has one boundary at most, so naming the type is enough.
+fn is_boundary(identifier: &api::PolicyIdentifier) -> bool {
+    identifier.policy_type.as_deref() == Some("permission-boundary")
 }
 
 /// One result for every action on every resource, action by action.
@@ -110,15 +135,24 @@ fn answer(
     let shown_resources = resources.unwrap_or(&everything);
     for resource in shown_resources {
         if resource != "*" && resource.parse::<Arn>().is_err() {
-            return Err(IamError::InvalidInput(format!("Resource {resource} must be in ARN format or \"*\".")).into());
+            return Err(IamError::InvalidInput(format!(
+                "Resource {resource} must be in ARN format or \"*\"."
+            ))
+            .into());
         }
     }
-    let pairs = actions.iter().flat_map(|action| shown_resources.iter().map(move |resource| (action, resource)));
+    let pairs = actions
+        .iter()
+        .flat_map(|action| shown_resources.iter().map(move |resource| (action, resource)));
     let page = paging.counted(pairs)?;
     let (is_truncated, marker) = (page.is_truncated(), page.marker);
     let results = page.items.into_iter();
     let results = results.map(|(action, resource)| simulation.result(action, resource, resources.is_some()));
-    Ok(api::SimulatePolicyResponse { evaluation_results: Some(results.collect()), is_truncated, marker })
+    Ok(api::SimulatePolicyResponse {
+        evaluation_results: Some(results.collect()),
+        is_truncated,
+        marker,
+    })
 }
 
 fn keys_of_custom(
@@ -128,7 +162,9 @@ fn keys_of_custom(
 ) -> Result<api::GetContextKeysForPolicyResponse, ServiceError> {
     let documents = inputs::identity(&auth.input().policy_input_list)?;
     let keys = documents.iter().flat_map(|(_, document)| document.context_keys());
-    Ok(api::GetContextKeysForPolicyResponse { context_key_names: Some(context::unique(keys)) })
+    Ok(api::GetContextKeysForPolicyResponse {
+        context_key_names: Some(context::unique(keys)),
+    })
 }
 
 fn keys_of_principal(
@@ -141,11 +177,15 @@ fn keys_of_principal(
     let attached = attached::policies(view, &subject(view, &input.policy_source_arn)?)?;
     let attached = attached.iter().flat_map(|policy| policy.document.context_keys());
     let keys = attached.chain(documents.iter().flat_map(|(_, document)| document.context_keys()));
-    Ok(api::GetContextKeysForPolicyResponse { context_key_names: Some(context::unique(keys)) })
+    Ok(api::GetContextKeysForPolicyResponse {
+        context_key_names: Some(context::unique(keys)),
+    })
 }
 
 fn subject<'a>(view: &'a Snapshot, arn: &str) -> Result<Subject<'a>, IamError> {
-    let parsed: Arn = arn.parse().map_err(|_| IamError::InvalidInput(format!("ARN {arn} is not valid.")))?;
+    let parsed: Arn = arn
+        .parse()
+        .map_err(|_| IamError::InvalidInput(format!("ARN {arn} is not valid.")))?;
     Subject::find(view, &parsed).ok_or_else(|| IamError::NoEntity(arn.to_owned()))
 }
 
@@ -154,9 +194,9 @@ fn caller<'a>(view: &'a Snapshot, arn: Option<&String>) -> Result<Option<Subject
     let Some(arn) = arn else { return Ok(None) };
     match subject(view, arn)? {
         user @ Subject::User(_) => Ok(Some(user)),
-        Subject::Group(_) | Subject::Role(_) => {
-            Err(IamError::InvalidInput(format!("CallerArn {arn} must be the ARN of a user.")))
-        }
+        Subject::Group(_) | Subject::Role(_) => Err(IamError::InvalidInput(format!(
+            "CallerArn {arn} must be the ARN of a user."
+        ))),
     }
 }
 
@@ -164,7 +204,11 @@ fn caller<'a>(view: &'a Snapshot, arn: Option<&String>) -> Result<Option<Subject
 fn principal_of(call: &Call, subject: Option<&Subject<'_>>) -> Principal {
     let account = call.account.clone();
     match subject {
-        Some(Subject::User(user)) => Principal::User { arn: user.arn.clone(), id: user.id.clone(), account },
+        Some(Subject::User(user)) => Principal::User {
+            arn: user.arn.clone(),
+            id: user.id.clone(),
+            account,
+        },
         Some(Subject::Role(role)) => {
             let session = format!("assumed-role/{}/simulation", role.name);
             Principal::RoleSession {
@@ -174,15 +218,22 @@ fn principal_of(call: &Call, subject: Option<&Subject<'_>>) -> Principal {
                 account,
             }
         }
-        Some(Subject::Group(_)) | None => {
-            Principal::User { arn: checks::arn(call, "user", "/", "simulation"), id: String::new(), account }
-        }
+        Some(Subject::Group(_)) | None => Principal::User {
+            arn: checks::arn(call, "user", "/", "simulation"),
+            id: String::new(),
+            account,
+        },
     }
 }
 
 /// The account that owns the simulated resource: `ResourceOwner` is its root ARN or its id.
 fn owner(call: &Call, named: Option<&String>) -> Result<AccountId, IamError> {
-    let Some(named) = named else { return Ok(call.account.clone()) };
-    let id = named.parse::<Arn>().map_or_else(|_| named.clone(), |arn| arn.account().to_owned());
-    id.parse().map_err(|_| IamError::InvalidInput(format!("ResourceOwner {named} is not an account.")))
+    let Some(named) = named else {
+        return Ok(call.account.clone());
+    };
+    let id = named
+        .parse::<Arn>()
+        .map_or_else(|_| named.clone(), |arn| arn.account().to_owned());
+    id.parse()
+        .map_err(|_| IamError::InvalidInput(format!("ResourceOwner {named} is not an account.")))
 }

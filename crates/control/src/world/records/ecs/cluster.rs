@@ -79,7 +79,9 @@ impl ByLaunchType {
 
     /// All together.
     pub fn sum(self) -> i32 {
-        self.ec2.saturating_add(self.fargate).saturating_add(self.external)
+        self.ec2
+            .saturating_add(self.fargate)
+            .saturating_add(self.external)
     }
 }
 
@@ -114,6 +116,8 @@ impl Record for Cluster {
         &mut snapshot.ecs.clusters
     }
     fn reindex(snapshot: &mut Snapshot, before: Option<&Self>, after: Option<&Self>) {
-        snapshot.ecs.expire(before.and_then(Self::expiry), after.and_then(Self::expiry));
+        snapshot
+            .ecs
+            .expire(before.and_then(Self::expiry), after.and_then(Self::expiry));
     }
 }

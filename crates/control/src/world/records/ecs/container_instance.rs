@@ -127,7 +127,12 @@ impl ContainerInstance {
 
     /// The ARN of an instance.
     pub fn arn_of(region: &Region, account: &AccountId, cluster: &str, id: &str) -> Arn {
-        Arn::regional("ecs", region, account, format_args!("container-instance/{cluster}/{id}"))
+        Arn::regional(
+            "ecs",
+            region,
+            account,
+            format_args!("container-instance/{cluster}/{id}"),
+        )
     }
 
     /// Whether it is not deregistered.
@@ -168,7 +173,11 @@ impl Record for ContainerInstance {
         if let (Some(row), Some(key)) = (after, after.and_then(Self::token_key)) {
             tables.registrations.insert(&key, Arc::new(row.id.clone()));
         }
-        for (row, step) in before.map(|row| (row, -1)).into_iter().chain(after.map(|row| (row, 1))) {
+        for (row, step) in before
+            .map(|row| (row, -1))
+            .into_iter()
+            .chain(after.map(|row| (row, 1)))
+        {
             if row.is_registered() {
                 let cluster = Cluster::key_of(&row.region, &row.cluster);
                 tables.count(&cluster, |counts| counts.container_instances += step);

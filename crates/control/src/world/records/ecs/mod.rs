@@ -20,8 +20,8 @@ pub use cluster::{ByLaunchType, Cluster, ClusterStatus, Counts};
 pub use container_instance::{ContainerInstance, InstanceStatus, Load, RegisteredResources};
 pub use service::{Service, ServiceStatus};
 pub use task::{
-    Binding, ClientToken, DesiredStatus, Facet, Health, LastStatus, Reservation, Stop, StopCode, Task, TaskContainer,
-    TaskSet, Times,
+    Binding, ClientToken, DesiredStatus, Facet, Health, LastStatus, Reservation, Stop, StopCode, Task,
+    TaskContainer, TaskSet, Times,
 };
 pub use task_definition::{DefinitionStatus, Family, TaskDefinition};
 
@@ -72,14 +72,22 @@ pub fn expiry_key(ended: portcullis_core::Timestamp, kind: &str, key: &str) -> S
 impl Tables {
     /// Changes the counts of a cluster.
     pub(in crate::world) fn count(&mut self, cluster_key: &str, change: impl FnOnce(&mut Counts)) {
-        let mut counts = self.counts.get(cluster_key).map(|counts| **counts).unwrap_or_default();
+        let mut counts = self
+            .counts
+            .get(cluster_key)
+            .map(|counts| **counts)
+            .unwrap_or_default();
         change(&mut counts);
         self.counts.insert(cluster_key, Arc::new(counts));
     }
 
     /// Changes what is reserved on a container instance.
     pub(in crate::world) fn reserve(&mut self, instance_key: &str, change: impl FnOnce(&mut Load)) {
-        let mut load = self.loads.get(instance_key).map(|load| Load::clone(load)).unwrap_or_default();
+        let mut load = self
+            .loads
+            .get(instance_key)
+            .map(|load| Load::clone(load))
+            .unwrap_or_default();
         change(&mut load);
         self.loads.insert(instance_key, Arc::new(load));
     }

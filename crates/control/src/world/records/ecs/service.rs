@@ -95,7 +95,11 @@ impl Record for Service {
     fn reindex(snapshot: &mut Snapshot, before: Option<&Self>, after: Option<&Self>) {
         let tables = &mut snapshot.ecs;
         tables.expire(before.and_then(Self::expiry), after.and_then(Self::expiry));
-        for (row, step) in before.map(|row| (row, -1)).into_iter().chain(after.map(|row| (row, 1))) {
+        for (row, step) in before
+            .map(|row| (row, -1))
+            .into_iter()
+            .chain(after.map(|row| (row, 1)))
+        {
             let cluster = Cluster::key_of(&row.region, &row.cluster);
             tables.count(&cluster, |counts| match row.status {
                 ServiceStatus::Active => *counts.active_services.of(row.launch_type()) += step,

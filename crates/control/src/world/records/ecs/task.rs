@@ -310,7 +310,10 @@ impl Task {
 
     /// The ARN of its container instance.
     pub fn container_instance_arn(&self) -> String {
-        self.arn_beside(format_args!("container-instance/{}/{}", self.cluster, self.container_instance))
+        self.arn_beside(format_args!(
+            "container-instance/{}/{}",
+            self.cluster, self.container_instance
+        ))
     }
 
     /// The ARN of its task definition.
@@ -354,7 +357,12 @@ impl Task {
             keys.push(key(Facet::StartedBy(started_by)));
         }
         if let Some(token) = &self.token {
-            keys.push(format!("{}{}/{}", token_prefix(&self.region, &token.token), self.cluster, self.id));
+            keys.push(format!(
+                "{}{}/{}",
+                token_prefix(&self.region, &token.token),
+                self.cluster,
+                self.id
+            ));
         }
         keys
     }
@@ -402,7 +410,10 @@ impl TaskSet {
             DesiredStatus::Stopped => "S",
         };
         let prefix = format!("{}{phase}", facet.prefix(region, cluster));
-        Self { home: format!("{region}/{cluster}/"), prefix }
+        Self {
+            home: format!("{region}/{cluster}/"),
+            prefix,
+        }
     }
 
     /// What the index keys of these tasks start with.
@@ -426,7 +437,9 @@ impl Tables {
     ) -> impl Iterator<Item = (&'a str, &'a Arc<Task>)> {
         self.task_index.after(&set.prefix, after).filter_map(|(key, _)| {
             let (_, id) = key.rsplit_once('/')?;
-            self.tasks.get(&format!("{}{id}", set.home)).map(|task| (key, task))
+            self.tasks
+                .get(&format!("{}{id}", set.home))
+                .map(|task| (key, task))
         })
     }
 
@@ -435,19 +448,24 @@ impl Tables {
         let prefix = token_prefix(region, token);
         let keys = self.task_index.prefix(&prefix);
         let names = keys.filter_map(|(key, _)| key.strip_prefix(prefix.as_str()));
-        names.filter_map(|name| self.tasks.get(&format!("{region}/{name}"))).collect()
+        names
+            .filter_map(|name| self.tasks.get(&format!("{region}/{name}")))
+            .collect()
     }
 
     /// How many tasks of a group should run on a container instance, by the instance's key.
     pub fn group_count(&self, instance_key: &str, group: &str) -> u32 {
-        self.task_groups.get(&format!("{instance_key}/{group}")).map_or(0, |count| **count)
+        self.task_groups
+            .get(&format!("{instance_key}/{group}"))
+            .map_or(0, |count| **count)
     }
 
     /// The groups of the tasks that should run on a container instance.
     pub fn groups_on(&self, instance_key: &str) -> BTreeSet<String> {
         let prefix = format!("{instance_key}/");
         let rows = self.task_groups.prefix(&prefix);
-        rows.filter_map(|(key, _)| key.strip_prefix(prefix.as_str()).map(str::to_owned)).collect()
+        rows.filter_map(|(key, _)| key.strip_prefix(prefix.as_str()).map(str::to_owned))
+            .collect()
     }
 
     fn count_group(&mut self, task: &Task, step: i64) {
@@ -486,7 +504,8 @@ fn take(load: &mut Load, task: &Task) {
         load.cpu = load.cpu.saturating_sub(task.reservation.cpu);
         load.memory = load.memory.saturating_sub(task.reservation.memory);
         load.ports.retain(|port| !task.reservation.ports.contains(port));
-        load.udp_ports.retain(|port| !task.reservation.udp_ports.contains(port));
+        load.udp_ports
+            .retain(|port| !task.reservation.udp_ports.contains(port));
     }
 }
 
@@ -515,7 +534,9 @@ impl Record for Task {
         let (old, new) = (before.map(Self::index_keys), after.map(Self::index_keys));
         if old != new {
             old.iter().flatten().for_each(|key| tables.task_index.remove(key));
-            new.iter().flatten().for_each(|key| tables.task_index.insert(key, Arc::new(())));
+            new.iter()
+                .flatten()
+                .for_each(|key| tables.task_index.insert(key, Arc::new(())));
         }
         let Some(row) = after.or(before) else { return };
         let instance = ContainerInstance::key_of(&row.region, &row.cluster, &row.container_instance);
@@ -528,7 +549,13 @@ impl Record for Task {
             before.into_iter().for_each(|task| count(counts, task, -1));
             after.into_iter().for_each(|task| count(counts, task, 1));
         });
-        before.into_iter().filter(|task| task.holds_reservation()).for_each(|task| tables.count_group(task, -1));
-        after.into_iter().filter(|task| task.holds_reservation()).for_each(|task| tables.count_group(task, 1));
+        before
+            .into_iter()
+            .filter(|task| task.holds_reservation())
+            .for_each(|task| tables.count_group(task, -1));
+        after
+            .into_iter()
+            .filter(|task| task.holds_reservation())
+            .for_each(|task| tables.count_group(task, 1));
     }
 }

@@ -94,8 +94,18 @@ impl TaskDefinition {
     }
 
     /// The ARN of a revision.
-    pub fn arn_of(region: &Region, account: &AccountId, family: &str, revision: impl std::fmt::Display) -> Arn {
-        Arn::regional("ecs", region, account, format_args!("task-definition/{family}:{revision}"))
+    pub fn arn_of(
+        region: &Region,
+        account: &AccountId,
+        family: &str,
+        revision: impl std::fmt::Display,
+    ) -> Arn {
+        Arn::regional(
+            "ecs",
+            region,
+            account,
+            format_args!("task-definition/{family}:{revision}"),
+        )
     }
 
     /// Whether new tasks can use it.
@@ -110,7 +120,10 @@ impl TaskDefinition {
         match self.status {
             DefinitionStatus::Active => {}
             DefinitionStatus::Inactive { since } => shown.deregistered_at = Some(since),
-            DefinitionStatus::DeleteInProgress { inactive_since, since } => {
+            DefinitionStatus::DeleteInProgress {
+                inactive_since,
+                since,
+            } => {
                 shown.deregistered_at = Some(inactive_since);
                 shown.delete_requested_at = Some(since);
             }
@@ -120,7 +133,9 @@ impl TaskDefinition {
 
     fn expiry(&self) -> Option<String> {
         match self.status {
-            DefinitionStatus::DeleteInProgress { since, .. } => Some(expiry_key(since, Self::KIND, &self.key())),
+            DefinitionStatus::DeleteInProgress { since, .. } => {
+                Some(expiry_key(since, Self::KIND, &self.key()))
+            }
             _ => None,
         }
     }
@@ -162,6 +177,8 @@ impl Record for TaskDefinition {
         if let Some(row) = after {
             index.insert(&row.status_key(), Arc::new(()));
         }
-        snapshot.ecs.expire(before.and_then(Self::expiry), after.and_then(Self::expiry));
+        snapshot
+            .ecs
+            .expire(before.and_then(Self::expiry), after.and_then(Self::expiry));
     }
 }

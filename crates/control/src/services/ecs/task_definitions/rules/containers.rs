@@ -46,7 +46,9 @@ pub(super) fn images(draft: Draft<'_>) -> Result<(), DefinitionFault> {
 
 /// `REPOSITORY[:TAG]`, or `REPOSITORY[:TAG]@sha256:DIGEST`.
 fn is_image(image: &str) -> bool {
-    let (reference, digest) = image.split_once("@sha256:").map_or((image, None), |(r, d)| (r, Some(d)));
+    let (reference, digest) = image
+        .split_once("@sha256:")
+        .map_or((image, None), |(r, d)| (r, Some(d)));
     let known = |b: u8| b.is_ascii_alphanumeric() || b"-_:./#".contains(&b);
     let is_digest = |text: &str| text.len() == 64 && text.bytes().all(|b| b.is_ascii_hexdigit());
     !reference.is_empty()
@@ -59,12 +61,22 @@ pub(super) fn essential(draft: Draft<'_>) -> Result<(), DefinitionFault> {
     let is_essential = |(_, container): (&str, &portcullis_api::ecs::ContainerDefinition)| {
         container.essential.unwrap_or(true)
     };
-    if draft.containers().any(is_essential) { Ok(()) } else { Err(DefinitionFault::NoEssential) }
+    if draft.containers().any(is_essential) {
+        Ok(())
+    } else {
+        Err(DefinitionFault::NoEssential)
+    }
 }
 
 pub(super) fn logs(draft: Draft<'_>) -> Result<(), DefinitionFault> {
-    for log in draft.containers().filter_map(|(_, container)| container.log_configuration.as_ref()) {
-        let has_group = log.options.as_ref().is_some_and(|options| options.contains_key("awslogs-group"));
+    for log in draft
+        .containers()
+        .filter_map(|(_, container)| container.log_configuration.as_ref())
+    {
+        let has_group = log
+            .options
+            .as_ref()
+            .is_some_and(|options| options.contains_key("awslogs-group"));
         if log.log_driver == "awslogs" && !has_group {
             return Err(DefinitionFault::AwslogsGroup);
         }
@@ -73,12 +85,20 @@ pub(super) fn logs(draft: Draft<'_>) -> Result<(), DefinitionFault> {
 }
 
 pub(super) fn secrets(draft: Draft<'_>) -> Result<(), DefinitionFault> {
-    let has_secrets = draft.containers().any(|(_, container)| some(container.secrets.as_ref()));
-    if has_secrets && !draft.has_execution_role() { Err(DefinitionFault::SecretsRole) } else { Ok(()) }
+    let has_secrets = draft
+        .containers()
+        .any(|(_, container)| some(container.secrets.as_ref()));
+    if has_secrets && !draft.has_execution_role() {
+        Err(DefinitionFault::SecretsRole)
+    } else {
+        Ok(())
+    }
 }
 
 pub(super) fn ulimits(draft: Draft<'_>) -> Result<(), DefinitionFault> {
-    let mut limits = draft.containers().flat_map(|(_, container)| container.ulimits.iter().flatten());
+    let mut limits = draft
+        .containers()
+        .flat_map(|(_, container)| container.ulimits.iter().flatten());
     match limits.find(|limit| limit.hard_limit != -1 && limit.soft_limit > limit.hard_limit) {
         Some(limit) => Err(DefinitionFault::Ulimit(limit.name.clone())),
         None => Ok(()),
@@ -91,7 +111,8 @@ pub(super) fn environment_files(draft: Draft<'_>) -> Result<(), DefinitionFault>
         if files.len() > ENVIRONMENT_FILES_MAX {
             return Err(DefinitionFault::EnvironmentFiles);
         }
-        let is_object = |value: &str| value.starts_with("arn:") && value.contains(":s3:::") && value.ends_with(".env");
+        let is_object =
+            |value: &str| value.starts_with("arn:") && value.contains(":s3:::") && value.ends_with(".env");
         if let Some(bad) = files.iter().find(|file| !is_object(&file.value)) {
             return Err(DefinitionFault::EnvironmentFile(bad.value.clone()));
         }

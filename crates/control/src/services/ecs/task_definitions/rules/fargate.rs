@@ -25,19 +25,30 @@ pub(super) fn check(draft: Draft<'_>) -> Result<(), DefinitionFault> {
     }
     size(draft)?;
     task_fields(draft)?;
-    draft.containers().try_for_each(|(_, container)| container_fields(container))?;
-    draft.containers().try_for_each(|(_, container)| roles(draft, container))?;
+    draft
+        .containers()
+        .try_for_each(|(_, container)| container_fields(container))?;
+    draft
+        .containers()
+        .try_for_each(|(_, container)| roles(draft, container))?;
     draft.input.volumes.iter().flatten().try_for_each(volume)
 }
 
 /// Before the rules of containers: those would complain that no container has a size either.
 pub(super) fn sizes_given(draft: Draft<'_>) -> Result<(), DefinitionFault> {
-    if draft.requires("FARGATE") { task_size(draft).map(|_| ()) } else { Ok(()) }
+    if draft.requires("FARGATE") {
+        task_size(draft).map(|_| ())
+    } else {
+        Ok(())
+    }
 }
 
 fn task_size(draft: Draft<'_>) -> Result<(i32, i32), DefinitionFault> {
     let cpu = draft.size.cpu.ok_or(DefinitionFault::FargateSizeMissing("cpu"))?;
-    let memory = draft.size.memory.ok_or(DefinitionFault::FargateSizeMissing("memory"))?;
+    let memory = draft
+        .size
+        .memory
+        .ok_or(DefinitionFault::FargateSizeMissing("memory"))?;
     Ok((cpu, memory))
 }
 
@@ -76,7 +87,12 @@ fn task_fields(draft: Draft<'_>) -> Result<(), DefinitionFault> {
     if some(draft.input.placement_constraints.as_ref()) {
         return Err(DefinitionFault::FargateField("placementConstraints"));
     }
-    match draft.input.ephemeral_storage.as_ref().map(|storage| storage.size_in_gib) {
+    match draft
+        .input
+        .ephemeral_storage
+        .as_ref()
+        .map(|storage| storage.size_in_gib)
+    {
         Some(size) if size < *EPHEMERAL_GIB.start() => Err(DefinitionFault::EphemeralStorageSmall),
         Some(size) if size > *EPHEMERAL_GIB.end() => Err(DefinitionFault::EphemeralStorageLarge),
         _ => Ok(()),
@@ -88,14 +104,27 @@ fn container_fields(container: &ContainerDefinition) -> Result<(), DefinitionFau
         return Err(DefinitionFault::FargatePrivileged);
     }
     let linux = container.linux_parameters.as_ref();
-    let needs_gpu = container.resource_requirements.iter().flatten().any(|resource| resource.r#type == "GPU");
+    let needs_gpu = container
+        .resource_requirements
+        .iter()
+        .flatten()
+        .any(|resource| resource.r#type == "GPU");
     let fields = [
         ("links", some(container.links.as_ref())),
-        ("dockerSecurityOptions", some(container.docker_security_options.as_ref())),
+        (
+            "dockerSecurityOptions",
+            some(container.docker_security_options.as_ref()),
+        ),
         ("devices", linux.is_some_and(|linux| some(linux.devices.as_ref()))),
-        ("sharedMemorySize", linux.is_some_and(|linux| linux.shared_memory_size.is_some())),
+        (
+            "sharedMemorySize",
+            linux.is_some_and(|linux| linux.shared_memory_size.is_some()),
+        ),
         ("maxSwap", linux.is_some_and(|linux| linux.max_swap.is_some())),
-        ("swappiness", linux.is_some_and(|linux| linux.swappiness.is_some())),
+        (
+            "swappiness",
+            linux.is_some_and(|linux| linux.swappiness.is_some()),
+        ),
         ("tmpfs", linux.is_some_and(|linux| some(linux.tmpfs.as_ref()))),
         ("GPU resource requirements", needs_gpu),
     ];
@@ -107,14 +136,20 @@ fn container_fields(container: &ContainerDefinition) -> Result<(), DefinitionFau
     if let Some(capability) = added.into_iter().flatten().find(|name| *name != "SYS_PTRACE") {
         return Err(DefinitionFault::FargateCapability(capability.clone()));
     }
-    if container.stop_timeout.is_some_and(|seconds| seconds > STOP_TIMEOUT_MAX) {
+    if container
+        .stop_timeout
+        .is_some_and(|seconds| seconds > STOP_TIMEOUT_MAX)
+    {
         return Err(DefinitionFault::FargateStopTimeout);
     }
     Ok(())
 }
 
 fn roles(draft: Draft<'_>, container: &ContainerDefinition) -> Result<(), DefinitionFault> {
-    let driver = container.log_configuration.as_ref().map(|log| log.log_driver.as_str());
+    let driver = container
+        .log_configuration
+        .as_ref()
+        .map(|log| log.log_driver.as_str());
     match driver {
         Some(driver) if !LOG_DRIVERS.contains(&driver) => {
             return Err(DefinitionFault::FargateLogDriver(driver.to_owned()));
@@ -122,19 +157,32 @@ fn roles(draft: Draft<'_>, container: &ContainerDefinition) -> Result<(), Defini
         Some("awslogs") if !draft.has_execution_role() => return Err(DefinitionFault::FargateLogRole),
         _ => {}
     }
-    let is_ecr = container.image.as_deref().is_some_and(crate::services::ecs::task_definitions::requirements::is_ecr);
-    if is_ecr && !draft.has_execution_role() { Err(DefinitionFault::FargateImageRole) } else { Ok(()) }
+    let is_ecr = container
+        .image
+        .as_deref()
+        .is_some_and(crate::services::ecs::task_definitions::requirements::is_ecr);
+    if is_ecr && !draft.has_execution_role() {
+        Err(DefinitionFault::FargateImageRole)
+    } else {
+        Ok(())
+    }
 }
 
 fn volume(volume: &Volume) -> Result<(), DefinitionFault> {
     if volume.docker_volume_configuration.is_some() {
         return Err(DefinitionFault::FargateField("dockerVolumeConfiguration"));
     }
-    if volume.host.as_ref().is_some_and(|host| host.source_path.is_some()) {
+    if volume
+        .host
+        .as_ref()
+        .is_some_and(|host| host.source_path.is_some())
+    {
         return Err(DefinitionFault::FargateField("sourcePath"));
     }
     if volume.fsx_windows_file_server_volume_configuration.is_some() {
-        return Err(DefinitionFault::FargateField("fsxWindowsFileServerVolumeConfiguration"));
+        return Err(DefinitionFault::FargateField(
+            "fsxWindowsFileServerVolumeConfiguration",
+        ));
     }
     Ok(())
 }

@@ -17,7 +17,9 @@ pub(super) fn task_size(draft: Draft<'_>) -> Result<(), DefinitionFault> {
 }
 
 pub(super) fn containers(draft: Draft<'_>) -> Result<(), DefinitionFault> {
-    draft.containers().try_for_each(|(name, container)| one(name, container, draft.size))
+    draft
+        .containers()
+        .try_for_each(|(name, container)| one(name, container, draft.size))
 }
 
 fn one(name: &str, container: &ContainerDefinition, task: TaskSize) -> Result<(), DefinitionFault> {
@@ -25,7 +27,11 @@ fn one(name: &str, container: &ContainerDefinition, task: TaskSize) -> Result<()
     let sizes = [
         ("cpu", container.cpu, 0),
         ("memory", container.memory, CONTAINER_MEMORY_MIN),
-        ("memoryReservation", container.memory_reservation, CONTAINER_MEMORY_MIN),
+        (
+            "memoryReservation",
+            container.memory_reservation,
+            CONTAINER_MEMORY_MIN,
+        ),
     ];
     for (field, value, least) in sizes {
         if value.is_some_and(|value| value < least) {

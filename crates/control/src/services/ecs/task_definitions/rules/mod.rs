@@ -59,7 +59,11 @@ const ALWAYS: &[Rule] = &[
 /// The first rule a definition breaks.
 pub(super) fn check(draft: Draft<'_>) -> Result<(), DefinitionFault> {
     ALWAYS.iter().try_for_each(|rule| rule(draft))?;
-    if draft.requires("FARGATE") { fargate::check(draft) } else { Ok(()) }
+    if draft.requires("FARGATE") {
+        fargate::check(draft)
+    } else {
+        Ok(())
+    }
 }
 
 /// Whether a definition that keeps all general rules could also run on Fargate.
@@ -74,11 +78,16 @@ impl<'a> Draft<'a> {
     }
 
     pub fn container(self, name: &str) -> Option<&'a ContainerDefinition> {
-        self.containers().find_map(|(known, container)| (known == name).then_some(container))
+        self.containers()
+            .find_map(|(known, container)| (known == name).then_some(container))
     }
 
     pub fn requires(self, compatibility: &str) -> bool {
-        self.input.requires_compatibilities.iter().flatten().any(|wanted| wanted == compatibility)
+        self.input
+            .requires_compatibilities
+            .iter()
+            .flatten()
+            .any(|wanted| wanted == compatibility)
     }
 
     /// `bridge` unless the definition says otherwise.
@@ -87,7 +96,10 @@ impl<'a> Draft<'a> {
     }
 
     pub fn has_execution_role(self) -> bool {
-        self.input.execution_role_arn.as_deref().is_some_and(|role| !role.is_empty())
+        self.input
+            .execution_role_arn
+            .as_deref()
+            .is_some_and(|role| !role.is_empty())
     }
 
     pub fn is_windows(self) -> bool {

@@ -39,12 +39,13 @@ fn container_ports(mapping: &PortMapping) -> Result<std::ops::RangeInclusive<u16
         (Some(_), Some(_)) => Err(DefinitionFault::PortAndRange),
         (None, None) => Err(DefinitionFault::PortMissing),
         (Some(port), None) => {
-            let port = u16::try_from(port).ok().filter(|port| *port > 0).ok_or(DefinitionFault::Port(port))?;
+            let port = u16::try_from(port)
+                .ok()
+                .filter(|port| *port > 0)
+                .ok_or(DefinitionFault::Port(port))?;
             Ok(port..=port)
         }
-        (None, Some(range)) => {
-            parse_range(range).ok_or_else(|| DefinitionFault::PortRange(range.to_owned()))
-        }
+        (None, Some(range)) => parse_range(range).ok_or_else(|| DefinitionFault::PortRange(range.to_owned())),
     }
 }
 
@@ -56,7 +57,9 @@ fn parse_range(text: &str) -> Option<std::ops::RangeInclusive<u16>> {
 }
 
 fn host_port(mode: &str, mapping: &PortMapping) -> Result<(), DefinitionFault> {
-    let Some(host) = mapping.host_port else { return Ok(()) };
+    let Some(host) = mapping.host_port else {
+        return Ok(());
+    };
     u16::try_from(host).map_err(|_| DefinitionFault::Port(host))?;
     let must_match = matches!(mode, "awsvpc" | "host");
     if must_match && Some(host) != mapping.container_port {
@@ -67,7 +70,9 @@ fn host_port(mode: &str, mapping: &PortMapping) -> Result<(), DefinitionFault> {
 
 pub(super) fn port_names(draft: Draft<'_>) -> Result<(), DefinitionFault> {
     let mut seen = HashSet::new();
-    let mappings = draft.containers().flat_map(|(_, container)| container.port_mappings.iter().flatten());
+    let mappings = draft
+        .containers()
+        .flat_map(|(_, container)| container.port_mappings.iter().flatten());
     for name in mappings.filter_map(|mapping| mapping.name.as_deref()) {
         let known = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'_';
         let fits = (1..=PORT_NAME_CHARS_MAX).contains(&name.len());
@@ -85,13 +90,18 @@ pub(super) fn mode(draft: Draft<'_>) -> Result<(), DefinitionFault> {
     if draft.network_mode() != "awsvpc" {
         return Ok(());
     }
-    draft.containers().try_for_each(|(_, container)| without_own_network(container))
+    draft
+        .containers()
+        .try_for_each(|(_, container)| without_own_network(container))
 }
 
 fn without_own_network(container: &ContainerDefinition) -> Result<(), DefinitionFault> {
     let fields = [
         ("Links", some(container.links.as_ref())),
-        ("Hostnames", container.hostname.as_deref().is_some_and(|name| !name.is_empty())),
+        (
+            "Hostnames",
+            container.hostname.as_deref().is_some_and(|name| !name.is_empty()),
+        ),
         ("Extra hosts", some(container.extra_hosts.as_ref())),
         ("DNS servers", some(container.dns_servers.as_ref())),
     ];
@@ -105,7 +115,9 @@ fn without_own_network(container: &ContainerDefinition) -> Result<(), Definition
 }
 
 pub(super) fn proxy(draft: Draft<'_>) -> Result<(), DefinitionFault> {
-    let Some(proxy) = &draft.input.proxy_configuration else { return Ok(()) };
+    let Some(proxy) = &draft.input.proxy_configuration else {
+        return Ok(());
+    };
     if draft.container(&proxy.container_name).is_none() {
         return Err(DefinitionFault::UnknownContainer(proxy.container_name.clone()));
     }
@@ -115,7 +127,12 @@ pub(super) fn proxy(draft: Draft<'_>) -> Result<(), DefinitionFault> {
     if draft.network_mode() != "awsvpc" {
         return Err(DefinitionFault::ProxyNetworkMode);
     }
-    let given: Vec<_> = proxy.properties.iter().flatten().filter_map(|pair| pair.name.as_deref()).collect();
+    let given: Vec<_> = proxy
+        .properties
+        .iter()
+        .flatten()
+        .filter_map(|pair| pair.name.as_deref())
+        .collect();
     let has = |name: &str| given.contains(&name) || (name == "IgnoredUID" && given.contains(&"IgnoredGID"));
     match APPMESH_PROPERTIES.into_iter().find(|name| !has(name)) {
         Some(missing) => Err(DefinitionFault::ProxyProperty(missing)),

@@ -36,7 +36,9 @@ pub(super) fn dependencies(draft: Draft<'_>) -> Result<(), DefinitionFault> {
 
 /// Whether the dependencies of `from` lead to `goal`. There are at most ten containers, so the depth is bounded.
 fn reaches<'a>(draft: Draft<'a>, from: &str, goal: &str, seen: &mut HashSet<&'a str>) -> bool {
-    let Some(container) = draft.container(from) else { return false };
+    let Some(container) = draft.container(from) else {
+        return false;
+    };
     container.depends_on.iter().flatten().any(|dependency| {
         let next = dependency.container_name.as_str();
         next == goal || (seen.insert(next) && reaches(draft, next, goal, seen))
@@ -45,9 +47,15 @@ fn reaches<'a>(draft: Draft<'a>, from: &str, goal: &str, seen: &mut HashSet<&'a 
 
 pub(super) fn timeouts(draft: Draft<'_>) -> Result<(), DefinitionFault> {
     for (name, container) in draft.containers() {
-        for (which, seconds) in [("start", container.start_timeout), ("stop", container.stop_timeout)] {
+        for (which, seconds) in [
+            ("start", container.start_timeout),
+            ("stop", container.stop_timeout),
+        ] {
             if seconds.is_some_and(|seconds| seconds < TIMEOUT_MIN) {
-                return Err(DefinitionFault::Timeout { c: name.to_owned(), which });
+                return Err(DefinitionFault::Timeout {
+                    c: name.to_owned(),
+                    which,
+                });
             }
         }
     }

@@ -7,7 +7,11 @@ use crate::services::ecs::names::is_name;
 const CONSTRAINTS_MAX: usize = 10;
 
 pub(super) fn family(draft: Draft<'_>) -> Result<(), DefinitionFault> {
-    if is_name(&draft.input.family) { Ok(()) } else { Err(DefinitionFault::Family) }
+    if is_name(&draft.input.family) {
+        Ok(())
+    } else {
+        Err(DefinitionFault::Family)
+    }
 }
 
 pub(super) fn unsupported_fields(draft: Draft<'_>) -> Result<(), DefinitionFault> {

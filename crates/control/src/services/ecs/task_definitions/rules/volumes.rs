@@ -26,7 +26,11 @@ pub(super) fn declared(draft: Draft<'_>) -> Result<(), DefinitionFault> {
         }
         at_launch += usize::from(volume.configured_at_launch == Some(true));
     }
-    if at_launch > 1 { Err(DefinitionFault::LaunchVolumes) } else { Ok(()) }
+    if at_launch > 1 {
+        Err(DefinitionFault::LaunchVolumes)
+    } else {
+        Ok(())
+    }
 }
 
 fn kinds(volume: &Volume) -> usize {
@@ -43,7 +47,9 @@ fn kinds(volume: &Volume) -> usize {
 
 pub(super) fn efs(draft: Draft<'_>) -> Result<(), DefinitionFault> {
     let volumes = draft.input.volumes.iter().flatten();
-    volumes.filter_map(|volume| volume.efs_volume_configuration.as_ref()).try_for_each(one_efs)
+    volumes
+        .filter_map(|volume| volume.efs_volume_configuration.as_ref())
+        .try_for_each(one_efs)
 }
 
 fn one_efs(efs: &EFSVolumeConfiguration) -> Result<(), DefinitionFault> {
@@ -63,9 +69,19 @@ fn one_efs(efs: &EFSVolumeConfiguration) -> Result<(), DefinitionFault> {
 }
 
 pub(super) fn mounted(draft: Draft<'_>) -> Result<(), DefinitionFault> {
-    let declared: HashSet<_> = draft.input.volumes.iter().flatten().filter_map(|v| v.name.as_deref()).collect();
-    let mounts = draft.containers().flat_map(|(_, container)| container.mount_points.iter().flatten());
-    let used: HashSet<_> = mounts.map(|mount| mount.source_volume.as_deref().unwrap_or_default()).collect();
+    let declared: HashSet<_> = draft
+        .input
+        .volumes
+        .iter()
+        .flatten()
+        .filter_map(|v| v.name.as_deref())
+        .collect();
+    let mounts = draft
+        .containers()
+        .flat_map(|(_, container)| container.mount_points.iter().flatten());
+    let used: HashSet<_> = mounts
+        .map(|mount| mount.source_volume.as_deref().unwrap_or_default())
+        .collect();
     if let Some(unknown) = used.iter().find(|name| !declared.contains(*name)) {
         return Err(DefinitionFault::UnknownVolume((*unknown).to_owned()));
     }

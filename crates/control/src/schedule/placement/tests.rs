@@ -1,0 +1,245 @@
+use std::collections::BTreeMap;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::schedule::resources::remaining;
+use crate::world::records::ecs::{InstanceStatus, Load, RegisteredResources};
+
+/// An instance as a test describes it.
+#[derive(Debug, Clone)]
+struct Machine {
+    connected: bool,
+    cpu: i32,
+    memory: i32,
+    zone: Option<&'static str>,
+    capable: bool,
+    used_port: Option<u16>,
+    in_group: u32,
+    tasks: i32,
+}
+
+const ROOMY: Machine = Machine {
+    connected: true,
+    cpu: 1024,
+    memory: 1024,
+    zone: Some("a"),
+    capable: true,
+    used_port: None,
+    in_group: 0,
+    tasks: 0,
+};
+
+fn instance(index: usize, machine: &Machine) -> ContainerInstance {
+    let zone = machine.zone.map(|zone| ("zone".to_owned(), Some(zone.to_owned())));
+    let capability = machine.capable.then(|| ("capability".to_owned(), None));
+    ContainerInstance {
+        region: "us-east-1".parse().unwrap(),
+        cluster: "c".to_owned(),
+        id: index.to_string(),
+        arn: format!("arn:aws:ecs:us-east-1:123456789012:container-instance/c/{index}").parse().unwrap(),
+        ec2_instance_id: None,
+        status: InstanceStatus::Active,
+        agent_connected: machine.connected,
+        version: 1,
+        version_info: portcullis_api::ecs::VersionInfo::default(),
+        resources: RegisteredResources { cpu: machine.cpu, memory: machine.memory, ..Default::default() },
+        attributes: zone.into_iter().chain(capability).collect::<BTreeMap<_, _>>(),
+        registered_attributes: BTreeSet::new(),
+        registered_at: Timestamp::from_seconds(0),
+        tags: portcullis_core::Tags::new(),
+        client_token: None,
+    }
+}
+
+fn candidate<'a>(instance: &'a ContainerInstance, machine: &Machine) -> Candidate<'a> {
+    let load = Load {
+        ports: machine.used_port.into_iter().collect(),
+        running_tasks: machine.tasks,
+        ..Load::default()
+    };
+    let remaining = remaining(instance, Some(&load));
+    Candidate { instance, remaining, in_group: machine.in_group, groups: BTreeSet::new() }
+}
+
+fn demand(cpu: i32, memory: i32, port: Option<u16>) -> Demand<'static> {
+    let ports = port.into_iter().collect();
+    Demand {
+        reservation: Reservation { cpu, memory, ports, udp_ports: BTreeSet::new() },
+        gpu: false,
+        attributes: vec![("capability", None)],
+        group: "g",
+        constraints: Vec::new(),
+        strategies: Vec::new(),
+    }
+}
+
+fn place_on(machines: &[Machine], demand: &Demand<'_>, count: usize) -> Placement {
+    let instances: Vec<_> = machines.iter().enumerate().map(|(index, one)| instance(index, one)).collect();
+    let mut candidates: Vec<_> = instances.iter().zip(machines).map(|(one, from)| candidate(one, from)).collect();
+    place(demand, &mut candidates, count, &mut |_| 0)
+}
+
+#[test]
+fn every_reason_has_its_instance() {
+    let cases = [
+        (Machine { connected: false, ..ROOMY }, demand(1, 1, None), Reason::Agent),
+        (ROOMY, demand(1025, 1, None), Reason::Cpu),
+        (ROOMY, demand(1, 1025, None), Reason::Memory),
+        (Machine { used_port: Some(80), ..ROOMY }, demand(1, 1, Some(80)), Reason::Ports),
+        (ROOMY, Demand { gpu: true, ..demand(1, 1, None) }, Reason::Gpu),
+        (Machine { capable: false, ..ROOMY }, demand(1, 1, None), Reason::Attribute),
+        (ROOMY, Demand { attributes: vec![("zone", Some("b"))], ..demand(1, 1, None) }, Reason::Attribute),
+        (
+            Machine { in_group: 1, ..ROOMY },
+            Demand { constraints: vec![Constraint::DistinctInstance], ..demand(1, 1, None) },
+            Reason::DistinctInstance,
+        ),
+        (
+            ROOMY,
+            Demand { constraints: vec![member_of("attribute:zone == b")], ..demand(1, 1, None) },
+            Reason::MemberOf,
+        ),
+    ];
+    for (machine, demand, reason) in cases {
+        let placement = place_on(&[machine], &demand, 2);
+        assert_eq!(placement, Placement { placed: Vec::new(), failures: vec![(0, reason), (0, reason)] });
+    }
+}
+
+fn member_of(text: &str) -> Constraint {
+    Constraint::MemberOf(Expression::parse(text).unwrap())
+}
+
+#[test]
+fn strategies_decide_in_their_order() {
+    let machines = [
+        Machine { zone: Some("a"), memory: 512, in_group: 1, ..ROOMY },
+        Machine { zone: Some("a"), memory: 256, ..ROOMY },
+        Machine { zone: Some("b"), memory: 512, ..ROOMY },
+        Machine { zone: Some("b"), memory: 300, cpu: 100, ..ROOMY },
+    ];
+    let by_zone = Strategy::SpreadAttribute("zone".to_owned());
+    let cases = [
+        (vec![Strategy::BinpackMemory], vec![1, 1]),
+        (vec![Strategy::BinpackCpu], vec![3, 3]),
+        (vec![by_zone.clone(), Strategy::BinpackMemory], vec![3, 1]),
+        (vec![Strategy::SpreadInstances, Strategy::BinpackMemory], vec![1, 3]),
+        (vec![by_zone, Strategy::SpreadInstances], vec![2, 1]),
+        (vec![Strategy::Random], vec![0, 0]),
+        (Vec::new(), vec![0, 1]),
+    ];
+    for (strategies, expected) in cases {
+        let demand = Demand { strategies: strategies.clone(), ..demand(10, 100, None) };
+        assert_eq!(place_on(&machines, &demand, 2).placed, expected, "{strategies:?}");
+    }
+}
+
+#[test]
+fn tasks_of_one_call_count_for_each_other() {
+    let machines = [ROOMY, ROOMY];
+    let distinct = Demand { constraints: vec![Constraint::DistinctInstance], ..demand(1, 1, None) };
+    assert_eq!(place_on(&machines, &distinct, 3).placed, [0, 1]);
+    let port = demand(1, 1, Some(80));
+    assert_eq!(place_on(&machines, &port, 3).placed, [0, 1]);
+    let together = Demand { constraints: vec![member_of("not(task:group == g)")], ..demand(1, 1, None) };
+    assert_eq!(place_on(&machines, &together, 3).placed, [0, 1]);
+}
+
+/// What is left of each machine, placed upon without any cleverness.
+fn naive(machines: &[Machine], demand: &Demand<'_>, count: usize) -> (usize, Vec<(i32, i32, bool)>) {
+    let port = demand.reservation.ports.first().copied();
+    let mut left: Vec<_> = machines
+        .iter()
+        .map(|one| (one.cpu, one.memory, port.is_some() && one.used_port == port))
+        .collect();
+    let mut placed = 0;
+    for _ in 0..count {
+        let fits = |(machine, left): (&Machine, &mut (i32, i32, bool))| {
+            let free = !left.2 && left.0 >= demand.reservation.cpu && left.1 >= demand.reservation.memory;
+            (machine.connected && machine.capable && free).then_some(())?;
+            left.0 -= demand.reservation.cpu;
+            left.1 -= demand.reservation.memory;
+            left.2 = port.is_some();
+            Some(())
+        };
+        placed += usize::from(machines.iter().zip(&mut left).find_map(fits).is_some());
+    }
+    (placed, left)
+}
+
+fn any_machine() -> impl Strategy2 {
+    (any::<bool>(), 0..500_i32, 0..500_i32, 0..3_usize, prop::bool::weighted(0.8), any::<bool>(), 0..3_u32, 0..5_i32)
+        .prop_map(|(connected, cpu, memory, zone, capable, taken, in_group, tasks)| Machine {
+            connected,
+            cpu,
+            memory,
+            zone: [None, Some("a"), Some("b")][zone],
+            capable,
+            used_port: taken.then_some(80),
+            in_group,
+            tasks,
+        })
+}
+
+/// proptest's own word for this is taken here.
+trait Strategy2: proptest::strategy::Strategy<Value = Machine> {}
+impl<T: proptest::strategy::Strategy<Value = Machine>> Strategy2 for T {}
+
+fn any_strategies() -> impl proptest::strategy::Strategy<Value = Vec<Strategy>> {
+    let each = prop::sample::select(vec![
+        Strategy::Random,
+        Strategy::SpreadInstances,
+        Strategy::SpreadAttribute("zone".to_owned()),
+        Strategy::BinpackCpu,
+        Strategy::BinpackMemory,
+    ]);
+    prop::collection::vec(each, 0..3)
+}
+
+proptest! {
+    /// With equal tasks every greedy order places equally many, whatever is preferred.
+    #[test]
+    fn as_many_are_placed_as_the_naive_model_places(
+        machines in prop::collection::vec(any_machine(), 0..6),
+        cpu in 1..300_i32,
+        memory in 1..300_i32,
+        port in prop::option::of(Just(80_u16)),
+        count in 0..8_usize,
+        strategies in any_strategies(),
+    ) {
+        let demand = Demand { strategies, ..demand(cpu, memory, port) };
+        let placement = place_on(&machines, &demand, count);
+        let (expected, _) = naive(&machines, &demand, count);
+        prop_assert_eq!(placement.placed.len(), expected);
+        prop_assert_eq!(placement.failures.len(), (count - expected) * machines.len());
+        for (at, machine) in machines.iter().enumerate() {
+            let here = placement.placed.iter().filter(|placed| **placed == at).count() as i32;
+            prop_assert!(here == 0 || machine.connected && machine.capable);
+            prop_assert!(here * cpu <= machine.cpu && here * memory <= machine.memory);
+            prop_assert!(port.is_none() || here <= i32::from(machine.used_port.is_none()));
+        }
+    }
+
+    /// No instance among those that fit is better than the one chosen.
+    #[test]
+    fn the_choice_is_the_best_by_the_first_strategy(
+        machines in prop::collection::vec(any_machine(), 1..6),
+        strategies in any_strategies(),
+    ) {
+        let demand = Demand { strategies: strategies.clone(), ..demand(1, 1, None) };
+        let chosen = place_on(&machines, &demand, 1).placed.first().copied();
+        let fits = |one: &Machine| one.connected && one.capable && one.cpu >= 1 && one.memory >= 1;
+        let in_zone = |zone| machines.iter().filter(|one| one.zone == zone).map(|one| i64::from(one.in_group)).sum::<i64>();
+        let measure = |one: &Machine| match strategies.first() {
+            None => i64::from(one.tasks),
+            Some(Strategy::Random) => 0,
+            Some(Strategy::SpreadInstances) => i64::from(one.in_group),
+            Some(Strategy::SpreadAttribute(_)) => in_zone(one.zone),
+            Some(Strategy::BinpackCpu) => i64::from(one.cpu),
+            Some(Strategy::BinpackMemory) => i64::from(one.memory),
+        };
+        let best = machines.iter().filter(|one| fits(one)).map(measure).min();
+        prop_assert_eq!(chosen.map(|at| measure(&machines[at])), best);
+    }
+}
