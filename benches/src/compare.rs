@@ -8,14 +8,17 @@ use anyhow::Result;
 use crate::load::{self, Outcome, Plan};
 use crate::process::Process;
 use crate::stats::{median, number};
+use crate::work::Key;
 
 /// A server to call.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub struct Target<'a> {
     /// Its process.
     pub process: &'a Process,
     /// Where it listens.
     pub address: SocketAddr,
+    /// Whose calls it answers.
+    pub key: &'a Key,
 }
 
 /// Medians over all turns.
@@ -29,10 +32,6 @@ pub struct Compared {
     pub rate_ratio: f64,
     /// Ours over the reference's median latency, turn by turn.
     pub latency_ratio: f64,
-    /// Answers with a status of 500 or above, of the subject.
-    pub faults: u64,
-    /// Answers of the subject altogether.
-    pub answers: u64,
 }
 
 /// What one server does.
@@ -63,8 +62,6 @@ pub async fn compare(ours: Target<'_>, reference: Target<'_>, plan: &Plan, turns
         reference: figures(|pair| &pair.1),
         rate_ratio: ratio(|turn| turn.outcome.rate()),
         latency_ratio: ratio(|turn| turn.outcome.p50_us),
-        faults: pairs.iter().map(|(ours, _)| ours.outcome.faults()).sum(),
-        answers: pairs.iter().map(|(ours, _)| ours.outcome.answers_ever).sum(),
     })
 }
 
@@ -81,7 +78,7 @@ impl Turn {
 
 async fn turn(target: Target<'_>, plan: &Plan) -> Result<Turn> {
     let before = target.process.cpu()?;
-    let outcome = load::run(&Plan { address: target.address, ..plan.clone() }).await?.all_well()?;
+    let outcome = load::run(&Plan { address: target.address, key: target.key.clone(), ..plan.clone() }).await?.all_well()?;
     let cpu = target.process.cpu()?.saturating_sub(before);
     Ok(Turn { outcome, cpu })
 }

@@ -17,27 +17,33 @@ use portcullis_core::{Clock as _, Secret, SystemClock};
 use portcullis_wire::sigv4::{Presented, Scope, SigningKey};
 use tokio::net::TcpListener;
 
+use crate::compare::Target;
 use crate::process::{Process, free_address, ourselves};
+use crate::subject::connect;
 use crate::work::Key;
 
 const ID: &str = "PORTCULLIS_BENCH_KEY_ID";
 const SECRET: &str = "PORTCULLIS_BENCH_SECRET";
 
 /// A running reference server.
-#[derive(Debug)]
 pub struct Reference {
-    /// The process.
-    pub process: Process,
-    /// Where it listens.
-    pub address: SocketAddr,
+    process: Process,
+    address: SocketAddr,
+    key: Key,
 }
 
 impl Reference {
-    /// Starts one that knows one key.
-    pub fn start(key: &Key) -> Result<Self> {
+    /// Starts one that knows one key, and waits until it listens.
+    pub async fn start(key: &Key) -> Result<Self> {
         let address = free_address()?;
         let process = Process::start_tied(&command(key, address)?)?;
-        Ok(Self { process, address })
+        connect(address).await?;
+        Ok(Self { process, address, key: key.clone() })
+    }
+
+    /// The server as one side of a comparison.
+    pub fn target(&self) -> Target<'_> {
+        Target { process: &self.process, address: self.address, key: &self.key }
     }
 }
 

@@ -10,6 +10,7 @@ use portcullis_api::iam;
 use portcullis_wire::{Operation, decode_reply};
 use tempfile::TempDir;
 
+use crate::compare::Target;
 use crate::connection::Connection;
 use crate::process::{Process, free_address};
 use crate::work::{Key, signed};
@@ -66,6 +67,11 @@ impl Subject {
         let mut client = Client::open(address, root).await?;
         let key = developer(&mut client).await?;
         Ok(Self { process, address, key })
+    }
+
+    /// The server as one side of a comparison.
+    pub fn target(&self) -> Target<'_> {
+        Target { process: &self.process, address: self.address, key: &self.key }
     }
 
     /// A client of the developer.

@@ -6,7 +6,7 @@ acknowledges payloads. It starts nothing: tasks stay PENDING until a test submit
 
 import json
 import threading
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 import websocket
 from botocore.auth import SigV4Auth
@@ -28,7 +28,7 @@ class ConnectedAgent:
             "sendCredentials": "true",
             "seqNum": "1",
         }
-        url = f"{endpoint.rstrip('/')}/ws?{urlencode(query)}"
+        url = f"{endpoint.rstrip('/')}/ws?{urlencode(query, quote_via=quote)}"
         request = AWSRequest("GET", url)
         keys = account.credentials
         credentials = Credentials(

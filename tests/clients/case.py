@@ -3,6 +3,7 @@
 A class named as the operation, in the module of its group under `cases/`; `test_operations.py` derives the tests from it.
 """
 
+import json
 from dataclasses import dataclass
 
 
@@ -17,8 +18,6 @@ class Invalid:
 
 class Case:
     service = None
-    #: Further arguments the AWS CLI insists on.
-    cli_arguments = ()
     #: False for the few calls that need no permission; the reason stands at the case.
     needs_permission = True
 
@@ -29,6 +28,10 @@ class Case:
     def check(self, aws, parameters, reply):
         """Reads the change back through other operations, or looks at the reply of one that reads."""
         raise NotImplementedError(f"{type(self).__name__} has no check")
+
+    def cli_arguments(self, parameters):
+        """How the AWS CLI is given the parameters."""
+        return ["--cli-input-json", json.dumps(parameters)]
 
     def action(self):
         return f"{self.service}:{type(self).__name__}"

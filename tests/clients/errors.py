@@ -17,11 +17,11 @@ DENIALS = {
 
 @contextmanager
 def refused(code, message=".*", status=None):
-    """The block must end in this error; the pattern must fit the whole message."""
+    """The block must end in this error; the patterns must fit the whole code and the whole message."""
     with pytest.raises(ClientError) as caught:
         yield caught
     error = caught.value.response["Error"]
-    assert error["Code"] == code, error
+    assert re.fullmatch(code, error["Code"]), error
     assert re.fullmatch(message, error["Message"], re.DOTALL), error["Message"]
     if status:
         assert caught.value.response["ResponseMetadata"]["HTTPStatusCode"] == status

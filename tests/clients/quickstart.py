@@ -23,10 +23,17 @@ class Quickstart:
             )
 
     def __enter__(self):
+        try:
+            self.administrator = self._wait()
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def _wait(self):
         deadline = time.monotonic() + READY_WITHIN_S
         while not re.search(r"^export AWS_SECRET_ACCESS_KEY=.+\n", self.log.read_text(), re.MULTILINE):
             if self.process.poll() is not None or time.monotonic() > deadline:
-                self.__exit__()
                 raise RuntimeError(f"the quickstart did not get to its end:\n{self.log.read_text()}")
             time.sleep(0.05)
         exported = dict(re.findall(r"^export (\w+)=(.+)$", self.log.read_text(), re.MULTILINE))
@@ -34,8 +41,7 @@ class Quickstart:
             "aws_access_key_id": exported["AWS_ACCESS_KEY_ID"],
             "aws_secret_access_key": exported["AWS_SECRET_ACCESS_KEY"],
         }
-        self.administrator = Account(exported["AWS_ENDPOINT_URL"], key, exported["AWS_REGION"])
-        return self
+        return Account(exported["AWS_ENDPOINT_URL"], key, exported["AWS_DEFAULT_REGION"])
 
     def __exit__(self, *_):
         if self.process.poll() is None:

@@ -71,7 +71,7 @@ def run_cli(aws, case, parameters, directory):
     }
     command = [sys.executable, str(Path(sys.executable).with_name("aws")), case.service]
     command += [botocore.xform_name(type(case).__name__, "-"), "--output", "json"]
-    command += ["--cli-input-json", json.dumps(parameters), *case.cli_arguments]
+    command += case.cli_arguments(parameters)
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, re.sub(r"\s+", " ", done.stderr)
     return done.stdout

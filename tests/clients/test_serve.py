@@ -15,24 +15,47 @@ def data_dir(tmp_path):
     return tmp_path / "data"
 
 
-def start(data_dir, *arguments, **options):
-    server = Server(data_dir, *arguments, **options)
-    root = Account.root(server.url)
-    server.wait_until(root.sts.get_caller_identity)
-    return server, root
+@pytest.fixture
+def launch():
+    """Starts servers; what is still running at the end of the test is killed."""
+    servers = []
+
+    def launch(*arguments, **options):
+        servers.append(Server(*arguments, **options))
+        return servers[-1]
+
+    yield launch
+    for server in servers:
+        server.kill()
 
 
-def fails(data_dir, *arguments, **options):
+@pytest.fixture
+def start(launch):
+    def start(*arguments):
+        server = launch(*arguments)
+        root = Account.root(server.url)
+        server.wait_until(root.sts.get_caller_identity)
+        return server, root
+
+    return start
+
+
+@pytest.fixture
+def fails(launch):
     """The one line with which a start fails."""
-    server = Server(data_dir, *arguments, **options)
-    assert server.process.wait(timeout=20) != 0
-    lines = [line for line in server.log.read_text().splitlines() if line.strip()]
-    errors = [line for line in lines if line.startswith("portcullis: ")]
-    assert len(errors) == 1 and lines[-1] == errors[0], lines
-    return errors[0]
+
+    def fails(*arguments, **options):
+        server = launch(*arguments, **options)
+        assert server.process.wait(timeout=20) != 0
+        lines = [line for line in server.log.read_text().splitlines() if line.strip()]
+        errors = [line for line in lines if line.startswith("portcullis: ")]
+        assert len(errors) == 1 and lines[-1] == errors[0], lines
+        return errors[0]
+
+    return fails
 
 
-def test_what_was_acknowledged_survives_the_end_and_a_kill(data_dir):
+def test_what_was_acknowledged_survives_the_end_and_a_kill(start, data_dir):
     server, root = start(data_dir)
     user, cluster = root.user(), root.cluster()
     server.stop()
@@ -46,15 +69,15 @@ def test_what_was_acknowledged_survives_the_end_and_a_kill(data_dir):
     server.stop()
 
 
-def test_sigterm_ends_it_within_a_second(data_dir):
+def test_sigterm_ends_it_within_a_second(start, data_dir):
     server, root = start(data_dir)
     root.cluster()
     assert server.stop() < 1.0
     assert server.process.returncode == 0
 
 
-def test_the_first_start_writes_the_administrators_key_for_its_owner_only(data_dir):
-    server = Server(data_dir, root_key=False)
+def test_the_first_start_writes_the_administrators_key_for_its_owner_only(launch, data_dir):
+    server = launch(data_dir, root_key=False)
     file = data_dir / "administrator-key.json"
     server.wait_until(file.read_bytes)
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
@@ -64,13 +87,13 @@ def test_the_first_start_writes_the_administrators_key_for_its_owner_only(data_d
     assert caller["Arn"].startswith(f"arn:aws:iam::{ACCOUNT}:")
     written = file.read_bytes()
     server.stop()
-    server = Server(data_dir, root_key=False)
+    server = launch(data_dir, root_key=False)
     server.wait_until(Account.root(server.url).with_credentials(key).sts.get_caller_identity)
     assert file.read_bytes() == written
     server.stop()
 
 
-def test_no_secret_is_in_clear_on_disk_or_in_the_log(data_dir):
+def test_no_secret_is_in_clear_on_disk_or_in_the_log(start, data_dir):
     server, root = start(data_dir)
     user = root.user()
     key = root.iam.create_access_key(UserName=user)["AccessKey"]
@@ -83,27 +106,27 @@ def test_no_secret_is_in_clear_on_disk_or_in_the_log(data_dir):
         assert not [secret for secret in secrets if secret.encode() in content], path
 
 
-def test_a_port_in_use_is_one_clear_line(data_dir, tmp_path):
+def test_a_port_in_use_is_one_clear_line(start, fails, data_dir, tmp_path):
     server, _ = start(data_dir)
     line = fails(tmp_path / "second", port=server.port)
     assert str(server.port) in line and "in use" in line.lower()
     server.stop()
 
 
-def test_a_data_directory_of_another_account_is_one_clear_line(data_dir):
+def test_a_data_directory_of_another_account_is_one_clear_line(start, fails, data_dir):
     server, _ = start(data_dir, "--account", ACCOUNT)
     server.stop()
     line = fails(data_dir, "--account", "111122223333")
     assert ACCOUNT in line and "111122223333" in line
 
 
-def test_a_data_directory_in_use_is_one_clear_line(data_dir):
+def test_a_data_directory_in_use_is_one_clear_line(start, fails, data_dir):
     server, _ = start(data_dir)
     assert str(data_dir) in fails(data_dir)
     server.stop()
 
 
-def test_a_torn_store_file_is_one_clear_line(data_dir):
+def test_a_torn_store_file_is_one_clear_line(start, fails, data_dir):
     server, root = start(data_dir)
     root.cluster()
     server.stop()

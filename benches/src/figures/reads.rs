@@ -6,7 +6,7 @@ use anyhow::Result;
 use portcullis_api::{ecs, iam};
 
 use super::WARM_UP;
-use crate::compare::{Compared, Target, compare};
+use crate::compare::{Compared, compare};
 use crate::load::Plan;
 use crate::reference::Reference;
 use crate::stats::{percent, rate};
@@ -26,8 +26,7 @@ pub async fn measure(workshop: &Workshop) -> Result<Vec<Row>> {
     let cluster = ecs::CreateClusterRequest { cluster_name: Some("main".to_owned()), ..Default::default() };
     client.call::<ecs::op::CreateCluster>(&cluster).await?;
     client.call::<iam::op::CreateRole>(&role("web")).await?;
-    let reference = Reference::start(&subject.key)?;
-    crate::subject::connect(reference.address).await?;
+    let reference = Reference::start(&subject.key).await?;
     let calls = [
         ("GetCallerIdentity", Work::GetCallerIdentity),
         ("DescribeClusters", Work::DescribeClusters { cluster: "main".to_owned() }),
@@ -38,9 +37,8 @@ pub async fn measure(workshop: &Workshop) -> Result<Vec<Row>> {
         for connections in [1, 16, 64] {
             eprintln!("  {name}, {connections} connections");
             let plan = plan(&subject, work.clone(), connections);
-            let ours = Target { process: &subject.process, address: subject.address };
-            let bare = Target { process: &reference.process, address: reference.address };
-            rows.push(row(name, connections, &compare(ours, bare, &plan, TURNS).await?));
+            let compared = compare(subject.target(), reference.target(), &plan, TURNS).await?;
+            rows.push(row(name, connections, &compared));
         }
     }
     still_there(&mut subject.process)?;

@@ -6,12 +6,12 @@ use anyhow::{Result, ensure};
 use portcullis_api::ecs;
 
 use super::WARM_UP;
-use crate::compare::{Target, compare};
+use crate::compare::compare;
 use crate::instance::Instance;
 use crate::load::Plan;
 use crate::reference::Reference;
 use crate::stats::{percent, rate};
-use crate::subject::{Client, Subject, Workshop, connect, still_there};
+use crate::subject::{Client, Subject, Workshop, still_there};
 use crate::table::{Row, Verdict};
 use crate::work::{Work, run_task, task_definition};
 
@@ -30,8 +30,7 @@ pub async fn measure(workshop: &Workshop) -> Result<Vec<Row>> {
     client.call::<ecs::op::CreateCluster>(&cluster).await?;
     client.call::<ecs::op::RegisterTaskDefinition>(&task_definition(FAMILY, "busybox")).await?;
     let instance = Instance::join(&subject, &mut client, CLUSTER).await?;
-    let reference = Reference::start(&subject.key)?;
-    connect(reference.address).await?;
+    let reference = Reference::start(&subject.key).await?;
     let calls = [
         ("RegisterTaskDefinition", Work::RegisterTaskDefinition { family: "another".to_owned() }),
         ("RunTask as a record", Work::RunTask { cluster: CLUSTER.to_owned(), family: FAMILY.to_owned() }),
@@ -48,9 +47,7 @@ pub async fn measure(workshop: &Workshop) -> Result<Vec<Row>> {
             warm_up: WARM_UP,
             run: RUN,
         };
-        let ours = Target { process: &subject.process, address: subject.address };
-        let bare = Target { process: &reference.process, address: reference.address };
-        let compared = compare(ours, bare, &plan, TURNS).await?;
+        let compared = compare(subject.target(), reference.target(), &plan, TURNS).await?;
         rows.push(Row {
             figure: format!("{name}, {CONNECTIONS} conn., in memory"),
             ours: format!(

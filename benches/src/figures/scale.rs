@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::{Result, ensure};
 
 use super::WARM_UP;
-use crate::compare::{Compared, Target, compare};
+use crate::compare::{Compared, compare};
 use crate::load::{self, Plan};
 use crate::stats::{grouped, mib, number};
 use crate::subject::{Subject, Workshop, still_there};
@@ -47,9 +47,7 @@ pub async fn measure(workshop: &Workshop) -> Result<Vec<Row>> {
     for (what, work) in reads {
         eprintln!("  {what}");
         let plan = plan(&large, work);
-        let ours = Target { process: &large.process, address: large.address };
-        let reference = Target { process: &small.process, address: small.address };
-        rows.push(latency_row(what, &compare(ours, reference, &plan, TURNS).await?));
+        rows.push(latency_row(what, &compare(large.target(), small.target(), &plan, TURNS).await?));
     }
     rows.push(memory_row(grown));
     rows.push(faults_row(&large).await?);
@@ -98,12 +96,12 @@ fn latency_row(what: &str, compared: &Compared) -> Row {
 }
 
 fn memory_row(grown: u64) -> Row {
-    let objects = 2 * (MANY - FEW);
-    let each = number(grown) / number(u64::try_from(objects).unwrap_or(u64::MAX));
+    let objects = number(u64::try_from(2 * (MANY - FEW)).unwrap_or(u64::MAX));
+    let each = number(grown) / objects;
     Row {
         figure: "memory for each further object".to_owned(),
         ours: format!("{} bytes", grouped(each)),
-        reference: format!("{} for {}", mib(number(grown)), grouped(each.recip() * number(grown))),
+        reference: format!("{} for {}", mib(number(grown)), grouped(objects)),
         target: "<= 4 KiB",
         verdict: Verdict::of(each <= OBJECT_BYTES_MAX),
     }

@@ -1,11 +1,13 @@
 //! The Portcullis command line.
 
+mod agent;
 mod assembly;
 mod client;
 mod demo_task;
 mod image;
 mod operations;
 mod quickstart;
+mod secret_option;
 mod serve;
 
 use std::process::ExitCode;
@@ -26,6 +28,8 @@ enum Command {
     Serve(serve::Options),
     /// Play the whole story once: policies, a refused and an allowed call, a task with a role of its own
     Quickstart(quickstart::Options),
+    /// Run the container agent of a server elsewhere
+    Agent(agent::Options),
     /// List the operations this server has
     Operations(operations::Options),
     /// What runs inside the quickstart's task
@@ -58,6 +62,7 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
     match command {
         Command::Serve(options) => serve::run(options).await,
         Command::Quickstart(options) => quickstart::run(options).await,
+        Command::Agent(options) => agent::run(options).await,
         Command::Operations(options) => operations::run(&options),
         Command::DemoTask(options) => demo_task::run(options).await,
     }

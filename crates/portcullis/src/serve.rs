@@ -11,11 +11,12 @@ use anyhow::{Context as _, Result, bail};
 use clap::{Args, ValueEnum};
 use portcullis_control::bootstrap::{ADMINISTRATOR, LongTermKey};
 use portcullis_control::server;
-use portcullis_core::{AccountId, Secret};
+use portcullis_core::AccountId;
 use serde::Deserialize;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::assembly::{self, Plan};
+use crate::secret_option::SecretOption;
 
 /// Options of `portcullis serve`. A configuration file may hold the same names; the command line wins.
 #[derive(Debug, Default, Args, Deserialize)]
@@ -65,7 +66,7 @@ pub struct Options {
         requires = "root_key_id"
     )]
     #[serde(skip)]
-    root_secret: Option<HiddenText>,
+    root_secret: Option<SecretOption>,
 }
 
 /// What keeps the state.
@@ -76,23 +77,6 @@ enum Engine {
     Embedded,
     /// Nothing: state ends with the process
     Memory,
-}
-
-/// A secret from the environment that `Debug` does not show.
-#[derive(Clone)]
-struct HiddenText(Secret);
-
-impl std::str::FromStr for HiddenText {
-    type Err = std::convert::Infallible;
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Ok(Self(Secret::new(text)))
-    }
-}
-
-impl std::fmt::Debug for HiddenText {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("..")
-    }
 }
 
 /// The file the administrator's first key is written to, in the data directory.
@@ -163,9 +147,9 @@ impl Options {
                 Some(account) => account,
                 None => "123456789012".parse()?,
             },
-            root: root.map(|(access_key_id, HiddenText(secret))| LongTermKey {
+            root: root.map(|(access_key_id, secret)| LongTermKey {
                 access_key_id,
-                secret,
+                secret: secret.into_secret(),
             }),
             tls,
             trusted_proxies: self.trusted_proxy,

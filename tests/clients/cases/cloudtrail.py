@@ -21,4 +21,5 @@ class LookupEvents(CloudTrail):
 
     def invalid(self, aws):
         wrong = [{"AttributeKey": "Colour", "AttributeValue": "blue"}]
-        return Invalid({"LookupAttributes": wrong}, "InvalidLookupAttributesException", r".*")
+        message = r"1 validation error detected: .*attributeKey.*"
+        return Invalid({"LookupAttributes": wrong}, "ValidationException", message)

@@ -2,7 +2,7 @@
 
 from case import Ecs, Invalid
 
-UNKNOWN = r"unknown should be one of \[.*containerInsights.*\]"
+UNKNOWN = r".* \[.*containerInsights.*\]"
 
 
 def values(aws, name, **more):

@@ -1,5 +1,7 @@
 """Virtual MFA devices."""
 
+import json
+
 from account import tags
 from case import Iam, Invalid
 from cases.iam_users import OnUser
@@ -39,7 +41,15 @@ class OnDevice:
 
 
 class CreateVirtualMFADevice(Iam):
-    cli_arguments = ("--outfile", "/dev/null", "--bootstrap-method", "Base32StringSeed")
+    def cli_arguments(self, parameters):
+        # This one command has a shape of its own: it writes the seed to a file.
+        given = [
+            "--virtual-mfa-device-name",
+            parameters["VirtualMFADeviceName"],
+            "--tags",
+            json.dumps(parameters["Tags"]),
+        ]
+        return [*given, "--outfile", "/dev/null", "--bootstrap-method", "Base32StringSeed"]
 
     def parameters(self, aws):
         return {"VirtualMFADeviceName": aws.name("mfa"), "Tags": tags("iam", Department="QA")}

@@ -68,7 +68,7 @@ class ListPolicies(Iam):
         assert "arn:aws:iam::aws:policy/AmazonECS_FullAccess" in [policy["Arn"] for policy in managed]
 
     def resource(self, aws, parameters):
-        return aws.iam_arn("policy/")
+        return "policy path /"
 
     def invalid(self, aws):
         return Invalid({"Scope": "Everything"}, "ValidationError", r"1 validation error detected: .*scope.*")
@@ -94,6 +94,9 @@ class CreatePolicyVersion(OnPolicy, Iam):
 class GetPolicyVersion(OnPolicy, Iam):
     def parameters(self, aws):
         return {"PolicyArn": two_versions(aws), "VersionId": "v2"}
+
+    def resource(self, aws, parameters):
+        return f"policy {parameters['PolicyArn']} version v2"
 
     def check(self, aws, parameters, reply):
         assert reply["PolicyVersion"]["Document"] == SECOND

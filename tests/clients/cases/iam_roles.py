@@ -46,7 +46,7 @@ class CreateRole(OnRole, Iam):
     def invalid(self, aws):
         trust = {**TRUST_ECS_TASKS, "Statement": [{**TRUST_ECS_TASKS["Statement"][0], "Resource": "*"}]}
         parameters = {"RoleName": aws.name("role"), "AssumeRolePolicyDocument": json.dumps(trust)}
-        return Invalid(parameters, "MalformedPolicyDocument", r"Has prohibited field Resource\.")
+        return Invalid(parameters, "MalformedPolicyDocument", r"Has prohibited field Resource\.?")
 
 
 class GetRole(OnRole, Iam):

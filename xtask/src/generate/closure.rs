@@ -45,7 +45,12 @@ impl Selection {
             reach(model, root, &mut Vec::new(), &mut shapes)?;
         }
         let groups = group(model, &shapes, inputs, outputs, frames)?;
-        Ok(Self { operations: operations.iter().cloned().collect(), shapes, errors, groups })
+        Ok(Self {
+            operations: operations.iter().cloned().collect(),
+            shapes,
+            errors,
+            groups,
+        })
     }
 }
 
@@ -73,13 +78,36 @@ fn group(
         (rest, BTreeSet::new())
     };
     let groups = [
-        Group { name: "requests", title: "Inputs of operations", structures: inputs },
-        Group { name: "replies", title: "Outputs of operations", structures: outputs },
-        Group { name: "frames", title: "Websocket messages", structures: frames },
-        Group { name: "types", title: "Structures inside inputs and outputs", structures: first },
-        Group { name: "types2", title: "Structures inside inputs and outputs, second half", structures: second },
+        Group {
+            name: "requests",
+            title: "Inputs of operations",
+            structures: inputs,
+        },
+        Group {
+            name: "replies",
+            title: "Outputs of operations",
+            structures: outputs,
+        },
+        Group {
+            name: "frames",
+            title: "Websocket messages",
+            structures: frames,
+        },
+        Group {
+            name: "types",
+            title: "Structures inside inputs and outputs",
+            structures: first,
+        },
+        Group {
+            name: "types2",
+            title: "Structures inside inputs and outputs, second half",
+            structures: second,
+        },
     ];
-    Ok(groups.into_iter().filter(|group| !group.structures.is_empty()).collect())
+    Ok(groups
+        .into_iter()
+        .filter(|group| !group.structures.is_empty())
+        .collect())
 }
 
 /// Adds `name` and all it uses. `path` holds the structures that contain it without a list or map between.

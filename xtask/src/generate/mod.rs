@@ -38,10 +38,16 @@ struct Served {
 
 /// Writes the generated crate, or with `check` fails if what is there differs.
 pub fn run(check: bool) -> Result<()> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("xtask lies in the workspace")?;
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .context("xtask lies in the workspace")?;
     let files = generate(&root.join("models"))?.formatted(root)?;
     let target = root.join("crates/api/src");
-    if check { files.check(&target) } else { files.write(&target) }
+    if check {
+        files.check(&target)
+    } else {
+        files.write(&target)
+    }
 }
 
 /// Everything the generator prints, by path below `crates/api/src`.
@@ -58,7 +64,10 @@ fn generate(models: &Path) -> Result<Files> {
             .with_context(|| format!("printing {name}"))?;
         modules.push((name.as_str(), !served.operations.is_empty()));
     }
-    files.add(PathBuf::from("managed_policies.rs"), managed_policies::print(models)?);
+    files.add(
+        PathBuf::from("managed_policies.rs"),
+        managed_policies::print(models)?,
+    );
     modules.push(("managed_policies", false));
     modules.sort_unstable();
     files.add(PathBuf::from("lib.rs"), print_service::crate_root(&modules));
@@ -76,15 +85,29 @@ fn generate_service(
     let folder = PathBuf::from(name);
     let has_operations = !served.operations.is_empty();
     if has_operations {
-        files.add(folder.join("op.rs"), print_service::operations(name, model, selection)?);
-        files.add(folder.join("error.rs"), print_service::errors(name, model, selection)?);
+        files.add(
+            folder.join("op.rs"),
+            print_service::operations(name, model, selection)?,
+        );
+        files.add(
+            folder.join("error.rs"),
+            print_service::errors(name, model, selection)?,
+        );
     }
-    files.add(folder.join("schema.rs"), print_schema::print(name, model, selection, linear)?);
+    files.add(
+        folder.join("schema.rs"),
+        print_schema::print(name, model, selection, linear)?,
+    );
     for group in &selection.groups {
         let text = print_shapes::print(name, model, group)?;
         files.add(folder.join(format!("{}.rs", group.name)), text);
     }
-    let root = print_service::module(name, model, selection, has_operations.then_some(&served.validation_code))?;
+    let root = print_service::module(
+        name,
+        model,
+        selection,
+        has_operations.then_some(&served.validation_code),
+    )?;
     files.add(folder.join("mod.rs"), root);
     Ok(())
 }

@@ -168,19 +168,28 @@ impl Model {
 
     /// A shape by name.
     pub fn shape(&self, name: &str) -> Result<Shape> {
-        let value = self.shapes.get(name).with_context(|| format!("there is no shape {name}"))?;
+        let value = self
+            .shapes
+            .get(name)
+            .with_context(|| format!("there is no shape {name}"))?;
         Shape::deserialize(value).with_context(|| format!("shape {name}"))
     }
 
     /// An operation by name.
     pub fn operation(&self, name: &str) -> Result<Operation> {
-        let value = self.operations.get(name).with_context(|| format!("there is no operation {name}"))?;
+        let value = self
+            .operations
+            .get(name)
+            .with_context(|| format!("there is no operation {name}"))?;
         Operation::deserialize(value).with_context(|| format!("operation {name}"))
     }
 
     /// The name requests are signed for.
     pub fn signing_name(&self) -> &str {
-        self.metadata.signing_name.as_deref().unwrap_or(&self.metadata.endpoint_prefix)
+        self.metadata
+            .signing_name
+            .as_deref()
+            .unwrap_or(&self.metadata.endpoint_prefix)
     }
 }
 

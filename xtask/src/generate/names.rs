@@ -9,7 +9,10 @@ const KEYWORDS: [(&str, &str); 1] = [("type", "r#type")];
 /// A member's name as a field name: `enableECSManagedTags` is `enable_ecs_managed_tags`.
 pub fn field(name: &str) -> String {
     let snake = snake(name);
-    KEYWORDS.iter().find(|(keyword, _)| *keyword == snake).map_or(snake, |(_, renamed)| (*renamed).to_owned())
+    KEYWORDS
+        .iter()
+        .find(|(keyword, _)| *keyword == snake)
+        .map_or(snake, |(_, renamed)| (*renamed).to_owned())
 }
 
 /// A shape's name as the name of a static.
@@ -20,7 +23,10 @@ pub fn constant(name: &str) -> String {
 /// A shape's name as a type name.
 pub fn type_name(name: &str) -> String {
     let mut chars = name.chars();
-    chars.next().map(|first| first.to_uppercase().chain(chars).collect()).unwrap_or_default()
+    chars
+        .next()
+        .map(|first| first.to_uppercase().chain(chars).collect())
+        .unwrap_or_default()
 }
 
 fn snake(name: &str) -> String {
@@ -35,7 +41,9 @@ fn snake(name: &str) -> String {
         let after = chars.get(index + 1);
         let word_starts = current.is_uppercase()
             && before.is_some_and(|b| {
-                b.is_lowercase() || b.is_ascii_digit() || (b.is_uppercase() && after.is_some_and(|a| a.is_lowercase()))
+                b.is_lowercase()
+                    || b.is_ascii_digit()
+                    || (b.is_uppercase() && after.is_some_and(|a| a.is_lowercase()))
             });
         if word_starts {
             snake.push('_');

@@ -44,7 +44,8 @@ impl Files {
     /// Writes what changed and removes what is no longer generated.
     pub fn write(&self, target: &Path) -> Result<()> {
         for leftover in self.leftovers(target)? {
-            fs::remove_file(target.join(&leftover)).with_context(|| format!("removing {}", leftover.display()))?;
+            fs::remove_file(target.join(&leftover))
+                .with_context(|| format!("removing {}", leftover.display()))?;
         }
         for (path, text) in &self.0 {
             let path = target.join(path);

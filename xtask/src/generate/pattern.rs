@@ -10,8 +10,9 @@ use regex::Regex;
 pub fn linear(pattern: &str, rewritten: &BTreeMap<String, String>) -> Result<String> {
     let source = rewritten.get(pattern).map_or(pattern, String::as_str);
     let anchored = format!("^(?:{})$", ascii_classes(source));
-    Regex::new(&anchored)
-        .with_context(|| format!("pattern {pattern} needs a linear-time form in models/overlays/patterns.json"))?;
+    Regex::new(&anchored).with_context(|| {
+        format!("pattern {pattern} needs a linear-time form in models/overlays/patterns.json")
+    })?;
     Ok(anchored)
 }
 

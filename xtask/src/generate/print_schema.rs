@@ -34,21 +34,38 @@ pub fn print(
     let mut out = print_service::header(service, "Schemas");
     for (text, number) in &patterns.0 {
         let regex = pattern::linear(text, linear)?;
-        writeln!(statics, "static PATTERN_{number}: Pattern = Pattern::new({text:?}, {regex:?});\n")?;
+        writeln!(
+            statics,
+            "static PATTERN_{number}: Pattern = Pattern::new({text:?}, {regex:?});\n"
+        )?;
     }
-    let used: Vec<&str> = IMPORTS.into_iter().filter(|name| is_word_of(name, &statics)).collect();
+    let used: Vec<&str> = IMPORTS
+        .into_iter()
+        .filter(|name| is_word_of(name, &statics))
+        .collect();
     writeln!(out, "use portcullis_wire::schema::{{{}}};\n", used.join(", "))?;
     out.push_str(&statics);
     Ok(out)
 }
 
 /// What a schema file may need of `portcullis_wire::schema`.
-const IMPORTS: [&str; 8] = ["List", "Map", "Member", "Pattern", "Range", "Schema", "Structure", "Text"];
+const IMPORTS: [&str; 8] = [
+    "List",
+    "Map",
+    "Member",
+    "Pattern",
+    "Range",
+    "Schema",
+    "Structure",
+    "Text",
+];
 
 /// Whether the text uses this type (as a constructor or in a path), rather than a name that ends like it.
 fn is_word_of(name: &str, text: &str) -> bool {
     [" {", "::", " ="].iter().any(|after| {
-        [" ", "(", "\n"].iter().any(|before| text.contains(&format!("{before}{name}{after}")))
+        [" ", "(", "\n"]
+            .iter()
+            .any(|before| text.contains(&format!("{before}{name}{after}")))
     })
 }
 /// Patterns with their numbers; a pattern used twice is compiled once.
@@ -65,13 +82,24 @@ impl Patterns {
 
 fn print_structure(out: &mut String, model: &Model, name: &str, shape: &Shape) -> Result<()> {
     let constant = names::constant(name);
-    writeln!(out, "pub(super) static {constant}: Structure = Structure {{ name: {name:?}, members: &[")?;
+    writeln!(
+        out,
+        "pub(super) static {constant}: Structure = Structure {{ name: {name:?}, members: &["
+    )?;
     for (member, reference) in &shape.members {
-        if reference.location_name.as_ref().is_some_and(|location| location != member) {
+        if reference
+            .location_name
+            .as_ref()
+            .is_some_and(|location| location != member)
+        {
             bail!("{name}.{member} has another name on the wire; teach Member about it");
         }
         let schema = reference_to(model, &reference.shape)?;
-        let kind = if shape.required.contains(member) { "required" } else { "optional" };
+        let kind = if shape.required.contains(member) {
+            "required"
+        } else {
+            "optional"
+        };
         writeln!(out, "Member::{kind}({member:?}, {schema}),")?;
     }
     writeln!(out, "] }};\n")?;
@@ -161,7 +189,11 @@ fn bounds(shape: &Shape) -> Result<String> {
     if shape.min.is_none() && shape.max.is_none() {
         return Ok("Range::ANY".to_owned());
     }
-    Ok(format!("Range {{ min: {}, max: {} }}", bound(shape.min)?, bound(shape.max)?))
+    Ok(format!(
+        "Range {{ min: {}, max: {} }}",
+        bound(shape.min)?,
+        bound(shape.max)?
+    ))
 }
 
 fn bound(bound: Option<f64>) -> Result<String> {

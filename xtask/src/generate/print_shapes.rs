@@ -30,7 +30,10 @@ pub fn print(service: &str, model: &Model, group: &Group) -> Result<String> {
     if !out.ends_with("Timestamp;\n") {
         out.push('\n');
     }
-    writeln!(out, "use portcullis_wire::{{ReadError, Reader, Shape, Wire, Writer, put}};")?;
+    writeln!(
+        out,
+        "use portcullis_wire::{{ReadError, Reader, Shape, Wire, Writer, put}};"
+    )?;
     writeln!(out, "use portcullis_wire::schema::Structure;\n")?;
     writeln!(out, "use super::schema;\n")?;
     out.push_str(&bodies);
@@ -55,7 +58,11 @@ fn print_one(out: &mut String, model: &Model, name: &str, shape: &Shape) -> Resu
             Ok(Field {
                 wire_name: member,
                 name: names::field(member),
-                type_name: if required { plain } else { format!("Option<{plain}>") },
+                type_name: if required {
+                    plain
+                } else {
+                    format!("Option<{plain}>")
+                },
                 sensitive: model.shape(&reference.shape)?.sensitive,
             })
         })
@@ -67,10 +74,21 @@ fn print_one(out: &mut String, model: &Model, name: &str, shape: &Shape) -> Resu
 fn print_struct(out: &mut String, name: &str, fields: &[Field<'_>]) -> Result<()> {
     let type_name = names::type_name(name);
     let secret = fields.iter().any(|field| field.sensitive);
-    let derives = if secret { "Clone, Default, PartialEq" } else { "Clone, Debug, Default, PartialEq" };
-    writeln!(out, "/// `{name}`.\n#[derive({derives})]\npub struct {type_name} {{")?;
+    let derives = if secret {
+        "Clone, Default, PartialEq"
+    } else {
+        "Clone, Debug, Default, PartialEq"
+    };
+    writeln!(
+        out,
+        "/// `{name}`.\n#[derive({derives})]\npub struct {type_name} {{"
+    )?;
     for field in fields {
-        writeln!(out, "/// `{}`.\npub {}: {},", field.wire_name, field.name, field.type_name)?;
+        writeln!(
+            out,
+            "/// `{}`.\npub {}: {},",
+            field.wire_name, field.name, field.type_name
+        )?;
     }
     writeln!(out, "}}\n")?;
     if secret {
@@ -99,14 +117,23 @@ fn print_debug(out: &mut String, type_name: &str, fields: &[Field<'_>]) -> Resul
 fn print_impls(out: &mut String, name: &str, fields: &[Field<'_>]) -> Result<()> {
     let (type_name, constant) = (names::type_name(name), names::constant(name));
     writeln!(out, "impl Shape for {type_name} {{")?;
-    writeln!(out, "fn schema() -> &'static Structure {{ &schema::{constant} }} }}\n")?;
+    writeln!(
+        out,
+        "fn schema() -> &'static Structure {{ &schema::{constant} }} }}\n"
+    )?;
     writeln!(out, "impl Wire for {type_name} {{")?;
     writeln!(out, "fn read(reader: Reader<'_>) -> Result<Self, ReadError> {{")?;
     if fields.is_empty() {
-        writeln!(out, "reader.structure(&schema::{constant}, &mut |_, _| Ok(()))?; Ok(Self {{}}) }}\n")?;
+        writeln!(
+            out,
+            "reader.structure(&schema::{constant}, &mut |_, _| Ok(()))?; Ok(Self {{}}) }}\n"
+        )?;
     } else {
         writeln!(out, "let mut shape = Self::default();")?;
-        writeln!(out, "reader.structure(&schema::{constant}, &mut |index, value| {{")?;
+        writeln!(
+            out,
+            "reader.structure(&schema::{constant}, &mut |index, value| {{"
+        )?;
         print_assignments(out, fields)?;
         writeln!(out, "Ok(()) }})?; Ok(shape) }}\n")?;
     }
@@ -122,7 +149,11 @@ fn print_impls(out: &mut String, name: &str, fields: &[Field<'_>]) -> Result<()>
 /// Which member goes where; a match with one arm would be an `if`.
 fn print_assignments(out: &mut String, fields: &[Field<'_>]) -> Result<()> {
     if let [field] = fields {
-        writeln!(out, "if index == 0 {{ shape.{} = Wire::read(value)?; }}", field.name)?;
+        writeln!(
+            out,
+            "if index == 0 {{ shape.{} = Wire::read(value)?; }}",
+            field.name
+        )?;
         return Ok(());
     }
     writeln!(out, "match index {{")?;

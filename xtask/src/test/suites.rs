@@ -86,12 +86,12 @@ pub fn docker(session: &mut Session) -> Result<()> {
 
 /// The story a newcomer sees first, on both engines: every step as expected.
 pub fn quickstart(session: &mut Session) -> Result<()> {
-    play(&mut tell_story("process"))?;
+    play("process", &mut tell_story("process"))?;
     if let Some(reason) = docker_room::obstacle() {
         session.leave_out("the quickstart on Docker", &reason);
         return Ok(());
     }
-    let result = play(&mut docker_room::around(&tell_story("docker"))?);
+    let result = play("docker", &mut docker_room::around(&tell_story("docker"))?);
     docker_room::leave();
     result
 }
@@ -140,9 +140,9 @@ struct Step {
 }
 
 /// Plays the story: its exit status and every step must say that it went as expected.
-fn play(story: &mut Command) -> Result<()> {
-    let line = shell::describe(story);
-    let tale: Tale = serde_json::from_str(&shell::output(story)?).with_context(|| format!("`{line}`"))?;
+fn play(engine: &str, story: &mut Command) -> Result<()> {
+    let tale: Tale =
+        serde_json::from_str(&shell::output(story)?).context("the quickstart printed no story")?;
     let wrong: Vec<_> = tale
         .steps
         .iter()
@@ -150,8 +150,8 @@ fn play(story: &mut Command) -> Result<()> {
         .map(|step| step.asked.as_str())
         .collect();
     if !tale.ok || tale.steps.is_empty() || !wrong.is_empty() {
-        bail!("`{line}`: not as expected: {}", wrong.join("; "));
+        bail!("on engine `{engine}` not as expected: {}", wrong.join("; "));
     }
-    println!("{line}: {} steps, all as expected", tale.steps.len());
+    println!("engine {engine}: {} steps, all as expected", tale.steps.len());
     Ok(())
 }

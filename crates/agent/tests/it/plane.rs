@@ -141,6 +141,16 @@ impl Plane {
         .await
     }
 
+    /// The next STOPPED. A RUNNING whose acknowledgement a killed agent did not note may come before it once more.
+    pub async fn stopped(&mut self) -> Value {
+        loop {
+            let change = self.call("SubmitTaskStateChange").await;
+            if change["status"] == "STOPPED" {
+                return change;
+            }
+        }
+    }
+
     /// The next opening of ACS.
     pub async fn acs(&mut self) -> (String, Acs) {
         self.expect("ACS", |seen| match seen {

@@ -223,7 +223,7 @@ async fn agent_0_9_a_killed_agents_tasks_are_found_again() {
     assert_eq!(question["message"]["stopCandidates"][0]["taskArn"], TASK);
     let confirmed = json!({"messageId": "m5", "stopTasks": question["message"]["stopCandidates"]});
     acs.send("TaskStopVerificationAck", confirmed).await;
-    assert_eq!(plane.call("SubmitTaskStateChange").await["status"], "STOPPED");
+    plane.stopped().await;
     second.end().await.unwrap();
 }
 

@@ -1,5 +1,8 @@
 //! What an agent was sent and has acknowledged, and what it must be sent next. Pure: pictures and times in, work out.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 

@@ -1,5 +1,8 @@
 //! A task as the agent gets it: the definition with the overrides worked in (agent.md 5.2).
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeMap;
 
 use portcullis_api::{acs, ecs as api};

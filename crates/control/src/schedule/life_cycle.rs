@@ -1,5 +1,8 @@
 //! The life of a task: the one place that moves its statuses, and only forward (ecs.md 9, agent.md 8).
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeMap;
 
 use portcullis_core::Timestamp;

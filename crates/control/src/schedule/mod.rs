@@ -1,5 +1,7 @@
 //! Placement and task life cycle: pure plans from a picture to actions, then one loop that acts.
 
+#[cfg(test)]
+pub(crate) mod fixtures;
 pub mod life_cycle;
 pub mod placement;
 pub mod query;

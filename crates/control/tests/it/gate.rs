@@ -156,7 +156,14 @@ async fn why_names_the_statement_and_the_key_that_failed() {
 async fn keys_of_this_partition_are_unknown_in_others() {
     let server = Server::start().await;
     for region in ["cn-north-1", "us-gov-west-1", "nowhere", ""] {
-        let refused = server.root.region(region).err::<ecs::op::ListClusters>(&Default::default()).await;
-        assert!(refused.starts_with("UnrecognizedClientException: "), "{region}: {refused}");
+        let refused = server
+            .root
+            .region(region)
+            .err::<ecs::op::ListClusters>(&Default::default())
+            .await;
+        assert!(
+            refused.starts_with("UnrecognizedClientException: "),
+            "{region}: {refused}"
+        );
     }
 }

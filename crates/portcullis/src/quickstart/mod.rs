@@ -43,7 +43,7 @@ pub struct Options {
 
 /// What runs the containers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Engine {
+pub enum Engine {
     /// Docker if it is reachable and we are root, else processes
     Auto,
     /// Docker Engine

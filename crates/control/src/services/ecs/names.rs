@@ -314,3 +314,124 @@ fn parse_arn(text: &str, resource_type: &'static str) -> Result<(Arn, String), E
     let rest = rest.to_owned();
     Ok((arn, rest))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::world::records::ecs::Family;
+
+    fn home() -> (Region, AccountId) {
+        ("us-east-1".parse().unwrap(), "123456789012".parse().unwrap())
+    }
+
+    fn arn(resource: &str) -> String {
+        format!("arn:aws:ecs:us-east-1:123456789012:{resource}")
+    }
+
+    #[test]
+    fn clusters_have_a_name_an_arn_and_a_default() {
+        let (region, account) = home();
+        let scope = Scope {
+            region: &region,
+            account: &account,
+        };
+        let foreign = "arn:aws:ecs:us-east-1:999999999999:cluster/a";
+        let cases = [
+            (None, Ok(("default", arn("cluster/default"), true))),
+            (Some(""), Ok(("default", arn("cluster/default"), true))),
+            (Some("a"), Ok(("a", arn("cluster/a"), true))),
+            (Some("a*"), Ok(("a*", arn("cluster/a*"), true))),
+            (Some(&arn("cluster/a")), Ok(("a", arn("cluster/a"), true))),
+            (Some(foreign), Ok(("a", foreign.to_owned(), false))),
+            (
+                Some("arn:aws:ecs"),
+                Err(EcsError::InvalidIdentifier("arn:aws:ecs".to_owned())),
+            ),
+            (
+                Some(&arn("task/a/b")),
+                Err(EcsError::InvalidIdentifier(arn("task/a/b"))),
+            ),
+        ];
+        for (argument, expected) in cases {
+            let found = ClusterRef::resolve(scope, argument);
+            let found = found.map(|found| (found.name, found.arn.to_string(), found.key.is_some()));
+            assert_eq!(
+                found,
+                expected.map(|(name, arn, here)| (name.to_owned(), arn, here)),
+                "{argument:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn members_belong_to_the_cluster_of_the_call() {
+        let (region, account) = home();
+        let cluster = ClusterRef::named(
+            Scope {
+                region: &region,
+                account: &account,
+            },
+            "c",
+        );
+        let other = EcsError::OtherCluster {
+            found: "d".to_owned(),
+            expected: "c".to_owned(),
+        };
+        let foreign = "arn:aws:ecs:us-east-1:999999999999:task/c/1";
+        let cases = [
+            ("1", Ok((arn("task/c/1"), "us-east-1/c/1"))),
+            ("*", Ok((arn("task/c/*"), "us-east-1/c/*"))),
+            (&arn("task/c/1"), Ok((arn("task/c/1"), "us-east-1/c/1"))),
+            (&arn("task/1"), Ok((arn("task/c/1"), "us-east-1/c/1"))),
+            (&arn("task/d/1"), Err(other)),
+            (
+                &arn("service/c/1"),
+                Err(EcsError::InvalidIdentifier(arn("service/c/1"))),
+            ),
+            (foreign, Ok((foreign.to_owned(), "/"))),
+        ];
+        for (argument, expected) in cases {
+            let found = MemberRef::resolve(&cluster, Kind::Task, argument);
+            let found = found.map(|found| (found.arn.to_string(), found.key));
+            assert_eq!(
+                found,
+                expected.map(|(arn, key)| (arn, key.to_owned())),
+                "{argument}"
+            );
+        }
+    }
+
+    #[test]
+    fn definitions_without_revision_are_starred_when_the_family_has_no_active_one() {
+        let (region, account) = home();
+        let scope = Scope {
+            region: &region,
+            account: &account,
+        };
+        let view = Snapshot::empty(account.clone());
+        let foreign = "arn:aws:ecs:eu-west-1:123456789012:task-definition/web:1";
+        let cases = [
+            ("web", Ok(arn("task-definition/web:*"))),
+            ("web:7", Ok(arn("task-definition/web:7"))),
+            (&arn("task-definition/web:7"), Ok(arn("task-definition/web:7"))),
+            (foreign, Ok(foreign.to_owned())),
+            ("web:", Err(EcsError::RevisionNumber(String::new()))),
+            ("web:0", Err(EcsError::RevisionNumber("0".to_owned()))),
+            ("web:x", Err(EcsError::RevisionNumber("x".to_owned()))),
+        ];
+        for (argument, expected) in cases {
+            let found = DefinitionRef::resolve(&view, scope, argument).map(|found| found.arn.to_string());
+            assert_eq!(found, expected, "{argument}");
+        }
+        assert!(has_revision(&arn("task-definition/web:7")) && has_revision("web:7"));
+        assert!(!has_revision(&arn("task-definition/web")) && !has_revision("web"));
+    }
+
+    #[test]
+    fn keys_of_families_do_not_mix() {
+        let (region, _) = home();
+        assert!(TaskDefinition::key_of(&region, "a", 9) < TaskDefinition::key_of(&region, "a", 10));
+        assert!(TaskDefinition::key_of(&region, "a", 1_000_000) < TaskDefinition::key_of(&region, "a-", 1));
+        assert!(Family::key_of(&region, "a") < Family::key_of(&region, "a-"));
+    }
+}

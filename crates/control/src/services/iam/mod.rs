@@ -57,3 +57,18 @@ pub fn table() -> Vec<Row> {
     ];
     groups.into_iter().flatten().collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_served_operation_has_one_row_and_names_its_action() {
+        let rows = table();
+        for meta in portcullis_api::iam::SERVICE.served {
+            let mine: Vec<_> = rows.iter().filter(|row| row.meta.name == meta.name).collect();
+            assert_eq!(mine.len(), 1, "{}", meta.name);
+            assert_eq!(mine[0].actions.first(), Some(&format!("iam:{}", meta.name).as_str()));
+        }
+    }
+}

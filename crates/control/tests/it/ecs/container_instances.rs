@@ -284,10 +284,6 @@ async fn instances_are_decided_with_their_cluster_and_tags() {
 async fn agents_are_sent_where_they_came_from() {
     let server = Server::start().await;
     let found = ok::<op::DiscoverPollEndpoint>(&server.root, json!({ "cluster": "c" })).await;
-    let endpoint = found["endpoint"].as_str().unwrap();
-    assert!(
-        endpoint.starts_with("https://127.0.0.1") && endpoint.ends_with("/acs/"),
-        "{endpoint}"
-    );
-    assert!(found["telemetryEndpoint"].as_str().unwrap().ends_with("/tcs/"));
+    assert_eq!(found["endpoint"], "http://127.0.0.1:4566/acs/");
+    assert_eq!(found["telemetryEndpoint"], "http://127.0.0.1:4566/tcs/");
 }

@@ -207,72 +207,62 @@ async fn r152_roles_of_other_accounts_cannot_be_passed() {
     assert_eq!(refused, "ClientException: Role is not valid");
 }
 
-#[tokio::test]
-async fn a_definitions_size_privileges_and_tags_decide() {
-    let server = Server::start().await;
-    let cases = [
+/// Operator, key and value of a condition; a definition that meets it and one that does not.
+fn conditions_on_definitions() -> Vec<(&'static str, &'static str, &'static str, Value, Value)> {
+    let not_privileged = json!([{ "name": "a", "image": "b", "memory": 4, "privileged": false }]);
+    let tag = |value: &str| json!({ "tags": [{ "key": "a", "value": value }] });
+    let (at_most, equals, any) = (
+        "NumericLessThanEquals",
+        "StringEquals",
+        "ForAnyValue:StringEquals",
+    );
+    let none = || json!({});
+    vec![
         (
-            "NumericLessThanEquals",
+            at_most,
             "ecs:task-cpu",
             "512",
             json!({ "cpu": "0.5 vCPU" }),
             json!({ "cpu": "1024" }),
         ),
         (
-            "NumericLessThanEquals",
+            at_most,
             "ecs:task-memory",
             "512",
             json!({ "memory": "512" }),
             json!({ "memory": "1GB" }),
         ),
         (
-            "StringEquals",
+            equals,
             "ecs:privileged",
             "false",
-            json!({ "containerDefinitions": [{ "name": "a", "image": "b", "memory": 4, "privileged": false }] }),
-            json!({}),
+            json!({ "containerDefinitions": not_privileged }),
+            none(),
         ),
         (
-            "ForAnyValue:StringEquals",
+            any,
             "ecs:compute-compatibility",
             "EC2",
             json!({ "requiresCompatibilities": ["EC2"] }),
-            json!({}),
+            none(),
         ),
-        (
-            "Null",
-            "aws:TagKeys",
-            "true",
-            json!({}),
-            json!({ "tags": [{ "key": "a", "value": "" }] }),
-        ),
-        (
-            "StringLike",
-            "aws:RequestTag/a",
-            "arn:*",
-            json!({ "tags": [{ "key": "a", "value": "arn:aws:x:::y" }] }),
-            json!({}),
-        ),
-    ];
-    for (n, (operator, key, value, good, bad)) in cases.into_iter().enumerate() {
-        let user = server
-            .user(&format!("u{n}"), &allow("ecs:TagResource", "*"))
-            .await;
-        let action = "ecs:RegisterTaskDefinition";
-        server
-            .allow(
-                &format!("u{n}"),
-                "register",
-                &allow_if(action, operator, key, value),
-            )
-            .await;
+        ("Null", "aws:TagKeys", "true", none(), tag("")),
+        (equals, "aws:RequestTag/a", "blue", tag("blue"), none()),
+    ]
+}
+
+#[tokio::test]
+async fn a_definitions_size_privileges_and_tags_decide() {
+    let server = Server::start().await;
+    for (n, (operator, key, value, good, bad)) in conditions_on_definitions().into_iter().enumerate() {
+        let name = format!("u{n}");
+        let user = server.user(&name, &allow("ecs:TagResource", "*")).await;
+        let policy = allow_if("ecs:RegisterTaskDefinition", operator, key, value);
+        server.allow(&name, "register", &policy).await;
         let with = |change: Value| {
             let mut input = web();
-            change
-                .as_object()
-                .unwrap()
-                .iter()
-                .for_each(|(name, value)| input[name] = value.clone());
+            let change = change.as_object().unwrap().iter();
+            change.for_each(|(name, value)| input[name] = value.clone());
             input
         };
         ok::<op::RegisterTaskDefinition>(&user, with(good)).await;

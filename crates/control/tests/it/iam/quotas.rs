@@ -64,18 +64,21 @@ async fn r26_managed_and_trust_policies_have_quotas() {
     };
     let refused = server.root.err::<op::CreatePolicy>(&create).await;
     assert_eq!(refused, "LimitExceeded: Cannot exceed quota for PolicySize: 6144");
-    let sid = "x".repeat(2_049 - TASKS.len() - "\"Sid\":\"\",".len());
+    let fits = "x".repeat(2_048 - TASKS.len() - "\"Sid\":\"\",".len());
     let create = |sid: &str| api::CreateRoleRequest {
         role_name: "r".to_owned(),
         assume_role_policy_document: TASKS.replace("{\"Effect\"", &format!("{{\"Sid\":\"{sid}\",\"Effect\"")),
         ..Default::default()
     };
-    let refused = server.root.err::<op::CreateRole>(&create(&sid)).await;
+    let refused = server
+        .root
+        .err::<op::CreateRole>(&create(&format!("{fits}x")))
+        .await;
     assert_eq!(
         refused,
         "LimitExceeded: Cannot exceed quota for ACLSizePerRole: 2048"
     );
-    server.root.ok::<op::CreateRole>(&create(&sid[1..])).await;
+    server.root.ok::<op::CreateRole>(&create(&fits)).await;
 }
 
 #[tokio::test]

@@ -6,6 +6,7 @@ mod container_instance;
 mod service;
 mod task;
 mod task_definition;
+mod task_index;
 
 use std::sync::Arc;
 
@@ -20,10 +21,10 @@ pub use cluster::{ByLaunchType, Cluster, ClusterStatus, Counts};
 pub use container_instance::{ContainerInstance, InstanceStatus, Load, RegisteredResources};
 pub use service::{Service, ServiceStatus};
 pub use task::{
-    Binding, ClientToken, DesiredStatus, Facet, Health, LastStatus, Reservation, Stop, StopCode, Task,
-    TaskContainer, TaskSet, Times,
+    Binding, ClientToken, DesiredStatus, Health, LastStatus, Reservation, Stop, StopCode, Task, TaskContainer, Times,
 };
 pub use task_definition::{DefinitionStatus, Family, TaskDefinition};
+pub use task_index::{Facet, TaskSet};
 
 /// The tables of ECS.
 #[derive(Debug, Clone, Default)]
@@ -78,7 +79,11 @@ impl Tables {
             .map(|counts| **counts)
             .unwrap_or_default();
         change(&mut counts);
-        self.counts.insert(cluster_key, Arc::new(counts));
+        if counts == Counts::default() {
+            self.counts.remove(cluster_key);
+        } else {
+            self.counts.insert(cluster_key, Arc::new(counts));
+        }
     }
 
     /// Changes what is reserved on a container instance.
@@ -89,7 +94,11 @@ impl Tables {
             .map(|load| Load::clone(load))
             .unwrap_or_default();
         change(&mut load);
-        self.loads.insert(instance_key, Arc::new(load));
+        if load == Load::NONE {
+            self.loads.remove(instance_key);
+        } else {
+            self.loads.insert(instance_key, Arc::new(load));
+        }
     }
 
     /// Keeps [`Tables::expiring`] in step with one resource.

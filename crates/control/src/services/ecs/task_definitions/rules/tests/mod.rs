@@ -1,5 +1,8 @@
 //! One definition that keeps every rule, and one change for each rule that breaks it.
 
+mod fargate;
+mod network;
+
 use portcullis_api::ecs::RegisterTaskDefinitionRequest;
 use serde_json::{Value, json};
 
@@ -40,17 +43,6 @@ fn plain() -> Value {
             { "name": "app", "image": "busybox:1.36", "memory": 64 },
             { "name": "side", "image": "busybox", "memoryReservation": 32, "essential": false },
         ],
-    })
-}
-
-fn fargate() -> Value {
-    json!({
-        "family": "web",
-        "requiresCompatibilities": ["FARGATE"],
-        "networkMode": "awsvpc",
-        "cpu": "256",
-        "memory": "512",
-        "containerDefinitions": [{ "name": "app", "image": "busybox" }],
     })
 }
 
@@ -172,83 +164,6 @@ fn memory_is_said_somewhere_and_fits() {
             ("cpu", json!("x"), "Invalid 'cpu' setting for task."),
             ("cpu", json!("192 vCPU"), ""),
         ],
-    );
-}
-
-#[test]
-fn ports_match_the_network_mode() {
-    let ports = "containerDefinitions.0.portMappings";
-    check_all(
-        plain,
-        vec![
-            (
-                ports,
-                json!([{ "containerPort": 80 }, { "containerPortRange": "100-200" }]),
-                "",
-            ),
-            (
-                ports,
-                json!([{}]),
-                "containerPort or containerPortRange must be specified.",
-            ),
-            (
-                ports,
-                json!([{ "containerPort": 0 }]),
-                "Invalid port '0'. Ports are numbers from 1 to 65535.",
-            ),
-            (
-                ports,
-                json!([{ "containerPort": 1, "hostPort": 65536 }]),
-                "Invalid port '65536'. Ports are numbers from 1 to 65535.",
-            ),
-            (
-                ports,
-                json!([{ "containerPort": 80, "containerPortRange": "1-2" }]),
-                "cannot specify both single port and port range",
-            ),
-            (
-                ports,
-                json!([{ "containerPortRange": "2-1" }]),
-                "Invalid containerPortRange '2-1'.",
-            ),
-            (
-                ports,
-                json!([{ "containerPort": 80 }, { "containerPort": 80, "protocol": "udp" }]),
-                "Port '80' is mapped more than once in container 'app'.",
-            ),
-            (
-                ports,
-                json!([{ "containerPort": 80, "name": "-a" }]),
-                "port mapping name contains invalid characters: -a",
-            ),
-            (
-                ports,
-                json!([{ "containerPort": 80, "name": "a" }, { "containerPort": 81, "name": "a" }]),
-                "port mapping name is already used: a",
-            ),
-        ],
-    );
-    let with_mode = |mode: &str, host: i32| {
-        let mut definition = plain();
-        set(&mut definition, "networkMode", json!(mode));
-        set(
-            &mut definition,
-            ports,
-            json!([{ "containerPort": 80, "hostPort": host }]),
-        );
-        verdict(&definition)
-    };
-    assert_eq!(with_mode("bridge", 8080), Ok(()));
-    for mode in ["host", "awsvpc"] {
-        assert_eq!(with_mode(mode, 80), Ok(()), "{mode}");
-        let text = format!(
-            "When networkMode={mode}, the host ports and container ports in port mappings must match."
-        );
-        assert_eq!(with_mode(mode, 8080), Err(text));
-    }
-    assert_eq!(
-        with_mode("none", 80),
-        Err("When networkMode=none, port mappings are not supported.".to_owned())
     );
 }
 
@@ -407,45 +322,6 @@ fn volumes_are_declared_and_used() {
 }
 
 #[test]
-fn awsvpc_containers_have_no_network_of_their_own() {
-    let awsvpc = || {
-        let mut definition = plain();
-        set(&mut definition, "networkMode", json!("awsvpc"));
-        definition
-    };
-    check_all(
-        awsvpc,
-        vec![
-            (
-                "containerDefinitions.0.dnsServers",
-                json!(["1.1.1.1"]),
-                "DNS servers are not supported on container when networkMode=awsvpc",
-            ),
-            (
-                "containerDefinitions.0.disableNetworking",
-                json!(true),
-                "Disable Networking is not supported on container when networkMode=awsvpc",
-            ),
-            (
-                "containerDefinitions.0.links",
-                json!(["side"]),
-                "Links are not supported on container when networkMode=awsvpc",
-            ),
-            (
-                "requiresCompatibilities",
-                json!(["EXTERNAL"]),
-                "Tasks using the External launch type do not support network mode 'awsvpc'.",
-            ),
-            (
-                "proxyConfiguration",
-                json!({ "containerName": "app", "properties": [{ "name": "IgnoredUID", "value": "1" }] }),
-                "APPMESH proxy configuration requires the property 'AppPorts'.",
-            ),
-        ],
-    );
-}
-
-#[test]
 fn placement_constraints_are_expressions() {
     check_all(
         plain,
@@ -459,96 +335,6 @@ fn placement_constraints_are_expressions() {
                 "placementConstraints",
                 json!([{ "type": "memberOf" }]),
                 "A placement constraint of type memberOf requires an expression of at most 2000 characters.",
-            ),
-        ],
-    );
-}
-
-#[test]
-fn fargate_takes_less() {
-    check_all(
-        fargate,
-        vec![
-            (
-                "cpu",
-                Value::Null,
-                "Fargate requires that 'cpu' be defined at the task level.",
-            ),
-            (
-                "memory",
-                Value::Null,
-                "Fargate requires that 'memory' be defined at the task level.",
-            ),
-            (
-                "memory",
-                json!("513"),
-                "No Fargate configuration exists for given values: 256 CPU, 513 memory. See the Amazon ECS documentation for the valid values.",
-            ),
-            (
-                "networkMode",
-                Value::Null,
-                "Fargate only supports network mode ‘awsvpc’.",
-            ),
-            (
-                "networkMode",
-                json!("bridge"),
-                "Fargate only supports network mode ‘awsvpc’.",
-            ),
-            (
-                "containerDefinitions.0.cpu",
-                json!(257),
-                "The sum of the 'cpu' settings of the containers is greater than for the task.",
-            ),
-            (
-                "containerDefinitions.0.privileged",
-                json!(true),
-                "Fargate requires that the 'privileged' setting be 'false'",
-            ),
-            (
-                "containerDefinitions.0.linuxParameters",
-                json!({ "capabilities": { "add": ["NET_ADMIN"] } }),
-                "NET_ADMIN is not allowed on Fargate.",
-            ),
-            (
-                "containerDefinitions.0.linuxParameters",
-                json!({ "capabilities": { "add": ["SYS_PTRACE"] } }),
-                "",
-            ),
-            (
-                "containerDefinitions.0.logConfiguration",
-                json!({ "logDriver": "awslogs", "options": { "awslogs-group": "g" } }),
-                "Fargate requires task definition to have execution role ARN to support log driver awslogs.",
-            ),
-            (
-                "containerDefinitions.0.image",
-                json!("123456789012.dkr.ecr.us-east-1.amazonaws.com/app:1"),
-                "Fargate requires task definition to have execution role ARN to support ECR images.",
-            ),
-            (
-                "containerDefinitions.0.stopTimeout",
-                json!(121),
-                "Tasks using the Fargate launch type must have a container stop timeout of less than 120 seconds.",
-            ),
-            (
-                "ipcMode",
-                json!("host"),
-                "Fargate compatible task definitions do not support ipcMode",
-            ),
-            (
-                "pidMode",
-                json!("host"),
-                "Tasks using the Fargate launch type do not support pidMode 'host'. The supported value for pidMode is 'task'.",
-            ),
-            (
-                "ephemeralStorage",
-                json!({ "sizeInGiB": 20 }),
-                "EphemeralStorage size should be at least 21",
-            ),
-            ("ephemeralStorage", json!({ "sizeInGiB": 21 }), ""),
-            (
-                "runtimePlatform",
-                json!({ "operatingSystemFamily": "WINDOWS_SERVER_2022_CORE" }),
-                "Windows tasks on Fargate require at least 1024 CPU units.",
             ),
         ],
     );

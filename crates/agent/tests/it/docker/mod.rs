@@ -1,0 +1,8 @@
+//! Tests that need root, a Docker Engine, nft and iproute2, and that change addresses and firewall rules. They run
+//! only inside a docker room: a network namespace without a way out, with a Docker Engine of its own. Each takes the
+//! room for itself.
+
+mod faults;
+mod fence;
+mod room;
+mod story;
