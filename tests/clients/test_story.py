@@ -276,7 +276,8 @@ def test_6_everything_is_on_record(admin, richard, richard_name, task):
 
     richards = records("Username", richard_name)
     denials = {found["eventName"] for found in richards if found.get("errorCode") == "AccessDenied"}
-    assert {"RegisterTaskDefinition", "RunTask", "DeleteCluster"} <= denials
+    seen = [(found["eventTime"], found["eventName"], found.get("errorCode")) for found in richards]
+    assert {"RegisterTaskDefinition", "RunTask", "DeleteCluster"} <= denials, seen
     for found in richards:
         assert found["userIdentity"]["type"] == "IAMUser"
         assert found["userIdentity"]["arn"] == richard.arn

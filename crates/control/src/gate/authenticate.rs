@@ -158,7 +158,9 @@ impl Verifier<'_> {
 /// Any region of the partition; keys of one partition mean nothing in another.
 fn served_region(presented: &Presented) -> Result<Region, AuthError> {
     let region = presented.scope.region.parse::<Region>().ok();
-    region.filter(|region| region.partition() == Partition::Aws).ok_or(AuthError::UnknownKey)
+    region
+        .filter(|region| region.partition() == Partition::Aws)
+        .ok_or(AuthError::UnknownKey)
 }
 
 fn error_of(service: &'static Service, error: &AuthError) -> ServiceError {

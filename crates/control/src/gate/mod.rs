@@ -8,6 +8,7 @@ pub mod caller;
 pub mod context;
 pub mod error;
 mod keys;
+mod last_use;
 pub mod operation;
 pub mod policies;
 mod reasons;
@@ -124,6 +125,8 @@ impl Gate {
         let view = self.world.view();
         let who = self.authenticate(&view, route.service, parts, body)?;
         let call = self.call(who, route.service, route.operation, parts, peer, request_id);
+        self.note_use(&view, &call).await;
+        let view = self.world.view();
         let outcome = self.decode_and_run(&view, &call, route.payload).await;
         if let Err(error) = &outcome {
             tracing::debug!(caller = %call.caller.arn(), operation = call.operation, %error, "refused");

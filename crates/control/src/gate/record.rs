@@ -142,7 +142,7 @@ pub fn event_key(region: &str, time: Timestamp, id: &str) -> String {
 }
 
 /// IAM is global and records in us-east-1.
-fn recorded_region(call: &Call) -> &str {
+pub(super) fn recorded_region(call: &Call) -> &str {
     if call.service.name == "iam" {
         "us-east-1"
     } else {

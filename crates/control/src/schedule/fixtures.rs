@@ -17,7 +17,9 @@ pub(crate) fn task() -> Task {
         region: "us-east-1".parse().unwrap(),
         cluster: "c".to_owned(),
         id: id.to_owned(),
-        arn: format!("arn:aws:ecs:us-east-1:123456789012:task/c/{id}").parse().unwrap(),
+        arn: format!("arn:aws:ecs:us-east-1:123456789012:task/c/{id}")
+            .parse()
+            .unwrap(),
         family: "web".to_owned(),
         revision: 3,
         container_instance: "instance".to_owned(),
@@ -37,7 +39,10 @@ pub(crate) fn task() -> Task {
         containers: vec![container("app", true), container("side", false)],
         version: 1,
         stop: None,
-        times: Times { created: BEGINNING, ..Times::default() },
+        times: Times {
+            created: BEGINNING,
+            ..Times::default()
+        },
         tags: [Tag::new("Owner", "richard-roe")].into_iter().collect(),
         token: None,
     }

@@ -7,7 +7,7 @@ use portcullis_core::{AccountId, Arn};
 use super::records::account::Account;
 use super::records::ecs;
 use super::records::iam::{
-    AccessKey, Group, InstanceProfile, ManagedPolicy, MfaDevice, Permissions, Revocation, Role, User,
+    AccessKey, Group, InstanceProfile, LastUse, ManagedPolicy, MfaDevice, Permissions, Revocation, Role, User,
 };
 use super::table::Table;
 
@@ -35,6 +35,8 @@ pub struct Snapshot {
     pub access_keys: Table<AccessKey>,
     /// Sessions that ended before their time, by [`Revocation::key_of`].
     pub revocations: Table<Revocation>,
+    /// When access keys and roles were last used, by their id.
+    pub last_uses: Table<LastUse>,
     /// Who uses which managed policy, by [`attachment_prefix`] and entity. Derived.
     pub attachments: Table<Attachment>,
     /// Members of groups, by `group/user` in lower case. Derived.
@@ -93,6 +95,7 @@ impl Snapshot {
             mfa_devices: Table::default(),
             access_keys: Table::default(),
             revocations: Table::default(),
+            last_uses: Table::default(),
             attachments: Table::default(),
             memberships: Table::default(),
             user_keys: Table::default(),

@@ -10,6 +10,9 @@ use super::room::{IMAGE, Room, eventually, run, succeeds};
 use crate::plane::{Plane, Registration};
 use crate::rig::{TASK, payload, shell_task};
 
+/// Ends at once when told to, which a first process that sets no trap would not.
+const WAITING: &str = "trap 'exit 0' TERM; while :; do sleep 0.1; done";
+
 async fn outcome(room: &Room, task: Value) -> Value {
     let folder = tempfile::tempdir().unwrap();
     let mut plane = Plane::start(Registration::Echo).await;
@@ -83,7 +86,7 @@ async fn agent_8_a_container_removed_behind_the_agents_back_has_vanished() {
     let (_, mut acs) = plane.acs().await;
     acs.send(
         "PayloadMessage",
-        payload("m1", 1, shell_task(IMAGE, "sleep 300", "RUNNING", None)),
+        payload("m1", 1, shell_task(IMAGE, WAITING, "RUNNING", None)),
     )
     .await;
     assert_eq!(plane.call("SubmitTaskStateChange").await["status"], "RUNNING");
@@ -170,7 +173,7 @@ async fn docker_dying_under_a_task_and_coming_back_loses_nothing() {
     });
     agent.connected().await;
     let (_, mut acs) = plane.acs().await;
-    let mut task = shell_task(IMAGE, "sleep 300", "RUNNING", None);
+    let mut task = shell_task(IMAGE, WAITING, "RUNNING", None);
     task["containers"][0]["dockerConfig"]["hostConfig"] = json!("{\"NetworkMode\":\"none\"}");
     acs.send("PayloadMessage", payload("m1", 1, task.clone())).await;
     assert_eq!(plane.call("SubmitTaskStateChange").await["status"], "RUNNING");

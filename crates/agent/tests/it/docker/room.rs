@@ -94,10 +94,6 @@ impl Room {
         fs::remove_file(tar).unwrap();
     }
 
-    pub fn docker_host(&self) -> &str {
-        &self.docker_host
-    }
-
     pub fn docker(&self, arguments: &[&str]) -> String {
         run("docker", &[&["-H", &self.docker_host], arguments].concat())
     }
@@ -114,8 +110,9 @@ impl Room {
 
     /// What a container that is not of a task gets from an address.
     pub fn stranger_gets(&self, url: &str) -> Output {
-        // busybox's own time limit of wget crashes in static builds.
-        let limited = ["busybox", "timeout", "3", "wget", "-q", "-O", "-", url];
+        // busybox's own time limit of wget crashes in static builds; `timeout` cannot end a container's first process.
+        let script = format!("busybox timeout 3 wget -q -O - {url}; exit $?");
+        let limited = ["sh", "-c", &script];
         let run = ["-H", &self.docker_host, "run", "--rm", IMAGE];
         Command::new("docker")
             .args([&run[..], &limited[..]].concat())

@@ -21,7 +21,11 @@ fn due(outbox: &Outbox, task: &Task, now: Timestamp) -> Vec<String> {
         Work::Payload(task) => format!("payload {}", task.desired.as_str()),
         Work::Credentials(_, role_type) => role_type.as_str().to_owned(),
     };
-    outbox.due_of(Arc::new(task.clone()), now).into_iter().map(word).collect()
+    outbox
+        .due_of(Arc::new(task.clone()), now)
+        .into_iter()
+        .map(word)
+        .collect()
 }
 
 #[test]
@@ -37,10 +41,16 @@ fn a_task_is_sent_once_again_when_late_and_not_after_its_acknowledgement() {
     outbox.acknowledge("other");
     assert_eq!(due(&outbox, &task, after(60)), ["payload RUNNING"]);
     outbox.acknowledge("m1");
-    assert_eq!(due(&outbox, &task, after(60)), ["TaskApplication", "TaskExecution"]);
+    assert_eq!(
+        due(&outbox, &task, after(60)),
+        ["TaskApplication", "TaskExecution"]
+    );
     outbox.acknowledge_credentials("id", &issued(BEGINNING).expiration);
     assert!(due(&outbox, &task, after(3 * 3_600 - 1)).is_empty());
-    assert_eq!(due(&outbox, &task, after(3 * 3_600)), ["TaskApplication", "TaskExecution"]);
+    assert_eq!(
+        due(&outbox, &task, after(3 * 3_600)),
+        ["TaskApplication", "TaskExecution"]
+    );
 }
 
 #[test]
@@ -62,13 +72,27 @@ fn a_new_connection_repeats_what_was_under_way() {
     let (mut outbox, mut task) = (Outbox::default(), task());
     outbox.sent_payload(&task, "m1", BEGINNING);
     outbox.acknowledge("m1");
-    outbox.sent_credentials(&task, RoleType::TaskApplication, Issued { acknowledged: true, ..issued(BEGINNING) });
+    outbox.sent_credentials(
+        &task,
+        RoleType::TaskApplication,
+        Issued {
+            acknowledged: true,
+            ..issued(BEGINNING)
+        },
+    );
     outbox.connect(false, 0);
     assert_eq!(due(&outbox, &task, after(1)), ["payload RUNNING"]);
     task.last = LastStatus::Running;
-    assert_eq!(due(&outbox, &task, after(1)), ["TaskExecution"], "the agent of a running task has it");
+    assert_eq!(
+        due(&outbox, &task, after(1)),
+        ["TaskExecution"],
+        "the agent of a running task has it"
+    );
     outbox.connect(true, 0);
-    assert_eq!(due(&outbox, &task, after(1)), ["TaskApplication", "TaskExecution"]);
+    assert_eq!(
+        due(&outbox, &task, after(1)),
+        ["TaskApplication", "TaskExecution"]
+    );
 }
 
 #[test]
@@ -86,5 +110,9 @@ fn agent_5_2_numbers_grow_over_restarts_and_with_a_clock_that_stands_still() {
     assert_eq!(outbox.next_number(BEGINNING), first + 1);
     let mut restarted = Outbox::default();
     restarted.connect(false, first + 100);
-    assert_eq!(restarted.next_number(BEGINNING), first + 101, "the clock was set back");
+    assert_eq!(
+        restarted.next_number(BEGINNING),
+        first + 101,
+        "the clock was set back"
+    );
 }

@@ -18,7 +18,9 @@ fn definition(containers: Value) -> TaskDefinition {
         region: "us-east-1".parse().unwrap(),
         family: "web".to_owned(),
         revision: 3,
-        arn: "arn:aws:ecs:us-east-1:123456789012:task-definition/web:3".parse().unwrap(),
+        arn: "arn:aws:ecs:us-east-1:123456789012:task-definition/web:3"
+            .parse()
+            .unwrap(),
         status: DefinitionStatus::Active,
         tags: Tags::new(),
         definition: portcullis_wire::json::from_value(&shape).unwrap(),
@@ -60,8 +62,14 @@ fn a_plain_definition_asks_docker_for_nothing_special() {
     record.containers.truncate(1);
     let value = sent(&record, &definition(plain));
     let docker = &value["containers"][0]["dockerConfig"];
-    assert_eq!(*docker, json!({ "config": {}, "hostConfig": { "NetworkMode": "bridge" }, "version": "1.21" }));
-    assert_eq!(value["containers"][0]["environment"], json!({ "AWS_EXECUTION_ENV": "AWS_ECS_EC2" }));
+    assert_eq!(
+        *docker,
+        json!({ "config": {}, "hostConfig": { "NetworkMode": "bridge" }, "version": "1.21" })
+    );
+    assert_eq!(
+        value["containers"][0]["environment"],
+        json!({ "AWS_EXECUTION_ENV": "AWS_ECS_EC2" })
+    );
 }
 
 #[test]

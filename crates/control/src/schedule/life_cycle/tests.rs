@@ -14,7 +14,11 @@ fn ended(name: &str, exit_code: Option<i32>, reason: Option<&str>) -> ContainerR
 }
 
 fn whole(status: LastStatus, containers: Vec<ContainerReport>) -> TaskReport {
-    TaskReport { status: Some(status), containers, ..TaskReport::default() }
+    TaskReport {
+        status: Some(status),
+        containers,
+        ..TaskReport::default()
+    }
 }
 
 fn stopped_by(reports: Vec<TaskReport>) -> (StopCode, String) {
@@ -28,10 +32,18 @@ fn stopped_by(reports: Vec<TaskReport>) -> (StopCode, String) {
 
 #[test]
 fn the_end_of_a_task_has_the_reason_that_was_first() {
-    let exited = (StopCode::EssentialContainerExited, "Essential container in task exited".to_owned());
+    let exited = (
+        StopCode::EssentialContainerExited,
+        "Essential container in task exited".to_owned(),
+    );
     let failed = |reason: &str| (StopCode::TaskFailedToStart, reason.to_owned());
     let stop = |containers| vec![whole(LastStatus::Stopped, containers)];
-    let run_then = |containers| vec![whole(LastStatus::Running, vec![]), whole(LastStatus::Stopped, containers)];
+    let run_then = |containers| {
+        vec![
+            whole(LastStatus::Running, vec![]),
+            whole(LastStatus::Stopped, containers),
+        ]
+    };
     let killed = Some("OutOfMemoryError: Container killed due to memory usage");
     let cases = [
         (run_then(vec![ended("app", Some(7), None)]), exited.clone()),
@@ -41,9 +53,15 @@ fn the_end_of_a_task_has_the_reason_that_was_first() {
             stop(vec![ended("app", None, Some("CannotPullContainerError: x"))]),
             failed("CannotPullContainerError: x"),
         ),
-        (stop(vec![ended("app", None, None)]), failed("Task failed to start")),
         (
-            vec![TaskReport { reason: "bad payload".to_owned(), ..whole(LastStatus::Stopped, vec![]) }],
+            stop(vec![ended("app", None, None)]),
+            failed("Task failed to start"),
+        ),
+        (
+            vec![TaskReport {
+                reason: "bad payload".to_owned(),
+                ..whole(LastStatus::Stopped, vec![])
+            }],
             failed("bad payload"),
         ),
     ];
@@ -55,11 +73,26 @@ fn the_end_of_a_task_has_the_reason_that_was_first() {
 #[test]
 fn only_essential_containers_end_the_task() {
     let mut side = task();
-    side.report(TaskReport { containers: vec![ended("side", Some(1), None)], ..TaskReport::default() }, BEGINNING);
+    side.report(
+        TaskReport {
+            containers: vec![ended("side", Some(1), None)],
+            ..TaskReport::default()
+        },
+        BEGINNING,
+    );
     assert_eq!((side.desired, side.stop), (DesiredStatus::Running, None));
     let mut app = task();
-    app.report(TaskReport { containers: vec![ended("app", Some(1), None)], ..TaskReport::default() }, BEGINNING);
-    assert_eq!((app.desired, app.last), (DesiredStatus::Stopped, LastStatus::Pending));
+    app.report(
+        TaskReport {
+            containers: vec![ended("app", Some(1), None)],
+            ..TaskReport::default()
+        },
+        BEGINNING,
+    );
+    assert_eq!(
+        (app.desired, app.last),
+        (DesiredStatus::Stopped, LastStatus::Pending)
+    );
 }
 
 #[test]
@@ -73,7 +106,10 @@ fn health_is_the_worst_of_essential_containers_with_a_check() {
         task.health()
     };
     assert_eq!(health(None, Some(Health::Unhealthy)), Health::Unknown);
-    assert_eq!(health(Some(Health::Healthy), Some(Health::Unhealthy)), Health::Healthy);
+    assert_eq!(
+        health(Some(Health::Healthy), Some(Health::Unhealthy)),
+        Health::Healthy
+    );
     assert_eq!(health(Some(Health::Unhealthy), None), Health::Unhealthy);
 }
 
@@ -93,14 +129,26 @@ fn any_status() -> impl Strategy<Value = Option<LastStatus>> {
 fn any_container() -> impl Strategy<Value = ContainerReport> {
     let name = prop::sample::select(vec!["app", "side", "nobody"]);
     let texts = prop::option::of(Just("x".to_owned()));
-    (name, any_status(), prop::option::of(any::<i32>()), texts).prop_map(|(name, status, exit_code, reason)| {
-        ContainerReport { name: name.to_owned(), status, exit_code, reason, ..ContainerReport::default() }
-    })
+    (name, any_status(), prop::option::of(any::<i32>()), texts).prop_map(
+        |(name, status, exit_code, reason)| ContainerReport {
+            name: name.to_owned(),
+            status,
+            exit_code,
+            reason,
+            ..ContainerReport::default()
+        },
+    )
 }
 
 fn any_event() -> impl Strategy<Value = Event> {
-    let report = (any_status(), prop::collection::vec(any_container(), 0..3))
-        .prop_map(|(status, containers)| Event::Report(TaskReport { status, containers, ..TaskReport::default() }));
+    let report =
+        (any_status(), prop::collection::vec(any_container(), 0..3)).prop_map(|(status, containers)| {
+            Event::Report(TaskReport {
+                status,
+                containers,
+                ..TaskReport::default()
+            })
+        });
     prop_oneof![6 => report, 1 => Just(Event::Stop), 1 => Just(Event::Abandon)]
 }
 

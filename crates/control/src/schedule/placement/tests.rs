@@ -32,19 +32,27 @@ const ROOMY: Machine = Machine {
 };
 
 fn instance(index: usize, machine: &Machine) -> ContainerInstance {
-    let zone = machine.zone.map(|zone| ("zone".to_owned(), Some(zone.to_owned())));
+    let zone = machine
+        .zone
+        .map(|zone| ("zone".to_owned(), Some(zone.to_owned())));
     let capability = machine.capable.then(|| ("capability".to_owned(), None));
     ContainerInstance {
         region: "us-east-1".parse().unwrap(),
         cluster: "c".to_owned(),
         id: index.to_string(),
-        arn: format!("arn:aws:ecs:us-east-1:123456789012:container-instance/c/{index}").parse().unwrap(),
+        arn: format!("arn:aws:ecs:us-east-1:123456789012:container-instance/c/{index}")
+            .parse()
+            .unwrap(),
         ec2_instance_id: None,
         status: InstanceStatus::Active,
         agent_connected: machine.connected,
         version: 1,
         version_info: portcullis_api::ecs::VersionInfo::default(),
-        resources: RegisteredResources { cpu: machine.cpu, memory: machine.memory, ..Default::default() },
+        resources: RegisteredResources {
+            cpu: machine.cpu,
+            memory: machine.memory,
+            ..Default::default()
+        },
         attributes: zone.into_iter().chain(capability).collect::<BTreeMap<_, _>>(),
         registered_attributes: BTreeSet::new(),
         registered_at: Timestamp::from_seconds(0),
@@ -60,13 +68,23 @@ fn candidate<'a>(instance: &'a ContainerInstance, machine: &Machine) -> Candidat
         ..Load::default()
     };
     let remaining = remaining(instance, Some(&load));
-    Candidate { instance, remaining, in_group: machine.in_group, groups: BTreeSet::new() }
+    Candidate {
+        instance,
+        remaining,
+        in_group: machine.in_group,
+        groups: BTreeSet::new(),
+    }
 }
 
 fn demand(cpu: i32, memory: i32, port: Option<u16>) -> Demand<'static> {
     let ports = port.into_iter().collect();
     Demand {
-        reservation: Reservation { cpu, memory, ports, udp_ports: BTreeSet::new() },
+        reservation: Reservation {
+            cpu,
+            memory,
+            ports,
+            udp_ports: BTreeSet::new(),
+        },
         gpu: false,
         attributes: vec![("capability", None)],
         group: "g",
@@ -76,35 +94,90 @@ fn demand(cpu: i32, memory: i32, port: Option<u16>) -> Demand<'static> {
 }
 
 fn place_on(machines: &[Machine], demand: &Demand<'_>, count: usize) -> Placement {
-    let instances: Vec<_> = machines.iter().enumerate().map(|(index, one)| instance(index, one)).collect();
-    let mut candidates: Vec<_> = instances.iter().zip(machines).map(|(one, from)| candidate(one, from)).collect();
+    let instances: Vec<_> = machines
+        .iter()
+        .enumerate()
+        .map(|(index, one)| instance(index, one))
+        .collect();
+    let mut candidates: Vec<_> = instances
+        .iter()
+        .zip(machines)
+        .map(|(one, from)| candidate(one, from))
+        .collect();
     place(demand, &mut candidates, count, &mut |_| 0)
 }
 
 #[test]
 fn every_reason_has_its_instance() {
     let cases = [
-        (Machine { connected: false, ..ROOMY }, demand(1, 1, None), Reason::Agent),
+        (
+            Machine {
+                connected: false,
+                ..ROOMY
+            },
+            demand(1, 1, None),
+            Reason::Agent,
+        ),
         (ROOMY, demand(1025, 1, None), Reason::Cpu),
         (ROOMY, demand(1, 1025, None), Reason::Memory),
-        (Machine { used_port: Some(80), ..ROOMY }, demand(1, 1, Some(80)), Reason::Ports),
-        (ROOMY, Demand { gpu: true, ..demand(1, 1, None) }, Reason::Gpu),
-        (Machine { capable: false, ..ROOMY }, demand(1, 1, None), Reason::Attribute),
-        (ROOMY, Demand { attributes: vec![("zone", Some("b"))], ..demand(1, 1, None) }, Reason::Attribute),
+        (
+            Machine {
+                used_port: Some(80),
+                ..ROOMY
+            },
+            demand(1, 1, Some(80)),
+            Reason::Ports,
+        ),
+        (
+            ROOMY,
+            Demand {
+                gpu: true,
+                ..demand(1, 1, None)
+            },
+            Reason::Gpu,
+        ),
+        (
+            Machine {
+                capable: false,
+                ..ROOMY
+            },
+            demand(1, 1, None),
+            Reason::Attribute,
+        ),
+        (
+            ROOMY,
+            Demand {
+                attributes: vec![("zone", Some("b"))],
+                ..demand(1, 1, None)
+            },
+            Reason::Attribute,
+        ),
         (
             Machine { in_group: 1, ..ROOMY },
-            Demand { constraints: vec![Constraint::DistinctInstance], ..demand(1, 1, None) },
+            Demand {
+                constraints: vec![Constraint::DistinctInstance],
+                ..demand(1, 1, None)
+            },
             Reason::DistinctInstance,
         ),
         (
             ROOMY,
-            Demand { constraints: vec![member_of("attribute:zone == b")], ..demand(1, 1, None) },
+            Demand {
+                constraints: vec![member_of("attribute:zone == b")],
+                ..demand(1, 1, None)
+            },
             Reason::MemberOf,
         ),
     ];
     for (machine, demand, reason) in cases {
         let placement = place_on(&[machine], &demand, 2);
-        assert_eq!(placement, Placement { placed: Vec::new(), failures: vec![(0, reason), (0, reason)] });
+        assert_eq!(
+            placement,
+            Placement {
+                placed: Vec::new(),
+                failures: vec![(0, reason), (0, reason)]
+            }
+        );
     }
 }
 
@@ -115,23 +188,47 @@ fn member_of(text: &str) -> Constraint {
 #[test]
 fn strategies_decide_in_their_order() {
     let machines = [
-        Machine { zone: Some("a"), memory: 512, in_group: 1, ..ROOMY },
-        Machine { zone: Some("a"), memory: 256, ..ROOMY },
-        Machine { zone: Some("b"), memory: 512, ..ROOMY },
-        Machine { zone: Some("b"), memory: 300, cpu: 100, ..ROOMY },
+        Machine {
+            zone: Some("a"),
+            memory: 512,
+            in_group: 1,
+            ..ROOMY
+        },
+        Machine {
+            zone: Some("a"),
+            memory: 256,
+            ..ROOMY
+        },
+        Machine {
+            zone: Some("b"),
+            memory: 512,
+            ..ROOMY
+        },
+        Machine {
+            zone: Some("b"),
+            memory: 300,
+            cpu: 100,
+            ..ROOMY
+        },
     ];
     let by_zone = Strategy::SpreadAttribute("zone".to_owned());
     let cases = [
         (vec![Strategy::BinpackMemory], vec![1, 1]),
         (vec![Strategy::BinpackCpu], vec![3, 3]),
         (vec![by_zone.clone(), Strategy::BinpackMemory], vec![3, 3]),
-        (vec![Strategy::SpreadInstances, Strategy::BinpackMemory], vec![1, 3]),
+        (
+            vec![Strategy::SpreadInstances, Strategy::BinpackMemory],
+            vec![1, 3],
+        ),
         (vec![by_zone, Strategy::SpreadInstances], vec![2, 1]),
         (vec![Strategy::Random], vec![0, 0]),
         (Vec::new(), vec![0, 1]),
     ];
     for (strategies, expected) in cases {
-        let demand = Demand { strategies: strategies.clone(), ..demand(10, 100, None) };
+        let demand = Demand {
+            strategies: strategies.clone(),
+            ..demand(10, 100, None)
+        };
         assert_eq!(place_on(&machines, &demand, 2).placed, expected, "{strategies:?}");
     }
 }
@@ -139,11 +236,17 @@ fn strategies_decide_in_their_order() {
 #[test]
 fn tasks_of_one_call_count_for_each_other() {
     let machines = [ROOMY, ROOMY];
-    let distinct = Demand { constraints: vec![Constraint::DistinctInstance], ..demand(1, 1, None) };
+    let distinct = Demand {
+        constraints: vec![Constraint::DistinctInstance],
+        ..demand(1, 1, None)
+    };
     assert_eq!(place_on(&machines, &distinct, 3).placed, [0, 1]);
     let port = demand(1, 1, Some(80));
     assert_eq!(place_on(&machines, &port, 3).placed, [0, 1]);
-    let together = Demand { constraints: vec![member_of("not(task:group == g)")], ..demand(1, 1, None) };
+    let together = Demand {
+        constraints: vec![member_of("not(task:group == g)")],
+        ..demand(1, 1, None)
+    };
     assert_eq!(place_on(&machines, &together, 3).placed, [0, 1]);
 }
 
@@ -170,17 +273,28 @@ fn naive(machines: &[Machine], demand: &Demand<'_>, count: usize) -> (usize, Vec
 }
 
 fn any_machine() -> impl Generator<Value = Machine> {
-    (any::<bool>(), 0..500_i32, 0..500_i32, 0..3_usize, prop::bool::weighted(0.8), any::<bool>(), 0..3_u32, 0..5_i32)
-        .prop_map(|(connected, cpu, memory, zone, capable, taken, in_group, tasks)| Machine {
-            connected,
-            cpu,
-            memory,
-            zone: [None, Some("a"), Some("b")][zone],
-            capable,
-            used_port: taken.then_some(80),
-            in_group,
-            tasks,
-        })
+    (
+        any::<bool>(),
+        0..500_i32,
+        0..500_i32,
+        0..3_usize,
+        prop::bool::weighted(0.8),
+        any::<bool>(),
+        0..3_u32,
+        0..5_i32,
+    )
+        .prop_map(
+            |(connected, cpu, memory, zone, capable, taken, in_group, tasks)| Machine {
+                connected,
+                cpu,
+                memory,
+                zone: [None, Some("a"), Some("b")][zone],
+                capable,
+                used_port: taken.then_some(80),
+                in_group,
+                tasks,
+            },
+        )
 }
 
 fn any_strategies() -> impl Generator<Value = Vec<Strategy>> {

@@ -15,7 +15,7 @@ use crate::gate::error::ServiceError;
 use crate::gate::operation::{Ask, Authorized, Check, Row, read, write};
 use crate::services::Environment;
 use crate::world::records::Sealed;
-use crate::world::records::iam::{AccessKey, User};
+use crate::world::records::iam::{AccessKey, LastUse, User};
 use crate::world::{Snapshot, Tx};
 
 /// Access keys a user, or the root user, may have.
@@ -130,6 +130,7 @@ fn delete(tx: &mut Tx<'_>, auth: Authorized<'_, op::DeleteAccessKey>) -> Result<
     let whose = Whose::of(auth.call(), input.user_name.as_ref())?;
     let key = find(tx.view(), &whose, &input.access_key_id)?;
     tx.delete::<AccessKey>(&key.id);
+    tx.delete::<LastUse>(&key.id);
     Ok(Empty {})
 }
 
@@ -150,7 +151,7 @@ fn require_last_used(ask: Ask<'_, api::GetAccessKeyLastUsedRequest>) -> Checks {
     }
 }
 
-/// When keys are used is not kept (docs/fidelity.md), so the answer is that of a key never used.
+/// When a key was last used, at most a minute late.
 fn last_used(
     view: &Snapshot,
     _env: &Environment,
@@ -161,13 +162,18 @@ fn last_used(
         .access_keys
         .get(id)
         .ok_or_else(|| IamError::NoAccessKey(id.clone()))?;
-    let never = api::AccessKeyLastUsed {
+    let never = || api::AccessKeyLastUsed {
         last_used_date: None,
         service_name: "N/A".to_owned(),
         region: "N/A".to_owned(),
     };
+    let used = view.last_uses.get(id).map(|last| api::AccessKeyLastUsed {
+        last_used_date: Some(last.at),
+        service_name: last.service.clone(),
+        region: last.region.clone(),
+    });
     Ok(api::GetAccessKeyLastUsedResponse {
         user_name: key.user.clone(),
-        access_key_last_used: Some(never),
+        access_key_last_used: Some(used.unwrap_or_else(never)),
     })
 }

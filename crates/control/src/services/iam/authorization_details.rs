@@ -185,7 +185,7 @@ fn role_detail(view: &Snapshot, role: &Role) -> api::RoleDetail {
         attached_managed_policies: attached(&role.permissions),
         permissions_boundary: shapes::boundary(&role.permissions),
         tags: Some(shapes::tag_list(&role.tags)),
-        role_last_used: Some(api::RoleLastUsed::default()),
+        role_last_used: Some(shapes::role_last_used(view, role)),
     }
 }
 

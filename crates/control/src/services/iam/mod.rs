@@ -68,7 +68,10 @@ mod tests {
         for meta in portcullis_api::iam::SERVICE.served {
             let mine: Vec<_> = rows.iter().filter(|row| row.meta.name == meta.name).collect();
             assert_eq!(mine.len(), 1, "{}", meta.name);
-            assert_eq!(mine[0].actions.first(), Some(&format!("iam:{}", meta.name).as_str()));
+            assert_eq!(
+                mine[0].actions.first(),
+                Some(&format!("iam:{}", meta.name).as_str())
+            );
         }
     }
 }

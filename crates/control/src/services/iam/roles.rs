@@ -14,7 +14,7 @@ use crate::gate::error::ServiceError;
 use crate::gate::operation::{Authorized, Row, read, write};
 use crate::services::Environment;
 use crate::world::records::Record as _;
-use crate::world::records::iam::{Permissions, Role};
+use crate::world::records::iam::{LastUse, Permissions, Role};
 use crate::world::{Snapshot, Tx};
 
 /// Longest session of a role that does not say, in seconds.
@@ -231,7 +231,8 @@ fn delete(tx: &mut Tx<'_>, auth: Authorized<'_, op::DeleteRole>) -> Result<Empty
     if let Some(first) = conflict {
         return Err(IamError::DeleteConflict(first).into());
     }
-    let key = role.key();
+    let (key, id) = (role.key(), role.id.clone());
+    tx.delete::<LastUse>(&id);
     tx.delete::<Role>(&key);
     Ok(Empty {})
 }

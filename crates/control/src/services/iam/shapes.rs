@@ -43,9 +43,18 @@ pub(super) fn group(group: &Group) -> api::Group {
 /// A role with tags, boundary and last use, as Get shows it.
 pub(super) fn role(view: &Snapshot, role: &Role) -> api::Role {
     api::Role {
-        role_last_used: Some(api::RoleLastUsed::default()),
+        role_last_used: Some(role_last_used(view, role)),
         ..created_role(view, role)
     }
+}
+
+/// When a role was last used; empty when never.
+pub(super) fn role_last_used(view: &Snapshot, role: &Role) -> api::RoleLastUsed {
+    let last = view.last_uses.get(&role.id);
+    last.map_or_else(api::RoleLastUsed::default, |last| api::RoleLastUsed {
+        last_used_date: Some(last.at),
+        region: Some(last.region.clone()),
+    })
 }
 
 /// A role as Create shows it: without last use.

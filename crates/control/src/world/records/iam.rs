@@ -186,6 +186,24 @@ pub struct AccessKey {
     pub secret: Sealed,
 }
 
+/// When an access key or a role was last used, at most [`GRANULARITY_SECONDS`](Self::GRANULARITY_SECONDS) late.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LastUse {
+    /// The access key's id or the role's.
+    pub subject: String,
+    /// When.
+    pub at: Timestamp,
+    /// The service called.
+    pub service: String,
+    /// The region called.
+    pub region: String,
+}
+
+impl LastUse {
+    /// A later use of the same service and region is noted when it is this much later.
+    pub const GRANULARITY_SECONDS: i64 = 60;
+}
+
 /// Sessions that ended before their time.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Revocation {
@@ -352,3 +370,4 @@ fn reindex_key(snapshot: &mut Snapshot, before: Option<&AccessKey>, after: Optio
     let row = after.map(|row| (key(row), row.id.clone()));
     move_row(&mut snapshot.user_keys, before.map(key), row);
 }
+record!(LastUse, "iam-last-use", last_uses, |row| row.subject.clone());

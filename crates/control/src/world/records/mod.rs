@@ -47,6 +47,7 @@ pub(super) fn load_all(snapshot: &mut Snapshot, store: &dyn Store) -> Result<(),
     load::<iam::MfaDevice>(snapshot, store)?;
     load::<iam::AccessKey>(snapshot, store)?;
     load::<iam::Revocation>(snapshot, store)?;
+    load::<iam::LastUse>(snapshot, store)?;
     ecs::load_all(snapshot, store)
 }
 

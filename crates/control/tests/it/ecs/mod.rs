@@ -8,7 +8,9 @@ mod settings;
 mod tags;
 mod task_definitions;
 mod tasks;
+mod tasks_life;
 mod tasks_placing;
+mod tasks_refused;
 
 use portcullis_wire::{Operation, json};
 use serde_json::Value;

@@ -162,7 +162,7 @@ async fn constraints_and_strategies_choose_the_instance() {
     let packed = json!({ "placementStrategy": [{ "type": "binpack", "field": "memory" }] });
     assert_eq!(
         places(&scene.run(packed).await),
-        [two.arn.clone()],
+        std::slice::from_ref(&two.arn),
         "three tasks against one"
     );
     let spread = json!({ "count": 2, "group": "h", "placementStrategy": [{ "type": "spread", "field": "instanceId" }] });
@@ -194,12 +194,15 @@ async fn external_instances_take_external_tasks_and_those_that_do_not_say() {
     let (outside, _agent) = another(&scene, &[("ecs.capability.external", None)]).await;
     assert_eq!(
         places(&scene.run(json!({ "launchType": "EXTERNAL" })).await),
-        [outside.arn.clone()]
+        std::slice::from_ref(&outside.arn)
     );
-    assert_eq!(places(&scene.run(json!({})).await), [scene.instance.arn.clone()]);
+    assert_eq!(
+        places(&scene.run(json!({})).await),
+        std::slice::from_ref(&scene.instance.arn)
+    );
     let drain = json!({ "cluster": "c", "containerInstances": [scene.instance.arn], "status": "DRAINING" });
     ok::<op::UpdateContainerInstancesState>(&scene.server.root, drain).await;
     let reply = scene.run(json!({})).await;
-    assert_eq!(places(&reply), [outside.arn.clone()]);
+    assert_eq!(places(&reply), std::slice::from_ref(&outside.arn));
     assert_eq!(reply["tasks"][0]["launchType"], "EXTERNAL");
 }

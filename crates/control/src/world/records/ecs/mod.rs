@@ -21,7 +21,8 @@ pub use cluster::{ByLaunchType, Cluster, ClusterStatus, Counts};
 pub use container_instance::{ContainerInstance, InstanceStatus, Load, RegisteredResources};
 pub use service::{Service, ServiceStatus};
 pub use task::{
-    Binding, ClientToken, DesiredStatus, Health, LastStatus, Reservation, Stop, StopCode, Task, TaskContainer, Times,
+    Binding, ClientToken, DesiredStatus, Health, LastStatus, Reservation, Stop, StopCode, Task,
+    TaskContainer, Times,
 };
 pub use task_definition::{DefinitionStatus, Family, TaskDefinition};
 pub use task_index::{Facet, TaskSet};

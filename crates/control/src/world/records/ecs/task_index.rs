@@ -150,5 +150,5 @@ impl Task {
             ));
         }
         keys
-}
+    }
 }

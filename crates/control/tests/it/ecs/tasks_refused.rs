@@ -1,0 +1,142 @@
+//! What RunTask refuses, in AWS's words where they are known (ecs.md 9, 10).
+
+use portcullis_api::ecs::op;
+use serde_json::{Value, json};
+
+use super::ok;
+use super::tasks::Scene;
+use crate::agent::{cluster, definition, task_role};
+use crate::harness::allow;
+
+/// What is asked beside cluster `c` and family `web`, and the answer.
+const REFUSED: &[(&str, &str)] = &[
+    (
+        r#"{ "cluster": "nowhere" }"#,
+        "ClusterNotFoundException: Cluster not found.",
+    ),
+    (
+        r#"{ "cluster": "gone" }"#,
+        "ClusterNotFoundException: The referenced cluster was inactive.",
+    ),
+    (
+        r#"{ "cluster": "empty" }"#,
+        "InvalidParameterException: No Container Instances were found in your cluster.",
+    ),
+    (
+        r#"{ "taskDefinition": "old:1" }"#,
+        "InvalidParameterException: TaskDefinition is inactive",
+    ),
+    (
+        r#"{ "count": 11 }"#,
+        "InvalidParameterException: count must be between 1 and 10.",
+    ),
+    (
+        r#"{ "count": 0 }"#,
+        "InvalidParameterException: count must be between 1 and 10.",
+    ),
+    (
+        r#"{ "group": "service:x" }"#,
+        "InvalidParameterException: group cannot start with 'service:'.",
+    ),
+    (
+        r#"{ "startedBy": "a b" }"#,
+        "InvalidParameterException: startedBy is too long or contains invalid characters.",
+    ),
+    (
+        r#"{ "overrides": { "containerOverrides": [{ "name": "x" }] } }"#,
+        "InvalidParameterException: Override for container named x is not a container in the TaskDefinition.",
+    ),
+    (
+        r#"{ "taskDefinition": "vpc" }"#,
+        "InvalidParameterException: Network Configuration must be provided when networkMode 'awsvpc' is specified.",
+    ),
+    (
+        r#"{ "networkConfiguration": { "awsvpcConfiguration": { "subnets": ["subnet-1"] } } }"#,
+        "InvalidParameterException: Network Configuration is not valid for the given networkMode of this task definition.",
+    ),
+    (
+        r#"{ "propagateTags": "SERVICE" }"#,
+        "InvalidParameterException: propagateTags can only be TASK_DEFINITION for standalone tasks.",
+    ),
+    (
+        r#"{ "enableExecuteCommand": true }"#,
+        "InvalidParameterException: enableExecuteCommand requires a task role.",
+    ),
+    (
+        r#"{ "clientToken": "a b" }"#,
+        "InvalidParameterException: clientToken is too long or contains invalid characters.",
+    ),
+    (
+        r#"{ "volumeConfigurations": [{ "name": "v" }] }"#,
+        "UnsupportedFeatureException: This server does not support EBS volumes yet.",
+    ),
+    (
+        r#"{ "launchType": "FARGATE" }"#,
+        "InvalidParameterException: Task definition does not support launch_type FARGATE.",
+    ),
+    (
+        r#"{ "launchType": "EC2", "capacityProviderStrategy": [{ "capacityProvider": "FARGATE" }] }"#,
+        "InvalidParameterException: Specifying both a launch type and capacity provider strategy is not supported",
+    ),
+    (
+        r#"{ "platformVersion": "1.4.0" }"#,
+        "InvalidParameterException: The platform version must be null when specifying an EC2 launch type.",
+    ),
+    (
+        r#"{ "placementConstraints": [{ "type": "memberOf", "expression": "x" }] }"#,
+        "InvalidParameterException: Invalid expression: unexpected `x` at position 0",
+    ),
+    (
+        r#"{ "placementConstraints": [{ "type": "distinctInstance", "expression": "x" }] }"#,
+        "InvalidParameterException: distinctInstance expression should not be specified",
+    ),
+    (
+        r#"{ "placementStrategy": [{ "type": "binpack", "field": "disk" }] }"#,
+        "InvalidParameterException: binpack field 'disk' is invalid",
+    ),
+];
+
+#[tokio::test]
+async fn what_cannot_be_run_is_refused_and_nothing_is_half_done() {
+    let scene = Scene::set().await;
+    let root = &scene.server.root;
+    definition(&scene.server, "vpc", |request| {
+        request.network_mode = Some("awsvpc".into())
+    })
+    .await;
+    definition(&scene.server, "old", |_| {}).await;
+    ok::<op::DeregisterTaskDefinition>(root, json!({ "taskDefinition": "old:1" })).await;
+    cluster(&scene.server, "empty").await;
+    cluster(&scene.server, "gone").await;
+    ok::<op::DeleteCluster>(root, json!({ "cluster": "gone" })).await;
+    for (more, expected) in REFUSED {
+        let asked: Value = serde_json::from_str(more).unwrap();
+        assert_eq!(scene.run_err(asked).await, *expected, "{more}");
+    }
+    let long = json!({ "containerOverrides": [{ "name": "app", "command": ["x".repeat(8192)] }] });
+    let refused = scene.run_err(json!({ "overrides": long })).await;
+    assert_eq!(
+        refused,
+        "InvalidParameterException: Overrides can not exceed 8192 characters."
+    );
+    assert_eq!(scene.list(json!({})).await, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn a_definition_with_secrets_is_not_run_without_them() {
+    let scene = Scene::set().await;
+    let role = task_role(&scene.server, "execution", &allow("ssm:*", "*")).await;
+    definition(&scene.server, "secret", |request| {
+        request.execution_role_arn = Some(role);
+        request.container_definitions[0].secrets = Some(vec![portcullis_api::ecs::Secret {
+            name: "PASSWORD".into(),
+            value_from: "parameter".into(),
+        }]);
+    })
+    .await;
+    let refused = scene.run_err(json!({ "taskDefinition": "secret" })).await;
+    assert_eq!(
+        refused,
+        "UnsupportedFeatureException: This server does not support container secrets yet."
+    );
+}
