@@ -268,7 +268,7 @@ impl Agent {
         let (commands, command_receiver) = Manager::channel();
         let managed = manager.run(command_receiver, shutdown, self.config.stop_tasks_on_shutdown);
         tokio::select! {
-            ended = managed => ended,
+            () = managed => Ok(()),
             ended = self.converse(ground, &shared, commands) => ended,
         }
     }

@@ -168,16 +168,16 @@ impl Manager {
         mut commands: mpsc::Receiver<Command>,
         mut shutdown: watch::Receiver<bool>,
         stop_all: bool,
-    ) -> Result<(), AgentError> {
+    ) {
         let mut ticker = tokio::time::interval(TICK);
         ticker.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut ending = false;
         let mut started_waiting = None;
         self.look_at_all();
         loop {
-            self.settle()?;
+            self.settle();
             if ending && (!stop_all || self.all_over()) {
-                return Ok(());
+                return;
             }
             if ending
                 && self.all_stopped()
@@ -186,7 +186,7 @@ impl Manager {
                 tracing::warn!(
                     "the control plane does not take the last state changes; they are sent at the next start"
                 );
-                return Ok(());
+                return;
             }
             tokio::select! {
                 Some(done) = self.work.join_next() => {
@@ -195,7 +195,7 @@ impl Manager {
                     }
                 }
                 Some(event) = self.parts.engine_events.recv() => self.heed(event),
-                Some(command) = commands.recv() => self.obey(command)?,
+                Some(command) = commands.recv() => self.obey(command),
                 _ = ticker.tick() => self.tick(),
                 _ = shutdown.wait_for(|stop| *stop), if !ending => {
                     ending = true;
@@ -233,8 +233,9 @@ impl Manager {
         }
     }
 
-    /// Brings every changed task to where its rules lead, saves it, and only then starts what is due.
-    fn settle(&mut self) -> Result<(), AgentError> {
+    /// Brings every changed task to where its rules lead, saves it, and only then starts what is due. While nothing can
+    /// be saved nothing is started; it is tried again with the next event.
+    fn settle(&mut self) {
         for arn in std::mem::take(&mut self.dirty) {
             let Some(task) = self.tasks.get_mut(&arn) else {
                 continue;
@@ -246,14 +247,19 @@ impl Manager {
             {
                 self.parts.cache.forget(id);
             }
-            self.parts.checkpoint.save_task(task)?;
-            self.parts.tasks.publish(task.clone());
-            for order in orders {
-                work::start(&mut self.work, order, &self.parts);
+            let saved = self.parts.checkpoint.save_task(task);
+            if let Err(error) = saved {
+                tracing::error!(%error, "a task cannot be saved; trying again");
+                work::withdraw(task, &orders);
+                self.dirty.insert(arn.clone());
+            } else {
+                for order in orders {
+                    work::start(&mut self.work, order, &self.parts);
+                }
             }
+            self.parts.tasks.publish(task.clone());
             self.report(&arn, false);
         }
-        Ok(())
     }
 
     fn report(&mut self, arn: &str, flush: bool) {
@@ -267,14 +273,17 @@ impl Manager {
         }
     }
 
-    fn obey(&mut self, command: Command) -> Result<(), AgentError> {
+    fn obey(&mut self, command: Command) {
         match command {
             Command::Accept(incoming, saved) => {
                 for task in incoming {
                     self.accept(task);
                 }
-                self.settle()?;
-                let _ = saved.send(());
+                self.settle();
+                // Unanswered, the payload is not acked, and comes again.
+                if self.dirty.is_empty() {
+                    let _ = saved.send(());
+                }
             }
             Command::Refresh {
                 task_arn,
@@ -293,7 +302,6 @@ impl Manager {
                 let _ = answer.send(named.collect());
             }
         }
-        Ok(())
     }
 
     /// A task sent again changes only what it is to become, and its keys.
@@ -423,7 +431,7 @@ impl Manager {
     fn tick(&mut self) {
         self.ticks = self.ticks.wrapping_add(1);
         // Start timeouts of dependencies pass without an event.
-        let waiting = |task: &&Task| task.desired == Desired::Running && task.known() == Known::None;
+        let waiting = |task: &&Task| task.containers.iter().any(|c| c.known == Known::None && !c.busy);
         self.dirty
             .extend(self.tasks.values().filter(waiting).map(|task| task.arn.clone()));
         if self.ticks.is_multiple_of(FLUSH_TICKS) {

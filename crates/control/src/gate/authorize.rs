@@ -12,21 +12,25 @@ use crate::world::Snapshot;
 /// Decides all checks of a call; the first refused one is the answer (R139).
 pub(crate) fn authorize(view: &Snapshot, call: &Call, checks: &[Check]) -> Result<Granted, ServiceError> {
     let policies = Policies::of(view, &call.caller).map_err(|unreadable| broken(call, &unreadable))?;
+    let mut granted = Granted { optional: Vec::new() };
     for check in checks {
-        let refused = with_request(view, call, check, &policies, |request, sets| {
-            let decision = portcullis_policy::decide(request, sets);
-            if decision.is_allowed() {
-                None
-            } else {
-                Some(refusal(call, check, Some(&decision)))
-            }
-        });
-        // No outcome: the policy of the resource cannot be read, which denies (R31).
-        if let Some(error) = refused.unwrap_or_else(|| Some(refusal(call, check, None))) {
-            return Err(error);
+        match refused(view, call, check, &policies) {
+            None if check.optional => granted.optional.push(check.action),
+            Some(error) if !check.optional => return Err(error),
+            _ => {}
         }
     }
-    Ok(Granted(()))
+    Ok(granted)
+}
+
+/// Why a check is refused; `None` when it is allowed.
+fn refused(view: &Snapshot, call: &Call, check: &Check, policies: &Policies<'_>) -> Option<ServiceError> {
+    let refused = with_request(view, call, check, policies, |request, sets| {
+        let decision = portcullis_policy::decide(request, sets);
+        (!decision.is_allowed()).then(|| refusal(call, check, Some(&decision)))
+    });
+    // No outcome: the policy of the resource cannot be read, which denies (R31).
+    refused.unwrap_or_else(|| Some(refusal(call, check, None)))
 }
 
 /// Why each check of a call was decided as it was: the slow path beside [`authorize`].

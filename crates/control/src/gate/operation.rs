@@ -25,6 +25,8 @@ pub struct Check {
     pub context: Context,
     /// The policy on the resource: of AssumeRole the role's trust policy.
     pub resource_policy: Option<ResourcePolicy>,
+    /// Whether the call goes on without this permission; the handler asks [`Authorized::may`] then.
+    pub optional: bool,
 }
 
 /// A policy on the resource itself.
@@ -45,7 +47,15 @@ impl Check {
             shown_resource: None,
             context: Context::default(),
             resource_policy: None,
+            optional: false,
         }
+    }
+
+    /// Lets the call go on without this permission.
+    #[must_use]
+    pub fn optional(mut self) -> Self {
+        self.optional = true;
+        self
     }
 
     /// Adds a context key with one value.
@@ -97,9 +107,15 @@ pub struct Ask<'a, I> {
 pub struct Authorized<'a, O: Operation> {
     input: &'a O::Input,
     call: &'a Call,
+    granted: &'a Granted,
 }
 
 impl<'a, O: Operation> Authorized<'a, O> {
+    /// Whether an optional check of this action was allowed.
+    pub fn may(&self, action: &str) -> bool {
+        self.granted.optional.contains(&action)
+    }
+
     /// The typed input.
     pub fn input(&self) -> &'a O::Input {
         self.input
@@ -207,7 +223,10 @@ pub(crate) trait Decoded: Send + Sync {
 
 /// Made by the gate's decision and by nothing else.
 #[derive(Debug)]
-pub(crate) struct Granted(pub(super) ());
+pub(crate) struct Granted {
+    /// The actions of optional checks that were allowed.
+    pub(super) optional: Vec<&'static str>,
+}
 
 struct Typed<O: Operation> {
     input: O::Input,
@@ -216,11 +235,8 @@ struct Typed<O: Operation> {
 }
 
 impl<O: Operation> Typed<O> {
-    fn authorized<'a>(&'a self, _proof: &Granted, call: &'a Call) -> Authorized<'a, O> {
-        Authorized {
-            input: &self.input,
-            call,
-        }
+    fn authorized<'a>(&'a self, granted: &'a Granted, call: &'a Call) -> Authorized<'a, O> {
+        Authorized { input: &self.input, call, granted }
     }
 }
 

@@ -18,6 +18,7 @@ use futures_util::StreamExt as _;
 use futures_util::future::BoxFuture;
 use portcullis_core::{Clock, Timestamp};
 use tokio::sync::mpsc;
+use tokio::task::JoinSet;
 
 use self::errors::{Stage, at, status, timed_out};
 use super::{ContainerRef, Engine, EngineError, EngineEvent, Launch, Launched, Observed};
@@ -33,11 +34,13 @@ const START_MINUTES_MAX: u64 = 3;
 const STOP_EXTRA: Duration = Duration::from_secs(60);
 
 /// The engine.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(crate) struct DockerEngine {
     docker: Docker,
     clock: Arc<dyn Clock>,
     version: String,
+    /// Forwards events as long as the engine is in use.
+    _forwarding: JoinSet<()>,
 }
 
 impl DockerEngine {
@@ -63,11 +66,13 @@ impl DockerEngine {
             .await
             .map_err(|error| format!("{host}: {error}"))?;
         let version = format!("DockerVersion: {}", version.version.unwrap_or_default());
-        tokio::spawn(events::forward(docker.clone(), Arc::clone(&clock), events));
+        let mut forwarding = JoinSet::new();
+        forwarding.spawn(events::forward(docker.clone(), Arc::clone(&clock), events));
         Ok(Self {
             docker,
             clock,
             version,
+            _forwarding: forwarding,
         })
     }
 

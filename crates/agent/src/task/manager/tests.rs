@@ -158,7 +158,7 @@ struct Rig {
     clock: Arc<FixedClock>,
     ready: watch::Sender<bool>,
     shutdown: watch::Sender<bool>,
-    running: JoinHandle<Result<(), AgentError>>,
+    running: JoinHandle<()>,
 }
 
 impl Rig {
@@ -375,7 +375,7 @@ async fn agent_0_9_the_next_agent_finds_its_tasks_and_awaits_their_credentials()
     first.accept(simple(&[("app", true)])).await;
     assert_eq!(first.report().await, "RUNNING: app=RUNNING");
     first.shutdown.send_replace(true);
-    first.running.await.unwrap().unwrap();
+    first.running.await.unwrap();
     let saved = std::fs::read_to_string(folder.path().join("checkpoint/tasks/aaaa.json")).unwrap();
     assert!(!saved.contains("canary"), "no secret is saved");
 
@@ -418,7 +418,7 @@ async fn an_ending_agent_stops_and_reports_its_tasks_when_told_to() {
     assert_eq!(rig.report().await, "RUNNING: app=RUNNING");
     rig.shutdown.send_replace(true);
     assert_eq!(rig.report().await, "STOPPED: app=STOPPED(143)");
-    rig.running.await.unwrap().unwrap();
+    rig.running.await.unwrap();
 }
 
 #[tokio::test(start_paused = true)]
@@ -460,4 +460,25 @@ async fn agent_1_4_rotation_replaces_keys_of_known_tasks_only() {
         "AK2"
     );
     assert!(rig.cache.get("OTHER").is_none());
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_cannot_be_saved_is_neither_acked_nor_started_until_it_can() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut rig = Rig::new(folder.path(), Arc::default());
+    let (tasks, away) = (folder.path().join("checkpoint/tasks"), folder.path().join("away"));
+    std::fs::rename(&tasks, &away).unwrap();
+    let (saved, is_saved) = oneshot::channel();
+    let incoming = Incoming {
+        task: simple(&[("app", true)]),
+        credentials: Vec::new(),
+    };
+    rig.commands
+        .send(Command::Accept(vec![incoming], saved))
+        .await
+        .unwrap();
+    assert!(is_saved.await.is_err());
+    assert!(rig.engine.log().is_empty());
+    std::fs::rename(&away, &tasks).unwrap();
+    assert_eq!(rig.report().await, "RUNNING: app=RUNNING");
 }

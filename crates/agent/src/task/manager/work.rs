@@ -67,6 +67,19 @@ fn order(task: &mut Task, step: &Step, parts: &Parts) -> Option<Order> {
     })
 }
 
+/// The orders are not carried out after all.
+pub(super) fn withdraw(task: &mut Task, orders: &[Order]) {
+    for order in orders {
+        let name = match order {
+            Order::Start { launch, .. } => &launch.container.name,
+            Order::Stop { container, .. } => &container.name,
+        };
+        if let Some(container) = task.container_mut(name) {
+            container.busy = false;
+        }
+    }
+}
+
 fn launch(task: &Task, container: &Container, token: Option<Secret>, parts: &Parts) -> Launch {
     let definition = &container.definition;
     let engine_name = |name: &str| task.container(name).map(|other| other.docker_name.clone());

@@ -20,7 +20,7 @@ mod policies;
 mod policy_entities;
 mod qr;
 mod roles;
-mod service_linked;
+pub(crate) mod service_linked;
 mod shapes;
 mod simulate;
 mod summary;

@@ -10,9 +10,10 @@ use super::entity::Entity as _;
 use super::errors::IamError;
 use super::roles::SESSION_SECONDS;
 use super::{documents, shapes};
+use crate::gate::call::Call;
 use crate::gate::error::ServiceError;
 use crate::gate::operation::{Ask, Authorized, Check, Row, write};
-use crate::world::Tx;
+use crate::world::{Snapshot, Tx};
 use crate::world::records::PolicyText;
 use crate::world::records::iam::{Permissions, Role};
 
@@ -143,6 +144,23 @@ fn create(
     let shown = shapes::created_role(tx.view(), &role);
     tx.put(role);
     Ok(api::CreateServiceLinkedRoleResponse { role: Some(shown) })
+}
+
+/// The permission it takes to make a service's own role; nothing when the role is there.
+pub(crate) fn missing(view: &Snapshot, call: &Call, service: &'static str) -> Option<Check> {
+    let linked = find(service).filter(|linked| view.role(linked.role).is_none())?;
+    let arn = checks::arn(call, Role::ARN_TYPE, &path(service), linked.role);
+    Some(Check::new("iam:CreateServiceLinkedRole", arn.as_str()).with("iam:AWSServiceName", service))
+}
+
+/// Makes a service's own role on behalf of a caller who may.
+pub(crate) fn make_default(tx: &mut Tx<'_>, service: &str) {
+    let made = find(service).map(|linked| make(tx, linked, linked.role.to_owned(), None, Partition::Aws));
+    match made {
+        Some(Ok(role)) => tx.put(role),
+        Some(Err(error)) => tracing::error!(?error, service, "a service-linked role could not be made"),
+        None => {}
+    }
 }
 
 fn make(

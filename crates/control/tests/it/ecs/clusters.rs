@@ -1,6 +1,7 @@
 //! Clusters (ecs.md 2).
 
-use portcullis_api::ecs::op;
+use portcullis_api::ecs::{CreateClusterRequest, op};
+use portcullis_api::iam;
 use serde_json::{Value, json};
 
 use super::{allow_if, arn, err, ok};
@@ -296,4 +297,18 @@ async fn clusters_of_another_region_are_out_of_reach() {
     let foreign = json!({ "cluster": "arn:aws:ecs:us-east-1:999999999999:cluster/c" });
     let missing = err::<op::DeleteCluster>(&server.root, foreign).await;
     assert_eq!(missing, "ClusterNotFoundException: Cluster not found.");
+}
+
+#[tokio::test]
+async fn the_service_linked_role_comes_with_the_first_cluster_of_a_caller_who_may_make_it() {
+    let server = Server::start().await;
+    let only_clusters = server.user("u", &allow("ecs:CreateCluster", "*")).await;
+    let create = |name: &str| CreateClusterRequest { cluster_name: Some(name.to_owned()), ..Default::default() };
+    let get = iam::GetRoleRequest { role_name: "AWSServiceRoleForECS".to_owned() };
+    only_clusters.ok::<op::CreateCluster>(&create("one")).await;
+    assert!(server.root.call::<iam::op::GetRole>(&get).await.is_err());
+    server.root.ok::<op::CreateCluster>(&create("two")).await;
+    let role = server.root.ok::<iam::op::GetRole>(&get).await.role;
+    assert_eq!(role.path, "/aws-service-role/ecs.amazonaws.com/");
+    only_clusters.ok::<op::CreateCluster>(&create("three")).await;
 }

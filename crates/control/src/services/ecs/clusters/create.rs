@@ -3,7 +3,7 @@
 use portcullis_api::ecs::op::CreateCluster;
 use portcullis_api::ecs::{self as api, CreateClusterRequest, CreateClusterResponse};
 
-use super::{Parts, providers, settings, shown};
+use super::{Parts, linked_role, providers, settings, shown};
 use crate::gate::error::ServiceError;
 use crate::gate::operation::{Ask, Authorized, Check};
 use crate::services::ecs::checks;
@@ -31,7 +31,7 @@ pub fn require_create(ask: Ask<'_, CreateClusterRequest>) -> Result<Vec<Check>, 
         );
     let create = providers::add_key(create, scope, input.capacity_providers.as_deref());
     let tagging = checks::tag_on_create("CreateCluster", cluster.arn.as_str(), &tags);
-    Ok([Some(create), tagging].into_iter().flatten().collect())
+    Ok([Some(create), tagging, linked_role::wanted(ask.view, ask.call)].into_iter().flatten().collect())
 }
 
 /// Makes a cluster, or shows the one of that name as it is.
@@ -49,6 +49,7 @@ pub fn create(
             cluster: Some(cluster),
         });
     }
+    linked_role::make(tx, &auth);
     settings::check_configuration(input.configuration.as_ref())?;
     let capacity_providers = input.capacity_providers.clone().unwrap_or_default();
     let strategy = input

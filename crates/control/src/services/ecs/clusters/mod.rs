@@ -3,6 +3,7 @@
 mod change;
 mod create;
 mod delete;
+mod linked_role;
 mod providers;
 mod read;
 mod settings;
