@@ -162,7 +162,8 @@ impl Front {
             address: self.source(&request, peer.ip()),
             tls,
         };
-        if request.headers().contains_key(http::header::UPGRADE) {
+        let upgrade = request.headers().get(http::header::UPGRADE);
+        if upgrade.is_some_and(|to| to.as_bytes().eq_ignore_ascii_case(b"websocket")) {
             return self.agents.upgrade(request, peer).await;
         }
         let (parts, body) = request.into_parts();

@@ -200,7 +200,13 @@ mod tests {
     #[test]
     fn an_account_id_is_twelve_digits() {
         assert!("123456789012".parse::<AccountId>().is_ok());
-        for bad in ["", "12345678901", "1234567890123", "12345678901a", "１２３４５６７８９０１２"] {
+        for bad in [
+            "",
+            "12345678901",
+            "1234567890123",
+            "12345678901a",
+            "１２３４５６７８９０１２",
+        ] {
             assert!(bad.parse::<AccountId>().is_err(), "{bad}");
         }
     }

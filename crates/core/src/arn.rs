@@ -22,12 +22,28 @@ pub struct InvalidArn(String);
 
 impl Arn {
     /// An ARN of a regional service.
-    pub fn regional(service: &str, region: &Region, account: &AccountId, resource: impl fmt::Display) -> Self {
-        Self(format!("arn:{}:{service}:{region}:{account}:{resource}", region.partition()).into())
+    pub fn regional(
+        service: &str,
+        region: &Region,
+        account: &AccountId,
+        resource: impl fmt::Display,
+    ) -> Self {
+        Self(
+            format!(
+                "arn:{}:{service}:{region}:{account}:{resource}",
+                region.partition()
+            )
+            .into(),
+        )
     }
 
     /// An ARN of a global service (IAM, STS): no region.
-    pub fn global(service: &str, partition: Partition, account: &AccountId, resource: impl fmt::Display) -> Self {
+    pub fn global(
+        service: &str,
+        partition: Partition,
+        account: &AccountId,
+        resource: impl fmt::Display,
+    ) -> Self {
         Self(format!("arn:{partition}:{service}::{account}:{resource}").into())
     }
 
@@ -82,7 +98,11 @@ impl FromStr for Arn {
             && fields.next().is_some()
             && fields.next().is_some()
             && filled(fields.next());
-        if valid { Ok(Self(text.into())) } else { Err(InvalidArn(text.to_owned())) }
+        if valid {
+            Ok(Self(text.into()))
+        } else {
+            Err(InvalidArn(text.to_owned()))
+        }
     }
 }
 
@@ -123,9 +143,17 @@ mod tests {
 
     #[test]
     fn fields_are_split_at_the_first_five_colons() {
-        let arn: Arn = "arn:aws:logs:eu-west-1:123456789012:log-group:a:b".parse().unwrap();
+        let arn: Arn = "arn:aws:logs:eu-west-1:123456789012:log-group:a:b"
+            .parse()
+            .unwrap();
         assert_eq!(
-            [arn.partition(), arn.service(), arn.region(), arn.account(), arn.resource()],
+            [
+                arn.partition(),
+                arn.service(),
+                arn.region(),
+                arn.account(),
+                arn.resource()
+            ],
             ["aws", "logs", "eu-west-1", "123456789012", "log-group:a:b"]
         );
         assert_eq!(arn.resource_parts(), Some(("log-group", "a:b")));
@@ -141,7 +169,15 @@ mod tests {
 
     #[test]
     fn what_is_not_an_arn_is_refused() {
-        for bad in ["", "*", "arn", "arn:aws:ecs:us-east-1:1", "arn:aws:ecs:r:a:", "urn:aws:ecs:r:a:x", "arn::ecs:r:a:x"] {
+        for bad in [
+            "",
+            "*",
+            "arn",
+            "arn:aws:ecs:us-east-1:1",
+            "arn:aws:ecs:r:a:",
+            "urn:aws:ecs:r:a:x",
+            "arn::ecs:r:a:x",
+        ] {
             assert!(bad.parse::<Arn>().is_err(), "{bad}");
         }
     }

@@ -80,10 +80,12 @@ pub fn hex_id(random: &dyn Random) -> String {
 
 fn hex(bytes: &[u8]) -> String {
     use std::fmt::Write as _;
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+    bytes
+        .iter()
+        .fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+            let _ = write!(text, "{byte:02x}");
+            text
+        })
 }
 
 /// A version-4 UUID with dashes.
@@ -125,11 +127,19 @@ mod tests {
     fn ids_have_their_prefix_length_and_alphabet() {
         let random = SeededRandom::new(7);
         let account: AccountId = "123456789012".parse().unwrap();
-        for (kind, length) in [(IamIdKind::User, 21), (IamIdKind::Role, 21), (IamIdKind::AccessKey, 20)] {
+        for (kind, length) in [
+            (IamIdKind::User, 21),
+            (IamIdKind::Role, 21),
+            (IamIdKind::AccessKey, 20),
+        ] {
             let id = iam_id(kind, &account, &random);
             assert_eq!(id.len(), length, "{id}");
             assert!(id.starts_with(kind.prefix()));
-            assert!(id.bytes().all(|b| b.is_ascii_uppercase() || (b'2'..=b'7').contains(&b)), "{id}");
+            assert!(
+                id.bytes()
+                    .all(|b| b.is_ascii_uppercase() || (b'2'..=b'7').contains(&b)),
+                "{id}"
+            );
         }
         assert_eq!(hex_id(&random).len(), 32);
         assert_eq!(secret_access_key(&random).expose().len(), 40);

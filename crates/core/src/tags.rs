@@ -14,7 +14,10 @@ pub struct Tag {
 impl Tag {
     /// A tag.
     pub fn new(key: impl Into<String>, value: impl Into<String>) -> Self {
-        Self { key: key.into(), value: value.into() }
+        Self {
+            key: key.into(),
+            value: value.into(),
+        }
     }
 }
 
@@ -44,7 +47,10 @@ impl Tags {
 
     /// The value of the key, compared with case.
     pub fn get(&self, key: &str) -> Option<&str> {
-        self.0.iter().find(|tag| tag.key == key).map(|tag| tag.value.as_str())
+        self.0
+            .iter()
+            .find(|tag| tag.key == key)
+            .map(|tag| tag.value.as_str())
     }
 
     /// All tags in order.
@@ -79,7 +85,9 @@ mod tests {
 
     #[test]
     fn setting_a_key_again_keeps_its_place_and_case_matters() {
-        let mut tags: Tags = [Tag::new("a", "1"), Tag::new("b", "2"), Tag::new("A", "3")].into_iter().collect();
+        let mut tags: Tags = [Tag::new("a", "1"), Tag::new("b", "2"), Tag::new("A", "3")]
+            .into_iter()
+            .collect();
         tags.set(Tag::new("a", "9"));
         let seen: Vec<_> = tags.iter().map(|t| (t.key.as_str(), t.value.as_str())).collect();
         assert_eq!(seen, [("a", "9"), ("b", "2"), ("A", "3")]);

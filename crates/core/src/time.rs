@@ -38,7 +38,10 @@ impl Timestamp {
     }
 
     /// Seconds with their fraction, as JSON 1.1 sends them.
-    #[expect(clippy::cast_precision_loss, reason = "milliseconds of this millennium fit in 53 bits")]
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "milliseconds of this millennium fit in 53 bits"
+    )]
     pub fn as_fractional_seconds(self) -> f64 {
         self.0 as f64 / 1000.0
     }
@@ -128,7 +131,10 @@ mod tests {
         assert_eq!("2026-11-21T23:37:58Z".parse(), Ok(t));
         assert_eq!("2026-11-22T00:37:58+01:00".parse(), Ok(t));
         assert_eq!("1795304278".parse(), Ok(t));
-        assert_eq!(Timestamp::from_fractional_seconds(1_795_304_278.737).as_millis(), 1_795_304_278_737);
+        assert_eq!(
+            Timestamp::from_fractional_seconds(1_795_304_278.737).as_millis(),
+            1_795_304_278_737
+        );
     }
 
     #[test]

@@ -34,7 +34,7 @@ pub enum Seen {
     /// An API call.
     Call { operation: String, body: Value },
     /// ACS was opened with this query.
-    Opened { query: String, acs: Acs },
+    Opened { query: String, acs: Box<Acs> },
     /// A TCS frame, its JSON part.
     Telemetry(Value),
 }
@@ -154,7 +154,7 @@ impl Plane {
     /// The next opening of ACS.
     pub async fn acs(&mut self) -> (String, Acs) {
         self.expect("ACS", |seen| match seen {
-            Seen::Opened { query, acs } => Ok((query, acs)),
+            Seen::Opened { query, acs } => Ok((query, *acs)),
             other => Err(other),
         })
         .await
@@ -249,7 +249,7 @@ impl Server {
             let query = parts.uri.query().unwrap_or_default().to_owned();
             self.saw(Seen::Opened {
                 query,
-                acs: Acs(socket),
+                acs: Box::new(Acs(socket)),
             });
             return;
         }

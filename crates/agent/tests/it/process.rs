@@ -83,89 +83,69 @@ async fn agent_5_4_from_registration_to_stopped() {
     let folder = tempfile::tempdir().unwrap();
     let mut plane = Plane::start(Registration::Echo).await;
     let mut agent = start(folder.path(), &plane);
-
-    let registration = plane.call("RegisterContainerInstance").await;
-    assert_eq!(registration["cluster"], "probe");
-    assert_eq!(
-        registration["attributes"][0],
-        json!({"name": "stack", "value": "production"})
-    );
-    assert!(registration.get("containerInstanceArn").is_none());
-    let status = agent.connected().await;
-    assert_eq!(status.engine, Some(EngineKind::Process));
-    assert_eq!(status.container_instance_arn.as_deref(), Some(INSTANCE));
-    assert!(status.notices.contains(&PROCESS_ENGINE_NOTICE.to_owned()));
+    registers(&mut agent, &mut plane).await;
     let (query, mut acs) = plane.acs().await;
-    assert!(
-        query.contains("clusterArn=probe&") && query.contains("&sendCredentials=true&"),
-        "{query}"
-    );
-    acs.send("HeartbeatMessage", json!({"healthy": true, "messageId": "h1"}))
-        .await;
-    assert_eq!(
-        acs.receive().await,
-        json!({"type": "HeartbeatAckRequest", "message": {"messageId": "h1"}})
-    );
-    assert_eq!(
-        plane.telemetry("PublishMetricsRequest").await["metadata"]["idle"],
-        true
-    );
+    let first = query.contains("clusterArn=probe&") && query.contains("&sendCredentials=true&");
+    assert!(first, "{query}");
+    let heartbeat = json!({"healthy": true, "messageId": "h1"});
+    acs.send("HeartbeatMessage", heartbeat).await;
+    let ack = json!({"type": "HeartbeatAckRequest", "message": {"messageId": "h1"}});
+    assert_eq!(acs.receive().await, ack);
+    let metrics = plane.telemetry("PublishMetricsRequest").await;
+    assert_eq!(metrics["metadata"]["idle"], true);
 
     run_task(&mut acs, &mut plane).await;
     let environment = environment(folder.path()).await;
     assert!(environment.contains("MINE=1\n") && environment.contains("AWS_REGION=us-west-2\n"));
     assert!(environment.contains(&format!("AWS_ENDPOINT_URL={}\n", plane.url)));
-    assert!(
-        !environment.contains("CARGO"),
-        "nothing of the agent's own environment"
-    );
+    assert!(!environment.contains("CARGO"), "nothing of the agent's own");
     let (address, path, token) = credentials_uri(&environment);
-    let (code, body) = get(&address, &path, &token).await;
-    assert_eq!(code, 200);
-    assert!(
-        body.starts_with(r#"{"RoleArn":"arn:aws:iam::111122223333:role/taskrole","AccessKeyId":"AK1","#),
-        "{body}"
-    );
-    for wrong in ["", "Authorization: guess\r\n"] {
-        assert_eq!(get(&address, &path, wrong).await.0, 400, "{wrong}");
-    }
+    serves_credentials(&mut acs, &address, &path, &token).await;
 
+    let stop = shell_task("none", SCRIPT, "STOPPED", None);
+    acs.send("PayloadMessage", payload("m3", 2, stop)).await;
+    assert_eq!(acs.receive().await["type"], "AckRequest");
+    let stopped = plane.call("SubmitTaskStateChange").await;
+    let end = (&stopped["status"], &stopped["containers"][0]["exitCode"]);
+    assert_eq!(end, (&json!("STOPPED"), &json!(7)));
+    assert!(stopped["executionStoppedAt"].is_number());
+    assert_eq!(get(&address, &path, &token).await.0, 400, "gone with the task");
+    agent.end().await.unwrap();
+    is_audited(folder.path());
+    no_secret_on_disk(folder.path());
+}
+
+async fn registers(agent: &mut Agent, plane: &mut Plane) {
+    let registration = plane.call("RegisterContainerInstance").await;
+    assert_eq!(registration["cluster"], "probe");
+    let custom = json!({"name": "stack", "value": "production"});
+    assert_eq!(registration["attributes"][0], custom);
+    assert!(registration.get("containerInstanceArn").is_none());
+    let status = agent.connected().await;
+    assert_eq!(status.engine, Some(EngineKind::Process));
+    assert_eq!(status.container_instance_arn.as_deref(), Some(INSTANCE));
+    assert!(status.notices.contains(&PROCESS_ENGINE_NOTICE.to_owned()));
+}
+
+/// With the token only; new keys as soon as they are pushed.
+async fn serves_credentials(acs: &mut Acs, address: &str, path: &str, token: &str) {
+    let (code, body) = get(address, path, token).await;
+    let start = r#"{"RoleArn":"arn:aws:iam::111122223333:role/taskrole","AccessKeyId":"AK1","#;
+    assert!(code == 200 && body.starts_with(start), "{code} {body}");
+    for wrong in ["", "Authorization: guess\r\n"] {
+        assert_eq!(get(address, path, wrong).await.0, 400, "{wrong}");
+    }
     let rotation = json!({"messageId": "m2", "taskArn": TASK, "roleType": "TaskApplication", "roleCredentials": role("c1", "AK2")});
     acs.send("IAMRoleCredentialsMessage", rotation).await;
     assert_eq!(acs.receive().await["message"]["messageId"], "m2");
-    assert!(get(&address, &path, &token).await.1.contains("\"AK2\""));
+    assert!(get(address, path, token).await.1.contains("\"AK2\""));
+}
 
-    acs.send(
-        "PayloadMessage",
-        payload("m3", 2, shell_task("none", SCRIPT, "STOPPED", None)),
-    )
-    .await;
-    assert_eq!(acs.receive().await["type"], "AckRequest");
-    let stopped = plane.call("SubmitTaskStateChange").await;
-    assert_eq!(
-        (&stopped["status"], &stopped["containers"][0]["exitCode"]),
-        (&json!("STOPPED"), &json!(7))
-    );
-    assert!(stopped["executionStoppedAt"].is_number());
-    assert_eq!(get(&address, &path, &token).await.0, 400, "gone with the task");
-
-    let audit = fs::read_to_string(folder.path().join("audit.log")).unwrap();
+fn is_audited(folder: &Path) {
+    let audit = fs::read_to_string(folder.join("audit.log")).unwrap();
+    let lines = |end: &str| audit.lines().filter(|line| line.ends_with(end)).count();
     let granted = format!(" \"/v2/credentials\" \"probe\" {TASK} GetCredentials 2 probe {INSTANCE}");
-    assert_eq!(
-        audit.lines().filter(|line| line.ends_with(&granted)).count(),
-        2,
-        "{audit}"
-    );
-    assert_eq!(
-        audit
-            .lines()
-            .filter(|line| line.ends_with("\"probe\" - "))
-            .count(),
-        3,
-        "{audit}"
-    );
-    agent.end().await.unwrap();
-    no_secret_on_disk(folder.path());
+    assert_eq!((lines(&granted), lines("\"probe\" - ")), (2, 3), "{audit}");
 }
 
 fn no_secret_on_disk(folder: &Path) {

@@ -13,7 +13,11 @@ impl Gate {
     /// Notes a use that says something new. A use that cannot be kept is no reason to refuse the call.
     pub(super) async fn note_use(&self, view: &Snapshot, call: &Call) {
         let Some(subject) = subject(call) else { return };
-        if view.last_uses.get(subject).is_some_and(|known| says_it_already(known, call)) {
+        if view
+            .last_uses
+            .get(subject)
+            .is_some_and(|known| says_it_already(known, call))
+        {
             return;
         }
         let last = LastUse {

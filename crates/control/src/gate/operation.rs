@@ -236,7 +236,11 @@ struct Typed<O: Operation> {
 
 impl<O: Operation> Typed<O> {
     fn authorized<'a>(&'a self, granted: &'a Granted, call: &'a Call) -> Authorized<'a, O> {
-        Authorized { input: &self.input, call, granted }
+        Authorized {
+            input: &self.input,
+            call,
+            granted,
+        }
     }
 }
 

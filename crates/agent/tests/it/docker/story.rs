@@ -58,60 +58,29 @@ async fn agent_1_2b_a_task_gets_its_own_credentials_and_nobody_elses() {
             listener: deliver,
         })
     });
-    let status = agent.connected().await;
+    let notices = agent.connected().await.notices;
     assert_eq!(traces(), (true, true));
-    assert!(
-        status.notices.iter().any(|notice| notice.contains("added to lo")),
-        "{:?}",
-        status.notices
-    );
-    assert!(
-        status
-            .notices
-            .iter()
-            .any(|notice| notice.contains("inet portcullis")),
-        "{:?}",
-        status.notices
-    );
+    for announced in ["added to lo", "inet portcullis"] {
+        let found = notices.iter().any(|notice| notice.contains(announced));
+        assert!(found, "{announced} in {notices:?}");
+    }
     let api = delivered.await.unwrap();
     assert_eq!(api.local_addr().unwrap().to_string(), "169.254.170.2:4566");
 
     let task = shell_task(IMAGE, &fetching(), "RUNNING", Some(role("c1", "AK1")));
     let mut acs = started(&room, &mut plane, &mut agent, task.clone()).await;
     let output = logs(&room).await;
-    assert!(output.contains("\"AccessKeyId\":\"AK1\""), "{output}");
-    assert!(
-        output.contains("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI=/v2/credentials/c1\n"),
-        "{output}"
-    );
-    assert!(
-        output.contains("AWS_ENDPOINT_URL=http://169.254.170.2:4566\n"),
-        "{output}"
-    );
+    for expected in [
+        "\"AccessKeyId\":\"AK1\"",
+        "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI=/v2/credentials/c1\n",
+        "AWS_ENDPOINT_URL=http://169.254.170.2:4566\n",
+    ] {
+        assert!(output.contains(expected), "{expected} in {output}");
+    }
     let name = room.docker(&["inspect", "-f", "{{.Name}}", &container(&room)]);
     assert!(name.starts_with("/ecs-probefam-3-app-"), "{name}");
-
-    let stranger = room.stranger_gets("http://169.254.170.2/v2/credentials/c1");
-    assert!(
-        String::from_utf8_lossy(&stranger.stderr).contains("400"),
-        "{stranger:?}"
-    );
-    assert_eq!(
-        get("169.254.170.2:80", "/v2/credentials/c1", "").await.0,
-        400,
-        "the host is not the task"
-    );
-
-    let endpoint = output
-        .lines()
-        .find_map(|line| line.strip_prefix("ECS_CONTAINER_METADATA_URI_V4="))
-        .unwrap();
-    let path = endpoint.strip_prefix("http://169.254.170.2").unwrap();
-    let (code, document) = get("169.254.170.2:80", &format!("{path}/task"), "").await;
-    assert!(
-        code == 200 && document.contains("\"KnownStatus\":\"RUNNING\""),
-        "{document}"
-    );
+    strangers_get_nothing(&room).await;
+    shows_metadata(&output).await;
 
     let mut stop = task;
     stop["desiredStatus"] = json!("STOPPED");
@@ -190,4 +159,21 @@ async fn leftovers_are_removed_even_when_docker_is_not_used_any_more() {
     second.connected().await;
     assert_eq!(traces(), (false, false));
     second.end().await.unwrap();
+}
+
+async fn strangers_get_nothing(room: &Room) {
+    let stranger = room.stranger_gets("http://169.254.170.2/v2/credentials/c1");
+    let refused = String::from_utf8_lossy(&stranger.stderr).contains("400");
+    assert!(refused, "{stranger:?}");
+    let host = get("169.254.170.2:80", "/v2/credentials/c1", "").await;
+    assert_eq!(host.0, 400, "the host is not the task");
+}
+
+async fn shows_metadata(environment: &str) {
+    let mut lines = environment.lines();
+    let uri = lines.find_map(|line| line.strip_prefix("ECS_CONTAINER_METADATA_URI_V4="));
+    let path = uri.unwrap().strip_prefix("http://169.254.170.2").unwrap();
+    let (code, document) = get("169.254.170.2:80", &format!("{path}/task"), "").await;
+    let running = document.contains("\"KnownStatus\":\"RUNNING\"");
+    assert!(code == 200 && running, "{document}");
 }

@@ -13,9 +13,9 @@ use super::{documents, shapes};
 use crate::gate::call::Call;
 use crate::gate::error::ServiceError;
 use crate::gate::operation::{Ask, Authorized, Check, Row, write};
-use crate::world::{Snapshot, Tx};
 use crate::world::records::PolicyText;
 use crate::world::records::iam::{Permissions, Role};
+use crate::world::{Snapshot, Tx};
 
 /// A service that has a role of its own.
 struct Linked {

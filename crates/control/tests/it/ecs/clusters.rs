@@ -303,8 +303,13 @@ async fn clusters_of_another_region_are_out_of_reach() {
 async fn the_service_linked_role_comes_with_the_first_cluster_of_a_caller_who_may_make_it() {
     let server = Server::start().await;
     let only_clusters = server.user("u", &allow("ecs:CreateCluster", "*")).await;
-    let create = |name: &str| CreateClusterRequest { cluster_name: Some(name.to_owned()), ..Default::default() };
-    let get = iam::GetRoleRequest { role_name: "AWSServiceRoleForECS".to_owned() };
+    let create = |name: &str| CreateClusterRequest {
+        cluster_name: Some(name.to_owned()),
+        ..Default::default()
+    };
+    let get = iam::GetRoleRequest {
+        role_name: "AWSServiceRoleForECS".to_owned(),
+    };
     only_clusters.ok::<op::CreateCluster>(&create("one")).await;
     assert!(server.root.call::<iam::op::GetRole>(&get).await.is_err());
     server.root.ok::<op::CreateCluster>(&create("two")).await;

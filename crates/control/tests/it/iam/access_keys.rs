@@ -99,10 +99,24 @@ async fn the_last_use_names_user_time_service_and_region() {
     let reply = server.root.ok::<op::GetAccessKeyLastUsed>(&request).await;
     assert_eq!(reply.user_name.as_deref(), Some("u"));
     assert_eq!(reply.access_key_last_used.unwrap().service_name, "N/A");
-    user.region("eu-west-1").call::<portcullis_api::ecs::op::ListClusters>(&Default::default()).await.unwrap_err();
-    let last = server.root.ok::<op::GetAccessKeyLastUsed>(&request).await.access_key_last_used.unwrap();
-    assert_eq!((last.service_name.as_str(), last.region.as_str()), ("ecs", "eu-west-1"));
-    assert_eq!(last.last_used_date, Some(crate::harness::BEGINNING.parse().unwrap()));
+    user.region("eu-west-1")
+        .call::<portcullis_api::ecs::op::ListClusters>(&Default::default())
+        .await
+        .unwrap_err();
+    let last = server
+        .root
+        .ok::<op::GetAccessKeyLastUsed>(&request)
+        .await
+        .access_key_last_used
+        .unwrap();
+    assert_eq!(
+        (last.service_name.as_str(), last.region.as_str()),
+        ("ecs", "eu-west-1")
+    );
+    assert_eq!(
+        last.last_used_date,
+        Some(crate::harness::BEGINNING.parse().unwrap())
+    );
 }
 
 #[tokio::test]

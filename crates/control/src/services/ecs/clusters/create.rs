@@ -31,7 +31,10 @@ pub fn require_create(ask: Ask<'_, CreateClusterRequest>) -> Result<Vec<Check>, 
         );
     let create = providers::add_key(create, scope, input.capacity_providers.as_deref());
     let tagging = checks::tag_on_create("CreateCluster", cluster.arn.as_str(), &tags);
-    Ok([Some(create), tagging, linked_role::wanted(ask.view, ask.call)].into_iter().flatten().collect())
+    Ok([Some(create), tagging, linked_role::wanted(ask.view, ask.call)]
+        .into_iter()
+        .flatten()
+        .collect())
 }
 
 /// Makes a cluster, or shows the one of that name as it is.
