@@ -16,10 +16,18 @@ pub(crate) fn fold(c: char) -> char {
 
 /// Whether two texts are equal without case.
 pub(crate) fn same(a: &str, b: &str) -> bool {
+    // Every request compares hundreds of keys and services, nearly all of them ASCII.
+    if a.is_ascii() && b.is_ascii() {
+        return a.eq_ignore_ascii_case(b);
+    }
     a.chars().map(fold).eq(b.chars().map(fold))
 }
 
 /// Orders two texts without case.
 pub(crate) fn compare(a: &str, b: &str) -> Ordering {
+    if a.is_ascii() && b.is_ascii() {
+        let lower = |byte: u8| byte.to_ascii_lowercase();
+        return a.bytes().map(lower).cmp(b.bytes().map(lower));
+    }
     a.chars().map(fold).cmp(b.chars().map(fold))
 }

@@ -42,10 +42,9 @@ impl ActionForm {
     pub(crate) fn matches(&self, action: &str) -> bool {
         match self {
             Self::Everything => true,
-            Self::Named { name, .. } => {
-                let matches_name = |(_, asked): (&str, &str)| name.matches(asked);
-                self.names_service_of(action) && action.split_once(':').is_some_and(matches_name)
-            }
+            Self::Named { service, name } => action.split_once(':').is_some_and(|(asked, asked_name)| {
+                service.as_ref().is_none_or(|service| text::same(service, asked)) && name.matches(asked_name)
+            }),
             Self::Nothing => false,
         }
     }

@@ -228,16 +228,28 @@ pub(super) fn timestamp_text(value: Timestamp) -> String {
 
 /// Appends text as character data; what XML 1.0 cannot hold becomes the replacement character.
 pub(crate) fn escape(out: &mut String, text: &str) {
-    for c in text.chars() {
-        match c {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            '\r' => out.push_str("&#xD;"),
-            '\t' | '\n' => out.push(c),
-            '\0'..='\x1f' | '\u{fffe}' | '\u{ffff}' => out.push('\u{fffd}'),
-            _ => out.push(c),
+    let mut rest = text;
+    // Runs of ordinary characters are nearly all of every answer: copied whole.
+    while let Some((run, special)) = rest.find(is_special).and_then(|at| rest.split_at_checked(at)) {
+        out.push_str(run);
+        let mut characters = special.chars();
+        match characters.next() {
+            Some('&') => out.push_str("&amp;"),
+            Some('<') => out.push_str("&lt;"),
+            Some('>') => out.push_str("&gt;"),
+            Some('"') => out.push_str("&quot;"),
+            Some('\r') => out.push_str("&#xD;"),
+            _ => out.push('\u{fffd}'),
         }
+        rest = characters.as_str();
+    }
+    out.push_str(rest);
+}
+
+fn is_special(c: char) -> bool {
+    match c {
+        '\t' | '\n' => false,
+        '&' | '<' | '>' | '"' | '\0'..='\x1f' | '\u{fffe}' | '\u{ffff}' => true,
+        _ => false,
     }
 }

@@ -1,5 +1,7 @@
 //! The life-cycle rules of agent.md 8, one table row or short story each.
 
+use proptest::prelude::*;
+
 use super::super::model::Definition;
 use super::*;
 
@@ -210,4 +212,120 @@ fn agent_8_circles_and_unknown_names_cannot_be_resolved() {
     assert!(with(&[], &[("a", Condition::Start)]));
     assert!(!with(&[("b", Condition::Start)], &[("a", Condition::Start)]));
     assert!(!with(&[("ghost", Condition::Start)], &[]));
+}
+
+/// Containers may only depend on those before them; each has a condition per dependency, an exit code, and may fail
+/// to start or end by itself.
+#[derive(Debug, Clone)]
+struct Life {
+    essential: bool,
+    depends_on: Vec<(prop::sample::Index, Condition)>,
+    exit_code: i32,
+    starts: bool,
+    ends_by_itself: bool,
+}
+
+fn life() -> impl Strategy<Value = Life> {
+    let condition = prop::sample::select(vec![Condition::Start, Condition::Complete, Condition::Success]);
+    let depends_on = prop::collection::vec((any::<prop::sample::Index>(), condition), 0..3);
+    (
+        any::<bool>(),
+        depends_on,
+        0..2_i32,
+        prop::bool::weighted(0.9),
+        any::<bool>(),
+    )
+        .prop_map(
+            |(essential, depends_on, exit_code, starts, ends_by_itself)| Life {
+                essential,
+                depends_on,
+                exit_code,
+                starts,
+                ends_by_itself,
+            },
+        )
+}
+
+fn build(lives: &[Life]) -> Task {
+    let names: Vec<_> = (0..lives.len()).map(|index| format!("c{index}")).collect();
+    let containers = lives.iter().enumerate().map(|(index, life)| {
+        let on = life.depends_on.iter().filter(|_| index > 0);
+        let on: Vec<_> = on
+            .map(|(which, condition)| (names[which.index(index)].as_str(), *condition))
+            .collect();
+        container(&names[index], life.essential, &on)
+    });
+    task(containers.collect())
+}
+
+fn life_of<'a>(lives: &'a [Life], name: &str) -> &'a Life {
+    &lives[name.trim_start_matches('c').parse::<usize>().unwrap()]
+}
+
+/// Whether the rules of agent.md 8 allow this step now, said again in the plainest way.
+fn is_allowed(task: &Task, step: &Step) -> bool {
+    match step {
+        Step::Start(name) => task
+            .container(name)
+            .unwrap()
+            .definition
+            .depends_on
+            .iter()
+            .all(|on| {
+                let other = task.container(&on.container).unwrap();
+                match on.condition {
+                    Condition::Start => other.known != Known::None,
+                    Condition::Complete => other.known == Known::Stopped,
+                    Condition::Success => other.known == Known::Stopped && other.exit_code == Some(0),
+                    Condition::Healthy => false,
+                }
+            }),
+        Step::Stop(name) => {
+            let depends =
+                |other: &&Container| other.definition.depends_on.iter().any(|on| on.container == *name);
+            task.containers
+                .iter()
+                .filter(depends)
+                .all(|other| other.known == Known::Stopped)
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn agent_8_every_life_ends_and_no_step_is_out_of_order(
+        lives in prop::collection::vec(life(), 1..6),
+        stop_after in 0..8_usize,
+    ) {
+        let mut task = build(&lives);
+        for round in 0..40 {
+            if round == stop_after {
+                task.desired = Desired::Stopped;
+            }
+            for step in advance(&mut task, NOW) {
+                prop_assert!(is_allowed(&task, &step), "{step:?} in {task:?}");
+                let (Step::Start(name) | Step::Stop(name)) = &step;
+                let life = life_of(&lives, name);
+                match &step {
+                    Step::Start(_) if life.starts => runs(&mut task, name),
+                    Step::Start(_) => task.container_mut(name).unwrap().known = Known::Stopped,
+                    Step::Stop(_) => ends(&mut task, name, 143),
+                }
+            }
+            let over: Vec<_> = task
+                .containers
+                .iter()
+                .filter(|c| c.known == Known::Running)
+                .map(|c| c.definition.name.clone())
+                .filter(|name| life_of(&lives, name).ends_by_itself)
+                .take(1)
+                .collect();
+            for name in over {
+                let code = life_of(&lives, &name).exit_code;
+                ends(&mut task, &name, code);
+            }
+        }
+        prop_assert_eq!(task.known(), Known::Stopped);
+        prop_assert!(advance(&mut task, NOW).is_empty());
+    }
 }
