@@ -20,6 +20,8 @@ class Case:
     service = None
     #: False for the few calls that need no permission; the reason stands at the case.
     needs_permission = True
+    #: False for the few calls that have no parameters.
+    can_be_invalid = True
 
     def parameters(self, aws):
         """Arranges what the call needs and gives the parameters of a call that succeeds."""
@@ -41,7 +43,7 @@ class Case:
         return "*"
 
     def invalid(self, aws):
-        """An `Invalid`, or None where the operation takes nothing that could be wrong."""
+        """A call that must be refused: an `Invalid`."""
         raise NotImplementedError(f"{type(self).__name__} has no invalid call")
 
     @classmethod

@@ -18,12 +18,13 @@ def served_operations():
 
 
 def pytest_generate_tests(metafunc):
-    """Tests that take `case` run once for every operation that is served and has a case."""
-    if "case" in metafunc.fixturenames:
+    """Tests that take `case` run once for every operation that is served; `fallible` are those that have parameters."""
+    for name in {"case", "fallible"} & set(metafunc.fixturenames):
         served = served_operations()
-        cases_here = {key: case for key, case in Case.all().items() if key in served}
-        names = [f"{service}.{operation}" for service, operation in cases_here]
-        metafunc.parametrize("case", list(cases_here.values()), ids=names)
+        found = {key: case for key, case in Case.all().items() if key in served}
+        if name == "fallible":
+            found = {key: case for key, case in found.items() if case.can_be_invalid}
+        metafunc.parametrize(name, list(found.values()), ids=[".".join(key) for key in found])
 
 
 @pytest.fixture(scope="session")

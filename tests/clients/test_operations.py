@@ -8,7 +8,6 @@ import sys
 from pathlib import Path
 
 import botocore
-import pytest
 
 from account import REGION
 from case import Case
@@ -43,12 +42,10 @@ def test_denied(aws, nobody, case):
     case.check(aws, parameters, aws.call(case.service, operation, parameters))
 
 
-def test_invalid(aws, case):
-    invalid = case.invalid(aws)
-    if invalid is None:
-        pytest.skip("takes nothing that could be wrong")
+def test_invalid(aws, fallible):
+    invalid = fallible.invalid(aws)
     with refused(invalid.code, invalid.message):
-        aws.call(case.service, type(case).__name__, invalid.parameters)
+        aws.call(fallible.service, type(fallible).__name__, invalid.parameters)
 
 
 def test_aws_cli(aws, case, tmp_path):

@@ -5,6 +5,8 @@ from case import Iam, Invalid
 
 
 class GetAccountSummary(Iam):
+    can_be_invalid = False
+
     def parameters(self, aws):
         self.before = aws.iam.get_account_summary()["SummaryMap"]["Users"]
         aws.user()
@@ -14,9 +16,6 @@ class GetAccountSummary(Iam):
         summary = reply["SummaryMap"]
         assert summary["Users"] > self.before
         assert (summary["AttachedPoliciesPerUserQuota"], summary["PolicySizeQuota"]) == (10, 6144)
-
-    def invalid(self, aws):
-        return None  # it has no parameters
 
 
 class GetAccountAuthorizationDetails(Iam):

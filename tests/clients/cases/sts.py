@@ -12,13 +12,11 @@ def trust_account():
 
 class GetCallerIdentity(Sts):
     needs_permission = False  # R130: always succeeds
+    can_be_invalid = False
 
     def check(self, aws, parameters, reply):
         assert reply["Account"] == ACCOUNT
         assert reply["Arn"].startswith(aws.iam_arn("user/")) and reply["UserId"].startswith("AIDA")
-
-    def invalid(self, aws):
-        return None  # it has no parameters
 
 
 class AssumeRole(Sts):

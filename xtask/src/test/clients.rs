@@ -4,7 +4,7 @@ use std::process::Command;
 
 use anyhow::Result;
 
-use super::tally::SummaryOn;
+use super::tally::Runner;
 use super::{Session, prepare};
 use crate::{docker_room, shell};
 
@@ -15,7 +15,7 @@ pub fn run(session: &mut Session) -> Result<()> {
     }
     session
         .tally
-        .run(&mut pytest(&["tests/clients"]), SummaryOn::Stdout)?;
+        .run(&mut pytest(&["tests/clients"]), Runner::Pytest)?;
     if let Some(reason) = docker_room::obstacle() {
         session.leave_out("the story with boto3 on Docker", &reason);
         return Ok(());
@@ -29,7 +29,7 @@ pub fn run(session: &mut Session) -> Result<()> {
     ];
     let result = session
         .tally
-        .run(&mut docker_room::around(&pytest(&story))?, SummaryOn::Stdout);
+        .run(&mut docker_room::around(&pytest(&story))?, Runner::Pytest);
     docker_room::leave();
     result
 }

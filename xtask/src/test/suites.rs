@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result, bail};
 use serde::Deserialize;
 
 use super::Session;
-use super::tally::SummaryOn;
+use super::tally::Runner;
 use crate::{docker_room, shell};
 
 /// Tests that need a Docker Engine: those of the agent's module `docker`, behind a feature.
@@ -39,19 +39,19 @@ pub fn build(_: &mut Session) -> Result<()> {
 pub fn unit(session: &mut Session) -> Result<()> {
     if !shell::has("cargo-nextest") {
         let mut command = workspace("test")?;
-        command.args(["--no-fail-fast", "--tests", "--bins", "--", "--skip", "docker::"]);
-        return session.tally.run(&mut command, SummaryOn::Stdout);
+        command.args(["--no-fail-fast", "--tests", "--", "--skip", "docker::"]);
+        return session.tally.run(&mut command, Runner::Libtest);
     }
     let mut command = workspace("nextest")?;
     command.args(["--no-fail-fast", "--filterset", &format!("not ({DOCKER_TESTS})")]);
-    session.tally.run(&mut command, SummaryOn::Stderr)
+    session.tally.run(&mut command, Runner::Nextest)
 }
 
 /// Documentation examples; nextest does not run them.
 pub fn doc(session: &mut Session) -> Result<()> {
     session
         .tally
-        .run(workspace("test")?.arg("--doc"), SummaryOn::Stdout)
+        .run(workspace("test")?.arg("--doc"), Runner::Libtest)
 }
 
 /// The agent's Docker tests, in a room of their own.
@@ -63,10 +63,10 @@ pub fn docker(session: &mut Session) -> Result<()> {
         session.leave_out("the agent's tests on Docker", &reason);
         return Ok(());
     }
-    let (inner, summary) = if shell::has("cargo-nextest") {
+    let (inner, runner) = if shell::has("cargo-nextest") {
         let mut command = workspace("nextest")?;
         command.args(["--offline", "--no-fail-fast", "--filterset", DOCKER_TESTS]);
-        (command, SummaryOn::Stderr)
+        (command, Runner::Nextest)
     } else {
         let mut command = shell::cargo([
             "test",
@@ -77,9 +77,9 @@ pub fn docker(session: &mut Session) -> Result<()> {
             DOCKER_FEATURE,
         ]);
         command.args(["--no-fail-fast", "--test", "it", "--", "docker::"]);
-        (command, SummaryOn::Stdout)
+        (command, Runner::Libtest)
     };
-    let result = session.tally.run(&mut docker_room::around(&inner)?, summary);
+    let result = session.tally.run(&mut docker_room::around(&inner)?, runner);
     docker_room::leave();
     result
 }

@@ -21,11 +21,27 @@ impl fmt::Display for Tally {
     }
 }
 
-/// Where a runner writes its summary; the other stream stays on the terminal.
+/// Who prints the summary. What a failed test printed is shown by its runner too, and may look like another runner's.
 #[derive(Clone, Copy)]
-pub enum SummaryOn {
-    Stdout,
-    Stderr,
+pub enum Runner {
+    Nextest,
+    Libtest,
+    Pytest,
+}
+
+impl Runner {
+    /// The stream that holds the summary; the other one stays on the terminal.
+    fn writes_to_stderr(self) -> bool {
+        matches!(self, Self::Nextest)
+    }
+
+    fn is_summary(self, line: &str) -> bool {
+        match self {
+            Self::Nextest => line.trim_start().starts_with("Summary ["),
+            Self::Libtest => line.starts_with("test result: "),
+            Self::Pytest => line.starts_with("==") && line.ends_with("==") && line.contains(" in "),
+        }
+    }
 }
 
 impl Tally {
@@ -35,22 +51,22 @@ impl Tally {
     }
 
     /// Runs a test runner, showing its output as it comes, and adds up its summary lines.
-    pub fn run(&mut self, command: &mut Command, summary: SummaryOn) -> Result<()> {
+    pub fn run(&mut self, command: &mut Command, runner: Runner) -> Result<()> {
         let line = shell::describe(command);
-        match summary {
-            SummaryOn::Stdout => command.stdout(Stdio::piped()),
-            SummaryOn::Stderr => command.stderr(Stdio::piped()),
-        };
+        if runner.writes_to_stderr() {
+            command.stderr(Stdio::piped());
+        } else {
+            command.stdout(Stdio::piped());
+        }
         let mut child = command
             .spawn()
             .with_context(|| format!("cannot start `{line}`"))?;
-        let stream: Option<Box<dyn std::io::Read>> = match summary {
-            SummaryOn::Stdout => child.stdout.take().map(|stream| Box::new(stream) as _),
-            SummaryOn::Stderr => child.stderr.take().map(|stream| Box::new(stream) as _),
-        };
         let before = self.passed + self.failed;
-        if let Some(stream) = stream {
-            self.read(stream)?;
+        if let Some(stream) = child.stdout.take() {
+            self.read(stream, runner)?;
+        }
+        if let Some(stream) = child.stderr.take() {
+            self.read(stream, runner)?;
         }
         let status = child.wait()?;
         if !status.success() {
@@ -62,33 +78,25 @@ impl Tally {
         Ok(())
     }
 
-    fn read(&mut self, stream: impl std::io::Read) -> Result<()> {
+    fn read(&mut self, stream: impl std::io::Read, runner: Runner) -> Result<()> {
         let mut stdout = std::io::stdout().lock();
         for line in BufReader::new(stream).split(b'\n') {
             let line = line?;
             stdout.write_all(&line)?;
             stdout.write_all(b"\n")?;
             stdout.flush()?;
-            self.add(&String::from_utf8_lossy(&line));
+            self.add(&String::from_utf8_lossy(&line), runner);
         }
         Ok(())
     }
 
-    fn add(&mut self, line: &str) {
-        if is_summary(line) {
+    fn add(&mut self, line: &str, runner: Runner) {
+        if runner.is_summary(line) {
             self.passed += number_before(line, "passed");
             self.failed += number_before(line, "failed") + number_before(line, "timed out");
             self.failed += number_before(line, "errors").max(number_before(line, "error"));
         }
     }
-}
-
-/// nextest's `Summary [...]`, libtest's `test result: ...`, pytest's `=== 3 passed in 1.2s ===`.
-fn is_summary(line: &str) -> bool {
-    let line = line.trim();
-    line.starts_with("Summary [")
-        || line.starts_with("test result: ")
-        || (line.starts_with("==") && line.ends_with("==") && line.contains(" in "))
 }
 
 /// The number in front of the first `word` of the line, 0 without one.
@@ -114,13 +122,26 @@ mod tests {
     #[test]
     fn summary_lines_of_all_runners_add_up() {
         let mut tally = Tally::default();
-        for line in [
-            "     Summary [   1.204s] 12 tests run: 9 passed (1 slow), 1 failed, 2 timed out, 4 skipped",
-            "test result: ok. 5 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out; finished in 0.50s",
-            "============ 1 failed, 20 passed, 3 skipped, 2 errors in 12.01s (0:00:12) ============",
-            "a test that prints 100 passed",
+        for (runner, line) in [
+            (
+                Runner::Nextest,
+                "     Summary [   1.204s] 12 tests run: 9 passed (1 slow), 1 failed, 2 timed out, 4 skipped",
+            ),
+            (
+                Runner::Nextest,
+                "    test result: FAILED. 0 passed; 1 failed; 0 ignored; finished in 0.13s",
+            ),
+            (
+                Runner::Libtest,
+                "test result: ok. 5 passed; 0 failed; 1 ignored; 0 measured; finished in 0.50s",
+            ),
+            (
+                Runner::Pytest,
+                "============ 1 failed, 20 passed, 3 skipped, 2 errors in 12.01s ============",
+            ),
+            (Runner::Pytest, "a test that prints 100 passed"),
         ] {
-            tally.add(line);
+            tally.add(line, runner);
         }
         assert_eq!(
             tally,
