@@ -45,17 +45,34 @@ pub struct Figures {
     pub cpu_us: f64,
 }
 
-/// Runs `plan` against both, `turns` times each.
-pub async fn compare(ours: Target<'_>, reference: Target<'_>, plan: &Plan, turns: usize) -> Result<Compared> {
+/// Runs the plan of each turn against both.
+pub async fn compare(
+    ours: Target<'_>,
+    reference: Target<'_>,
+    plan: impl Fn(usize) -> Plan,
+    turns: usize,
+) -> Result<Compared> {
     let mut pairs = Vec::new();
-    for _ in 0..turns {
-        let second = turn(reference, plan).await?;
-        pairs.push((turn(ours, plan).await?, second));
+    for number in 0..turns {
+        let plan = plan(number);
+        let second = turn(reference, &plan).await?;
+        pairs.push((turn(ours, &plan).await?, second));
     }
-    let ratio = |of: fn(&Turn) -> f64| median(pairs.iter().map(|(ours, reference)| of(ours) / of(reference)).collect());
+    let ratio = |of: fn(&Turn) -> f64| {
+        median(
+            pairs
+                .iter()
+                .map(|(ours, reference)| of(ours) / of(reference))
+                .collect(),
+        )
+    };
     let figures = |side: fn(&(Turn, Turn)) -> &Turn| {
         let of = |of: fn(&Turn) -> f64| median(pairs.iter().map(|pair| of(side(pair))).collect());
-        Figures { rate: of(|turn| turn.outcome.rate()), p50_us: of(|turn| turn.outcome.p50_us), cpu_us: of(Turn::cpu_us) }
+        Figures {
+            rate: of(|turn| turn.outcome.rate()),
+            p50_us: of(|turn| turn.outcome.p50_us),
+            cpu_us: of(Turn::cpu_us),
+        }
     };
     Ok(Compared {
         ours: figures(|pair| &pair.0),
@@ -78,7 +95,13 @@ impl Turn {
 
 async fn turn(target: Target<'_>, plan: &Plan) -> Result<Turn> {
     let before = target.process.cpu()?;
-    let outcome = load::run(&Plan { address: target.address, key: target.key.clone(), ..plan.clone() }).await?.all_well()?;
+    let outcome = load::run(&Plan {
+        address: target.address,
+        key: target.key.clone(),
+        ..plan.clone()
+    })
+    .await?
+    .all_well()?;
     let cpu = target.process.cpu()?.saturating_sub(before);
     Ok(Turn { outcome, cpu })
 }

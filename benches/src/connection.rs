@@ -28,9 +28,14 @@ pub struct Reply<'a> {
 impl Connection {
     /// Connects.
     pub async fn open(address: SocketAddr) -> Result<Self> {
-        let stream = TcpStream::connect(address).await.with_context(|| format!("nobody listens on {address}"))?;
+        let stream = TcpStream::connect(address)
+            .await
+            .with_context(|| format!("nobody listens on {address}"))?;
         stream.set_nodelay(true)?;
-        Ok(Self { stream, buffer: Vec::with_capacity(BUFFER_BYTES) })
+        Ok(Self {
+            stream,
+            buffer: Vec::with_capacity(BUFFER_BYTES),
+        })
     }
 
     /// Sends a request and waits for its answer.
@@ -47,7 +52,10 @@ impl Connection {
             self.read_more().await?;
         }
         let body = self.buffer.get(head.bytes..).unwrap_or_default();
-        Ok(Reply { status: head.status, body })
+        Ok(Reply {
+            status: head.status,
+            body,
+        })
     }
 
     async fn read_more(&mut self) -> Result<()> {
@@ -67,12 +75,21 @@ struct Head {
 impl Head {
     /// The head of an answer, once all of it is there.
     fn find(received: &[u8]) -> Result<Option<Self>> {
-        let Some(end) = received.windows(4).position(|window| window == b"\r\n\r\n") else { return Ok(None) };
-        let text = received.get(..end).and_then(|head| std::str::from_utf8(head).ok()).unwrap_or_default();
+        let Some(end) = received.windows(4).position(|window| window == b"\r\n\r\n") else {
+            return Ok(None);
+        };
+        let text = received
+            .get(..end)
+            .and_then(|head| std::str::from_utf8(head).ok())
+            .unwrap_or_default();
         let status = text.split(' ').nth(1).and_then(|status| status.parse().ok());
         let body_bytes = text.lines().find_map(content_length);
         match (status, body_bytes) {
-            (Some(status), Some(body_bytes)) => Ok(Some(Self { status, bytes: end + 4, body_bytes })),
+            (Some(status), Some(body_bytes)) => Ok(Some(Self {
+                status,
+                bytes: end + 4,
+                body_bytes,
+            })),
             _ => bail!("an answer without status or length: {text}"),
         }
     }
@@ -80,7 +97,11 @@ impl Head {
 
 fn content_length(line: &str) -> Option<usize> {
     let (name, value) = line.split_once(':')?;
-    if name.eq_ignore_ascii_case("content-length") { value.trim().parse().ok() } else { None }
+    if name.eq_ignore_ascii_case("content-length") {
+        value.trim().parse().ok()
+    } else {
+        None
+    }
 }
 
 #[cfg(test)]
@@ -92,7 +113,10 @@ mod tests {
         let whole = b"HTTP/1.1 403 Forbidden\r\nContent-Length: 5\r\n\r\nhello";
         assert!(Head::find(&whole[..30]).unwrap().is_none());
         let head = Head::find(whole).unwrap().unwrap();
-        assert_eq!((head.status, head.bytes, head.body_bytes), (403, whole.len() - 5, 5));
+        assert_eq!(
+            (head.status, head.bytes, head.body_bytes),
+            (403, whole.len() - 5, 5)
+        );
         assert!(Head::find(b"HTTP/1.1 200 OK\r\n\r\n").is_err());
     }
 }

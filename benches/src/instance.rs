@@ -29,8 +29,13 @@ pub struct Instance {
 }
 
 impl Instance {
-    /// Registers one in a cluster and connects it.
+    /// Registers one in a cluster of its own and connects it.
     pub async fn join(subject: &Subject, client: &mut Client, cluster: &str) -> Result<Self> {
+        let create = ecs::CreateClusterRequest {
+            cluster_name: Some(cluster.to_owned()),
+            ..Default::default()
+        };
+        client.call::<ecs::op::CreateCluster>(&create).await?;
         let arn = register(client, cluster).await?;
         let socket = open(subject, client, cluster, &arn).await?;
         let connected = Arc::new(AtomicBool::new(true));
@@ -40,7 +45,10 @@ impl Instance {
 
     /// Fails if the server has closed the connection.
     pub fn still_connected(&self) -> Result<()> {
-        ensure!(self.connected.load(Ordering::Relaxed), "the server closed the instance's ACS connection");
+        ensure!(
+            self.connected.load(Ordering::Relaxed),
+            "the server closed the instance's ACS connection"
+        );
         Ok(())
     }
 }
@@ -68,20 +76,34 @@ async fn register(client: &mut Client, cluster: &str) -> Result<String> {
         attributes: Some((17..=32).map(attribute).collect()),
         ..Default::default()
     };
-    let reply = client.call::<ecs::op::RegisterContainerInstance>(&request).await?;
-    let arn = reply.container_instance.and_then(|instance| instance.container_instance_arn);
+    let reply = client
+        .call::<ecs::op::RegisterContainerInstance>(&request)
+        .await?;
+    let arn = reply
+        .container_instance
+        .and_then(|instance| instance.container_instance_arn);
     arn.context("a registered instance has no ARN")
 }
 
-async fn open(subject: &Subject, client: &mut Client, cluster: &str, arn: &str) -> Result<WebSocketStream<TcpStream>> {
+async fn open(
+    subject: &Subject,
+    client: &mut Client,
+    cluster: &str,
+    arn: &str,
+) -> Result<WebSocketStream<TcpStream>> {
     let request = ecs::DiscoverPollEndpointRequest {
         cluster: Some(cluster.to_owned()),
         container_instance: Some(arn.to_owned()),
         zone_id: None,
     };
-    let endpoint = client.call::<ecs::op::DiscoverPollEndpoint>(&request).await?.endpoint;
+    let endpoint = client
+        .call::<ecs::op::DiscoverPollEndpoint>(&request)
+        .await?
+        .endpoint;
     let endpoint = endpoint.context("DiscoverPollEndpoint names no endpoint")?;
-    let address = endpoint.strip_prefix("http://").context("the endpoint is no http address")?;
+    let address = endpoint
+        .strip_prefix("http://")
+        .context("the endpoint is no http address")?;
     let arn = arn.replace(':', "%3A").replace('/', "%2F");
     let uri = format!(
         "ws://{}/ws?agentHash=bench&agentVersion=1.105.1&clusterArn={cluster}&containerInstanceArn={arn}&\
@@ -90,18 +112,28 @@ async fn open(subject: &Subject, client: &mut Client, cluster: &str, arn: &str) 
     );
     let (mut parts, ()) = http::Request::get(uri).body(())?.into_parts();
     sign(&mut parts, b"", &subject.key, "ecs")?;
-    for (name, value) in [("connection", "Upgrade"), ("upgrade", "websocket"), ("sec-websocket-version", "13")] {
+    for (name, value) in [
+        ("connection", "Upgrade"),
+        ("upgrade", "websocket"),
+        ("sec-websocket-version", "13"),
+    ] {
         parts.headers.insert(name, HeaderValue::from_static(value));
     }
-    parts.headers.insert("sec-websocket-key", HeaderValue::try_from(generate_key())?);
+    parts
+        .headers
+        .insert("sec-websocket-key", HeaderValue::try_from(generate_key())?);
     let stream = TcpStream::connect(subject.address).await?;
-    let (socket, _) = client_async(http::Request::from_parts(parts, ()), stream).await.context("ACS refuses the instance")?;
+    let (socket, _) = client_async(http::Request::from_parts(parts, ()), stream)
+        .await
+        .context("ACS refuses the instance")?;
     Ok(socket)
 }
 
 async fn talk(mut socket: WebSocketStream<TcpStream>, connected: Arc<AtomicBool>) {
     while let Some(Ok(message)) = socket.next().await {
-        let Some(reply) = message.to_text().ok().and_then(acknowledgement) else { continue };
+        let Some(reply) = message.to_text().ok().and_then(acknowledgement) else {
+            continue;
+        };
         if socket.send(Message::text(reply)).await.is_err() {
             break;
         }

@@ -59,7 +59,11 @@ impl Outcome {
 
     /// Answers with a status of 500 and above.
     pub fn faults(&self) -> u64 {
-        self.statuses.iter().filter(|(status, _)| **status >= 500).map(|(_, count)| count).sum()
+        self.statuses
+            .iter()
+            .filter(|(status, _)| **status >= 500)
+            .map(|(_, count)| count)
+            .sum()
     }
 
     /// Fails unless every answer was a success: an error is no answer worth measuring.
@@ -74,7 +78,10 @@ impl Outcome {
 /// Runs a plan in a process of its own.
 pub async fn run(plan: &Plan) -> Result<Outcome> {
     let mut command = tokio::process::Command::from(ourselves("load")?);
-    command.stdin(Stdio::piped()).stdout(Stdio::piped()).kill_on_drop(true);
+    command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .kill_on_drop(true);
     let mut child = command.spawn().context("the load cannot be started")?;
     let mut stdin = child.stdin.take().context("the load has no input")?;
     stdin.write_all(&serde_json::to_vec(plan)?).await?;
@@ -90,7 +97,9 @@ pub async fn run(plan: &Plan) -> Result<Outcome> {
 pub fn child() -> Result<()> {
     let plan: Plan = serde_json::from_reader(std::io::stdin().lock())?;
     // One thread: the servers need the other processor more.
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
     let outcome = runtime.block_on(play(&plan))?;
     serde_json::to_writer(std::io::stdout().lock(), &outcome)?;
     Ok(())
@@ -127,7 +136,11 @@ async fn play(plan: &Plan) -> Result<Outcome> {
     }
     let end = all.last.unwrap_or(until).min(until);
     all.latencies_ns.sort_unstable();
-    let p50 = all.latencies_ns.get(all.latencies_ns.len() / 2).copied().unwrap_or_default();
+    let p50 = all
+        .latencies_ns
+        .get(all.latencies_ns.len() / 2)
+        .copied()
+        .unwrap_or_default();
     Ok(Outcome {
         answers: u64::try_from(all.latencies_ns.len())?,
         answers_ever: all.statuses.values().sum(),
@@ -144,7 +157,9 @@ fn requests(plan: &Plan, connection: usize) -> Result<(Vec<Vec<u8>>, bool)> {
     let work = plan.work.get(turn).context("there is nothing to do")?;
     let count = if work.is_unique() { plan.unique_requests } else { 1 };
     let serials = connection * count..(connection + 1) * count;
-    let requests: Result<Vec<_>> = serials.map(|serial| work.signed(serial, plan.address, &plan.key)).collect();
+    let requests: Result<Vec<_>> = serials
+        .map(|serial| work.signed(serial, plan.address, &plan.key))
+        .collect();
     Ok((requests?, work.is_unique()))
 }
 
@@ -169,7 +184,8 @@ async fn talk(
             seen.failure = Some(String::from_utf8_lossy(reply.body).into_owned());
         }
         if asked >= from && answered < until {
-            seen.latencies_ns.push(u64::try_from((answered - asked).as_nanos())?);
+            seen.latencies_ns
+                .push(u64::try_from((answered - asked).as_nanos())?);
         }
         seen.last = Some(answered);
     }

@@ -22,6 +22,10 @@ use anyhow::{Context as _, Result, bail};
 use subject::Workshop;
 use table::Row;
 
+/// The server's own: the reference shall not lose for want of it.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const USAGE: &str = "\
 usage: cargo xtask bench [--only GROUP,...] [--dir DIR]
 
@@ -69,7 +73,11 @@ impl Options {
     #[expect(clippy::disallowed_methods, reason = "this is the binary's configuration")]
     fn read(words: &[&str]) -> Result<Self> {
         let groups = GROUPS.map(str::to_owned).to_vec();
-        let mut options = Self { groups, dir: None, docker_host: std::env::var("DOCKER_HOST").ok() };
+        let mut options = Self {
+            groups,
+            dir: None,
+            docker_host: std::env::var("DOCKER_HOST").ok(),
+        };
         let mut words = words.iter();
         while let Some(word) = words.next() {
             match (*word, words.next()) {
@@ -78,7 +86,11 @@ impl Options {
                 _ => bail!("`{word}` is not understood here\n\n{USAGE}"),
             }
         }
-        match options.groups.iter().find(|group| !GROUPS.contains(&group.as_str())) {
+        match options
+            .groups
+            .iter()
+            .find(|group| !GROUPS.contains(&group.as_str()))
+        {
             Some(group) => bail!("there is no group `{group}`\n\n{USAGE}"),
             None => Ok(options),
         }
@@ -94,8 +106,14 @@ fn bench(options: &Options) -> Result<()> {
         bail!("{} is not built; use cargo xtask bench", program.display());
     }
     let dir = options.dir.as_deref().unwrap_or(built);
-    let workshop = Workshop { program, folder: tempfile::Builder::new().prefix("bench-").tempdir_in(dir)? };
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
+    let workshop = Workshop {
+        program,
+        folder: tempfile::Builder::new().prefix("bench-").tempdir_in(dir)?,
+    };
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()?;
     let mut rows = Vec::new();
     let groups = measure(options, &workshop, &mut rows);
     // On this thread, because the kernel ends tied children with the thread that started them.

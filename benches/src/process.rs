@@ -19,7 +19,9 @@ pub struct Process(Child);
 impl Process {
     /// Starts a program.
     pub fn start(command: &mut Command) -> Result<Self> {
-        let child = command.spawn().with_context(|| format!("{} cannot be started", command.get_program().display()))?;
+        let child = command
+            .spawn()
+            .with_context(|| format!("{} cannot be started", command.get_program().display()))?;
         Ok(Self(child))
     }
 
@@ -27,13 +29,20 @@ impl Process {
     pub fn start_tied(command: &Command) -> Result<Self> {
         let mut tied = ourselves("tied")?;
         tied.arg(command.get_program()).args(command.get_args());
-        tied.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        tied.envs(
+            command
+                .get_envs()
+                .filter_map(|(name, value)| Some((name, value?))),
+        );
         Self::start(&mut tied)
     }
 
     /// Asks it to end, and waits until it has.
     pub fn end(mut self) -> Result<()> {
-        let pid = i32::try_from(self.0.id()).ok().and_then(Pid::from_raw).context("a process without an id")?;
+        let pid = i32::try_from(self.0.id())
+            .ok()
+            .and_then(Pid::from_raw)
+            .context("a process without an id")?;
         kill_process(pid, Signal::TERM)?;
         let deadline = Instant::now() + END_WITHIN;
         while self.0.try_wait()?.is_none() {
@@ -53,8 +62,15 @@ impl Process {
     /// Memory that is resident, in bytes.
     pub fn resident_bytes(&self) -> Result<u64> {
         let status = fs::read_to_string(format!("/proc/{}/status", self.0.id()))?;
-        let kib = status.lines().find_map(|line| line.strip_prefix("VmRSS:")?.trim().strip_suffix(" kB")?.parse().ok());
-        kib.map(|kib: u64| kib * 1024).context("the kernel does not tell how much memory a process has")
+        let kib = status.lines().find_map(|line| {
+            line.strip_prefix("VmRSS:")?
+                .trim()
+                .strip_suffix(" kB")?
+                .parse()
+                .ok()
+        });
+        kib.map(|kib: u64| kib * 1024)
+            .context("the kernel does not tell how much memory a process has")
     }
 
     /// Time its threads have spent on a processor.
@@ -88,7 +104,8 @@ pub fn ourselves(role: &str) -> Result<Command> {
 pub fn become_tied(arguments: &[String]) -> Result<()> {
     let (program, rest) = arguments.split_first().context("there is no program to start")?;
     set_parent_process_death_signal(Some(Signal::KILL))?;
-    Err(anyhow!(Command::new(program).args(rest).exec())).with_context(|| format!("{program} cannot be started"))
+    Err(anyhow!(Command::new(program).args(rest).exec()))
+        .with_context(|| format!("{program} cannot be started"))
 }
 
 /// An address on loopback that nobody listens on.

@@ -38,24 +38,39 @@ impl Reference {
         let address = free_address()?;
         let process = Process::start_tied(&command(key, address)?)?;
         connect(address).await?;
-        Ok(Self { process, address, key: key.clone() })
+        Ok(Self {
+            process,
+            address,
+            key: key.clone(),
+        })
     }
 
     /// The server as one side of a comparison.
     pub fn target(&self) -> Target<'_> {
-        Target { process: &self.process, address: self.address, key: &self.key }
+        Target {
+            process: &self.process,
+            address: self.address,
+            key: &self.key,
+        }
     }
 }
 
 /// The command that starts one.
 pub fn command(key: &Key, address: SocketAddr) -> Result<Command> {
     let mut command = ourselves("reference")?;
-    command.arg(address.to_string()).env(ID, &key.id).env(SECRET, &key.secret).stdin(Stdio::null());
+    command
+        .arg(address.to_string())
+        .env(ID, &key.id)
+        .env(SECRET, &key.secret)
+        .stdin(Stdio::null());
     Ok(command)
 }
 
 /// The reference process: serves until it is killed.
-#[expect(clippy::disallowed_methods, reason = "this is the binary's configuration: the key must not stand in a list of processes")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "this is the binary's configuration: the key must not stand in a list of processes"
+)]
 pub fn child(address: &str) -> Result<()> {
     let known = Known {
         id: std::env::var(ID).context("the reference needs a key")?,
@@ -103,7 +118,9 @@ impl Known {
 
     fn verify(&self, parts: &http::request::Parts, body: &[u8]) -> Option<()> {
         let presented = Presented::parse(parts).ok()?;
-        presented.check(&presented.scope.service, SystemClock.now()).ok()?;
+        presented
+            .check(&presented.scope.service, SystemClock.now())
+            .ok()?;
         if presented.access_key_id != self.id {
             return None;
         }
@@ -111,11 +128,19 @@ impl Known {
     }
 
     fn key(&self, scope: &Scope) -> SigningKey {
-        if let Some(key) = self.keys.read().unwrap_or_else(PoisonError::into_inner).get(scope) {
+        if let Some(key) = self
+            .keys
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(scope)
+        {
             return key.clone();
         }
         let key = SigningKey::derive(&self.secret, &scope.date, &scope.region, &scope.service);
-        self.keys.write().unwrap_or_else(PoisonError::into_inner).insert(scope.clone(), key.clone());
+        self.keys
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(scope.clone(), key.clone());
         key
     }
 }

@@ -59,19 +59,30 @@ impl Subject {
     /// inline one with conditions, so that there is something to decide.
     pub async fn start(workshop: &Workshop, data: Option<&Path>) -> Result<Self> {
         let address = free_address()?;
-        let root = Key { id: "AKIAIOSFODNN7EXAMPLE".to_owned(), secret: "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY".to_owned() };
+        let root = Key {
+            id: "AKIAIOSFODNN7EXAMPLE".to_owned(),
+            secret: "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY".to_owned(),
+        };
         let mut command = workshop.serve(address, data);
         command.env("PORTCULLIS_ROOT_ACCESS_KEY_ID", &root.id);
         command.env("PORTCULLIS_ROOT_SECRET_ACCESS_KEY", &root.secret);
         let process = Process::start_tied(&command)?;
         let mut client = Client::open(address, root).await?;
         let key = developer(&mut client).await?;
-        Ok(Self { process, address, key })
+        Ok(Self {
+            process,
+            address,
+            key,
+        })
     }
 
     /// The server as one side of a comparison.
     pub fn target(&self) -> Target<'_> {
-        Target { process: &self.process, address: self.address, key: &self.key }
+        Target {
+            process: &self.process,
+            address: self.address,
+            key: &self.key,
+        }
     }
 
     /// A client of the developer.
@@ -82,11 +93,17 @@ impl Subject {
 
 async fn developer(root: &mut Client) -> Result<Key> {
     let user_name = USER.to_owned();
-    let user = iam::CreateUserRequest { user_name: user_name.clone(), ..Default::default() };
+    let user = iam::CreateUserRequest {
+        user_name: user_name.clone(),
+        ..Default::default()
+    };
     root.call::<iam::op::CreateUser>(&user).await?;
     for policy in ["AmazonECS_FullAccess", "IAMFullAccess"] {
         let policy_arn = format!("arn:aws:iam::aws:policy/{policy}");
-        let attach = iam::AttachUserPolicyRequest { user_name: user_name.clone(), policy_arn };
+        let attach = iam::AttachUserPolicyRequest {
+            user_name: user_name.clone(),
+            policy_arn,
+        };
         root.call::<iam::op::AttachUserPolicy>(&attach).await?;
     }
     let policy = serde_json::json!({"Version": "2012-10-17", "Statement": [
@@ -102,9 +119,14 @@ async fn developer(root: &mut Client) -> Result<Key> {
         policy_document: policy.to_string(),
     };
     root.call::<iam::op::PutUserPolicy>(&put).await?;
-    let wanted = iam::CreateAccessKeyRequest { user_name: Some(user_name) };
+    let wanted = iam::CreateAccessKeyRequest {
+        user_name: Some(user_name),
+    };
     let made = root.call::<iam::op::CreateAccessKey>(&wanted).await?.access_key;
-    Ok(Key { id: made.access_key_id, secret: made.secret_access_key })
+    Ok(Key {
+        id: made.access_key_id,
+        secret: made.secret_access_key,
+    })
 }
 
 /// A client for what happens before and after the clock runs.
@@ -117,7 +139,11 @@ pub struct Client {
 impl Client {
     /// Connects, as soon as somebody listens.
     pub async fn open(address: SocketAddr, key: Key) -> Result<Self> {
-        Ok(Self { connection: connect(address).await?, address, key })
+        Ok(Self {
+            connection: connect(address).await?,
+            address,
+            key,
+        })
     }
 
     /// Makes a call that must succeed.
@@ -142,5 +168,9 @@ pub async fn connect(address: SocketAddr) -> Result<Connection> {
 
 /// Fails if a server has ended while it was measured.
 pub fn still_there(process: &mut Process) -> Result<()> {
-    if process.is_running()? { Ok(()) } else { bail!("a server ended while it was measured") }
+    if process.is_running()? {
+        Ok(())
+    } else {
+        bail!("a server ended while it was measured")
+    }
 }

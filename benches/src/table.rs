@@ -49,15 +49,29 @@ const TITLES: [&str; 5] = ["figure", "Portcullis", "reference", "target", "verdi
 
 impl Row {
     fn cells(&self) -> [String; 5] {
-        let Self { figure, ours, reference, target, verdict } = self;
-        [figure.clone(), ours.clone(), reference.clone(), (*target).to_owned(), verdict.to_string()]
+        let Self {
+            figure,
+            ours,
+            reference,
+            target,
+            verdict,
+        } = self;
+        [
+            figure.clone(),
+            ours.clone(),
+            reference.clone(),
+            (*target).to_owned(),
+            verdict.to_string(),
+        ]
     }
 }
 
 /// The rows as a Markdown table whose columns are aligned.
 pub fn render(rows: &[Row]) -> String {
     let titles = TITLES.map(str::to_owned);
-    let cells: Vec<[String; 5]> = std::iter::once(titles).chain(rows.iter().map(Row::cells)).collect();
+    let cells: Vec<[String; 5]> = std::iter::once(titles)
+        .chain(rows.iter().map(Row::cells))
+        .collect();
     let mut widths = [0; 5];
     for line in &cells {
         for (width, cell) in widths.iter_mut().zip(line) {
@@ -66,7 +80,10 @@ pub fn render(rows: &[Row]) -> String {
     }
     let mut text = String::new();
     for (number, line) in cells.iter().enumerate() {
-        let padded = line.iter().zip(widths).map(|(cell, width)| format!(" {cell:<width$} |"));
+        let padded = line
+            .iter()
+            .zip(widths)
+            .map(|(cell, width)| format!(" {cell:<width$} |"));
         text.push_str(&format!("|{}\n", padded.collect::<String>()));
         if number == 0 {
             let rules = widths.iter().map(|width| format!(" {} |", "-".repeat(*width)));

@@ -73,14 +73,23 @@ impl Work {
     /// The signed bytes of request number `serial`.
     pub fn signed(&self, serial: usize, address: SocketAddr, key: &Key) -> Result<Vec<u8>> {
         match self {
-            Self::GetCallerIdentity => signed::<sts::op::GetCallerIdentity>(&Default::default(), address, key),
+            Self::GetCallerIdentity => {
+                signed::<sts::op::GetCallerIdentity>(&Default::default(), address, key)
+            }
             Self::DescribeClusters { cluster } => {
-                let input = ecs::DescribeClustersRequest { clusters: Some(vec![cluster.clone()]), include: None };
+                let input = ecs::DescribeClustersRequest {
+                    clusters: Some(vec![cluster.clone()]),
+                    include: None,
+                };
                 signed::<ecs::op::DescribeClusters>(&input, address, key)
             }
-            Self::GetRole { role } => {
-                signed::<iam::op::GetRole>(&iam::GetRoleRequest { role_name: role.clone() }, address, key)
-            }
+            Self::GetRole { role } => signed::<iam::op::GetRole>(
+                &iam::GetRoleRequest {
+                    role_name: role.clone(),
+                },
+                address,
+                key,
+            ),
             Self::ListRoles => signed::<iam::op::ListRoles>(&Default::default(), address, key),
             Self::ListClusters => signed::<ecs::op::ListClusters>(&Default::default(), address, key),
             Self::RegisterTaskDefinition { family } => {
@@ -94,7 +103,10 @@ impl Work {
             }
             Self::CreateCluster { prefix } => {
                 let name = Some(format!("{prefix}{serial:06}"));
-                let input = ecs::CreateClusterRequest { cluster_name: name, ..Default::default() };
+                let input = ecs::CreateClusterRequest {
+                    cluster_name: name,
+                    ..Default::default()
+                };
                 signed::<ecs::op::CreateCluster>(&input, address, key)
             }
         }
@@ -163,7 +175,14 @@ pub fn signed<O: Operation>(input: &O::Input, address: SocketAddr, key: &Key) ->
 /// Signs a request with a long-term key.
 pub fn sign(parts: &mut http::request::Parts, body: &[u8], key: &Key, service: &str) -> Result<()> {
     let secret = Secret::new(key.secret.clone());
-    let signer =
-        Signer { access_key_id: &key.id, secret_access_key: &secret, session_token: None, region: REGION, service };
-    signer.sign(parts, body, SystemClock.now()).map_err(|error| anyhow!("a request cannot be signed: {error}"))
+    let signer = Signer {
+        access_key_id: &key.id,
+        secret_access_key: &secret,
+        session_token: None,
+        region: REGION,
+        service,
+    };
+    signer
+        .sign(parts, body, SystemClock.now())
+        .map_err(|error| anyhow!("a request cannot be signed: {error}"))
 }

@@ -44,23 +44,39 @@ pub async fn measure(workshop: &Workshop, docker_host: Option<&str>) -> Result<V
 }
 
 fn row(ours: String, reference: String, verdict: Verdict) -> Row {
-    Row { figure: "RunTask to RUNNING on Docker".to_owned(), ours, reference, target: "<= 1.2 x docker run", verdict }
+    Row {
+        figure: "RunTask to RUNNING on Docker".to_owned(),
+        ours,
+        reference,
+        target: "<= 1.2 x docker run",
+        verdict,
+    }
 }
 
 async fn run(workshop: &Workshop, docker_host: Option<&str>) -> Result<Row> {
     make_image(workshop.folder.path())?;
     let subject = Subject::start(workshop, Some(&workshop.folder.path().join("docker"))).await?;
     let mut client = subject.client().await?;
-    let cluster = ecs::CreateClusterRequest { cluster_name: Some(CLUSTER.to_owned()), ..Default::default() };
+    let cluster = ecs::CreateClusterRequest {
+        cluster_name: Some(CLUSTER.to_owned()),
+        ..Default::default()
+    };
     client.call::<ecs::op::CreateCluster>(&cluster).await?;
-    client.call::<ecs::op::RegisterTaskDefinition>(&task_definition(FAMILY, IMAGE)).await?;
+    client
+        .call::<ecs::op::RegisterTaskDefinition>(&task_definition(FAMILY, IMAGE))
+        .await?;
     let (stop, stopped) = watch::channel(false);
     let (status, mut seen) = watch::channel(Status::default());
-    let seams = Seams { clock: Arc::new(SystemClock), random: Arc::new(SystemRandom) };
+    let seams = Seams {
+        clock: Arc::new(SystemClock),
+        random: Arc::new(SystemRandom),
+    };
     let config = agent(workshop, &subject, docker_host)?;
     let agent = tokio::spawn(portcullis_agent::run(config, seams, status, stopped));
     let connected = tokio::time::timeout(PATIENCE, portcullis_agent::connected(&mut seen)).await;
-    connected.context("the agent did not connect")?.context("the agent ended")?;
+    connected
+        .context("the agent did not connect")?
+        .context("the agent ended")?;
     let measured = turns(&mut client).await;
     stop.send_replace(true);
     agent.await??;
@@ -112,12 +128,23 @@ fn docker_run() -> Result<f64> {
 /// Milliseconds from RunTask to RUNNING, as its caller sees it.
 async fn run_to_running(client: &mut Client) -> Result<f64> {
     let began = Instant::now();
-    let reply = client.call::<ecs::op::RunTask>(&run_task(CLUSTER, FAMILY)).await?;
-    let task = reply.tasks.into_iter().flatten().next().and_then(|task| task.task_arn);
+    let reply = client
+        .call::<ecs::op::RunTask>(&run_task(CLUSTER, FAMILY))
+        .await?;
+    let task = reply
+        .tasks
+        .into_iter()
+        .flatten()
+        .next()
+        .and_then(|task| task.task_arn);
     let task = task.with_context(|| format!("RunTask found no place: {:?}", reply.failures))?;
     wait(client, &task, "RUNNING").await?;
     let took = began.elapsed();
-    let stop = ecs::StopTaskRequest { cluster: Some(CLUSTER.to_owned()), task: task.clone(), ..Default::default() };
+    let stop = ecs::StopTaskRequest {
+        cluster: Some(CLUSTER.to_owned()),
+        task: task.clone(),
+        ..Default::default()
+    };
     client.call::<ecs::op::StopTask>(&stop).await?;
     wait(client, &task, "STOPPED").await?;
     Ok(took.as_secs_f64() * 1000.0)
@@ -132,7 +159,12 @@ async fn wait(client: &mut Client, task: &str, wanted: &str) -> Result<()> {
     let deadline = Instant::now() + PATIENCE;
     while Instant::now() < deadline {
         let reply = client.call::<ecs::op::DescribeTasks>(&request).await?;
-        let task = reply.tasks.into_iter().flatten().next().context("the task is gone")?;
+        let task = reply
+            .tasks
+            .into_iter()
+            .flatten()
+            .next()
+            .context("the task is gone")?;
         match task.last_status.as_deref() {
             Some(status) if status == wanted => return Ok(()),
             Some("STOPPED") => bail!("the task stopped: {:?}", task.stopped_reason),
@@ -150,15 +182,28 @@ fn make_image(folder: &Path) -> Result<()> {
         std::fs::copy(BUSYBOX, root.join("bin").join(name))?;
     }
     let archive = folder.join("image.tar");
-    let status = Command::new("tar").arg("-cf").arg(&archive).arg("-C").arg(&root).arg("bin").status()?;
+    let status = Command::new("tar")
+        .arg("-cf")
+        .arg(&archive)
+        .arg("-C")
+        .arg(&root)
+        .arg("bin")
+        .status()?;
     ensure!(status.success(), "the image could not be packed");
     docker(&["import", &archive.to_string_lossy(), IMAGE])?;
     Ok(())
 }
 
 fn docker(arguments: &[&str]) -> Result<String> {
-    let output = Command::new("docker").args(arguments).output().context("the docker command cannot be started")?;
+    let output = Command::new("docker")
+        .args(arguments)
+        .output()
+        .context("the docker command cannot be started")?;
     let complaint = String::from_utf8_lossy(&output.stderr);
-    ensure!(output.status.success(), "docker {} failed: {complaint}", arguments.join(" "));
+    ensure!(
+        output.status.success(),
+        "docker {} failed: {complaint}",
+        arguments.join(" ")
+    );
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }

@@ -38,7 +38,9 @@ pub async fn measure(workshop: &Workshop) -> Result<Vec<Row>> {
             address: subject.address,
             key: subject.key.clone(),
             connections: CONNECTIONS,
-            work: vec![Work::CreateRole { prefix: format!("durable-{turn}-") }],
+            work: vec![Work::CreateRole {
+                prefix: format!("durable-{turn}-"),
+            }],
             unique_requests: REQUESTS_EACH,
             warm_up: WARM_UP,
             run: RUN,
@@ -64,19 +66,31 @@ async fn raw_store(dir: &Path) -> Result<f64> {
     command.arg(dir).stdin(Stdio::null()).kill_on_drop(true);
     let output = command.output().await?;
     if !output.status.success() {
-        bail!("the raw store failed: {}", String::from_utf8_lossy(&output.stderr));
+        bail!(
+            "the raw store failed: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
     }
-    String::from_utf8_lossy(&output.stdout).trim().parse().context("the raw store tells no rate")
+    String::from_utf8_lossy(&output.stdout)
+        .trim()
+        .parse()
+        .context("the raw store tells no rate")
 }
 
 /// The raw store's process: as many writers as connections, each waiting for the disk; prints commits a second.
 pub fn raw_store_child(dir: &str) -> Result<()> {
-    let place = Place { dir: dir.into(), account: "123456789012".parse()?, master_key: None };
+    let place = Place {
+        dir: dir.into(),
+        account: "123456789012".parse()?,
+        master_key: None,
+    };
     let opened = open(&place, Arc::new(SystemClock), Arc::new(SystemRandom))?;
     let until = Instant::now() + RUN;
     let store = opened.store.as_ref();
     let counts: Result<Vec<u64>> = std::thread::scope(|scope| {
-        let writers: Vec<_> = (0..CONNECTIONS).map(|writer| scope.spawn(move || write(store, writer, until))).collect();
+        let writers: Vec<_> = (0..CONNECTIONS)
+            .map(|writer| scope.spawn(move || write(store, writer, until)))
+            .collect();
         writers
             .into_iter()
             .map(|writer| match writer.join() {

@@ -6,7 +6,7 @@ use anyhow::{Result, ensure};
 use portcullis_api::ecs;
 
 use super::WARM_UP;
-use crate::compare::compare;
+use crate::compare::{Compared, compare};
 use crate::instance::Instance;
 use crate::load::Plan;
 use crate::reference::Reference;
@@ -19,58 +19,91 @@ const TURNS: usize = 5;
 const RUN: Duration = Duration::from_millis(500);
 const CONNECTIONS: usize = 16;
 const RATIO_MIN: f64 = 0.2;
-const CLUSTER: &str = "main";
 const FAMILY: &str = "web";
 
 /// Measures both.
 pub async fn measure(workshop: &Workshop) -> Result<Vec<Row>> {
     let mut subject = Subject::start(workshop, None).await?;
     let mut client = subject.client().await?;
-    let cluster = ecs::CreateClusterRequest { cluster_name: Some(CLUSTER.to_owned()), ..Default::default() };
-    client.call::<ecs::op::CreateCluster>(&cluster).await?;
-    client.call::<ecs::op::RegisterTaskDefinition>(&task_definition(FAMILY, "busybox")).await?;
-    let instance = Instance::join(&subject, &mut client, CLUSTER).await?;
+    client
+        .call::<ecs::op::RegisterTaskDefinition>(&task_definition(FAMILY, "busybox"))
+        .await?;
     let reference = Reference::start(&subject.key).await?;
-    let calls = [
-        ("RegisterTaskDefinition", Work::RegisterTaskDefinition { family: "another".to_owned() }),
-        ("RunTask as a record", Work::RunTask { cluster: CLUSTER.to_owned(), family: FAMILY.to_owned() }),
-    ];
-    let mut rows = Vec::new();
-    for (name, work) in calls {
-        eprintln!("  {name}");
-        let plan = Plan {
-            address: subject.address,
-            key: subject.key.clone(),
-            connections: CONNECTIONS,
-            work: vec![work],
-            unique_requests: 0,
-            warm_up: WARM_UP,
-            run: RUN,
-        };
-        let compared = compare(subject.target(), reference.target(), &plan, TURNS).await?;
-        rows.push(Row {
-            figure: format!("{name}, {CONNECTIONS} conn., in memory"),
-            ours: format!(
-                "{} ({}), {:.0} us CPU",
-                rate(compared.ours.rate),
-                percent(compared.rate_ratio),
-                compared.ours.cpu_us
-            ),
-            reference: format!("{}, {:.0} us CPU", rate(compared.reference.rate), compared.reference.cpu_us),
-            target: ">= 20 %",
-            verdict: Verdict::of(compared.rate_ratio >= RATIO_MIN),
-        });
+    let plan = |work| plan(&subject, work);
+    let register = |_| {
+        plan(Work::RegisterTaskDefinition {
+            family: "another".to_owned(),
+        })
+    };
+    eprintln!("  RegisterTaskDefinition");
+    let registered = compare(subject.target(), reference.target(), register, TURNS).await?;
+    let mut instances = Vec::new();
+    for turn in 0..TURNS {
+        instances.push(Instance::join(&subject, &mut client, &cluster(turn)).await?);
     }
-    // A refused placement is no error on the wire: the last task must have found its place like the first.
-    place_one(&mut client).await?;
-    instance.still_connected()?;
+    let run = |turn| {
+        plan(Work::RunTask {
+            cluster: cluster(turn),
+            family: FAMILY.to_owned(),
+        })
+    };
+    eprintln!("  RunTask");
+    let ran = compare(subject.target(), reference.target(), run, TURNS).await?;
+    place_some(&mut client).await?;
+    instances.iter().try_for_each(Instance::still_connected)?;
     still_there(&mut subject.process)?;
-    Ok(rows)
+    Ok(vec![
+        row("RegisterTaskDefinition", &registered),
+        row("RunTask as a record", &ran),
+    ])
 }
 
-async fn place_one(client: &mut Client) -> Result<()> {
-    let reply = client.call::<ecs::op::RunTask>(&run_task(CLUSTER, FAMILY)).await?;
-    let failures = reply.failures.unwrap_or_default();
-    ensure!(failures.is_empty(), "RunTask found no place: {failures:?}");
+/// A cluster for each turn: in life no instance holds thousands of tasks that do not start.
+fn cluster(turn: usize) -> String {
+    format!("turn-{turn}")
+}
+
+fn plan(subject: &Subject, work: Work) -> Plan {
+    Plan {
+        address: subject.address,
+        key: subject.key.clone(),
+        connections: CONNECTIONS,
+        work: vec![work],
+        unique_requests: 0,
+        warm_up: WARM_UP,
+        run: RUN,
+    }
+}
+
+fn row(name: &str, compared: &Compared) -> Row {
+    let Compared {
+        ours,
+        reference,
+        rate_ratio,
+        ..
+    } = compared;
+    Row {
+        figure: format!("{name}, {CONNECTIONS} conn., in memory"),
+        ours: format!(
+            "{} ({}), {:.0} us CPU",
+            rate(ours.rate),
+            percent(*rate_ratio),
+            ours.cpu_us
+        ),
+        reference: format!("{}, {:.0} us CPU", rate(reference.rate), reference.cpu_us),
+        target: ">= 20 %",
+        verdict: Verdict::of(*rate_ratio >= RATIO_MIN),
+    }
+}
+
+/// A refused placement is no error on the wire: the last task of each turn must find its place like the first.
+async fn place_some(client: &mut Client) -> Result<()> {
+    for turn in 0..TURNS {
+        let reply = client
+            .call::<ecs::op::RunTask>(&run_task(&cluster(turn), FAMILY))
+            .await?;
+        let failures = reply.failures.unwrap_or_default();
+        ensure!(failures.is_empty(), "RunTask found no place: {failures:?}");
+    }
     Ok(())
 }

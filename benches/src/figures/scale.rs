@@ -47,7 +47,10 @@ pub async fn measure(workshop: &Workshop) -> Result<Vec<Row>> {
     for (what, work) in reads {
         eprintln!("  {what}");
         let plan = plan(&large, work);
-        rows.push(latency_row(what, &compare(large.target(), small.target(), &plan, TURNS).await?));
+        rows.push(latency_row(
+            what,
+            &compare(large.target(), small.target(), |_| plan.clone(), TURNS).await?,
+        ));
     }
     rows.push(memory_row(grown));
     rows.push(faults_row(&large).await?);
@@ -59,7 +62,14 @@ pub async fn measure(workshop: &Workshop) -> Result<Vec<Row>> {
 /// Makes as many roles, and as many clusters.
 async fn fill(subject: &Subject, prefix: &str, count: usize) -> Result<()> {
     let prefix = format!("{prefix}-");
-    for work in [Work::CreateRole { prefix: prefix.clone() }, Work::CreateCluster { prefix: prefix.clone() }] {
+    for work in [
+        Work::CreateRole {
+            prefix: prefix.clone(),
+        },
+        Work::CreateCluster {
+            prefix: prefix.clone(),
+        },
+    ] {
         let plan = Plan {
             connections: WRITERS,
             unique_requests: count / WRITERS,
@@ -68,7 +78,11 @@ async fn fill(subject: &Subject, prefix: &str, count: usize) -> Result<()> {
             ..plan(subject, work)
         };
         let outcome = load::run(&plan).await?.all_well()?;
-        ensure!(outcome.answers == u64::try_from(count)?, "{} objects instead of {count} were made", outcome.answers);
+        ensure!(
+            outcome.answers == u64::try_from(count)?,
+            "{} objects instead of {count} were made",
+            outcome.answers
+        );
     }
     Ok(())
 }
@@ -113,19 +127,32 @@ async fn faults_row(subject: &Subject) -> Result<Row> {
         connections: MIXED_CONNECTIONS,
         work: vec![
             Work::GetCallerIdentity,
-            Work::DescribeClusters { cluster: "first-000007".to_owned() },
-            Work::GetRole { role: "first-000007".to_owned() },
+            Work::DescribeClusters {
+                cluster: "first-000007".to_owned(),
+            },
+            Work::GetRole {
+                role: "first-000007".to_owned(),
+            },
             Work::ListRoles,
-            Work::CreateRole { prefix: "mixed-".to_owned() },
-            Work::RegisterTaskDefinition { family: "mixed".to_owned() },
+            Work::CreateRole {
+                prefix: "mixed-".to_owned(),
+            },
+            Work::RegisterTaskDefinition {
+                family: "mixed".to_owned(),
+            },
         ],
         unique_requests: 2_000,
         run: MIXED_RUN,
         ..plan(subject, Work::GetCallerIdentity)
     };
     let outcome = load::run(&plan).await?;
-    let others = outcome.answers_ever - outcome.faults() - outcome.statuses.get(&200).copied().unwrap_or_default();
-    ensure!(others == 0, "calls failed under a mixed load: {:?}", outcome.failure);
+    let others =
+        outcome.answers_ever - outcome.faults() - outcome.statuses.get(&200).copied().unwrap_or_default();
+    ensure!(
+        others == 0,
+        "calls failed under a mixed load: {:?}",
+        outcome.failure
+    );
     Ok(Row {
         figure: format!("5xx at {MIXED_CONNECTIONS} conn., reads and writes"),
         ours: outcome.faults().to_string(),

@@ -48,7 +48,10 @@ pub async fn measure(workshop: &Workshop) -> Result<Vec<Row>> {
         let (second, took) = start(&mut command(), address, || Some(key.clone())).await?;
         again.push(took);
         let address = free_address()?;
-        let (bare_server, took) = start(&mut reference::command(&key, address)?, address, || Some(key.clone())).await?;
+        let (bare_server, took) = start(&mut reference::command(&key, address)?, address, || {
+            Some(key.clone())
+        })
+        .await?;
         bare.push(took);
         if turn == 0 {
             tokio::time::sleep(REST).await;
@@ -58,8 +61,16 @@ pub async fn measure(workshop: &Workshop) -> Result<Vec<Row>> {
     }
     let bare = median(bare);
     Ok(vec![
-        start_row("cold start to the first answer, new data directory", median(fresh), bare),
-        start_row("cold start to the first answer, existing data directory", median(again), bare),
+        start_row(
+            "cold start to the first answer, new data directory",
+            median(fresh),
+            bare,
+        ),
+        start_row(
+            "cold start to the first answer, existing data directory",
+            median(again),
+            bare,
+        ),
         idle_row(idle, idle_bare),
         binary_row(workshop)?,
     ])
@@ -78,13 +89,21 @@ async fn start(
             Some(key) => break key,
             None => tokio::time::sleep(LOOK_EVERY).await,
         }
-        ensure!(began.elapsed() < KEY_WITHIN, "no administrator's key within {} s", KEY_WITHIN.as_secs());
+        ensure!(
+            began.elapsed() < KEY_WITHIN,
+            "no administrator's key within {} s",
+            KEY_WITHIN.as_secs()
+        );
     };
     let request = Work::GetCallerIdentity.signed(0, address, &key)?;
     let mut connection = connect(address).await?;
     let reply = connection.exchange(&request).await?;
     let took = began.elapsed();
-    ensure!(reply.status == 200, "the first call failed: {}", String::from_utf8_lossy(reply.body));
+    ensure!(
+        reply.status == 200,
+        "the first call failed: {}",
+        String::from_utf8_lossy(reply.body)
+    );
     Ok((process, took.as_secs_f64() * 1000.0))
 }
 
@@ -92,7 +111,10 @@ async fn start(
 fn administrator(data: &Path) -> Option<Key> {
     let text = fs::read(data.join("administrator-key.json")).ok()?;
     let file: KeyFile = serde_json::from_slice(&text).ok()?;
-    Some(Key { id: file.access_key_id, secret: file.secret_access_key })
+    Some(Key {
+        id: file.access_key_id,
+        secret: file.secret_access_key,
+    })
 }
 
 fn start_row(figure: &str, ours: f64, bare: f64) -> Row {

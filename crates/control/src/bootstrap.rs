@@ -2,6 +2,7 @@
 
 use portcullis_core::{Arn, IamIdKind, Partition, Secret, Tags, iam_id, secret_access_key};
 use portcullis_store::Vault;
+use thiserror::Error;
 
 use crate::gate::authenticate::SECRET_KEY_PURPOSE;
 use crate::gate::error::ServiceError;
@@ -17,45 +18,105 @@ const ADMINISTRATOR_POLICY: &str = "arn:aws:iam::aws:policy/AdministratorAccess"
 /// A long-term key in the clear: shown once, to whoever started the server.
 #[derive(Debug, Clone)]
 pub struct LongTermKey {
-    /// `AKIA...`, or what the starter chose.
-    pub access_key_id: String,
-    /// The secret access key.
-    pub secret: Secret,
+    access_key_id: String,
+    secret: Secret,
 }
 
-/// Makes the account if the data directory is new; answers the administrator's key if one was made. A root key that
-/// is given is put in place of an earlier one at every start, and then no administrator is made.
+/// A root key that no client could sign with, or that anybody could.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum InvalidKey {
+    /// Empty, too long, or with characters that a credential scope cannot hold.
+    #[error("the root user's access key id has 1 to 128 letters, digits, `-` and `_`")]
+    Id,
+    /// Empty.
+    #[error("the root user's secret access key must not be empty")]
+    Secret,
+}
+
+impl LongTermKey {
+    /// A key that the starter of the server chose.
+    pub fn chosen(access_key_id: String, secret: Secret) -> Result<Self, InvalidKey> {
+        let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
+        if access_key_id.is_empty() || access_key_id.len() > 128 || !access_key_id.chars().all(fits) {
+            return Err(InvalidKey::Id);
+        }
+        if secret.expose().is_empty() {
+            return Err(InvalidKey::Secret);
+        }
+        Ok(Self {
+            access_key_id,
+            secret,
+        })
+    }
+
+    /// `AKIA...`, or what the starter chose.
+    pub fn access_key_id(&self) -> &str {
+        &self.access_key_id
+    }
+
+    /// The secret access key.
+    pub fn secret(&self) -> &Secret {
+        &self.secret
+    }
+}
+
+/// Why the first start failed; nothing was made then.
+#[derive(Debug, Error)]
+pub enum BootstrapError {
+    /// The administrator's key could not be given to anybody.
+    #[error("the administrator's key could not be handed over: {0}")]
+    NotHandedOver(String),
+    /// A secret could not be sealed; the log says why.
+    #[error("a secret could not be sealed")]
+    NotSealed(#[from] ServiceError),
+}
+
+/// Makes the account if the data directory is new. A root key that is given takes the place of the one given at an
+/// earlier start, and then no administrator is made; otherwise a new account gets one, whose key goes to `hand_over`
+/// before anything is kept, so that nobody can be locked out. Answers that key.
 pub async fn account(
     world: &World,
     root: Option<LongTermKey>,
-) -> Result<Option<LongTermKey>, WriteError<ServiceError>> {
+    hand_over: impl FnOnce(&LongTermKey) -> Result<(), String>,
+) -> Result<Option<LongTermKey>, WriteError<BootstrapError>> {
     world
         .write(|tx| {
-            let is_new = tx.view().accounts().is_empty();
-            if is_new {
-                let id = tx.view().account.clone();
-                tx.put(Account { id, created: tx.now });
+            let known = tx
+                .view()
+                .accounts()
+                .iter()
+                .next()
+                .map(|(_, account)| Account::clone(account));
+            if root.is_none() && known.is_some() {
+                return Ok(None);
             }
+            let old = known.as_ref().and_then(|account| account.starters_key.clone());
+            let (id, created) = (
+                tx.view().account.clone(),
+                known.map_or(tx.now, |account| account.created),
+            );
+            let starters_key = root.as_ref().map(|key| key.access_key_id.clone());
+            tx.put(Account {
+                id,
+                created,
+                starters_key,
+            });
             match root {
-                Some(key) => put_root_key(tx, &key).map(|()| None),
-                None if is_new => administrator(tx).map(Some),
-                None => Ok(None),
+                Some(key) => {
+                    if let Some(old) = old {
+                        tx.delete::<AccessKey>(&old);
+                    }
+                    put_key(tx, None, &key)?;
+                    Ok(None)
+                }
+                None => {
+                    let key = administrator(tx)?;
+                    hand_over(&key).map_err(BootstrapError::NotHandedOver)?;
+                    Ok(Some(key))
+                }
             }
         })
         .await
-}
-
-fn put_root_key(tx: &mut Tx<'_>, key: &LongTermKey) -> Result<(), ServiceError> {
-    let old = tx
-        .view()
-        .access_keys
-        .iter()
-        .filter(|(_, row)| row.user.is_none())
-        .map(|(id, _)| id.to_owned());
-    for id in old.collect::<Vec<_>>() {
-        tx.delete::<AccessKey>(&id);
-    }
-    put_key(tx, None, key)
 }
 
 fn administrator(tx: &mut Tx<'_>) -> Result<LongTermKey, ServiceError> {

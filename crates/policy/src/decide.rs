@@ -1,6 +1,7 @@
 //! The decision: which statements apply, and what the policy sets together say (R113-R139).
 
 use crate::document::Statement;
+use crate::matching::action::AskedAction;
 use crate::matching::principal::Naming;
 use crate::matching::statement::{Asked, NamesPrincipals};
 use crate::{Effect, Kind, PolicySets, PolicyType, Principal, Request, Source, open_points};
@@ -86,6 +87,7 @@ pub(crate) fn asked<'r>(request: &Request<'r>, sets: &PolicySets<'_>) -> Asked<'
     let has_boundary = sets.boundary.is_some() && request.principal.has_identity_policies();
     Asked {
         request: *request,
+        action: AskedAction::of(request.action),
         has_boundary,
     }
 }

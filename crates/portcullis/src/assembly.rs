@@ -9,6 +9,7 @@ use portcullis_control::acs::Agents;
 use portcullis_control::bootstrap::{self, LongTermKey};
 use portcullis_control::gate::Gate;
 use portcullis_control::server;
+use portcullis_control::services;
 use portcullis_control::world::World;
 use portcullis_control::{schedule, server::TlsAcceptor};
 use portcullis_core::{AccountId, Clock, Random, SystemClock, SystemRandom};
@@ -16,6 +17,9 @@ use portcullis_store::{Place, Store, open, open_in_memory};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
+
+/// Gives the administrator's key to whoever starts the server; also gets the endpoint.
+pub type HandOver = Box<dyn FnOnce(&LongTermKey, &str) -> Result<()> + Send>;
 
 /// What a server is made of.
 pub struct Plan {
@@ -27,6 +31,8 @@ pub struct Plan {
     pub account: AccountId,
     /// The root user's key, if the starter chose one.
     pub root: Option<LongTermKey>,
+    /// What happens with the administrator's key at the first start, before anything is kept.
+    pub hand_over: HandOver,
     /// TLS for the listener.
     pub tls: Option<TlsAcceptor>,
     /// Proxies whose `X-Forwarded-For` is believed.
@@ -79,8 +85,10 @@ pub async fn start(plan: Plan) -> Result<Running> {
         random,
     )?;
     let world = Arc::new(world);
-    let administrator = bootstrap::account(&world, plan.root).await?;
-    let gate = Arc::new(Gate::new(world));
+    let (hand_over, endpoint) = (plan.hand_over, endpoint(plan.tls.is_some(), address));
+    let hand_over = |key: &LongTermKey| hand_over(key, &endpoint).map_err(|error| format!("{error:#}"));
+    let administrator = bootstrap::account(&world, plan.root, hand_over).await?;
+    let gate = Arc::new(Gate::new(world, services::operations()));
     let agents = Arc::new(Agents::new(Arc::clone(&gate)));
     let options = server::Options {
         tls: plan.tls,
@@ -107,12 +115,7 @@ pub async fn start(plan: Plan) -> Result<Running> {
 impl Running {
     /// The endpoint for clients on this machine.
     pub fn endpoint(&self) -> String {
-        let scheme = if self.options.tls.is_some() {
-            "https"
-        } else {
-            "http"
-        };
-        format!("{scheme}://{}", self.address)
+        endpoint(self.options.tls.is_some(), self.address)
     }
 
     /// Serves one more listener, such as the tasks' side of the agent.
@@ -135,4 +138,9 @@ impl Running {
             .await
             .context("the store could not be closed")
     }
+}
+
+fn endpoint(tls: bool, address: SocketAddr) -> String {
+    let scheme = if tls { "https" } else { "http" };
+    format!("{scheme}://{address}")
 }

@@ -52,29 +52,29 @@ pub async fn run(options: Options) -> Result<ExitCode> {
     let client = Client::new(&options.endpoint, region, nobody);
     let document = fetch(&client, &options).await?;
     if options.steal {
-        println!("{document}");
+        crate::say(&document);
         return Ok(ExitCode::SUCCESS);
     }
     let client = client.with(parse(&document)?);
     let me = client
         .expect::<sts::op::GetCallerIdentity>(&sts::GetCallerIdentityRequest::default())
         .await?;
-    println!("I am {}", me.arn.unwrap_or_default());
+    crate::say(&format!("I am {}", me.arn.unwrap_or_default()));
     let own = ecs::DescribeClustersRequest {
         clusters: Some(vec![options.cluster.clone()]),
         ..Default::default()
     };
-    println!(
+    crate::say(&format!(
         "DescribeClusters: {}",
         outcome(client.call::<ecs::op::DescribeClusters>(&own).await?.result)
-    );
+    ));
     let forbidden = ecs::DeleteClusterRequest {
         cluster: options.cluster,
     };
-    println!(
+    crate::say(&format!(
         "DeleteCluster: {}",
         outcome(client.call::<ecs::op::DeleteCluster>(&forbidden).await?.result)
-    );
+    ));
     terminate.recv().await;
     Ok(ExitCode::SUCCESS)
 }

@@ -1,13 +1,16 @@
 //! The demo's container image, made from this very program and the libraries it is running with: nothing is
 //! downloaded and no compiler is needed.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, ensure};
 use bollard::Docker;
-use bollard::query_parameters::CreateImageOptionsBuilder;
+use bollard::query_parameters::{
+    CreateImageOptionsBuilder, ListContainersOptionsBuilder, RemoveContainerOptionsBuilder,
+    RemoveImageOptions,
+};
 
 /// The image's name.
 pub const IMAGE: &str = "portcullis/demo:1";
@@ -28,6 +31,25 @@ pub async fn make(docker_host: Option<&str>) -> Result<()> {
     while let Some(line) = futures_util::StreamExt::next(&mut progress).await {
         line.context("Docker would not import the demo's image")?;
     }
+    Ok(())
+}
+
+/// Removes what is left of the demo: stopped containers of the image, and the image.
+pub async fn remove(docker_host: Option<&str>) -> Result<()> {
+    let docker = connect(docker_host)?;
+    let filters = HashMap::from([("ancestor".to_owned(), vec![IMAGE.to_owned()])]);
+    let options = ListContainersOptionsBuilder::new()
+        .all(true)
+        .filters(&filters)
+        .build();
+    for container in docker.list_containers(Some(options)).await? {
+        let id = container.id.unwrap_or_default();
+        let options = RemoveContainerOptionsBuilder::new().force(true).build();
+        docker.remove_container(&id, Some(options)).await?;
+    }
+    docker
+        .remove_image(IMAGE, None::<RemoveImageOptions>, None)
+        .await?;
     Ok(())
 }
 

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::Args;
-use portcullis_control::services::Operations;
+use portcullis_control::services;
 use serde_json::{Value, json};
 
 /// Options of `portcullis operations`.
@@ -16,7 +16,7 @@ pub struct Options {
 
 /// Prints the operations.
 pub fn run(options: &Options) -> anyhow::Result<ExitCode> {
-    let operations = Operations::all();
+    let operations = services::operations();
     if options.json {
         let rows: Vec<Value> = operations
             .rows()
@@ -30,15 +30,15 @@ pub fn run(options: &Options) -> anyhow::Result<ExitCode> {
                 })
             })
             .collect();
-        println!("{}", serde_json::to_string_pretty(&rows)?);
+        crate::say(&serde_json::to_string_pretty(&rows)?);
     } else {
         for row in operations.rows() {
-            println!(
+            crate::say(&format!(
                 "{:<12} {:<40} {}",
                 row.meta.service.name,
                 row.meta.name,
                 row.actions.join(", ")
-            );
+            ));
         }
     }
     Ok(ExitCode::SUCCESS)

@@ -35,10 +35,10 @@ pub struct Options {
     #[arg(long)]
     account: Option<AccountId>,
     /// Certificate chain in PEM, to speak TLS
-    #[arg(long, requires = "tls_key")]
+    #[arg(long)]
     tls_cert: Option<PathBuf>,
     /// Private key in PEM
-    #[arg(long, requires = "tls_cert")]
+    #[arg(long)]
     tls_key: Option<PathBuf>,
     /// Address of a proxy whose X-Forwarded-For is believed; may be given more than once
     #[arg(long)]
@@ -49,22 +49,11 @@ pub struct Options {
     #[serde(skip)]
     config: Option<PathBuf>,
     /// Access key id of the root user
-    #[arg(
-        long,
-        env = "PORTCULLIS_ROOT_ACCESS_KEY_ID",
-        hide = true,
-        requires = "root_secret"
-    )]
+    #[arg(long, env = ROOT_ID, hide = true)]
     #[serde(skip)]
     root_key_id: Option<String>,
     /// Secret access key of the root user
-    #[arg(
-        long = "root-secret",
-        env = "PORTCULLIS_ROOT_SECRET_ACCESS_KEY",
-        hide = true,
-        hide_env_values = true,
-        requires = "root_key_id"
-    )]
+    #[arg(long = "root-secret", env = ROOT_SECRET, hide = true, hide_env_values = true)]
     #[serde(skip)]
     root_secret: Option<SecretOption>,
 }
@@ -79,6 +68,9 @@ enum Engine {
     Memory,
 }
 
+const ROOT_ID: &str = "PORTCULLIS_ROOT_ACCESS_KEY_ID";
+const ROOT_SECRET: &str = "PORTCULLIS_ROOT_SECRET_ACCESS_KEY";
+
 /// The file the administrator's first key is written to, in the data directory.
 const KEY_FILE: &str = "administrator-key.json";
 
@@ -89,10 +81,7 @@ pub async fn run(options: Options) -> Result<ExitCode> {
     let data_dir = options.data_dir();
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
-    let running = assembly::start(options.plan(data_dir.clone())?).await?;
-    if let Some(key) = &running.administrator {
-        hand_over(key, data_dir.as_deref(), &running.endpoint())?;
-    }
+    let running = assembly::start(options.plan(data_dir)?).await?;
     tracing::info!(endpoint = running.endpoint(), "Portcullis serves");
     tokio::select! {
         _ = terminate.recv() => {}
@@ -137,7 +126,15 @@ impl Options {
             (None, None) => None,
             _ => bail!("--tls-cert and --tls-key belong together"),
         };
-        let root = self.root_key_id.zip(self.root_secret);
+        if self.store == Some(Engine::Memory) && self.data_dir.is_some() {
+            bail!("--store memory keeps nothing: leave --data-dir out");
+        }
+        let root = match (self.root_key_id, self.root_secret) {
+            (Some(id), Some(secret)) => Some(LongTermKey::chosen(id, secret.into_secret())?),
+            (None, None) => None,
+            _ => bail!("{ROOT_ID} and {ROOT_SECRET} belong together: set both or none"),
+        };
+        let key_dir = data_dir.clone();
         Ok(Plan {
             listen: self
                 .listen
@@ -147,10 +144,8 @@ impl Options {
                 Some(account) => account,
                 None => "123456789012".parse()?,
             },
-            root: root.map(|(access_key_id, secret)| LongTermKey {
-                access_key_id,
-                secret: secret.into_secret(),
-            }),
+            root,
+            hand_over: Box::new(move |key, endpoint| hand_over(key, key_dir.as_deref(), endpoint)),
             tls,
             trusted_proxies: self.trusted_proxy,
         })
@@ -166,24 +161,36 @@ fn read(path: &Path) -> Result<Vec<u8>> {
 fn hand_over(key: &LongTermKey, data_dir: Option<&Path>, endpoint: &str) -> Result<()> {
     let text = serde_json::to_string_pretty(&serde_json::json!({
         "UserName": ADMINISTRATOR,
-        "AccessKeyId": key.access_key_id,
-        "SecretAccessKey": key.secret.expose(),
+        "AccessKeyId": key.access_key_id(),
+        "SecretAccessKey": key.secret().expose(),
         "Endpoint": endpoint,
     }))?;
     match data_dir {
-        Some(dir) => {
-            let path = dir.join(KEY_FILE);
-            let mut file = OpenOptions::new()
-                .write(true)
-                .create_new(true)
-                .mode(0o600)
-                .open(&path)
-                .with_context(|| format!("{} cannot be written", path.display()))?;
-            file.write_all(text.as_bytes())?;
-            file.sync_all()?;
-            tracing::info!(file = %path.display(), "the administrator's key was written");
+        Some(dir) => keep_private(&dir.join(KEY_FILE), text.as_bytes()),
+        None => {
+            crate::say(&text);
+            Ok(())
         }
-        None => println!("{text}"),
     }
+}
+
+/// Writes a file that only its owner reads; one of an earlier start that did not come to its end is replaced.
+fn keep_private(path: &Path, contents: &[u8]) -> Result<()> {
+    let unfinished = path.with_extension("new");
+    let write = || -> std::io::Result<()> {
+        if unfinished.exists() {
+            fs::remove_file(&unfinished)?;
+        }
+        let mut file = OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(&unfinished)?;
+        file.write_all(contents)?;
+        file.sync_all()?;
+        fs::rename(&unfinished, path)
+    };
+    write().with_context(|| format!("{} cannot be written", path.display()))?;
+    tracing::info!(file = %path.display(), "the administrator's key was written");
     Ok(())
 }

@@ -10,6 +10,7 @@ use portcullis_core::{Clock, Timestamp};
 use crate::draft::Draft;
 use crate::engine::{Engine, Snapshot};
 use crate::ledger::{Ledger, Phase, Road};
+use crate::queue::Queue;
 use crate::record::{self, Record, document_key, document_name};
 use crate::{
     Durability, Entry, Epoch, LeaseId, Page, Pending, Revision, Store, StoreError, Txn, Watch, writer,
@@ -33,8 +34,8 @@ impl<E: Engine> Documents<E> {
 
     /// Over an engine that waits for a disk: one thread writes for everybody, many writes at a time.
     pub(crate) fn with_writer(engine: E, clock: Arc<dyn Clock>) -> Result<Self, StoreError> {
-        let (sender, queue) = std::sync::mpsc::channel();
-        let ledger = Arc::new(Ledger::new(engine, Road::Queue(sender), clock)?);
+        let queue = Arc::new(Queue::default());
+        let ledger = Arc::new(Ledger::new(engine, Road::Queue(Arc::clone(&queue)), clock)?);
         let writer = writer::start(Arc::clone(&ledger), queue)?;
         Ok(Self {
             ledger,

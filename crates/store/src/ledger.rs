@@ -1,6 +1,5 @@
 //! The store's one logic over any engine: decide in order, write in order, tell in order.
 
-use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use portcullis_core::{Clock, Timestamp};
@@ -10,6 +9,7 @@ use crate::draft::{Draft, Ground, Overlay};
 use crate::engine::{Engine, Write};
 use crate::hub::Hub;
 use crate::lease::Leases;
+use crate::queue::Queue;
 use crate::record::{self, REVISION_KEY};
 use crate::{Change, Committed, Durability, LeaseId, Pending, Revision, StoreError, Txn};
 
@@ -67,7 +67,7 @@ pub(crate) enum Road {
     /// In the caller's thread: for engines that do not wait for anything.
     Inline,
     /// Through the writer's queue.
-    Queue(Sender<Job>),
+    Queue(Arc<Queue>),
 }
 
 /// The state as decided, ahead of what is final by the jobs on their way.
@@ -233,7 +233,7 @@ impl<E: Engine> Ledger<E> {
             bytes,
             outcome,
         };
-        queue.send(job).map_err(|_| StoreError::Closed)?;
+        queue.push(job)?;
         Ok(pending)
     }
 
@@ -348,7 +348,9 @@ impl<E: Engine> Ledger<E> {
     pub(crate) fn close_entrance(&self) {
         let mut state = self.state();
         state.phase = Phase::Closed;
-        state.road = Road::Inline;
+        if let Road::Queue(queue) = &state.road {
+            queue.close();
+        }
     }
 }
 

@@ -52,6 +52,7 @@ mod ledger;
 mod memory;
 mod open;
 mod private;
+mod queue;
 mod record;
 mod store;
 mod txn;

@@ -67,27 +67,37 @@ impl Queue {
         self.arrival.notify_one();
     }
 
+    /// Nobody will write any more: what waits is dropped, which tells those who wait for it.
+    pub(crate) fn abandon(&self) {
+        let mut waiting = self.lock();
+        waiting.closed = true;
+        waiting.jobs.clear();
+    }
+
     /// The next jobs. Waits as long as it takes, or no longer than `patience` for the first.
     pub(crate) fn batch(&self, patience: Option<Duration>) -> Arrival {
-        let mut waiting = self.lock();
-        while waiting.jobs.is_empty() {
-            if waiting.closed {
-                return Arrival::End;
+        let is_idle = |waiting: &mut Waiting| waiting.jobs.is_empty() && !waiting.closed;
+        let waiting = self.lock();
+        let waiting = match patience {
+            None => self
+                .arrival
+                .wait_while(waiting, is_idle)
+                .unwrap_or_else(PoisonError::into_inner),
+            Some(patience) => {
+                let woken = self.arrival.wait_timeout_while(waiting, patience, is_idle);
+                woken.unwrap_or_else(PoisonError::into_inner).0
             }
-            let woken = match patience {
-                None => self.arrival.wait(waiting).map(|waiting| (waiting, false)),
-                Some(patience) => match self.arrival.wait_timeout(waiting, patience) {
-                    Ok((waiting, timeout)) => Ok((waiting, timeout.timed_out())),
-                    Err(poisoned) => Ok((poisoned.into_inner().0, false)),
-                },
+        };
+        if waiting.jobs.is_empty() {
+            return if waiting.closed {
+                Arrival::End
+            } else {
+                Arrival::Nothing
             };
-            let (still, timed_out) = woken.unwrap_or_else(|poisoned| (poisoned.into_inner(), false));
-            waiting = still;
-            if timed_out && waiting.jobs.is_empty() {
-                return Arrival::Nothing;
-            }
         }
-        let woken = self.arrival.wait_timeout_while(waiting, RELAXED_DELAY, |waiting| !waiting.is_urgent());
+        let woken = self
+            .arrival
+            .wait_timeout_while(waiting, RELAXED_DELAY, |waiting| !waiting.is_urgent());
         let (mut waiting, _) = woken.unwrap_or_else(PoisonError::into_inner);
         Arrival::Batch(waiting.take())
     }

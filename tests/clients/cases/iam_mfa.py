@@ -113,6 +113,16 @@ class DeleteVirtualMFADevice(OnDevice, Iam):
         assert parameters["SerialNumber"] not in [device["SerialNumber"] for device in listed]
 
 
+class GetMFADevice(OnUser, Iam):
+    def parameters(self, aws):
+        user, serial, _ = enabled(aws)
+        return {"UserName": user, "SerialNumber": serial}
+
+    def check(self, aws, parameters, reply):
+        assert {name: reply[name] for name in parameters} == parameters
+        assert reply["EnableDate"]
+
+
 class ListMFADevices(OnUser, Iam):
     def parameters(self, aws):
         user, self.serial, _ = enabled(aws)

@@ -242,6 +242,7 @@ pub static SERVICE: portcullis_wire::Service = portcullis_wire::Service {
         &op::GET_GROUP_META,
         &op::GET_GROUP_POLICY_META,
         &op::GET_INSTANCE_PROFILE_META,
+        &op::GET_MFA_DEVICE_META,
         &op::GET_POLICY_META,
         &op::GET_POLICY_VERSION_META,
         &op::GET_ROLE_META,

@@ -1058,6 +1058,28 @@ pub(super) static GET_INSTANCE_PROFILE_META: OperationMeta = OperationMeta {
     unsigned: false,
 };
 
+/// `GetMFADevice`.
+#[derive(Clone, Copy, Debug)]
+pub struct GetMFADevice;
+
+impl Operation for GetMFADevice {
+    type Input = super::GetMFADeviceRequest;
+    type Output = super::GetMFADeviceResponse;
+    const META: &'static OperationMeta = &GET_MFA_DEVICE_META;
+}
+
+pub(super) static GET_MFA_DEVICE_META: OperationMeta = OperationMeta {
+    name: "GetMFADevice",
+    service: &super::SERVICE,
+    input: &super::schema::GET_MFA_DEVICE_REQUEST,
+    output: &super::schema::GET_MFA_DEVICE_RESPONSE,
+    result_wrapper: Some("GetMFADeviceResult"),
+    errors: &[&error::NO_SUCH_ENTITY, &error::SERVICE_FAILURE],
+    readonly: false,
+    idempotent: false,
+    unsigned: false,
+};
+
 /// `GetPolicy`.
 #[derive(Clone, Copy, Debug)]
 pub struct GetPolicy;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use portcullis_core::Timestamp;
 use portcullis_wire::schema::Structure;
 use portcullis_wire::{ReadError, Reader, Shape, Wire, Writer, put};
 
@@ -575,6 +576,51 @@ impl Wire for GetInstanceProfileResponse {
     fn write(&self, writer: &mut dyn Writer) {
         writer.begin_structure(&schema::GET_INSTANCE_PROFILE_RESPONSE);
         put(writer, 0, &self.instance_profile);
+        writer.end_structure();
+    }
+}
+
+/// `GetMFADeviceResponse`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct GetMFADeviceResponse {
+    /// `UserName`.
+    pub user_name: Option<String>,
+    /// `SerialNumber`.
+    pub serial_number: String,
+    /// `EnableDate`.
+    pub enable_date: Option<Timestamp>,
+    /// `Certifications`.
+    pub certifications: Option<BTreeMap<String, String>>,
+}
+
+impl Shape for GetMFADeviceResponse {
+    fn schema() -> &'static Structure {
+        &schema::GET_MFA_DEVICE_RESPONSE
+    }
+}
+
+impl Wire for GetMFADeviceResponse {
+    fn read(reader: Reader<'_>) -> Result<Self, ReadError> {
+        let mut shape = Self::default();
+        reader.structure(&schema::GET_MFA_DEVICE_RESPONSE, &mut |index, value| {
+            match index {
+                0 => shape.user_name = Wire::read(value)?,
+                1 => shape.serial_number = Wire::read(value)?,
+                2 => shape.enable_date = Wire::read(value)?,
+                3 => shape.certifications = Wire::read(value)?,
+                _ => {}
+            }
+            Ok(())
+        })?;
+        Ok(shape)
+    }
+
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure(&schema::GET_MFA_DEVICE_RESPONSE);
+        put(writer, 0, &self.user_name);
+        put(writer, 1, &self.serial_number);
+        put(writer, 2, &self.enable_date);
+        put(writer, 3, &self.certifications);
         writer.end_structure();
     }
 }

@@ -1481,6 +1481,43 @@ impl Wire for GetInstanceProfileRequest {
     }
 }
 
+/// `GetMFADeviceRequest`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct GetMFADeviceRequest {
+    /// `SerialNumber`.
+    pub serial_number: String,
+    /// `UserName`.
+    pub user_name: Option<String>,
+}
+
+impl Shape for GetMFADeviceRequest {
+    fn schema() -> &'static Structure {
+        &schema::GET_MFA_DEVICE_REQUEST
+    }
+}
+
+impl Wire for GetMFADeviceRequest {
+    fn read(reader: Reader<'_>) -> Result<Self, ReadError> {
+        let mut shape = Self::default();
+        reader.structure(&schema::GET_MFA_DEVICE_REQUEST, &mut |index, value| {
+            match index {
+                0 => shape.serial_number = Wire::read(value)?,
+                1 => shape.user_name = Wire::read(value)?,
+                _ => {}
+            }
+            Ok(())
+        })?;
+        Ok(shape)
+    }
+
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure(&schema::GET_MFA_DEVICE_REQUEST);
+        put(writer, 0, &self.serial_number);
+        put(writer, 1, &self.user_name);
+        writer.end_structure();
+    }
+}
+
 /// `GetPolicyRequest`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct GetPolicyRequest {

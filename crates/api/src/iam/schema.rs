@@ -122,6 +122,35 @@ static ATTACHMENT_TYPE: Schema = Schema::String(Text {
     sensitive: false,
 });
 
+static CERTIFICATION_KEY_TYPE: Schema = Schema::String(Text {
+    length: Range {
+        min: Some(1),
+        max: Some(128),
+    },
+    pattern: Some(&PATTERN_2),
+    choices: &[],
+    sensitive: false,
+});
+
+static CERTIFICATION_MAP_TYPE: Schema = Schema::Map(Map {
+    key: &CERTIFICATION_KEY_TYPE,
+    value: &CERTIFICATION_VALUE_TYPE,
+    key_name: "key",
+    value_name: "value",
+    flattened: false,
+    length: Range::ANY,
+});
+
+static CERTIFICATION_VALUE_TYPE: Schema = Schema::String(Text {
+    length: Range {
+        min: Some(1),
+        max: Some(32),
+    },
+    pattern: Some(&PATTERN_2),
+    choices: &[],
+    sensitive: false,
+});
+
 pub(super) static CONTEXT_ENTRY: Structure = Structure {
     name: "ContextEntry",
     members: &[
@@ -608,6 +637,24 @@ pub(super) static GET_INSTANCE_PROFILE_RESPONSE: Structure = Structure {
         "InstanceProfile",
         &Schema::Structure(&INSTANCE_PROFILE),
     )],
+};
+
+pub(super) static GET_MFA_DEVICE_REQUEST: Structure = Structure {
+    name: "GetMFADeviceRequest",
+    members: &[
+        Member::required("SerialNumber", &SERIAL_NUMBER_TYPE),
+        Member::optional("UserName", &USER_NAME_TYPE),
+    ],
+};
+
+pub(super) static GET_MFA_DEVICE_RESPONSE: Structure = Structure {
+    name: "GetMFADeviceResponse",
+    members: &[
+        Member::optional("UserName", &USER_NAME_TYPE),
+        Member::required("SerialNumber", &SERIAL_NUMBER_TYPE),
+        Member::optional("EnableDate", &Schema::Timestamp),
+        Member::optional("Certifications", &CERTIFICATION_MAP_TYPE),
+    ],
 };
 
 pub(super) static GET_POLICY_REQUEST: Structure = Structure {
@@ -1844,7 +1891,7 @@ static ACCESS_KEY_ID_TYPE: Schema = Schema::String(Text {
         min: Some(16),
         max: Some(128),
     },
-    pattern: Some(&PATTERN_2),
+    pattern: Some(&PATTERN_3),
     choices: &[],
     sensitive: false,
 });
@@ -1892,7 +1939,7 @@ static AUTHENTICATION_CODE_TYPE: Schema = Schema::String(Text {
         min: Some(6),
         max: Some(6),
     },
-    pattern: Some(&PATTERN_3),
+    pattern: Some(&PATTERN_4),
     choices: &[],
     sensitive: false,
 });
@@ -1960,7 +2007,7 @@ static ID_TYPE: Schema = Schema::String(Text {
         min: Some(16),
         max: Some(128),
     },
-    pattern: Some(&PATTERN_2),
+    pattern: Some(&PATTERN_3),
     choices: &[],
     sensitive: false,
 });
@@ -1987,7 +2034,7 @@ static MARKER_TYPE: Schema = Schema::String(Text {
         min: Some(1),
         max: Some(320),
     },
-    pattern: Some(&PATTERN_4),
+    pattern: Some(&PATTERN_2),
     choices: &[],
     sensitive: false,
 });
@@ -2304,7 +2351,7 @@ static PATTERN_6: Pattern = Pattern::new(
     "^(?:(\\u002F)|(\\u002F[\\u0021-\\u007E]+\\u002F))$",
 );
 
-static PATTERN_3: Pattern = Pattern::new("[\\d]+", "^(?:[[0-9]]+)$");
+static PATTERN_4: Pattern = Pattern::new("[\\d]+", "^(?:[[0-9]]+)$");
 
 static PATTERN_13: Pattern = Pattern::new(
     "[\\p{L}\\p{Z}\\p{N}_.:/=+\\-@]*",
@@ -2326,13 +2373,13 @@ static PATTERN_7: Pattern = Pattern::new(
     "^(?:[\\u0009\\u000A\\u000D\\u0020-\\u00FF]+)$",
 );
 
-static PATTERN_4: Pattern = Pattern::new("[\\u0020-\\u00FF]+", "^(?:[\\u0020-\\u00FF]+)$");
+static PATTERN_2: Pattern = Pattern::new("[\\u0020-\\u00FF]+", "^(?:[\\u0020-\\u00FF]+)$");
 
 static PATTERN_1: Pattern = Pattern::new("[\\w+=,.@-]+", "^(?:[[0-9A-Za-z_]+=,.@-]+)$");
 
 static PATTERN_11: Pattern = Pattern::new("[\\w+=/:,.@-]+", "^(?:[[0-9A-Za-z_]+=/:,.@-]+)$");
 
-static PATTERN_2: Pattern = Pattern::new("[\\w]+", "^(?:[[0-9A-Za-z_]]+)$");
+static PATTERN_3: Pattern = Pattern::new("[\\w]+", "^(?:[[0-9A-Za-z_]]+)$");
 
 static PATTERN_5: Pattern = Pattern::new("\\u002F[\\u0021-\\u007F]*", "^(?:\\u002F[\\u0021-\\u007F]*)$");
 

@@ -11,12 +11,13 @@ use hyper::body::Bytes;
 use percent_encoding::percent_decode_str;
 use portcullis_api::ecs as api;
 use portcullis_core::Arn;
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
 use crate::gate::call::Call;
 use crate::gate::error::ServiceError;
 use crate::gate::operation::Check;
+use crate::services::ecs::registrant::by_registrant;
 use crate::world::Snapshot;
 use crate::world::records::ecs::ContainerInstance;
 
@@ -213,6 +214,18 @@ impl Opening {
         })
     }
 
+    /// What CloudTrail shows of the request.
+    pub fn parameters(&self) -> Value {
+        let mut shown = json!({
+            (self.channel.cluster_parameter()): self.cluster,
+            (self.channel.instance_parameter()): self.instance,
+        });
+        if let (Channel::Acs, Some(members)) = (self.channel, shown.as_object_mut()) {
+            members.insert("sendCredentials".to_owned(), self.send_credentials.into());
+        }
+        shown
+    }
+
     /// The answer that turns the connection into a websocket.
     pub fn response(&self) -> Response<Full<Bytes>> {
         let mut response = Response::new(Full::default());
@@ -236,25 +249,30 @@ pub(super) struct Named {
 }
 
 impl Named {
-    /// The instance must be there and not deregistered.
-    pub fn accept(self, view: &Snapshot, call: Call, check: Check) -> Result<Accepted, Refusal> {
-        match view.ecs.container_instances.get(&self.key) {
-            Some(instance) if instance.is_registered() => Ok(Accepted {
-                arn: self.arn,
-                cluster_arn: self.cluster_arn,
-                key: self.key,
-                call: Arc::new(call),
-                check,
-            }),
-            Some(_) => Err(Refusal::new(
-                "InactiveInstanceException",
-                "The container instance is no longer active.",
-            )),
-            None => Err(Refusal::new(
+    /// The instance must be there, not deregistered, and the caller's own.
+    pub fn accept(self, view: &Snapshot, call: &Arc<Call>, check: Check) -> Result<Accepted, ServiceError> {
+        let instance = view.ecs.container_instances.get(&self.key).ok_or_else(|| {
+            ServiceError::new(
                 "InvalidInstanceException",
+                400,
                 "The specified container instance was not found.",
-            )),
+            )
+        })?;
+        if !instance.is_registered() {
+            return Err(ServiceError::new(
+                "InactiveInstanceException",
+                400,
+                "The container instance is no longer active.",
+            ));
         }
+        by_registrant(call, check.action, instance)?;
+        Ok(Accepted {
+            arn: self.arn,
+            cluster_arn: self.cluster_arn,
+            key: self.key,
+            call: Arc::clone(call),
+            check,
+        })
     }
 }
 

@@ -1,8 +1,9 @@
 //! The agents' protocol, server side: websockets for tasks and credentials (ACS) and for telemetry (TCS).
 //!
 //! An agent is authenticated by the signature of its upgrade request and authorised for one container instance. Each
-//! instance has at most one live ACS session; a new one ends the old. A session sends only what was placed on its
-//! instance: knowing an instance role's keys opens no other instance's tasks (the lesson of ECScape).
+//! instance has at most one live ACS session; a new one ends the old. Only the principal that registered an instance
+//! opens its sessions, and a session sends only what was placed on its instance: knowing an instance role's keys opens
+//! no other instance's tasks (the lesson of ECScape).
 
 mod credentials;
 mod docker;
@@ -21,12 +22,15 @@ use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
 use hyper_util::rt::TokioIo;
 use portcullis_core::uuid;
+use serde_json::Value;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 
 use crate::gate::call::Call;
 use crate::gate::operation::Check;
+use crate::gate::record::Outcome;
 use crate::gate::{Gate, Peer};
+use crate::services::ecs::registrant::by_registrant;
 
 use handshake::{Accepted, Channel, Opening, Refusal};
 use registry::Registry;
@@ -108,20 +112,27 @@ impl Agents {
         let view = self.gate.world().view();
         let who = self.gate.authenticate(&view, service, parts, b"")?;
         let request_id = uuid(self.gate.world().random().as_ref());
-        let call = self.gate.call(
-            who,
-            service,
-            opening.channel.operation(),
-            parts,
-            peer,
-            &request_id,
-        );
+        let operation = opening.channel.operation();
+        let call = Arc::new(self.gate.call(who, service, operation, parts, peer, &request_id));
         let named = opening.name(&call)?;
         let check = Check::new(opening.channel.action(), named.arn.as_str())
             .with("ecs:cluster", named.cluster_arn.as_str());
         self.gate.check(&call, std::slice::from_ref(&check)).await?;
-        named.accept(&self.gate.world().view(), call, check)
+        let outcome = named.accept(&self.gate.world().view(), &call, check);
+        let recorded = match &outcome {
+            Ok(_) => Outcome::Answered(&nothing),
+            Err(error) => Outcome::Refused(error),
+        };
+        self.gate
+            .record(&call, true, Some(&opening.parameters()), &recorded)
+            .await;
+        Ok(outcome?)
     }
+}
+
+/// The response of an upgrade: what follows is no record's matter.
+fn nothing() -> Value {
+    Value::Null
 }
 
 async fn socket(upgraded: hyper::upgrade::Upgraded) -> Socket {
@@ -151,8 +162,15 @@ impl Session {
         }
     }
 
-    /// Whether the caller still may: policies can change while a connection lives.
+    /// Whether the caller still may: policies can change while a connection lives, and so can the owner of an
+    /// instance whose record is older than owners.
     fn is_still_allowed(&self) -> bool {
+        let view = self.gate.world().view();
+        let instance = view.ecs.container_instances.get(&self.accepted.key);
+        let action = self.accepted.check.action;
+        if instance.is_some_and(|one| by_registrant(&self.accepted.call, action, one).is_err()) {
+            return false;
+        }
         let call = Call {
             now: self.gate.world().clock().now(),
             ..Call::clone(&self.accepted.call)

@@ -20,7 +20,10 @@ const RESEND_SECONDS: i64 = 60;
 pub(super) struct Outbox {
     /// The number of the last payload or manifest; it only grows, also over restarts (agent.md 5.2).
     timeline: i64,
+    /// By task id.
     tasks: HashMap<String, Sent>,
+    /// Task ids by the message ids of payloads not yet acknowledged.
+    payloads: HashMap<String, String>,
 }
 
 #[derive(Debug, Default)]
@@ -66,6 +69,7 @@ impl Outbox {
     /// (it has started anew) gets those of all its tasks.
     pub fn connect(&mut self, send_credentials: bool, highest_seen: i64) {
         self.timeline = self.timeline.max(highest_seen);
+        self.payloads.clear();
         for sent in self.tasks.values_mut() {
             sent.payload = None;
             if send_credentials {
@@ -83,8 +87,12 @@ impl Outbox {
     /// Everything to be sent now.
     pub fn due(&mut self, view: &Snapshot, instance: &ContainerInstance, now: Timestamp) -> Vec<Work> {
         let tasks = tasks_on(view, instance);
-        let there: HashSet<&str> = tasks.iter().map(|task| task.id.as_str()).collect();
-        self.tasks.retain(|id, _| there.contains(id.as_str()));
+        // As long as no more are known than are there, hardly any is gone: not worth a walk at every change.
+        if self.tasks.len() > tasks.len() {
+            let there: HashSet<&str> = tasks.iter().map(|task| task.id.as_str()).collect();
+            self.tasks.retain(|id, _| there.contains(id.as_str()));
+            self.payloads.retain(|_, id| there.contains(id.as_str()));
+        }
         tasks
             .into_iter()
             .flat_map(|task| self.due_of(task, now))
@@ -127,7 +135,11 @@ impl Outbox {
             at: now,
             acknowledged: false,
         };
-        self.tasks.entry(task.id.clone()).or_default().payload = Some(payload);
+        let replaced = self.tasks.entry(task.id.clone()).or_default().payload.replace(payload);
+        if let Some(replaced) = replaced {
+            self.payloads.remove(&replaced.message_id);
+        }
+        self.payloads.insert(message_id.to_owned(), task.id.clone());
     }
 
     /// Credentials went out.
@@ -141,8 +153,9 @@ impl Outbox {
 
     /// The agent has handled a payload.
     pub fn acknowledge(&mut self, message_id: &str) {
-        let payloads = self.tasks.values_mut().filter_map(|sent| sent.payload.as_mut());
-        for payload in payloads.filter(|payload| payload.message_id == message_id) {
+        let task = self.payloads.remove(message_id);
+        let sent = task.and_then(|task| self.tasks.get_mut(&task));
+        if let Some(payload) = sent.and_then(|sent| sent.payload.as_mut()) {
             payload.acknowledged = true;
         }
     }

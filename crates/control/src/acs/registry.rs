@@ -29,7 +29,7 @@ pub(super) struct Turn {
 impl Registry {
     /// Ends the session there is, waits until it is over, and takes its place; `None` when yet another session took
     /// over meanwhile.
-    pub async fn take_over(&self, instance: &str) -> Option<Turn> {
+    pub async fn take_over(&self, instance: &str, caller: &str) -> Option<Turn> {
         let (sender, mut fence) = oneshot::channel();
         let outbox = {
             let mut slots = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -38,6 +38,7 @@ impl Registry {
             if is_live {
                 tracing::warn!(
                     instance,
+                    caller,
                     "a second ACS session of a container instance ends the first"
                 );
             }

@@ -41,7 +41,8 @@ enum End {
 /// Serves a connection until it ends or another session of the instance takes over.
 pub(super) async fn run(session: Session, mut socket: Socket, registry: &Registry) {
     let key = session.accepted.key.clone();
-    let Some(mut turn) = registry.take_over(&key).await else {
+    let caller = session.accepted.call.caller.arn();
+    let Some(mut turn) = registry.take_over(&key, &caller).await else {
         return;
     };
     note(session.gate.world(), &key, true, Some(&session.opening.versions)).await;

@@ -132,8 +132,13 @@ impl Gate {
             "SessionToken": token.expose(),
             "Expiration": session.expires.as_fractional_seconds(),
         } });
-        self.record(&call, false, Some(&parameters), &Outcome::Answered(&answer))
-            .await;
+        self.record(
+            &call,
+            false,
+            Some(&parameters),
+            &Outcome::Answered(&|| answer.clone()),
+        )
+        .await;
         Some(Assumed {
             session,
             token,

@@ -6,10 +6,12 @@ pub mod authorize;
 pub mod call;
 pub mod caller;
 pub mod context;
+pub mod environment;
 pub mod error;
 mod keys;
 mod last_use;
 pub mod operation;
+pub mod operations;
 pub mod policies;
 mod reasons;
 pub mod record;
@@ -25,8 +27,9 @@ use portcullis_store::{Change, Txn};
 use portcullis_wire::{Reply, RequestError, Route, Service};
 use serde_json::Value;
 
-use crate::services::{Environment, Operations};
 use crate::world::{Snapshot, Tx, World, WriteError};
+use environment::Environment;
+use operations::Operations;
 
 use authenticate::{Authenticated, Verifier};
 use call::Call;
@@ -65,16 +68,17 @@ pub struct Gate {
 }
 
 impl Gate {
-    /// A gate before `world` with all operations this server has.
-    pub fn new(world: Arc<World>) -> Self {
+    /// A gate before `world`, through which these operations can be reached.
+    pub fn new(world: Arc<World>, operations: Operations) -> Self {
         let environment = Environment {
             vault: Arc::clone(world.vault()),
             random: Arc::clone(world.random()),
             store: Arc::clone(world.store()),
+            guesses: Arc::clone(world.guesses()),
         };
         Self {
             world,
-            operations: Operations::all(),
+            operations,
             environment,
             keys: SigningKeys::default(),
             reasons: Reasons::default(),
@@ -109,7 +113,7 @@ impl Gate {
             Err(error) => return error.reply(&request_id),
         };
         match self.admit(&route, parts, body, peer, &request_id).await {
-            Ok(answer) => (answer.encode)(&request_id),
+            Ok(answer) => answer.encode(&request_id),
             Err(error) => portcullis_wire::encode_error(route.service, &error.reply(), &request_id),
         }
     }
@@ -204,21 +208,15 @@ impl Gate {
         call: &Call,
         body: &[u8],
     ) -> Result<Answer, ServiceError> {
-        let Some(row) = self.operations.get(call.service.name, call.operation) else {
-            return Err(ServiceError::unsupported(call.service, call.operation));
-        };
-        session::limits(call)?;
-        let decoded = row
-            .decode(body)
-            .map_err(|error| malformed(call.service, &error))?;
-        let outcome = if row.writes {
-            self.change(view, call, decoded.as_ref()).await
-        } else {
-            self.look(view, call, decoded.as_ref()).await
+        let row = self.operations.get(call.service.name, call.operation);
+        let outcome = match prepare(row, call, body) {
+            Ok((row, decoded)) if row.writes => self.change(view, call, decoded.as_ref()).await,
+            Ok((_, decoded)) => self.look(view, call, decoded.as_ref()).await,
+            Err(error) => Err(error),
         };
         if let Err(error) = &outcome {
-            self.record(call, row.writes, None, &Outcome::Refused(error))
-                .await;
+            let writes = row.is_some_and(|row| row.writes);
+            self.record(call, writes, None, &Outcome::Refused(error)).await;
         }
         outcome
     }
@@ -238,7 +236,7 @@ impl Gate {
             call,
             false,
             Some(&decoded.parameters()),
-            &Outcome::Answered(&answer.members),
+            &Outcome::Answered(&|| answer.members()),
         )
         .await;
         Ok(answer)
@@ -265,7 +263,8 @@ impl Gate {
             let answer = decoded
                 .write(&granted, tx, call)
                 .ok_or_else(|| ServiceError::internal(call.service))??;
-            let outcome = Outcome::Answered(&answer.members);
+            let members = || answer.members();
+            let outcome = Outcome::Answered(&members);
             let event = record::event(call, true, Some(&decoded.parameters()), &outcome, seams);
             tx.append(event.key, event.document);
             Ok(answer)
@@ -320,6 +319,21 @@ impl Gate {
     pub fn rows(&self) -> Vec<&Row> {
         self.operations.rows()
     }
+}
+
+/// What can be said of a call before anything is decided: whether there is such an operation, whether these
+/// credentials may ever call it, and whether the input is well-formed.
+fn prepare<'a>(
+    row: Option<&'a Row>,
+    call: &Call,
+    body: &[u8],
+) -> Result<(&'a Row, Box<dyn Decoded>), ServiceError> {
+    let row = row.ok_or_else(|| ServiceError::unsupported(call.service, call.operation))?;
+    session::limits(call)?;
+    let decoded = row
+        .decode(body)
+        .map_err(|error| malformed(call.service, &error))?;
+    Ok((row, decoded))
 }
 
 fn malformed(service: &'static Service, error: &RequestError) -> ServiceError {

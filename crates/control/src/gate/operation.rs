@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::call::Call;
 use super::error::ServiceError;
-use crate::services::Environment;
+use crate::gate::environment::Environment;
 use crate::world::{Snapshot, Tx};
 
 /// One permission a call needs: all of a call's checks must pass (R139).
@@ -198,11 +198,26 @@ impl<O: Operation> Clone for Run<O> {
 impl<O: Operation> Copy for Run<O> {}
 
 /// The answer of a handler, still without its envelope.
-pub(crate) struct Answer {
-    /// Puts the envelope of the protocol around it.
-    pub encode: Box<dyn FnOnce(&str) -> Reply + Send>,
-    /// The members as CloudTrail would show them.
-    pub members: Value,
+pub(crate) type Answer = Box<dyn Answered>;
+
+/// An output seen without its type.
+pub(crate) trait Answered: Send + Sync {
+    /// The reply: the envelope of the protocol around it.
+    fn encode(&self, request_id: &str) -> Reply;
+    /// The members as the protocol names them.
+    fn members(&self) -> Value;
+}
+
+struct Output<O: Operation>(O::Output);
+
+impl<O: Operation> Answered for Output<O> {
+    fn encode(&self, request_id: &str) -> Reply {
+        portcullis_wire::encode_reply::<O>(&self.0, request_id)
+    }
+
+    fn members(&self) -> Value {
+        portcullis_wire::json::to_value(&self.0)
+    }
 }
 
 /// A call whose input is typed, seen without its type.
@@ -245,11 +260,7 @@ impl<O: Operation> Typed<O> {
 }
 
 fn answer<O: Operation>(output: O::Output) -> Answer {
-    let members = portcullis_wire::json::to_value(&output);
-    Answer {
-        members,
-        encode: Box::new(move |request_id| portcullis_wire::encode_reply::<O>(&output, request_id)),
-    }
+    Box::new(Output::<O>(output))
 }
 
 impl<O: Operation> Decoded for Typed<O> {

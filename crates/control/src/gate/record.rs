@@ -2,6 +2,7 @@
 
 use portcullis_core::{Random, Timestamp, uuid};
 use portcullis_store::Vault;
+use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::Tls;
@@ -11,10 +12,9 @@ use super::error::ServiceError;
 use super::redact;
 
 /// What became of a call.
-#[derive(Debug)]
 pub enum Outcome<'a> {
-    /// It answered; the members as the protocol names them.
-    Answered(&'a Value),
+    /// It answered; gives the members as the protocol names them, which few records show.
+    Answered(&'a (dyn Fn() -> Value + Sync)),
     /// It was refused or failed.
     Refused(&'a ServiceError),
 }
@@ -41,6 +41,59 @@ const EVENT_PURPOSE: &str = "cloudtrail-event";
 const MEMBER_LIMIT_BYTES: usize = 100 * 1024;
 const TEXT_LIMIT_BYTES: usize = 1024;
 
+/// A record, its members in the order CloudTrail prints them.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Record<'a> {
+    event_version: &'static str,
+    user_identity: UserIdentity<'a>,
+    event_time: String,
+    event_source: String,
+    event_name: &'a str,
+    aws_region: &'a str,
+    #[serde(rename = "sourceIPAddress")]
+    source_ip_address: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    user_agent: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error_code: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error_message: Option<&'a str>,
+    request_parameters: Value,
+    response_elements: Value,
+    #[serde(rename = "requestID")]
+    request_id: &'a str,
+    #[serde(rename = "eventID")]
+    event_id: &'a str,
+    read_only: bool,
+    event_type: &'static str,
+    management_event: bool,
+    recipient_account_id: &'a str,
+    event_category: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tls_details: Option<Value>,
+}
+
+#[derive(Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct UserIdentity<'a> {
+    r#type: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    principal_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    arn: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    account_id: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    access_key_id: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    user_name: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    session_context: Option<Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    invoked_by: Option<&'a str>,
+}
+
 /// Writes the record of a call. `parameters` are the input's members, `writes` whether the operation changes state.
 pub fn event(
     call: &Call,
@@ -52,57 +105,48 @@ pub fn event(
     let id = uuid(seams.random);
     let region = recorded_region(call);
     let (read_only, shows_response) = classify(call, writes);
-    let mut record = Map::new();
-    let mut set = |name: &str, value: Value| {
-        record.insert(name.to_owned(), value);
-    };
-    set("eventVersion", json!("1.11"));
-    set("userIdentity", user_identity(&call.caller));
-    set("eventTime", json!(call.now.to_iso()));
-    set(
-        "eventSource",
-        json!(format!("{}.amazonaws.com", call.service.name)),
-    );
-    set("eventName", json!(call.operation));
-    set("awsRegion", json!(region));
-    set("sourceIPAddress", json!(call.source_ip));
-    if let Some(agent) = &call.user_agent {
-        set("userAgent", json!(cut(agent)));
-    }
-    if let Outcome::Refused(error) = outcome {
-        set("errorCode", json!(error.recorded_code()));
-        set("errorMessage", json!(cut(error.message())));
-    }
-    let (request, response) = match outcome {
+    let (request_parameters, response_elements) = match outcome {
         Outcome::Refused(_) => (Value::Null, Value::Null),
         Outcome::Answered(members) => {
             let request =
-                parameters.map_or(Value::Null, |p| redact::request(call.service, call.operation, p));
-            let response = if shows_response {
-                redact::response(call.service, call.operation, members)
-            } else {
-                Value::Null
-            };
-            (limited(request), limited(response))
+                parameters.map(|parameters| redact::request(call.service, call.operation, parameters));
+            let response = shows_response.then(|| redact::response(call.service, call.operation, &members()));
+            (unless_empty(request), unless_empty(response))
         }
     };
-    set("requestParameters", request);
-    set("responseElements", response);
-    set("requestID", json!(call.request_id));
-    set("eventID", json!(id));
-    set("readOnly", json!(read_only));
-    set("eventType", json!("AwsApiCall"));
-    set("managementEvent", json!(true));
-    set("recipientAccountId", json!(call.account.as_str()));
-    set("eventCategory", json!("Management"));
-    if let Some(Tls { version, cipher }) = &call.tls {
-        let details =
-            json!({ "tlsVersion": version, "cipherSuite": cipher, "clientProvidedHostHeader": call.host });
-        set("tlsDetails", details);
+    let error = match outcome {
+        Outcome::Refused(error) => Some(error),
+        Outcome::Answered(_) => None,
+    };
+    let mut record = Record {
+        event_version: "1.11",
+        user_identity: user_identity(&call.caller),
+        event_time: call.now.to_iso(),
+        event_source: format!("{}.amazonaws.com", call.service.name),
+        event_name: call.operation,
+        aws_region: region,
+        source_ip_address: &call.source_ip,
+        user_agent: call.user_agent.as_deref().map(cut),
+        error_code: error.map(|error| error.recorded_code()),
+        error_message: error.map(|error| cut(error.message())),
+        request_parameters,
+        response_elements,
+        request_id: &call.request_id,
+        event_id: &id,
+        read_only,
+        event_type: "AwsApiCall",
+        management_event: true,
+        recipient_account_id: call.account.as_str(),
+        event_category: "Management",
+        tls_details: call.tls.as_ref().map(|tls| tls_details(tls, call)),
+    };
+    let mut text = text_of(&record);
+    if text.len() > MEMBER_LIMIT_BYTES {
+        record.leave_out_what_is_too_long();
+        text = text_of(&record);
     }
     let key = event_key(region, call.now, &id);
-    let text = Value::Object(record).to_string().into_bytes();
-    let document = if holds_a_token(call) {
+    let document = if call.service.name == "sts" && shows_response {
         sealed(&key, &text, seams.vault)
     } else {
         text
@@ -110,11 +154,39 @@ pub fn event(
     Event { key, document }
 }
 
-/// AWS's records of new sessions show the session token; ours must not rest in the clear.
-fn holds_a_token(call: &Call) -> bool {
-    call.service.name == "sts"
+fn text_of(record: &Record<'_>) -> Vec<u8> {
+    serde_json::to_vec(record).unwrap_or_else(|error| {
+        tracing::error!(%error, "an event could not be written and is not kept");
+        b"{}".to_vec()
+    })
 }
 
+fn tls_details(tls: &Tls, call: &Call) -> Value {
+    json!({ "tlsVersion": tls.version, "cipherSuite": tls.cipher, "clientProvidedHostHeader": call.host })
+}
+
+impl Record<'_> {
+    /// Members over the limit are left out whole.
+    fn leave_out_what_is_too_long(&mut self) {
+        for members in [&mut self.request_parameters, &mut self.response_elements] {
+            if members.to_string().len() > MEMBER_LIMIT_BYTES {
+                *members = Value::Null;
+            }
+        }
+    }
+}
+
+/// A structure without members is shown as none.
+fn unless_empty(members: Option<Value>) -> Value {
+    let members = members.unwrap_or_default();
+    if members.as_object().is_some_and(Map::is_empty) {
+        Value::Null
+    } else {
+        members
+    }
+}
+
+/// AWS's records of new sessions show the session token; ours must not rest in the clear.
 fn sealed(key: &str, text: &[u8], vault: &Vault) -> Vec<u8> {
     vault
         .seal(EVENT_PURPOSE, key.as_bytes(), text)
@@ -159,28 +231,35 @@ fn classify(call: &Call, writes: bool) -> (bool, bool) {
     }
 }
 
-fn user_identity(caller: &Caller) -> Value {
+fn user_identity(caller: &Caller) -> UserIdentity<'_> {
     let account = caller.account.as_str();
-    let mut identity = match &caller.identity {
-        Identity::Service(principal) => return json!({ "type": "AWSService", "invokedBy": principal }),
-        Identity::Root => json!({ "type": "Root", "principalId": account }),
-        Identity::User { id, .. } => json!({ "type": "IAMUser", "principalId": id }),
-        Identity::Role { .. } => json!({ "type": "AssumedRole", "principalId": caller.user_id() }),
-        Identity::Federated { .. } => json!({ "type": "FederatedUser", "principalId": caller.user_id() }),
+    let (kind, principal_id) = match &caller.identity {
+        Identity::Service(principal) => {
+            return UserIdentity {
+                r#type: "AWSService",
+                invoked_by: Some(principal),
+                ..UserIdentity::default()
+            };
+        }
+        Identity::Root => ("Root", account.to_owned()),
+        Identity::User { id, .. } => ("IAMUser", id.clone()),
+        Identity::Role { .. } => ("AssumedRole", caller.user_id()),
+        Identity::Federated { .. } => ("FederatedUser", caller.user_id()),
     };
-    let Some(members) = identity.as_object_mut() else {
-        return identity;
+    let user_name = match &caller.identity {
+        Identity::User { name, .. } => Some(name.as_str()),
+        _ => None,
     };
-    members.insert("arn".to_owned(), json!(caller.arn()));
-    members.insert("accountId".to_owned(), json!(account));
-    members.insert("accessKeyId".to_owned(), json!(caller.access_key_id));
-    if let Identity::User { name, .. } = &caller.identity {
-        members.insert("userName".to_owned(), json!(name));
+    UserIdentity {
+        r#type: kind,
+        principal_id: Some(principal_id),
+        arn: Some(caller.arn()),
+        account_id: Some(account),
+        access_key_id: Some(&caller.access_key_id),
+        user_name,
+        session_context: session_context(caller),
+        invoked_by: None,
     }
-    if let Some(context) = session_context(caller) {
-        members.insert("sessionContext".to_owned(), context);
-    }
-    identity
 }
 
 fn session_context(caller: &Caller) -> Option<Value> {
@@ -212,16 +291,6 @@ fn session_context(caller: &Caller) -> Option<Value> {
         context.insert("sourceIdentity".to_owned(), json!(source));
     }
     Some(Value::Object(context))
-}
-
-/// Members over the limit are left out whole.
-fn limited(members: Value) -> Value {
-    let empty = members.as_object().is_some_and(Map::is_empty);
-    if empty || members.to_string().len() > MEMBER_LIMIT_BYTES {
-        Value::Null
-    } else {
-        members
-    }
 }
 
 /// Texts over the limit are cut off.

@@ -16,12 +16,7 @@ pub fn request(service: &Service, operation: &str, members: &Value) -> Value {
             remove(&mut shown, &["authenticationCode1", "authenticationCode2"]);
         }
         ("sts", "GetSessionToken" | "AssumeRole") => remove(&mut shown, &["tokenCode"]),
-        ("ecs", "RegisterTaskDefinition") => hide_environment(&mut shown, "containerDefinitions"),
-        ("ecs", "RunTask" | "StartTask") => {
-            if let Some(overrides) = shown.get_mut("overrides") {
-                hide_environment(overrides, "containerOverrides");
-            }
-        }
+        ("ecs", _) => hide_environments(&mut shown),
         _ => {}
     }
     shown
@@ -37,35 +32,35 @@ pub fn response(service: &Service, operation: &str, members: &Value) -> Value {
         }
         // The token stays, as in AWS's records; such records are sealed before they are stored.
         ("sts", _) => within(&mut shown, "credentials", &["secretAccessKey"]),
-        ("ecs", "RegisterTaskDefinition" | "DeregisterTaskDefinition") => {
-            if let Some(definition) = shown.get_mut("taskDefinition") {
-                hide_environment(definition, "containerDefinitions");
-            }
-        }
-        ("ecs", "RunTask" | "StartTask") => hide_in_tasks(&mut shown),
+        ("ecs", _) => hide_environments(&mut shown),
         _ => {}
     }
     shown
 }
 
-fn hide_in_tasks(shown: &mut Value) {
-    let tasks = shown.get_mut("tasks").and_then(Value::as_array_mut);
-    for task in tasks.into_iter().flatten() {
-        if let Some(overrides) = task.get_mut("overrides") {
-            hide_environment(overrides, "containerOverrides");
+/// Hides the values of every container environment, wherever it stands. Whether AWS does was not found; hiding is the
+/// safe choice (docs/fidelity.md).
+fn hide_environments(shown: &mut Value) {
+    match shown {
+        Value::Array(items) => items.iter_mut().for_each(hide_environments),
+        Value::Object(members) => {
+            for (name, member) in members.iter_mut() {
+                if name == "environment" {
+                    hide_values(member);
+                } else {
+                    hide_environments(member);
+                }
+            }
         }
+        _ => {}
     }
 }
 
-/// Whether AWS hides container environments was not found; hiding is the safe choice (docs/fidelity.md).
-fn hide_environment(parent: &mut Value, containers: &str) {
-    let containers = parent.get_mut(containers).and_then(Value::as_array_mut);
-    for container in containers.into_iter().flatten() {
-        let pairs = container.get_mut("environment").and_then(Value::as_array_mut);
-        for pair in pairs.into_iter().flatten().filter_map(Value::as_object_mut) {
-            if pair.contains_key("value") {
-                pair.insert("value".to_owned(), Value::String(HIDDEN.to_owned()));
-            }
+fn hide_values(environment: &mut Value) {
+    let pairs = environment.as_array_mut().into_iter().flatten();
+    for pair in pairs.filter_map(Value::as_object_mut) {
+        if let Some(value) = pair.get_mut("value") {
+            *value = Value::String(HIDDEN.to_owned());
         }
     }
 }
@@ -125,6 +120,28 @@ fn java_date(time: Timestamp) -> String {
 mod tests {
     use super::*;
     use serde_json::json;
+
+    #[test]
+    fn environments_are_hidden_wherever_they_stand() {
+        let service = &portcullis_api::ecs::SERVICE;
+        let pair = json!([{ "name": "A", "value": "s3cret" }]);
+        let overrides = json!({ "containerOverrides": [{ "name": "app", "environment": pair }] });
+        let cases = [
+            ("StopTask", json!({ "task": { "overrides": overrides } })),
+            ("RunTask", json!({ "tasks": [{ "overrides": overrides }] })),
+            (
+                "DeleteTaskDefinitions",
+                json!({ "taskDefinitions": [{ "containerDefinitions": [{ "environment": pair }] }] }),
+            ),
+        ];
+        for (operation, output) in cases {
+            let shown = response(service, operation, &output).to_string();
+            assert!(
+                !shown.contains("s3cret") && shown.contains(HIDDEN),
+                "{operation}: {shown}"
+            );
+        }
+    }
 
     #[test]
     fn environments_are_hidden_and_names_stay() {

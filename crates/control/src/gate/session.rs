@@ -13,6 +13,8 @@ use portcullis_store::Vault;
 use serde::{Deserialize, Serialize};
 
 use super::caller::{Caller, Identity};
+use crate::world::Snapshot;
+use crate::world::records::iam::{Revocation, User};
 
 const PURPOSE: &str = "sts-session";
 
@@ -220,11 +222,11 @@ impl Session {
         now >= self.expires
     }
 
-    pub(super) fn caller(self, snapshot: &crate::world::Snapshot, partition: Partition) -> Option<Caller> {
+    pub(super) fn caller(self, snapshot: &Snapshot, partition: Partition) -> Option<Caller> {
         let identity = match &self.subject {
             Subject::Root => Identity::Root,
-            Subject::User { id, name } => {
-                let user = snapshot.user(name).filter(|user| user.id == *id)?;
+            Subject::User { id, .. } => {
+                let user = present_user(snapshot, id)?;
                 Identity::User {
                     id: id.clone(),
                     name: user.name.clone(),
@@ -237,7 +239,7 @@ impl Session {
                 name,
             } => {
                 let role = snapshot.role(name).filter(|role| role.id == *id)?;
-                let revoked = crate::world::records::iam::Revocation::key_of(id, session_name);
+                let revoked = Revocation::key_of(id, session_name);
                 if snapshot.revocations.get(&revoked).is_some() {
                     return None;
                 }
@@ -248,11 +250,11 @@ impl Session {
                     session_name: session_name.clone(),
                 }
             }
-            Subject::Federated { name, user, user_id } => {
-                snapshot.user(user).filter(|record| record.id == *user_id)?;
+            Subject::Federated { name, user_id, .. } => {
+                let user = present_user(snapshot, user_id)?;
                 Identity::Federated {
                     name: name.clone(),
-                    user: user.clone(),
+                    user: user.name.clone(),
                     user_id: user_id.clone(),
                 }
             }
@@ -265,6 +267,13 @@ impl Session {
             session: Some(std::sync::Arc::new(self)),
         })
     }
+}
+
+/// The user with a unique id, whatever it is called by now.
+fn present_user<'a>(snapshot: &'a Snapshot, id: &str) -> Option<&'a User> {
+    let (_, name) = snapshot.principals.get(id)?.as_str().rsplit_once('/')?;
+    let user = snapshot.user(name).filter(|user| user.id == id)?;
+    Some(user)
 }
 
 /// What session credentials may never do, whatever policies say (R129).

@@ -2,6 +2,7 @@
 
 #[cfg(test)]
 pub(crate) mod fixtures;
+mod history;
 pub mod life_cycle;
 pub mod placement;
 pub mod query;
@@ -27,8 +28,8 @@ const INTERVAL: Duration = Duration::from_secs(15);
 /// Most revocations forgotten at once.
 const BATCH: usize = 500;
 
-/// Forgets what is over - stopped tasks, deleted clusters, revocations of sessions that could no longer be alive -
-/// until `stop` turns true.
+/// Forgets what is over - stopped tasks, deleted clusters, revocations of sessions that could no longer be alive, old
+/// events - until `stop` turns true.
 pub async fn run(gate: Arc<Gate>, mut stop: watch::Receiver<bool>) {
     let mut ticks = interval(INTERVAL);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -42,6 +43,13 @@ pub async fn run(gate: Arc<Gate>, mut stop: watch::Receiver<bool>) {
 
 /// One round of forgetting.
 pub async fn forget(world: &World) {
+    forget_records(world).await;
+    if let Err(error) = history::forget(world.store().as_ref(), world.clock().now()).await {
+        tracing::error!(%error, "old events could not be forgotten; it is tried again");
+    }
+}
+
+async fn forget_records(world: &World) {
     loop {
         let now = world.clock().now();
         let view = world.view();

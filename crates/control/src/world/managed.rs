@@ -1,5 +1,6 @@
 //! AWS managed policies: there from the start, never changed by anybody (R134).
 
+use std::collections::HashMap;
 use std::sync::{LazyLock, OnceLock};
 
 use portcullis_api::managed_policies::{ALL, ManagedPolicy};
@@ -23,10 +24,17 @@ static POLICIES: LazyLock<Vec<AwsPolicy>> = LazyLock::new(|| {
         .collect()
 });
 
+/// Every decision looks policies up; a search among 1,400 ARNs that begin alike touches memory all over.
+static BY_ARN: LazyLock<HashMap<&str, usize>> = LazyLock::new(|| {
+    ALL.iter()
+        .enumerate()
+        .map(|(index, facts)| (facts.arn, index))
+        .collect()
+});
+
 /// The AWS managed policy with that ARN.
 pub fn find(arn: &str) -> Option<&'static AwsPolicy> {
-    let index = ALL.binary_search_by(|policy| policy.arn.cmp(arn)).ok()?;
-    POLICIES.get(index)
+    POLICIES.get(*BY_ARN.get(arn)?)
 }
 
 /// All AWS managed policies whose ARN comes after `last`, ordered by ARN.

@@ -4,6 +4,7 @@
 //! picture its predecessor left; the store makes them last in that order, many to a disk write, and only then is
 //! the new picture published and the caller answered.
 
+mod guesses;
 pub mod managed;
 pub mod records;
 mod snapshot;
@@ -18,6 +19,7 @@ use portcullis_store::{Epoch, Store, StoreError, Txn, Vault};
 use thiserror::Error;
 use tokio::sync::watch;
 
+pub use guesses::MfaGuesses;
 pub use snapshot::{Attachment, Snapshot, Usage, attachment_prefix};
 pub use table::Table;
 pub use tx::Tx;
@@ -43,6 +45,7 @@ pub struct World {
     vault: Arc<Vault>,
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
+    guesses: Arc<MfaGuesses>,
 }
 
 #[derive(Debug)]
@@ -79,6 +82,7 @@ impl World {
             vault,
             clock,
             random,
+            guesses: Arc::default(),
         })
     }
 
@@ -112,6 +116,11 @@ impl World {
         &self.random
     }
 
+    /// Wrong MFA codes, which outlive the refused changes they came with.
+    pub fn guesses(&self) -> &Arc<MfaGuesses> {
+        &self.guesses
+    }
+
     /// Makes a change and waits until it lasts and is published. The function may look at everything, also at what
     /// others are about to publish; it runs under the writers' lock, so it must not wait for anything.
     pub async fn write<R, E>(
@@ -125,6 +134,7 @@ impl World {
                 self.clock.now(),
                 self.random.as_ref(),
                 &self.vault,
+                &self.guesses,
             );
             let result = change(&mut tx).map_err(WriteError::Refused)?;
             let (snapshot, edits) = tx.finish();

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use portcullis_core::{Random, Timestamp};
 use portcullis_store::{Change, Vault};
 
+use super::guesses::MfaGuesses;
 use super::records::Record;
 use super::snapshot::Snapshot;
 
@@ -18,10 +19,18 @@ pub struct Tx<'a> {
     pub random: &'a dyn Random,
     /// For secrets that go into records.
     pub vault: &'a Vault,
+    /// Wrong MFA codes; they stay known when this change is refused.
+    pub guesses: &'a MfaGuesses,
 }
 
 impl<'a> Tx<'a> {
-    pub(super) fn new(base: &Snapshot, now: Timestamp, random: &'a dyn Random, vault: &'a Vault) -> Self {
+    pub(super) fn new(
+        base: &Snapshot,
+        now: Timestamp,
+        random: &'a dyn Random,
+        vault: &'a Vault,
+        guesses: &'a MfaGuesses,
+    ) -> Self {
         let mut snapshot = base.clone();
         snapshot.sequence += 1;
         Self {
@@ -30,6 +39,7 @@ impl<'a> Tx<'a> {
             now,
             random,
             vault,
+            guesses,
         }
     }
 

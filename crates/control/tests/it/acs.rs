@@ -12,7 +12,7 @@ const TRUSTED_POLICY: &str =
     r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"ecs:ListClusters","Resource":"*"}]}"#;
 
 /// A server with a cluster `c`, an instance in it and its agent.
-async fn one_agent() -> (Server, Front, Instance, Agent) {
+pub async fn one_agent() -> (Server, Front, Instance, Agent) {
     let server = Server::start().await;
     cluster(&server, "c").await;
     let front = Front::open(&server).await;
@@ -22,7 +22,8 @@ async fn one_agent() -> (Server, Front, Instance, Agent) {
     (server, front, instance, agent)
 }
 
-async fn definition_with_roles(server: &Server) -> String {
+/// Family `web` with a task role and an execution role; its ARN.
+pub async fn definition_with_roles(server: &Server) -> String {
     let task = task_role(server, "task", TRUSTED_POLICY).await;
     let execution = task_role(server, "execution", TRUSTED_POLICY).await;
     definition(server, "web", |request| {
@@ -357,15 +358,10 @@ fn elsewhere_only() -> String {
 
 #[tokio::test]
 async fn a_permission_taken_away_ends_the_session() {
-    let (server, front, instance, _agent) = one_agent().await;
+    let (server, front, _instance, _agent) = one_agent().await;
     let user = server.user("agent", &allow("ecs:*", "*")).await;
-    let mut agent = Instance {
-        client: user,
-        ..instance.clone()
-    }
-    .connect(&front, true)
-    .await
-    .unwrap();
+    let instance = Instance::register(&user, "c", &[]).await;
+    let mut agent = instance.connect(&front, true).await.unwrap();
     let _: acs::TaskManifestMessage = agent.expect().await;
     let delete = iam::DeleteUserPolicyRequest {
         user_name: "agent".to_owned(),

@@ -6,6 +6,7 @@ use http::Request;
 use portcullis_api::{cloudtrail, iam};
 use portcullis_control::bootstrap::{self, LongTermKey};
 use portcullis_control::gate::{Gate, Peer};
+use portcullis_control::services;
 use portcullis_control::world::World;
 use portcullis_core::{AccountId, Clock as _, FixedClock, Secret, SeededRandom, Timestamp};
 use portcullis_store::{Opened, open_in_memory};
@@ -59,17 +60,16 @@ impl Server {
         let account: AccountId = ACCOUNT.parse().unwrap();
         let random = Arc::new(SeededRandom::new(1));
         let world = World::open(account, opened.store, opened.vault, clock.clone(), random).unwrap();
-        let key = LongTermKey {
-            access_key_id: "AKIAROOT".to_owned(),
-            secret: Secret::new("root-secret"),
-        };
-        bootstrap::account(&world, Some(key.clone())).await.unwrap();
-        let gate = Arc::new(Gate::new(Arc::new(world)));
+        let key = LongTermKey::chosen("AKIAROOT".to_owned(), Secret::new("root-secret")).unwrap();
+        bootstrap::account(&world, Some(key.clone()), |_| Ok(()))
+            .await
+            .unwrap();
+        let gate = Arc::new(Gate::new(Arc::new(world), services::operations()));
         let root = Client {
             gate: gate.clone(),
             clock: clock.clone(),
-            access_key_id: key.access_key_id,
-            secret: key.secret,
+            access_key_id: key.access_key_id().to_owned(),
+            secret: key.secret().clone(),
             token: None,
             region: REGION.to_owned(),
             peer: Peer {

@@ -12,6 +12,8 @@ mod agent;
 mod ecs;
 mod gate;
 mod harness;
+mod history;
 mod iam;
+mod registrant;
 mod secrets;
 mod sts;

@@ -198,3 +198,127 @@ async fn r129_a_session_token_without_mfa_may_not_call_iam() {
         "AccessDenied: Cannot call GetSessionToken with session credentials"
     );
 }
+
+#[tokio::test]
+async fn r26_an_inline_session_policy_has_2048_characters_at_most_white_space_included() {
+    let server = Server::start().await;
+    let user = server.user("u", "").await;
+    let arn = role(
+        &server,
+        "r",
+        &trust(&format!("arn:aws:iam::{ACCOUNT}:user/u")),
+        &allow("*", "*"),
+    )
+    .await;
+    let request = |characters: usize| sts::AssumeRoleRequest {
+        policy: Some(format!("{:<characters$}", allow("*", "*"))),
+        ..assume(&arn)
+    };
+    user.ok::<sts::op::AssumeRole>(&request(2_048)).await;
+    let long = request(2_049);
+    let refused = user.err::<sts::op::AssumeRole>(&long).await;
+    let expected = format!(
+        "ValidationError: 1 validation error detected: Value '{}' at 'policy' failed to satisfy constraint: Member \
+         must have length less than or equal to 2048",
+        long.policy.unwrap()
+    );
+    assert_eq!(refused, expected);
+}
+
+/// A session of role `one` with a source identity and a transitive tag, and the ARN of a role it may assume.
+async fn chain(server: &Server) -> (Client, String) {
+    let user = server.user("u", "").await;
+    let actions = r#"["sts:AssumeRole","sts:TagSession","sts:SetSourceIdentity"]"#;
+    let trust = |principal: &str| trust(principal).replace(r#""sts:AssumeRole""#, actions);
+    let user_arn = format!("arn:aws:iam::{ACCOUNT}:user/u");
+    let one = role(server, "one", &trust(&user_arn), &allow("sts:*", "*")).await;
+    let two = role(server, "two", &trust(&one), &allow("*", "*")).await;
+    let request = sts::AssumeRoleRequest {
+        source_identity: Some("alice".to_owned()),
+        tags: Some(vec![tag("Team", "blue")]),
+        transitive_tag_keys: Some(vec!["Team".to_owned()]),
+        ..assume(&one)
+    };
+    let reply = user.ok::<sts::op::AssumeRole>(&request).await;
+    (session(&user, reply.credentials), two)
+}
+
+fn tag(key: &str, value: &str) -> sts::Tag {
+    sts::Tag {
+        key: key.to_owned(),
+        value: value.to_owned(),
+    }
+}
+
+#[tokio::test]
+async fn a_chained_session_cannot_have_another_source_identity() {
+    let server = Server::start().await;
+    let (first, two) = chain(&server).await;
+    let request = |source: Option<&str>| sts::AssumeRoleRequest {
+        source_identity: source.map(str::to_owned),
+        ..assume(&two)
+    };
+    let refused = first.err::<sts::op::AssumeRole>(&request(Some("bob"))).await;
+    assert_eq!(
+        refused,
+        "ValidationError: The source identity is already set for this assume role session"
+    );
+    for same in [None, Some("alice")] {
+        let reply = first.ok::<sts::op::AssumeRole>(&request(same)).await;
+        assert_eq!(reply.source_identity.as_deref(), Some("alice"));
+    }
+}
+
+#[tokio::test]
+async fn r131_an_inherited_transitive_tag_cannot_be_overridden() {
+    let server = Server::start().await;
+    let (first, two) = chain(&server).await;
+    let request = |key: &str, value: &str| sts::AssumeRoleRequest {
+        tags: Some(vec![tag(key, value)]),
+        ..assume(&two)
+    };
+    for (key, value) in [("Team", "red"), ("team", "blue")] {
+        let refused = first.err::<sts::op::AssumeRole>(&request(key, value)).await;
+        assert_eq!(
+            refused,
+            "InvalidParameterValue: One of the specified transitive tag keys can't be set because it conflicts with \
+             a transitive tag key from the calling session."
+        );
+    }
+    first.ok::<sts::op::AssumeRole>(&request("Stage", "test")).await;
+}
+
+#[tokio::test]
+async fn a_session_lives_on_when_its_user_is_renamed_and_ends_when_the_user_goes() {
+    let server = Server::start().await;
+    let user = server.user("u", &allow("*", "*")).await;
+    let reply = user.ok::<sts::op::GetSessionToken>(&Default::default()).await;
+    let me = session(&user, reply.credentials);
+    let rename = |from: &str, to: &str| iam::UpdateUserRequest {
+        user_name: from.to_owned(),
+        new_user_name: Some(to.to_owned()),
+        ..Default::default()
+    };
+    server.root.ok::<iam::op::UpdateUser>(&rename("u", "v")).await;
+    server.user("u", "").await;
+    let who = me.ok::<sts::op::GetCallerIdentity>(&Default::default()).await;
+    assert_eq!(who.arn.unwrap(), format!("arn:aws:iam::{ACCOUNT}:user/v"));
+    me.ok::<ecs::op::ListClusters>(&Default::default()).await;
+    let policy = iam::DeleteUserPolicyRequest {
+        user_name: "v".to_owned(),
+        policy_name: "p".to_owned(),
+    };
+    server.root.ok::<iam::op::DeleteUserPolicy>(&policy).await;
+    let key = iam::DeleteAccessKeyRequest {
+        user_name: Some("v".to_owned()),
+        access_key_id: user.access_key_id.clone(),
+    };
+    server.root.ok::<iam::op::DeleteAccessKey>(&key).await;
+    let delete = iam::DeleteUserRequest {
+        user_name: "v".to_owned(),
+    };
+    server.root.ok::<iam::op::DeleteUser>(&delete).await;
+    server.user("v", "").await;
+    let refused = me.err::<sts::op::GetCallerIdentity>(&Default::default()).await;
+    assert!(refused.starts_with("InvalidClientTokenId: "), "{refused}");
+}

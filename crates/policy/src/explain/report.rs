@@ -128,7 +128,7 @@ pub(super) fn statement(
         .action
         .patterns
         .iter()
-        .any(|pattern| pattern.form.names_service_of(asked.request.action));
+        .any(|pattern| pattern.form.names_service_of(asked.action));
     let report = StatementReport {
         policy_type: set.policy_type,
         policy: set.source.into(),
@@ -191,7 +191,7 @@ fn action(asked: &Asked<'_>, list: &ActionList) -> ElementReport {
     let listed_by = list
         .patterns
         .iter()
-        .find(|pattern| pattern.form.matches(asked.request.action));
+        .find(|pattern| pattern.form.matches(asked.action));
     ElementReport {
         element: if list.negated { "NotAction" } else { "Action" },
         matched: asked.action(list),

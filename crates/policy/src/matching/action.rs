@@ -38,29 +38,38 @@ impl ActionForm {
         }
     }
 
-    /// Whether the pattern matches `service:Name`.
-    pub(crate) fn matches(&self, action: &str) -> bool {
+    /// Whether the pattern matches the action.
+    pub(crate) fn matches(&self, action: AskedAction<'_>) -> bool {
         match self {
             Self::Everything => true,
-            Self::Named { service, name } => action.split_once(':').is_some_and(|(asked, asked_name)| {
-                service.as_ref().is_none_or(|service| text::same(service, asked)) && name.matches(asked_name)
-            }),
+            Self::Named { name, .. } => {
+                let matches_name = |(_, asked): (&str, &str)| name.matches(asked);
+                self.names_service_of(action) && action.0.is_some_and(matches_name)
+            }
             Self::Nothing => false,
         }
     }
 
     /// Whether the pattern is about the action's service at all.
-    pub(crate) fn names_service_of(&self, action: &str) -> bool {
+    pub(crate) fn names_service_of(&self, action: AskedAction<'_>) -> bool {
         match self {
             Self::Everything | Self::Named { service: None, .. } => true,
             Self::Named {
                 service: Some(service),
                 ..
-            } => action
-                .split_once(':')
-                .is_some_and(|(asked, _)| text::same(service, asked)),
+            } => action.0.is_some_and(|(asked, _)| text::same(service, asked)),
             Self::Nothing => false,
         }
+    }
+}
+
+/// The action of a request, `service:Name`, taken apart once for all patterns; nothing if it has no colon.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct AskedAction<'a>(Option<(&'a str, &'a str)>);
+
+impl<'a> AskedAction<'a> {
+    pub(crate) fn of(action: &'a str) -> Self {
+        Self(action.split_once(':'))
     }
 }
 
@@ -69,7 +78,7 @@ mod tests {
     use super::*;
 
     fn matches(pattern: &str, action: &str) -> bool {
-        ActionForm::parse(pattern).matches(action)
+        ActionForm::parse(pattern).matches(AskedAction::of(action))
     }
 
     #[test]

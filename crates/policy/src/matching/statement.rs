@@ -1,6 +1,7 @@
 //! One statement against one request (R114).
 
 use crate::document::{ActionList, ResourceList, Statement};
+use crate::matching::action::AskedAction;
 use crate::matching::condition;
 use crate::matching::principal::{self, Naming};
 use crate::matching::resource::ResourceMatch;
@@ -18,6 +19,8 @@ pub(crate) enum NamesPrincipals {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Asked<'a> {
     pub(crate) request: Request<'a>,
+    /// The request's action, taken apart.
+    pub(crate) action: AskedAction<'a>,
     /// Whether the caller has a permissions boundary (R71).
     pub(crate) has_boundary: bool,
 }
@@ -56,7 +59,7 @@ impl Asked<'_> {
         let listed = list
             .patterns
             .iter()
-            .any(|pattern| pattern.form.matches(self.request.action));
+            .any(|pattern| pattern.form.matches(self.action));
         listed != list.negated
     }
 

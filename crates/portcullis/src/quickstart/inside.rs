@@ -40,7 +40,7 @@ pub async fn act(stage: &Stage, tale: &mut Tale, roles: &Roles, task: &Task) -> 
         let reply = if code.is_empty() {
             format!("allowed, as {arn}")
         } else {
-            format!("{code}: {message}")
+            format!("on record as {code}: {message}")
         };
         let why = stage.why(&text("/requestID"));
         tale.step(

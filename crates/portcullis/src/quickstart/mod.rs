@@ -69,7 +69,7 @@ pub async fn run(options: Options) -> Result<ExitCode> {
     let mut stage = Stage::set(&options, &tale).await?;
     let played = tokio::select! {
         played = play(&mut stage, &mut tale) => played,
-        _ = tokio::signal::ctrl_c() => Err(anyhow::anyhow!("interrupted")),
+        _ = crate::interrupted() => Err(anyhow::anyhow!("interrupted; everything is taken down")),
     };
     if let Err(error) = &played {
         tale.step("go on with the story", format!("{error:#}"), "", false);

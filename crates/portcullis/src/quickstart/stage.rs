@@ -75,6 +75,7 @@ impl Stage {
             data_dir: Some(folder.path().join("data")),
             account: account.clone(),
             root: None,
+            hand_over: Box::new(|_, _| Ok(())),
             tls: None,
             trusted_proxies: Vec::new(),
         };
@@ -84,7 +85,7 @@ impl Stage {
             .administrator
             .clone()
             .context("the data directory is not new")?;
-        let credentials = Credentials::new(key.access_key_id, key.secret, None);
+        let credentials = Credentials::new(key.access_key_id(), key.secret().clone(), None);
         let admin = Client::new(&server.endpoint(), region.clone(), credentials);
         tale.note(&format!(
             "server at {}, state in {}",
@@ -175,13 +176,16 @@ impl Stage {
         let (status, mut seen) = watch::channel(Status::default());
         let (stop, stopped) = watch::channel(false);
         tale.progress("the agent registers its container instance");
-        let mut run = tokio::spawn(portcullis_agent::run(config, seams, status, stopped));
-        let status = tokio::select! {
-            connected = portcullis_agent::connected(&mut seen) => connected,
-            ended = &mut run => return Err(ended?.err().map_or_else(|| anyhow::anyhow!("the agent ended"), Into::into)),
-            () = tokio::time::sleep(PATIENCE) => None,
+        let run = tokio::spawn(portcullis_agent::run(config, seams, status, stopped));
+        let status = match tokio::time::timeout(PATIENCE, portcullis_agent::connected(&mut seen)).await {
+            Ok(Some(status)) => status,
+            // Nobody is left to connect: the agent has ended and says why.
+            Ok(None) => {
+                run.await??;
+                anyhow::bail!("the agent ended");
+            }
+            Err(_) => anyhow::bail!("the agent did not connect within a minute"),
         };
-        let status = status.context("the agent did not connect within a minute")?;
         if let Ok(listener) = task_side.try_recv() {
             self.server.serve_also(listener);
         }
@@ -276,13 +280,11 @@ impl Stage {
             return Ok(());
         };
         tale.note("the server goes on; Ctrl-C ends it and removes everything. For the AWS CLI:");
-        println!("export AWS_ENDPOINT_URL={}", self.server.endpoint());
-        println!("export AWS_DEFAULT_REGION={}", self.region);
-        println!("export AWS_ACCESS_KEY_ID={}", key.access_key_id);
-        println!("export AWS_SECRET_ACCESS_KEY={}", key.secret.expose());
-        tokio::signal::ctrl_c()
-            .await
-            .context("Ctrl-C cannot be waited for")
+        crate::say(&format!("export AWS_ENDPOINT_URL={}", self.server.endpoint()));
+        crate::say(&format!("export AWS_DEFAULT_REGION={}", self.region));
+        crate::say(&format!("export AWS_ACCESS_KEY_ID={}", key.access_key_id()));
+        crate::say(&format!("export AWS_SECRET_ACCESS_KEY={}", key.secret().expose()));
+        crate::interrupted().await.context("signals cannot be waited for")
     }
 
     /// Ends agent and server and removes the folder.
@@ -290,6 +292,9 @@ impl Stage {
         if let Some(agent) = self.agent {
             agent.stop.send_replace(true);
             agent.run.await??;
+            if agent.engine == EngineKind::Docker {
+                image::remove(self.docker_host.as_deref()).await?;
+            }
         }
         self.server.end().await?;
         self.folder

@@ -90,22 +90,22 @@ impl Tale {
     pub fn end(&self) -> anyhow::Result<()> {
         if self.json {
             let whole = serde_json::json!({ "ok": self.is_happy(), "steps": self.steps });
-            println!("{}", serde_json::to_string_pretty(&whole)?);
+            crate::say(&serde_json::to_string_pretty(&whole)?);
         } else if self.is_happy() {
-            println!("\nAll {} steps went as AWS documents them.", self.steps.len());
+            crate::say(&format!("\nAll {} steps went as expected.", self.steps.len()));
         } else {
             let wrong = self.steps.iter().filter(|step| !step.expected).count();
-            println!(
+            crate::say(&format!(
                 "\n{wrong} of {} steps did not go as expected; they are marked UNEXPECTED.",
                 self.steps.len()
-            );
+            ));
         }
         Ok(())
     }
 
     fn say(&self, text: &str) {
         if !self.json {
-            println!("{text}");
+            crate::say(text);
         }
     }
 }

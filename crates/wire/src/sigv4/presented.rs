@@ -339,6 +339,11 @@ fn credential(raw: &Raw) -> Result<(String, Scope), AuthError> {
             "Credential must have exactly 5 slash-delimited elements, e.g. keyid/date/region/service/term, got '{text}'"
         )));
     };
+    if access_key_id.is_empty() {
+        return Err(incomplete(format!(
+            "Credential must name an access key id, got '{text}'"
+        )));
+    }
     if terminator != TERMINATOR {
         return Err(invalid(format!(
             "Credential should be scoped with a valid terminator: '{TERMINATOR}', not '{terminator}'."

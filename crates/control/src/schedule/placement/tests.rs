@@ -58,6 +58,7 @@ fn instance(index: usize, machine: &Machine) -> ContainerInstance {
         registered_at: Timestamp::from_seconds(0),
         tags: portcullis_core::Tags::new(),
         client_token: None,
+        registered_by: None,
     }
 }
 

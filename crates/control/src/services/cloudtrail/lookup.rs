@@ -9,10 +9,10 @@ use portcullis_api::cloudtrail::{
 use portcullis_core::Timestamp;
 use serde_json::Value;
 
+use crate::gate::environment::Environment;
 use crate::gate::error::ServiceError;
 use crate::gate::operation::{Ask, Authorized, Check};
 use crate::gate::record::{event_key, stored_text};
-use crate::services::Environment;
 use crate::world::Snapshot;
 
 const PAGE_MAX: usize = 50;
@@ -78,6 +78,12 @@ fn scan(
         let page = env.store.range(&prefix, after.as_deref(), READ_AT_ONCE)?;
         let read = page.entries.len();
         for entry in page.entries {
+            if seen >= SCAN_MAX {
+                return Ok(Page {
+                    events,
+                    last_key: after,
+                });
+            }
             seen += 1;
             after = Some(entry.key.to_vec());
             let text = stored_text(&entry.key, &entry.value, &env.vault).unwrap_or_default();
@@ -93,7 +99,7 @@ fn scan(
             if wanted.matches(&record) {
                 events.push(event_of(&record));
             }
-            if events.len() == limit || seen == SCAN_MAX {
+            if events.len() >= limit {
                 return Ok(Page {
                     events,
                     last_key: after,

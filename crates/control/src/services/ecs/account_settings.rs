@@ -14,9 +14,9 @@ use super::errors::EcsError;
 use super::paging::{Pager, SETTINGS};
 use crate::gate::call::Call;
 use crate::gate::caller::Identity;
+use crate::gate::environment::Environment;
 use crate::gate::error::ServiceError;
 use crate::gate::operation::{Ask, Authorized, Check};
-use crate::services::Environment;
 use crate::world::records::ecs::AccountSetting;
 use crate::world::{Snapshot, Tx};
 

@@ -1,7 +1,7 @@
 //! The checks ECS's operations have in common, with the context keys the service reference lists for each
 //! (ecs.md 15).
 
-use portcullis_core::{Arn, Tags};
+use portcullis_core::{AccountId, Arn, Tags};
 
 use super::errors::EcsError;
 use super::names::{ClusterRef, MemberRef, Scope};
@@ -96,6 +96,9 @@ pub(crate) fn pass_role(role: &Arn, to: &'static str) -> Check {
 /// here. Roles of other accounts can never be passed (R152).
 pub(crate) fn resolve_role(view: &Snapshot, scope: Scope<'_>, argument: &str) -> Result<Arn, EcsError> {
     if !argument.starts_with("arn:") {
+        if !is_role_name(argument) {
+            return Err(EcsError::Role);
+        }
         let known = view.role(argument).map(|role| role.arn.clone());
         let made = || {
             Arn::global(
@@ -108,11 +111,37 @@ pub(crate) fn resolve_role(view: &Snapshot, scope: Scope<'_>, argument: &str) ->
         return Ok(known.unwrap_or_else(made));
     }
     let arn: Arn = argument.parse().map_err(|_| EcsError::Role)?;
-    if arn.service() != "iam" || !arn.region().is_empty() || !arn.resource().starts_with("role/") {
+    let account: AccountId = arn.account().parse().map_err(|_| EcsError::Role)?;
+    let is_role = arn.partition() == scope.region.partition().as_str()
+        && arn.service() == "iam"
+        && arn.region().is_empty()
+        && arn.resource().strip_prefix("role").is_some_and(is_role_path);
+    if !is_role {
         return Err(EcsError::Role);
     }
-    if arn.account() != scope.account.as_str() {
+    if account != *scope.account {
         return Err(EcsError::RoleOfOtherAccount);
     }
     Ok(arn)
+}
+
+/// Longest name of a role, in characters.
+const ROLE_NAME_MAX: usize = 64;
+
+/// Whether IAM would let a role have that name.
+fn is_role_name(text: &str) -> bool {
+    let known = |byte: u8| byte.is_ascii_alphanumeric() || b"_+=,.@-".contains(&byte);
+    (1..=ROLE_NAME_MAX).contains(&text.len()) && text.bytes().all(known)
+}
+
+/// Whether a text is `/NAME` or `/PATH/NAME` as IAM lets roles have them.
+fn is_role_path(text: &str) -> bool {
+    let Some((path, name)) = text.rsplit_once('/') else {
+        return false;
+    };
+    let is_path = match path.strip_prefix('/') {
+        None => path.is_empty(),
+        Some(inner) => !inner.is_empty() && inner.bytes().all(|byte| (b'!'..=b'\x7f').contains(&byte)),
+    };
+    is_path && is_role_name(name)
 }

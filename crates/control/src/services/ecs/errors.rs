@@ -80,7 +80,7 @@ pub(crate) enum EcsError {
     ResourceNotFound,
     #[error("Long arn format must be used for tagging operations")]
     ShortArn,
-    #[error("Duplicate tag keys found. Please note that Tag keys are case insensitive.")]
+    #[error("Duplicate tag keys found. Please note that Tag keys are case sensitive.")]
     TagDuplicate,
     #[error("Tag keys and values cannot start with aws:")]
     TagReserved,
@@ -128,6 +128,14 @@ pub(crate) enum EcsError {
     InstanceState,
     #[error("The resource '{0}' is missing or has the wrong type.")]
     InstanceResource(String),
+    #[error(
+        "User: {caller} is not authorized to perform: {action} on resource: {instance} because another principal registered the container instance"
+    )]
+    OtherRegistrant {
+        caller: String,
+        action: &'static str,
+        instance: String,
+    },
     #[error("The instance identity document is not valid.")]
     IdentityDocument,
     #[error("Invalid expression: {0}")]
@@ -188,6 +196,8 @@ pub(crate) enum EcsError {
     OverrideSize,
     #[error("Network Configuration must be provided when networkMode 'awsvpc' is specified.")]
     NetworkConfigurationMissing,
+    #[error("subnets can not be empty.")]
+    SubnetsEmpty,
     #[error("Network Configuration is not valid for the given networkMode of this task definition.")]
     NetworkConfigurationUnwanted,
     #[error("launch type should be one of [EC2,FARGATE,EXTERNAL]")]
@@ -196,10 +206,6 @@ pub(crate) enum EcsError {
     LaunchTypeUnsupported(String),
     #[error("Specifying both a launch type and capacity provider strategy is not supported")]
     LaunchTypeAndStrategy,
-    #[error(
-        "Capacity is unavailable at this time. Please try again later or in a different availability zone"
-    )]
-    CapacityUnavailable,
     #[error(
         "ECS was unable to assume the role '{0}' that was provided for this task. Please verify that the role being passed has the proper trust relationship and permissions and that your IAM user has permissions to pass this role."
     )]
@@ -243,7 +249,7 @@ impl EcsError {
             Self::ServiceNotFound => "ServiceNotFoundException",
             Self::Unsupported(_) => "UnsupportedFeatureException",
             Self::Conflict { .. } => "ConflictException",
-            Self::RoleOfOtherAccount => "AccessDeniedException",
+            Self::RoleOfOtherAccount | Self::OtherRegistrant { .. } => "AccessDeniedException",
             Self::Definition(_)
             | Self::DefinitionNotFound
             | Self::RevisionMissing
@@ -251,7 +257,6 @@ impl EcsError {
             | Self::Role
             | Self::InstancesEmpty
             | Self::TaggedTaskStopped
-            | Self::CapacityUnavailable
             | Self::RoleNotAssumable(_)
             | Self::IdentityDocument => "ClientException",
             _ => "InvalidParameterException",

@@ -8,6 +8,7 @@ mod errors;
 mod names;
 mod paging;
 mod poll_endpoint;
+pub(crate) mod registrant;
 mod services;
 pub mod sweep;
 mod tagging;

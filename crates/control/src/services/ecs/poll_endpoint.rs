@@ -3,9 +3,9 @@
 use portcullis_api::ecs::op::DiscoverPollEndpoint;
 use portcullis_api::ecs::{DiscoverPollEndpointRequest, DiscoverPollEndpointResponse};
 
+use crate::gate::environment::Environment;
 use crate::gate::error::ServiceError;
 use crate::gate::operation::{Ask, Authorized, Check};
-use crate::services::Environment;
 use crate::world::Snapshot;
 
 /// No resource.

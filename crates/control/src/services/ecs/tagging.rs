@@ -10,9 +10,9 @@ use portcullis_core::{Arn, Tags};
 use super::errors::EcsError;
 use super::names::{ClusterRef, DefinitionRef, Kind, MemberRef, Scope};
 use super::tags;
+use crate::gate::environment::Environment;
 use crate::gate::error::ServiceError;
 use crate::gate::operation::{Ask, Authorized, Check};
-use crate::services::Environment;
 use crate::world::records::ecs::{Cluster, ContainerInstance, LastStatus, Service, Task, TaskDefinition};
 use crate::world::{Snapshot, Tx};
 

@@ -11,9 +11,9 @@ use super::errors::IamError;
 use super::managed_policies;
 use super::paging::{Page, Paging};
 use super::shapes;
+use crate::gate::environment::Environment;
 use crate::gate::error::ServiceError;
 use crate::gate::operation::{Authorized, Row, read, write};
-use crate::services::Environment;
 use crate::world::records::iam::{Group, Role, User};
 use crate::world::{Snapshot, Tx};
 

@@ -10,9 +10,9 @@ use super::entity::Entity as _;
 use super::managed_policies::{Found, uses};
 use super::paging::{Page, Paging};
 use super::{shapes, trust};
+use crate::gate::environment::Environment;
 use crate::gate::error::ServiceError;
 use crate::gate::operation::{Authorized, Check, Row, read};
-use crate::services::Environment;
 use crate::world::records::iam::{Group, InstanceProfile, Permissions, Role, User};
 use crate::world::{Snapshot, Table, Usage, managed};
 

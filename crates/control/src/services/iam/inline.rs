@@ -10,9 +10,9 @@ use super::documents;
 use super::entity::{self, Holder};
 use super::errors::IamError;
 use super::paging::{Page, Paging};
+use crate::gate::environment::Environment;
 use crate::gate::error::ServiceError;
 use crate::gate::operation::{Authorized, Row, read, write};
-use crate::services::Environment;
 use crate::world::records::iam::{Group, Role, User};
 use crate::world::{Snapshot, Tx};
 

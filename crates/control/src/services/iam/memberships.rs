@@ -9,9 +9,9 @@ use super::entity;
 use super::errors::IamError;
 use super::paging::Paging;
 use super::shapes;
+use crate::gate::environment::Environment;
 use crate::gate::error::ServiceError;
 use crate::gate::operation::{Authorized, Row, read, write};
-use crate::services::Environment;
 use crate::world::records::iam::{Group, User};
 use crate::world::{Snapshot, Tx};
 

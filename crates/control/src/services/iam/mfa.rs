@@ -1,4 +1,4 @@
-//! Virtual MFA devices: create, enable, deactivate, resynchronise, list, delete.
+//! Virtual MFA devices: create, enable, deactivate, resynchronise, show, list, delete.
 
 use portcullis_api::iam as api;
 use portcullis_api::iam::op;
@@ -11,9 +11,9 @@ use super::entity;
 use super::errors::IamError;
 use super::paging::Paging;
 use super::{names, qr, shapes, tags, totp};
+use crate::gate::environment::Environment;
 use crate::gate::error::ServiceError;
 use crate::gate::operation::{Authorized, Check, Row, read, write};
-use crate::services::Environment;
 use crate::world::records::Sealed;
 use crate::world::records::iam::{MfaDevice, User};
 use crate::world::{Snapshot, Tx};
@@ -88,6 +88,11 @@ fn user_rows() -> Vec<Row> {
             &["iam:DeactivateMFADevice"],
             |ask| checks::on_own("iam:DeactivateMFADevice", &ask, ask.input.user_name.as_ref()),
             deactivate,
+        ),
+        read::<op::GetMFADevice>(
+            &["iam:GetMFADevice"],
+            |ask| checks::on_own("iam:GetMFADevice", &ask, ask.input.user_name.as_ref()),
+            show,
         ),
         read::<op::ListMFADevices>(
             &["iam:ListMFADevices"],
@@ -190,7 +195,9 @@ fn resync(tx: &mut Tx<'_>, auth: Authorized<'_, op::ResyncMFADevice>) -> Result<
 /// The device with the drift that two consecutive codes of it show.
 fn synchronised(tx: &Tx<'_>, device: MfaDevice, codes: [&str; 2]) -> Result<MfaDevice, IamError> {
     let seed = open_seed(tx.vault, &device)?;
-    let found = totp::synchronise(&seed, codes, tx.now, device.last_step);
+    let found = tx.guesses.attempt(device.serial.as_str(), tx.now, || {
+        totp::synchronise(&seed, codes, tx.now, device.last_step)
+    });
     let (last_step, drift_steps) = found.ok_or(IamError::AuthenticationCode)?;
     Ok(MfaDevice {
         last_step,
@@ -270,6 +277,24 @@ fn list(
         is_truncated: page.is_truncated(),
         mfa_devices: page.items,
         marker: page.marker,
+    })
+}
+
+/// Of virtual devices nothing is certified.
+fn show(
+    view: &Snapshot,
+    _env: &Environment,
+    auth: Authorized<'_, op::GetMFADevice>,
+) -> Result<api::GetMFADeviceResponse, ServiceError> {
+    let input = auth.input();
+    let whose = Whose::of(auth.call(), input.user_name.as_ref())?;
+    let user = whose.user().ok_or(IamError::NotUsersMfaDevice)?;
+    let device = of_user(view, &input.serial_number, user)?;
+    Ok(api::GetMFADeviceResponse {
+        user_name: device.user,
+        serial_number: device.serial.to_string(),
+        enable_date: device.enabled,
+        certifications: None,
     })
 }
 

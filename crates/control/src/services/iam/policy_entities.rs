@@ -8,9 +8,9 @@ use super::checks::{self, one};
 use super::errors::IamError;
 use super::managed_policies;
 use super::paging::Paging;
+use crate::gate::environment::Environment;
 use crate::gate::error::ServiceError;
 use crate::gate::operation::{Authorized, Row, read};
-use crate::services::Environment;
 use crate::world::{Attachment, Snapshot, Usage, attachment_prefix};
 
 /// The rows of this group.

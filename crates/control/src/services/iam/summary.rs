@@ -11,9 +11,9 @@ use super::documents::{MANAGED_SIZE, TRUST_SIZE};
 use super::entity::Holder;
 use super::memberships::GROUPS_PER_USER;
 use super::versions::VERSIONS;
+use crate::gate::environment::Environment;
 use crate::gate::error::ServiceError;
 use crate::gate::operation::{Authorized, Check, Row, read};
-use crate::services::Environment;
 use crate::world::Snapshot;
 use crate::world::records::iam::{Group, Role, User};
 

@@ -9,9 +9,9 @@ use super::documents;
 use super::errors::IamError;
 use super::managed_policies::{self, listed_version, version_number};
 use super::paging::Paging;
+use crate::gate::environment::Environment;
 use crate::gate::error::ServiceError;
 use crate::gate::operation::{Authorized, Row, read, write};
-use crate::services::Environment;
 use crate::world::records::iam::PolicyVersion;
 use crate::world::{Snapshot, Tx};
 

@@ -26,17 +26,21 @@ pub fn require(ask: Ask<'_, AssumeRoleRequest>) -> Result<Vec<Check>, ServiceErr
     if call.caller.identity == Identity::Root {
         return Err(StsError::RootAssumesRole.into());
     }
+    keeps_source_identity(call, input)?;
+    let tags = request_tags(input)?;
+    keeps_transitive_tags(call, &tags)?;
     let role = ask.view.role_by_arn(&input.role_arn);
     let mfa = mfa::verify(
         ask.view,
         &ask.env.vault,
+        &ask.env.guesses,
         call,
         input.serial_number.as_deref(),
         input.token_code.as_deref(),
     )?;
     let check = |action| check(action, role, input, mfa.is_some());
     let mut checks = vec![check("sts:AssumeRole")];
-    if !request_tags(input)?.is_empty() {
+    if !tags.is_empty() {
         checks.push(check("sts:TagSession"));
     }
     if input.source_identity.is_some() {
@@ -96,6 +100,7 @@ pub fn assume(tx: &mut Tx<'_>, auth: Authorized<'_, AssumeRole>) -> Result<Assum
     let accepted = mfa::verify(
         tx.view(),
         tx.vault,
+        tx.guesses,
         call,
         input.serial_number.as_deref(),
         input.token_code.as_deref(),
@@ -175,11 +180,6 @@ fn session_tags(call: &Call, input: &AssumeRoleRequest) -> Result<Tags, StsError
             .iter()
             .filter(|tag| is_in(&session.transitive_tag_keys, &tag.key))
         {
-            let overridden = tags
-                .iter()
-                .find(|own| own.key.eq_ignore_ascii_case(&tag.key))
-                .map(|own| own.key.clone());
-            tags.remove(overridden.as_deref().unwrap_or_default());
             tags.set(tag.clone());
         }
     }
@@ -206,6 +206,33 @@ fn transitive_keys(call: &Call, input: &AssumeRoleRequest, tags: &Tags) -> Resul
 
 fn is_in(keys: &[String], key: &str) -> bool {
     keys.iter().any(|known| known.eq_ignore_ascii_case(key))
+}
+
+/// Tags inherited from the caller's session cannot be set anew, not even to the same value.
+fn keeps_transitive_tags(call: &Call, tags: &Tags) -> Result<(), StsError> {
+    let inherited = call.caller.session.as_ref();
+    let overrides = |session: &Arc<Session>| {
+        let mut keys = tags.iter().map(|tag| &tag.key);
+        keys.any(|key| is_in(&session.transitive_tag_keys, key))
+    };
+    if inherited.is_some_and(overrides) {
+        return Err(StsError::TransitiveTagConflict);
+    }
+    Ok(())
+}
+
+/// A session that has a source identity cannot pass on another one.
+fn keeps_source_identity(call: &Call, input: &AssumeRoleRequest) -> Result<(), StsError> {
+    let session = call.caller.session.as_ref();
+    let inherited = session.and_then(|session| session.source_identity.as_ref());
+    let asked = input.source_identity.as_ref();
+    if inherited
+        .zip(asked)
+        .is_some_and(|(inherited, asked)| inherited != asked)
+    {
+        return Err(StsError::SourceIdentitySet);
+    }
+    Ok(())
 }
 
 /// Once set, the source identity stays over chaining.

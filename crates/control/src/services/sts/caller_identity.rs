@@ -3,9 +3,9 @@
 use portcullis_api::sts::op::GetCallerIdentity;
 use portcullis_api::sts::{GetCallerIdentityRequest, GetCallerIdentityResponse};
 
+use crate::gate::environment::Environment;
 use crate::gate::error::ServiceError;
 use crate::gate::operation::{Ask, Authorized, Check};
-use crate::services::Environment;
 use crate::world::Snapshot;
 
 /// Always allowed, even under an explicit deny (R130).

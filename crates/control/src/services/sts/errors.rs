@@ -1,4 +1,4 @@
-//! STS's errors: code, status and text in one table.
+//! STS's errors: code, status and text in one place.
 
 use crate::gate::error::ServiceError;
 
@@ -31,71 +31,95 @@ pub enum StsError {
     DuplicateTagKey,
     /// A transitive key that is no tag of the session.
     TransitiveKeyWithoutTag,
+    /// A tag of the request is one that the calling session passes on.
+    TransitiveTagConflict,
+    /// The calling session has another source identity.
+    SourceIdentitySet,
+    /// An inline session policy with more characters than this (R26).
+    PolicyTooLong {
+        /// The policy.
+        policy: String,
+        /// Most characters.
+        max: usize,
+    },
     /// The server failed.
     Internal,
 }
 
 impl From<StsError> for ServiceError {
     fn from(error: StsError) -> Self {
-        use StsError as E;
-        let (code, status, text) = match error {
-            E::RootAssumesRole => ("AccessDenied", 403, "Roles may not be assumed by root accounts.".to_owned()),
-            E::InvalidMfaCode => (
-                "AccessDenied",
-                403,
-                "MultiFactorAuthentication failed with invalid MFA one time pass code. ".to_owned(),
-            ),
-            E::IncompleteMfa => (
-                "ValidationError",
-                400,
-                "Both SerialNumber and TokenCode must be provided for MultiFactorAuthentication.".to_owned(),
-            ),
-            E::SessionCredentials(operation) => {
-                ("AccessDenied", 403, format!("Cannot call {operation} with session credentials"))
+        let (code, status) = error.code();
+        Self::new(code, status, error.text())
+    }
+}
+
+impl StsError {
+    fn code(&self) -> (&'static str, u16) {
+        match self {
+            Self::RootAssumesRole | Self::InvalidMfaCode | Self::SessionCredentials(_) => {
+                ("AccessDenied", 403)
             }
-            E::DurationExceedsRole => (
-                "ValidationError",
-                400,
-                "The requested DurationSeconds exceeds the MaxSessionDuration set for this role.".to_owned(),
-            ),
-            E::DurationExceedsChaining => (
-                "ValidationError",
-                400,
-                "The requested DurationSeconds exceeds the 1 hour session limit for roles assumed by role chaining.".to_owned(),
-            ),
-            E::DurationExceedsRoot => (
-                "ValidationError",
-                400,
-                "The requested DurationSeconds exceeds the 1 hour session limit for root credentials.".to_owned(),
-            ),
-            E::MalformedPolicy(text) => ("MalformedPolicyDocument", 400, text),
-            E::PackedPolicyTooLarge(percent) => (
-                "PackedPolicyTooLarge",
-                400,
-                format!("Packed policy consumes {percent}% of allotted space, please use smaller policy."),
-            ),
-            E::NoSuchPolicy(arn) => ("ValidationError", 400, format!("Policy {arn} does not exist.")),
-            E::TooManyPolicies => (
-                "ValidationError",
-                400,
-                "The number of managed session policies exceeds the limit of 10.".to_owned(),
-            ),
-            E::DuplicateTagKey => (
-                "InvalidParameterValue",
-                400,
-                "Duplicate tag keys found. Please note that Tag keys are case insensitive.".to_owned(),
-            ),
-            E::TransitiveKeyWithoutTag => (
-                "InvalidParameterValue",
-                400,
-                "The specified transitive tag key must be included in the requested tags.".to_owned(),
-            ),
-            E::Internal => (
-                "InternalFailure",
-                500,
-                "The request processing has failed because of an internal error.".to_owned(),
-            ),
+            Self::IncompleteMfa
+            | Self::DurationExceedsRole
+            | Self::DurationExceedsChaining
+            | Self::DurationExceedsRoot
+            | Self::NoSuchPolicy(_)
+            | Self::TooManyPolicies
+            | Self::PolicyTooLong { .. }
+            | Self::SourceIdentitySet => ("ValidationError", 400),
+            Self::MalformedPolicy(_) => ("MalformedPolicyDocument", 400),
+            Self::PackedPolicyTooLarge(_) => ("PackedPolicyTooLarge", 400),
+            Self::DuplicateTagKey | Self::TransitiveKeyWithoutTag | Self::TransitiveTagConflict => {
+                ("InvalidParameterValue", 400)
+            }
+            Self::Internal => ("InternalFailure", 500),
+        }
+    }
+
+    fn text(self) -> String {
+        let text = match self {
+            Self::SessionCredentials(operation) => {
+                return format!("Cannot call {operation} with session credentials");
+            }
+            Self::MalformedPolicy(text) => return text,
+            Self::PackedPolicyTooLarge(percent) => {
+                return format!(
+                    "Packed policy consumes {percent}% of allotted space, please use smaller policy."
+                );
+            }
+            Self::NoSuchPolicy(arn) => return format!("Policy {arn} does not exist."),
+            Self::PolicyTooLong { policy, max } => {
+                return format!(
+                    "1 validation error detected: Value '{policy}' at 'policy' failed to satisfy constraint: Member must have length less than or equal to {max}"
+                );
+            }
+            Self::RootAssumesRole => "Roles may not be assumed by root accounts.",
+            Self::InvalidMfaCode => "MultiFactorAuthentication failed with invalid MFA one time pass code. ",
+            Self::IncompleteMfa => {
+                "Both SerialNumber and TokenCode must be provided for MultiFactorAuthentication."
+            }
+            Self::DurationExceedsRole => {
+                "The requested DurationSeconds exceeds the MaxSessionDuration set for this role."
+            }
+            Self::DurationExceedsChaining => {
+                "The requested DurationSeconds exceeds the 1 hour session limit for roles assumed by role chaining."
+            }
+            Self::DurationExceedsRoot => {
+                "The requested DurationSeconds exceeds the 1 hour session limit for root credentials."
+            }
+            Self::TooManyPolicies => "The number of managed session policies exceeds the limit of 10.",
+            Self::DuplicateTagKey => {
+                "Duplicate tag keys found. Please note that Tag keys are case insensitive."
+            }
+            Self::TransitiveKeyWithoutTag => {
+                "The specified transitive tag key must be included in the requested tags."
+            }
+            Self::TransitiveTagConflict => {
+                "One of the specified transitive tag keys can't be set because it conflicts with a transitive tag key from the calling session."
+            }
+            Self::SourceIdentitySet => "The source identity is already set for this assume role session",
+            Self::Internal => "The request processing has failed because of an internal error.",
         };
-        Self::new(code, status, text)
+        text.to_owned()
     }
 }

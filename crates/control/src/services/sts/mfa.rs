@@ -1,4 +1,4 @@
-//! MFA codes in STS calls. A code is accepted once.
+//! MFA codes in STS calls. A code is accepted once; wrong ones in a row make the device pause.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use crate::gate::call::Call;
 use crate::gate::caller::Identity;
 use crate::services::iam::totp;
 use crate::world::records::iam::MfaDevice;
-use crate::world::{Snapshot, Tx};
+use crate::world::{MfaGuesses, Snapshot, Tx};
 
 /// A code that was right, not yet used up.
 #[derive(Debug)]
@@ -22,6 +22,7 @@ pub struct Accepted {
 pub fn verify(
     view: &Snapshot,
     vault: &Vault,
+    guesses: &MfaGuesses,
     call: &Call,
     serial: Option<&str>,
     code: Option<&str>,
@@ -45,7 +46,9 @@ pub fn verify(
         device.seed.ciphertext(),
     );
     let seed = seed.map_err(|_| StsError::Internal)?;
-    let step = totp::verify(&seed, code, call.now, device.last_step, device.drift_steps);
+    let step = guesses.attempt(serial, call.now, || {
+        totp::verify(&seed, code, call.now, device.last_step, device.drift_steps)
+    });
     let step = step.ok_or(StsError::InvalidMfaCode)?;
     Ok(Some(Accepted {
         device: Arc::clone(device),

@@ -13,12 +13,20 @@ use crate::world::Snapshot;
 
 /// Room for policies and tags in a token, in bytes of our packing (R27: AWS's is secret).
 const PACKED_BYTES_MAX: u64 = 2_048;
+/// Most characters of an inline session policy, white space included (R26).
+const POLICY_CHARACTERS_MAX: usize = 2_048;
 /// Most managed session policies (R26).
 const POLICY_ARNS_MAX: usize = 10;
 
 /// Checks session policies and tags; answers how much of the room they take, in percent.
 pub fn check(view: &Snapshot, policy: Option<&str>, arns: &[Arn], tags: &Tags) -> Result<u64, StsError> {
     if let Some(text) = policy {
+        if text.chars().count() > POLICY_CHARACTERS_MAX {
+            return Err(StsError::PolicyTooLong {
+                policy: text.to_owned(),
+                max: POLICY_CHARACTERS_MAX,
+            });
+        }
         Document::parse(text, Kind::Session)
             .map_err(|malformed| StsError::MalformedPolicy(malformed.to_string()))?;
     }

@@ -16,10 +16,20 @@ const ROOT_SECONDS_MAX: i32 = 3_600;
 
 /// Needs no permission (R130), but long-term credentials (R129).
 pub fn require(ask: Ask<'_, GetSessionTokenRequest>) -> Result<Vec<Check>, ServiceError> {
-    match ask.call.caller.session {
-        Some(_) => Err(StsError::SessionCredentials("GetSessionToken").into()),
-        None => Ok(Vec::new()),
+    let (input, call) = (ask.input, ask.call);
+    if call.caller.session.is_some() {
+        return Err(StsError::SessionCredentials("GetSessionToken").into());
     }
+    // Here already, so that wrong codes never enter the writers' queue.
+    mfa::verify(
+        ask.view,
+        &ask.env.vault,
+        &ask.env.guesses,
+        call,
+        input.serial_number.as_deref(),
+        input.token_code.as_deref(),
+    )?;
+    Ok(Vec::new())
 }
 
 /// A session of the caller's own user, with MFA if a code is given.
@@ -47,6 +57,7 @@ pub fn get(
     let accepted = mfa::verify(
         tx.view(),
         tx.vault,
+        tx.guesses,
         call,
         input.serial_number.as_deref(),
         input.token_code.as_deref(),

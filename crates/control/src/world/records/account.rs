@@ -14,6 +14,9 @@ pub struct Account {
     pub id: AccountId,
     /// When the data directory was made.
     pub created: Timestamp,
+    /// The access key id of the root key that was given at the last start with one.
+    #[serde(default)]
+    pub starters_key: Option<String>,
 }
 
 impl Record for Account {

@@ -109,7 +109,7 @@ async fn what_cannot_be_tagged_is_refused() {
         (
             arn("service/c/web"),
             &twice,
-            "InvalidParameterException: Duplicate tag keys found. Please note that Tag keys are case insensitive.",
+            "InvalidParameterException: Duplicate tag keys found. Please note that Tag keys are case sensitive.",
         ),
     ];
     for (target, tags, expected) in cases {

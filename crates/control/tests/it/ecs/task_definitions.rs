@@ -197,14 +197,45 @@ async fn r152_roles_of_other_accounts_cannot_be_passed() {
     let server = Server::start().await;
     let mut input = web();
     input["taskRoleArn"] = json!("arn:aws:iam::999999999999:role/task");
-    let refused = err::<op::RegisterTaskDefinition>(&server.root, input.clone()).await;
+    let refused = err::<op::RegisterTaskDefinition>(&server.root, input).await;
     assert_eq!(
         refused,
         "AccessDeniedException: Cross-account pass role is not allowed."
     );
-    input["taskRoleArn"] = json!("arn:aws:iam::123456789012:user/task");
-    let refused = err::<op::RegisterTaskDefinition>(&server.root, input).await;
-    assert_eq!(refused, "ClientException: Role is not valid");
+}
+
+#[tokio::test]
+async fn what_no_role_can_be_called_is_no_role() {
+    let server = Server::start().await;
+    let long = "x".repeat(65);
+    let invalid = [
+        "notarole!!",
+        "//Admin",
+        "a/b",
+        &long,
+        "arn:aws:iam::123456789012:user/task",
+        "arn:aws-cn:iam::123456789012:role/task",
+        "arn:aws:iam:us-east-1:123456789012:role/task",
+        "arn:aws:iam::12345:role/task",
+        "arn:aws:iam::aws:role/task",
+        "arn:aws:iam::123456789012:role/",
+        "arn:aws:iam::123456789012:role//Admin",
+        "arn:aws:iam::123456789012:role/a b",
+        "arn:aws:iam::123456789012:roles/a",
+    ];
+    for member in ["taskRoleArn", "executionRoleArn"] {
+        for role in invalid {
+            let mut input = web();
+            input[member] = json!(role);
+            let refused = err::<op::RegisterTaskDefinition>(&server.root, input).await;
+            assert_eq!(refused, "ClientException: Role is not valid", "{role}");
+        }
+    }
+    for role in ["a+=,.@-_1", "arn:aws:iam::123456789012:role/one/two/a"] {
+        let mut input = web();
+        input["taskRoleArn"] = json!(role);
+        ok::<op::RegisterTaskDefinition>(&server.root, input).await;
+    }
 }
 
 /// Operator, key and value of a condition; a definition that meets it and one that does not.

@@ -51,6 +51,22 @@ const REFUSED: &[(&str, &str)] = &[
         "InvalidParameterException: Network Configuration must be provided when networkMode 'awsvpc' is specified.",
     ),
     (
+        r#"{ "taskDefinition": "vpc", "networkConfiguration": { "awsvpcConfiguration": { "subnets": [] } } }"#,
+        "InvalidParameterException: subnets can not be empty.",
+    ),
+    (
+        r#"{ "taskDefinition": "vpc", "networkConfiguration": { "awsvpcConfiguration": { "subnets": ["1","2","3","4","5","6","7","8","9","10","11","12","13","14","15","16","17"] } } }"#,
+        "InvalidParameterException: subnets can have at most 16 items.",
+    ),
+    (
+        r#"{ "taskDefinition": "vpc", "networkConfiguration": { "awsvpcConfiguration": { "subnets": ["s"], "securityGroups": ["1","2","3","4","5","6"] } } }"#,
+        "InvalidParameterException: securityGroups can have at most 5 items.",
+    ),
+    (
+        r#"{ "taskDefinition": "fargate", "launchType": "FARGATE", "networkConfiguration": { "awsvpcConfiguration": { "subnets": ["s"] } } }"#,
+        "UnsupportedFeatureException: This server does not support the launch type FARGATE (use EC2 or EXTERNAL) yet.",
+    ),
+    (
         r#"{ "networkConfiguration": { "awsvpcConfiguration": { "subnets": ["subnet-1"] } } }"#,
         "InvalidParameterException: Network Configuration is not valid for the given networkMode of this task definition.",
     ),
@@ -102,6 +118,13 @@ async fn what_cannot_be_run_is_refused_and_nothing_is_half_done() {
     let root = &scene.server.root;
     definition(&scene.server, "vpc", |request| {
         request.network_mode = Some("awsvpc".into())
+    })
+    .await;
+    definition(&scene.server, "fargate", |request| {
+        request.network_mode = Some("awsvpc".into());
+        request.requires_compatibilities = Some(vec!["FARGATE".into()]);
+        request.cpu = Some("256".into());
+        request.memory = Some("512".into());
     })
     .await;
     definition(&scene.server, "old", |_| {}).await;

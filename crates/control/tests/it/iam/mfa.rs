@@ -57,6 +57,14 @@ fn enable(server: &Server, user: &str, seed: &[u8], offset: i64) -> api::EnableM
     }
 }
 
+fn session(code: String) -> sts::GetSessionTokenRequest {
+    sts::GetSessionTokenRequest {
+        serial_number: Some(SERIAL.to_owned()),
+        token_code: Some(code),
+        ..Default::default()
+    }
+}
+
 #[tokio::test]
 async fn a_device_is_enabled_with_two_codes_in_a_row_and_used_once_per_code() {
     let server = Server::start().await;
@@ -81,11 +89,6 @@ async fn a_device_is_enabled_with_two_codes_in_a_row_and_used_once_per_code() {
         (devices[0].user_name.as_str(), devices[0].serial_number.as_str()),
         ("u", SERIAL)
     );
-    let session = |code: String| sts::GetSessionTokenRequest {
-        serial_number: Some(SERIAL.to_owned()),
-        token_code: Some(code),
-        ..Default::default()
-    };
     let used = session(shown(&server, &seed, 0));
     assert!(user.call::<sts::op::GetSessionToken>(&used).await.is_err());
     let next = session(shown(&server, &seed, 1));
@@ -142,11 +145,6 @@ async fn resync_follows_a_slow_clock() {
         .ok::<op::EnableMFADevice>(&enable(&server, "u", &seed, 0))
         .await;
     server.clock.advance_seconds(3_600);
-    let session = |code: String| sts::GetSessionTokenRequest {
-        serial_number: Some(SERIAL.to_owned()),
-        token_code: Some(code),
-        ..Default::default()
-    };
     let late = session(shown(&server, &seed, -8));
     assert!(user.call::<sts::op::GetSessionToken>(&late).await.is_err());
     let request = enable(&server, "u", &seed, -10);
@@ -200,4 +198,120 @@ async fn devices_are_listed_by_assignment_and_their_seeds_recorded_nowhere() {
     let device = &created["responseElements"]["virtualMFADevice"];
     assert_eq!(device["serialNumber"], SERIAL);
     assert!(device.get("base32StringSeed").is_none() && device.get("qRCodePNG").is_none());
+}
+
+#[tokio::test]
+async fn five_wrong_codes_in_a_row_make_a_device_refuse_right_ones_for_30_seconds_and_then_for_longer() {
+    let server = Server::start().await;
+    let user = server.user("u", "").await;
+    let seed = device(&server).await;
+    server
+        .root
+        .ok::<op::EnableMFADevice>(&enable(&server, "u", &seed, 0))
+        .await;
+    server.clock.advance_seconds(60);
+    let wrong = || session(shown(&server, &seed, 100));
+    let right = || session(shown(&server, &seed, 0));
+    let text = user.err::<sts::op::GetSessionToken>(&wrong()).await;
+    for _ in 0..4 {
+        user.err::<sts::op::GetSessionToken>(&wrong()).await;
+    }
+    for (pause, then_right) in [(30, false), (60, true)] {
+        server.clock.advance_seconds(pause - 1);
+        let paused = user.err::<sts::op::GetSessionToken>(&right()).await;
+        assert_eq!(paused, text, "a pause reads like a wrong code");
+        server.clock.advance_seconds(1);
+        if then_right {
+            user.ok::<sts::op::GetSessionToken>(&right()).await;
+        } else {
+            user.err::<sts::op::GetSessionToken>(&wrong()).await;
+        }
+    }
+    server.clock.advance_seconds(60);
+    user.err::<sts::op::GetSessionToken>(&wrong()).await;
+    user.ok::<sts::op::GetSessionToken>(&right()).await;
+}
+
+#[tokio::test]
+async fn wrong_codes_count_whichever_call_they_are_given_to() {
+    let server = Server::start().await;
+    let user = server.user("u", "").await;
+    let seed = device(&server).await;
+    server
+        .root
+        .ok::<op::EnableMFADevice>(&enable(&server, "u", &seed, 0))
+        .await;
+    server.clock.advance_seconds(60);
+    let assume = sts::AssumeRoleRequest {
+        role_arn: format!("arn:aws:iam::{ACCOUNT}:role/r"),
+        role_session_name: "session".to_owned(),
+        serial_number: Some(SERIAL.to_owned()),
+        token_code: Some(shown(&server, &seed, 100)),
+        ..Default::default()
+    };
+    let request = enable(&server, "u", &seed, 100);
+    let resync = api::ResyncMFADeviceRequest {
+        user_name: request.user_name,
+        serial_number: request.serial_number,
+        authentication_code1: request.authentication_code1,
+        authentication_code2: request.authentication_code2,
+    };
+    for _ in 0..2 {
+        user.err::<sts::op::AssumeRole>(&assume).await;
+        server.root.err::<op::ResyncMFADevice>(&resync).await;
+    }
+    let wrong = session(shown(&server, &seed, 100));
+    user.err::<sts::op::GetSessionToken>(&wrong).await;
+    let right = session(shown(&server, &seed, 0));
+    assert!(user.call::<sts::op::GetSessionToken>(&right).await.is_err());
+    server.clock.advance_seconds(30);
+    let right = session(shown(&server, &seed, 0));
+    user.ok::<sts::op::GetSessionToken>(&right).await;
+}
+
+#[tokio::test]
+async fn a_device_is_shown_to_its_user_only() {
+    let server = Server::start().await;
+    let own = allow("iam:GetMFADevice", &format!("arn:aws:iam::{ACCOUNT}:user/u"));
+    let user = server.user("u", &own).await;
+    server.user("v", "").await;
+    let seed = device(&server).await;
+    server
+        .root
+        .ok::<op::EnableMFADevice>(&enable(&server, "u", &seed, 0))
+        .await;
+    let get = |serial: &str, user: Option<&str>| api::GetMFADeviceRequest {
+        serial_number: serial.to_owned(),
+        user_name: user.map(str::to_owned),
+    };
+    let found = user.ok::<op::GetMFADevice>(&get(SERIAL, None)).await;
+    assert_eq!(
+        (
+            found.user_name.as_deref(),
+            found.serial_number.as_str(),
+            found.enable_date
+        ),
+        (Some("u"), SERIAL, Some(server.clock.now()))
+    );
+    let root = &server.root;
+    assert_eq!(
+        root.ok::<op::GetMFADevice>(&get(SERIAL, Some("U")))
+            .await
+            .serial_number,
+        SERIAL
+    );
+    assert_eq!(
+        root.err::<op::GetMFADevice>(&get(SERIAL, Some("v"))).await,
+        "NoSuchEntity: MFA Device invalid for user."
+    );
+    let lost = "arn:aws:iam::123456789012:mfa/lost";
+    assert_eq!(
+        user.err::<op::GetMFADevice>(&get(lost, None)).await,
+        format!("NoSuchEntity: VirtualMFADevice with serial number {lost} doesn't exist.")
+    );
+    let refused = user.err::<op::GetMFADevice>(&get(SERIAL, Some("v"))).await;
+    assert!(
+        refused.contains("not authorized to perform: iam:GetMFADevice on resource: user v"),
+        "{refused}"
+    );
 }

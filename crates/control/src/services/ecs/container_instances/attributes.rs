@@ -8,9 +8,9 @@ use portcullis_api::ecs::{
     ListAttributesResponse, PutAttributesRequest, PutAttributesResponse,
 };
 
+use crate::gate::environment::Environment;
 use crate::gate::error::ServiceError;
 use crate::gate::operation::{Ask, Authorized, Check};
-use crate::services::Environment;
 use crate::services::ecs::checks::{on_cluster, on_instance};
 use crate::services::ecs::errors::EcsError;
 use crate::services::ecs::names::{ClusterRef, Kind, MemberRef, Scope};

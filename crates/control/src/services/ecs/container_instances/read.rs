@@ -7,12 +7,12 @@ use portcullis_api::ecs::{
 };
 
 use super::shown;
+use crate::gate::environment::Environment;
 use crate::gate::error::ServiceError;
 use crate::gate::operation::{Ask, Authorized, Check};
 use crate::schedule::placement::Candidate;
 use crate::schedule::query::Expression;
 use crate::schedule::resources;
-use crate::services::Environment;
 use crate::services::ecs::checks::{on_cluster, on_instance};
 use crate::services::ecs::errors::EcsError;
 use crate::services::ecs::names::{ClusterRef, Kind, MemberRef};

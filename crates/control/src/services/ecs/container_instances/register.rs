@@ -13,6 +13,7 @@ use crate::gate::operation::{Ask, Authorized, Check};
 use crate::services::ecs::checks::{on_cluster, tag_on_create};
 use crate::services::ecs::errors::EcsError;
 use crate::services::ecs::names::{ClusterRef, Kind, MemberRef, Scope};
+use crate::services::ecs::registrant::{by_registrant, registrant};
 use crate::services::ecs::tags;
 use crate::world::records::ecs::{ContainerInstance, InstanceStatus};
 use crate::world::{Snapshot, Tx};
@@ -62,7 +63,8 @@ impl Identity {
     }
 }
 
-/// Makes an instance, or brings a known one up to date: known by its ARN, or by the token of its registration.
+/// Makes an instance, or brings a known one up to date: known by its ARN, or by the token of its registration. Only
+/// whoever registered it first may do so again.
 pub fn register(
     tx: &mut Tx<'_>,
     auth: Authorized<'_, RegisterContainerInstance>,
@@ -74,7 +76,10 @@ pub fn register(
     let identity = Identity::parse(input.instance_identity_document.as_deref())?;
     let known = known(tx.view(), &cluster, input)?;
     let mut instance = match known {
-        Some(instance) => instance,
+        Some(instance) => {
+            by_registrant(auth.call(), "ecs:RegisterContainerInstance", &instance)?;
+            instance
+        }
         None => new_instance(tx, scope, &cluster, input)?,
     };
     instance.resources = resources::parse(
@@ -83,6 +88,7 @@ pub fn register(
     )?;
     instance.version_info = input.version_info.clone().unwrap_or_default();
     instance.ec2_instance_id = identity.instance_id.clone();
+    instance.registered_by = Some(registrant(auth.call()));
     replace_attributes(&mut instance, input, &identity);
     let reply = shown(tx.view(), &instance, true);
     tx.put(instance);
@@ -150,6 +156,7 @@ fn new_instance(
         registered_at: tx.now,
         tags: tags::checked(input.tags.as_deref())?,
         client_token: input.client_token.clone().filter(|token| !token.is_empty()),
+        registered_by: None,
     })
 }
 

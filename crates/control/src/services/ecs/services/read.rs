@@ -6,9 +6,9 @@ use portcullis_api::ecs::{
 };
 
 use super::shown;
+use crate::gate::environment::Environment;
 use crate::gate::error::ServiceError;
 use crate::gate::operation::{Ask, Authorized, Check};
-use crate::services::Environment;
 use crate::services::ecs::checks::on_member;
 use crate::services::ecs::errors::EcsError;
 use crate::services::ecs::names::{ClusterRef, Kind, MemberRef};

@@ -6,9 +6,9 @@ use portcullis_api::ecs::{
     ListTaskDefinitionFamiliesResponse, ListTaskDefinitionsRequest, ListTaskDefinitionsResponse,
 };
 
+use crate::gate::environment::Environment;
 use crate::gate::error::ServiceError;
 use crate::gate::operation::{Ask, Authorized, Check};
-use crate::services::Environment;
 use crate::services::ecs::errors::EcsError;
 use crate::services::ecs::names::{DefinitionRef, Scope, latest_active};
 use crate::services::ecs::paging::{HUNDRED, Pager};

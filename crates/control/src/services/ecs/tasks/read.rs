@@ -4,9 +4,9 @@ use portcullis_api::ecs::op::{DescribeTasks, ListTasks};
 use portcullis_api::ecs::{DescribeTasksRequest, DescribeTasksResponse, ListTasksRequest, ListTasksResponse};
 
 use super::shown;
+use crate::gate::environment::Environment;
 use crate::gate::error::ServiceError;
 use crate::gate::operation::{Ask, Authorized, Check};
-use crate::services::Environment;
 use crate::services::ecs::checks::{on_instance, on_task};
 use crate::services::ecs::errors::EcsError;
 use crate::services::ecs::names::{ClusterRef, Kind, MemberRef, Scope};

@@ -202,7 +202,7 @@ fn launch_type(
 
 fn fargate(supported: bool) -> EcsError {
     if supported {
-        EcsError::CapacityUnavailable
+        EcsError::Unsupported("the launch type FARGATE (use EC2 or EXTERNAL)")
     } else {
         EcsError::LaunchTypeUnsupported("FARGATE".to_owned())
     }

@@ -1,17 +1,19 @@
 //! What agents report: SubmitTaskStateChange, SubmitContainerStateChange, SubmitAttachmentStateChanges. Repeated and
 //! late reports are acknowledged and change nothing; a task nobody knows is an InvalidParameterException, on which
-//! the agent forgets the report (agent.md 5.1).
+//! the agent forgets the report (agent.md 5.1). Only who registered a task's container instance reports on the task.
 
 use portcullis_api::ecs as api;
 use portcullis_api::ecs::op;
 
+use crate::gate::call::Call;
 use crate::gate::error::ServiceError;
 use crate::gate::operation::{Ask, Authorized, Check};
 use crate::schedule::life_cycle::{self, ContainerReport, TaskReport};
 use crate::services::ecs::checks::on_cluster;
 use crate::services::ecs::errors::EcsError;
 use crate::services::ecs::names::{ClusterRef, Kind, MemberRef, Scope};
-use crate::world::records::ecs::{Binding, LastStatus, Task};
+use crate::services::ecs::registrant::by_registrant;
+use crate::world::records::ecs::{Binding, ContainerInstance, LastStatus, Task};
 use crate::world::{Snapshot, Tx};
 
 const ACKNOWLEDGMENT: &str = "ACK";
@@ -76,7 +78,7 @@ pub fn task(
     };
     apply(
         tx,
-        auth.call().into(),
+        (auth.call(), "ecs:SubmitTaskStateChange"),
         input.cluster.as_deref(),
         input.task.as_deref(),
         report,
@@ -107,7 +109,7 @@ pub fn container(
     };
     apply(
         tx,
-        auth.call().into(),
+        (auth.call(), "ecs:SubmitContainerStateChange"),
         input.cluster.as_deref(),
         input.task.as_deref(),
         report,
@@ -131,15 +133,20 @@ pub fn attachments(
 
 fn apply(
     tx: &mut Tx<'_>,
-    scope: Scope<'_>,
+    (call, action): (&Call, &'static str),
     cluster: Option<&str>,
     task: Option<&str>,
     report: TaskReport,
 ) -> Result<(), EcsError> {
-    let cluster = ClusterRef::resolve(scope, cluster)?;
+    let cluster = ClusterRef::resolve(call.into(), cluster)?;
     cluster.find(tx.view()).ok_or(EcsError::ClusterNotFound)?;
     let reference = MemberRef::resolve(&cluster, Kind::Task, task.ok_or(EcsError::TaskNotFound)?)?;
     let found = reference.task(tx.view()).ok_or(EcsError::TaskNotFound)?;
+    let host = ContainerInstance::key_of(&found.region, &found.cluster, &found.container_instance);
+    // A forgotten instance's tasks have all stopped: there is nothing left to lie about.
+    if let Some(instance) = tx.view().ecs.container_instances.get(&host) {
+        by_registrant(call, action, instance)?;
+    }
     let mut task = Task::clone(found);
     task.report(report, tx.now);
     life_cycle::keep(tx, task);

@@ -14,6 +14,9 @@ use crate::services::ecs::task_definitions::TaskSize;
 use crate::world::records::ecs::TaskDefinition;
 use crate::world::{Snapshot, Tx};
 
+/// Most subnets and security groups of a task's network interface (ecs.md 9).
+const SUBNETS_MAX: usize = 16;
+const SECURITY_GROUPS_MAX: usize = 5;
 /// Longest overrides as JSON, in characters.
 const OVERRIDES_CHARS_MAX: usize = 8_192;
 
@@ -264,13 +267,27 @@ fn check_network(
     definition: &api::TaskDefinition,
     network: Option<&api::NetworkConfiguration>,
 ) -> Result<(), EcsError> {
-    let given = network
-        .and_then(|network| network.awsvpc_configuration.as_ref())
-        .is_some();
+    let given = network.and_then(|network| network.awsvpc_configuration.as_ref());
     match (definition.network_mode.as_deref() == Some("awsvpc"), given) {
-        (true, false) => Err(EcsError::NetworkConfigurationMissing),
-        (false, true) => Err(EcsError::NetworkConfigurationUnwanted),
-        _ => Ok(()),
+        (true, Some(given)) => check_sizes(given),
+        (true, None) => Err(EcsError::NetworkConfigurationMissing),
+        (false, Some(_)) => Err(EcsError::NetworkConfigurationUnwanted),
+        (false, None) => Ok(()),
+    }
+}
+
+fn check_sizes(network: &api::AwsVpcConfiguration) -> Result<(), EcsError> {
+    if network.subnets.is_empty() {
+        return Err(EcsError::SubnetsEmpty);
+    }
+    let groups = network.security_groups.as_deref().unwrap_or_default();
+    let counted = [
+        ("subnets", network.subnets.len(), SUBNETS_MAX),
+        ("securityGroups", groups.len(), SECURITY_GROUPS_MAX),
+    ];
+    match counted.into_iter().find(|(_, count, limit)| count > limit) {
+        Some((what, _, limit)) => Err(EcsError::TooMany { what, limit }),
+        None => Ok(()),
     }
 }
 

@@ -18,9 +18,9 @@ use super::entity::Subject;
 use super::errors::IamError;
 use super::paging::Paging;
 use crate::gate::call::Call;
+use crate::gate::environment::Environment;
 use crate::gate::error::ServiceError;
 use crate::gate::operation::{Authorized, Check, Row, read};
-use crate::services::Environment;
 use crate::world::Snapshot;
 
 /// The rows of this group.

@@ -47,6 +47,9 @@ pub struct ContainerInstance {
     pub tags: Tags,
     /// The token of the registration, to tell a repetition from a second instance.
     pub client_token: Option<String>,
+    /// The `aws:userid` of who registered it; only that principal speaks for it.
+    #[serde(default)]
+    pub registered_by: Option<String>,
 }
 
 /// Whether a container instance takes tasks.
