@@ -34,7 +34,8 @@ class Server:
         if root_key:
             names = ("PORTCULLIS_ROOT_ACCESS_KEY_ID", "PORTCULLIS_ROOT_SECRET_ACCESS_KEY")
             environment |= dict(zip(names, ROOT_KEY, strict=True))
-        command = [BINARY, "serve", "--listen", f"127.0.0.1:{self.port}", "--data-dir", str(self.data_dir), *arguments]
+        lasting = [] if "memory" in arguments else ["--data-dir", str(self.data_dir)]
+        command = [BINARY, "serve", "--listen", f"127.0.0.1:{self.port}", *lasting, *arguments]
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
 

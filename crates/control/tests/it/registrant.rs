@@ -5,7 +5,7 @@ use portcullis_control::world::Tx;
 use portcullis_control::world::records::ecs::ContainerInstance;
 
 use crate::acs::{definition_with_roles, one_agent};
-use crate::agent::{Front, Instance, cluster, describe, eventually, is_connected, run};
+use crate::agent::{Agent, Front, Instance, cluster, describe, eventually, is_connected, run};
 use crate::harness::{ACCOUNT, Client, Server, allow};
 
 const AGENT_POLICY: &str = "arn:aws:iam::aws:policy/service-role/AmazonEC2ContainerServiceforEC2Role";
@@ -75,8 +75,8 @@ fn register_again(instance: &str) -> ecs::RegisterContainerInstanceRequest {
     }
 }
 
-#[tokio::test]
-async fn t20_keys_of_another_machine_of_the_same_role_open_nothing() {
+/// Machine `i-1` with its agent and a running task that has roles.
+async fn machine_with_a_task() -> (Server, Front, Instance, Agent, String) {
     let server = Server::start().await;
     cluster(&server, "c").await;
     instance_role(&server).await;
@@ -89,7 +89,12 @@ async fn t20_keys_of_another_machine_of_the_same_role_open_nothing() {
     let task = ran.tasks.unwrap().pop().unwrap().task_arn.unwrap();
     agent.take().await;
     victim.submit(&task, "RUNNING", &[("app", None)]).await;
+    (server, front, victim, agent, task)
+}
 
+#[tokio::test]
+async fn t20_keys_of_another_machine_of_the_same_role_open_nothing() {
+    let (server, front, victim, _agent, task) = machine_with_a_task().await;
     let thief = Instance {
         client: machine(&server, "i-2").await,
         ..victim.clone()
