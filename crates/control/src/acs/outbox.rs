@@ -135,7 +135,12 @@ impl Outbox {
             at: now,
             acknowledged: false,
         };
-        let replaced = self.tasks.entry(task.id.clone()).or_default().payload.replace(payload);
+        let replaced = self
+            .tasks
+            .entry(task.id.clone())
+            .or_default()
+            .payload
+            .replace(payload);
         if let Some(replaced) = replaced {
             self.payloads.remove(&replaced.message_id);
         }

@@ -322,3 +322,21 @@ async fn a_session_lives_on_when_its_user_is_renamed_and_ends_when_the_user_goes
     let refused = me.err::<sts::op::GetCallerIdentity>(&Default::default()).await;
     assert!(refused.starts_with("InvalidClientTokenId: "), "{refused}");
 }
+
+#[tokio::test]
+async fn r125_what_a_chain_hands_on_needs_its_permission_at_every_link() {
+    let server = Server::start().await;
+    let (first, two) = chain(&server).await;
+    first.ok::<sts::op::AssumeRole>(&assume(&two)).await;
+    let one = format!("arn:aws:iam::{ACCOUNT}:role/one");
+    let narrow = iam::UpdateAssumeRolePolicyRequest {
+        role_name: "two".to_owned(),
+        policy_document: trust(&one),
+    };
+    server.root.ok::<iam::op::UpdateAssumeRolePolicy>(&narrow).await;
+    let refused = first.err::<sts::op::AssumeRole>(&assume(&two)).await;
+    assert!(
+        refused.contains("is not authorized to perform: sts:TagSession"),
+        "{refused}"
+    );
+}

@@ -27,8 +27,9 @@ pub fn require(ask: Ask<'_, AssumeRoleRequest>) -> Result<Vec<Check>, ServiceErr
         return Err(StsError::RootAssumesRole.into());
     }
     keeps_source_identity(call, input)?;
-    let tags = request_tags(input)?;
-    keeps_transitive_tags(call, &tags)?;
+    keeps_transitive_tags(call, &request_tags(input)?)?;
+    // What a chain hands on is set again by each of its calls.
+    let (tags, identity) = (session_tags(call, input)?, source_identity(call, input));
     let role = ask.view.role_by_arn(&input.role_arn);
     let mfa = mfa::verify(
         ask.view,
@@ -38,12 +39,14 @@ pub fn require(ask: Ask<'_, AssumeRoleRequest>) -> Result<Vec<Check>, ServiceErr
         input.serial_number.as_deref(),
         input.token_code.as_deref(),
     )?;
-    let check = |action| check(action, role, input, mfa.is_some());
+    let check = |action| {
+        check(action, role, input, mfa.is_some()).with_some("sts:SourceIdentity", identity.as_deref())
+    };
     let mut checks = vec![check("sts:AssumeRole")];
     if !tags.is_empty() {
         checks.push(check("sts:TagSession"));
     }
-    if input.source_identity.is_some() {
+    if identity.is_some() {
         checks.push(check("sts:SetSourceIdentity"));
     }
     Ok(checks)
@@ -52,8 +55,7 @@ pub fn require(ask: Ask<'_, AssumeRoleRequest>) -> Result<Vec<Check>, ServiceErr
 fn check(action: &'static str, role: Option<&Arc<Role>>, input: &AssumeRoleRequest, mfa: bool) -> Check {
     let mut check = Check::new(action, input.role_arn.as_str())
         .with("sts:RoleSessionName", input.role_session_name.as_str())
-        .with_some("sts:ExternalId", input.external_id.as_deref())
-        .with_some("sts:SourceIdentity", input.source_identity.as_deref());
+        .with_some("sts:ExternalId", input.external_id.as_deref());
     if mfa {
         check = check
             .with("aws:MultiFactorAuthPresent", "true")
