@@ -124,7 +124,7 @@ impl Agents {
             Err(error) => Outcome::Refused(error),
         };
         self.gate
-            .record(&call, true, Some(&opening.parameters()), &recorded)
+            .record(&call, true, Some(opening.parameters()), &recorded)
             .await;
         Ok(outcome?)
     }

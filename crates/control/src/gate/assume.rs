@@ -135,7 +135,7 @@ impl Gate {
         self.record(
             &call,
             false,
-            Some(&parameters),
+            Some(parameters),
             &Outcome::Answered(&|| answer.clone()),
         )
         .await;

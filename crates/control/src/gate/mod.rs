@@ -235,7 +235,7 @@ impl Gate {
         self.record(
             call,
             false,
-            Some(&decoded.parameters()),
+            Some(decoded.parameters()),
             &Outcome::Answered(&|| answer.members()),
         )
         .await;
@@ -255,6 +255,7 @@ impl Gate {
             random: self.world.random().as_ref(),
             vault: self.world.vault(),
         };
+        let parameters = decoded.parameters();
         let run = |tx: &mut Tx<'_>| -> Result<Answer, ServiceError> {
             if tx.view().sequence != view.sequence + 1 {
                 let checks = decoded.require(tx.view(), &self.environment, call)?;
@@ -265,7 +266,7 @@ impl Gate {
                 .ok_or_else(|| ServiceError::internal(call.service))??;
             let members = || answer.members();
             let outcome = Outcome::Answered(&members);
-            let event = record::event(call, true, Some(&decoded.parameters()), &outcome, seams);
+            let event = record::event(call, true, Some(parameters), &outcome, seams);
             tx.append(event.key, event.document);
             Ok(answer)
         };
@@ -295,7 +296,7 @@ impl Gate {
         &self,
         call: &Call,
         writes: bool,
-        parameters: Option<&Value>,
+        parameters: Option<Value>,
         outcome: &Outcome<'_>,
     ) {
         let seams = record::Seams {

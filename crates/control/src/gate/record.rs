@@ -98,7 +98,7 @@ struct UserIdentity<'a> {
 pub fn event(
     call: &Call,
     writes: bool,
-    parameters: Option<&Value>,
+    parameters: Option<Value>,
     outcome: &Outcome<'_>,
     seams: Seams<'_>,
 ) -> Event {
@@ -110,7 +110,7 @@ pub fn event(
         Outcome::Answered(members) => {
             let request =
                 parameters.map(|parameters| redact::request(call.service, call.operation, parameters));
-            let response = shows_response.then(|| redact::response(call.service, call.operation, &members()));
+            let response = shows_response.then(|| redact::response(call.service, call.operation, members()));
             (unless_empty(request), unless_empty(response))
         }
     };

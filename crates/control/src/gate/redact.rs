@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 const HIDDEN: &str = "HIDDEN_DUE_TO_SECURITY_REASONS";
 
 /// The request's members as the record shows them.
-pub fn request(service: &Service, operation: &str, members: &Value) -> Value {
+pub fn request(service: &Service, operation: &str, members: Value) -> Value {
     let mut shown = cased(service, members);
     match (service.name, operation) {
         ("iam", "CreateLoginProfile" | "UpdateLoginProfile") => remove(&mut shown, &["password"]),
@@ -23,7 +23,7 @@ pub fn request(service: &Service, operation: &str, members: &Value) -> Value {
 }
 
 /// The reply's members as the record shows them.
-pub fn response(service: &Service, operation: &str, members: &Value) -> Value {
+pub fn response(service: &Service, operation: &str, members: Value) -> Value {
     let mut shown = cased(service, members);
     match (service.name, operation) {
         ("iam", "CreateAccessKey") => within(&mut shown, "accessKey", &["secretAccessKey"]),
@@ -80,10 +80,10 @@ fn remove(shown: &mut Value, names: &[&str]) {
 }
 
 /// Query services' members start in upper case; records lower the first letter only. JSON services' pass through.
-fn cased(service: &Service, members: &Value) -> Value {
+fn cased(service: &Service, members: Value) -> Value {
     match service.protocol {
-        Protocol::Query => lower_first(members),
-        _ => members.clone(),
+        Protocol::Query => lower_first(&members),
+        _ => members,
     }
 }
 
@@ -135,7 +135,7 @@ mod tests {
             ),
         ];
         for (operation, output) in cases {
-            let shown = response(service, operation, &output).to_string();
+            let shown = response(service, operation, output).to_string();
             assert!(
                 !shown.contains("s3cret") && shown.contains(HIDDEN),
                 "{operation}: {shown}"
@@ -148,7 +148,7 @@ mod tests {
         let service = &portcullis_api::ecs::SERVICE;
         let input =
             json!({ "containerDefinitions": [{ "environment": [{ "name": "A", "value": "s3cret" }] }] });
-        let shown = request(service, "RegisterTaskDefinition", &input);
+        let shown = request(service, "RegisterTaskDefinition", input);
         assert_eq!(
             shown["containerDefinitions"][0]["environment"][0],
             json!({ "name": "A", "value": HIDDEN })
@@ -159,7 +159,7 @@ mod tests {
     fn credentials_lose_their_secret_and_dates_are_javas() {
         let service = &portcullis_api::sts::SERVICE;
         let output = json!({ "Credentials": { "AccessKeyId": "ASIA", "SecretAccessKey": "x", "Expiration": 1_722_512_722.0 } });
-        let shown = response(service, "AssumeRole", &output);
+        let shown = response(service, "AssumeRole", output);
         assert_eq!(
             shown,
             json!({ "credentials": { "accessKeyId": "ASIA", "expiration": "Aug 1, 2024, 11:45:22 AM" } })

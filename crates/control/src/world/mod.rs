@@ -11,13 +11,13 @@ mod snapshot;
 mod table;
 mod tx;
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use portcullis_core::{AccountId, Clock, Random};
-use portcullis_store::{Epoch, Store, StoreError, Txn, Vault};
+use portcullis_store::{Epoch, Pending, Store, StoreError, Txn, Vault};
 use thiserror::Error;
-use tokio::sync::watch;
+use tokio::sync::{Mutex, watch};
 
 pub use guesses::MfaGuesses;
 pub use snapshot::{Attachment, Snapshot, Usage, attachment_prefix};
@@ -38,14 +38,21 @@ pub enum WriteError<E> {
 /// All state of one server.
 #[derive(Debug)]
 pub struct World {
-    published: ArcSwap<Snapshot>,
-    writer: Mutex<Writer>,
-    changed: watch::Sender<u64>,
-    store: Arc<dyn Store>,
+    state: Arc<State>,
     vault: Arc<Vault>,
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
     guesses: Arc<MfaGuesses>,
+}
+
+/// What outlives a caller who goes away in the middle of a change.
+#[derive(Debug)]
+struct State {
+    published: ArcSwap<Snapshot>,
+    /// Changes take turns. Those that wait leave their thread to other calls.
+    writer: Mutex<Writer>,
+    changed: watch::Sender<u64>,
+    store: Arc<dyn Store>,
 }
 
 #[derive(Debug)]
@@ -74,11 +81,14 @@ impl World {
             epoch,
         });
         let (changed, _) = watch::channel(0);
+        let published = ArcSwap::new(snapshot);
         Ok(Self {
-            published: ArcSwap::new(snapshot),
-            writer,
-            changed,
-            store,
+            state: Arc::new(State {
+                published,
+                writer,
+                changed,
+                store,
+            }),
             vault,
             clock,
             random,
@@ -88,17 +98,17 @@ impl World {
 
     /// The published picture.
     pub fn view(&self) -> Arc<Snapshot> {
-        self.published.load_full()
+        self.state.published.load_full()
     }
 
     /// Tells of each newly published picture by its sequence number.
     pub fn changes(&self) -> watch::Receiver<u64> {
-        self.changed.subscribe()
+        self.state.changed.subscribe()
     }
 
     /// The store, for what the picture does not hold.
     pub fn store(&self) -> &Arc<dyn Store> {
-        &self.store
+        &self.state.store
     }
 
     /// The vault.
@@ -128,7 +138,7 @@ impl World {
         change: impl FnOnce(&mut Tx<'_>) -> Result<R, E>,
     ) -> Result<R, WriteError<E>> {
         let (result, snapshot, epoch, commit) = {
-            let mut writer = self.lock();
+            let mut writer = self.state.writer.lock().await;
             let mut tx = Tx::new(
                 &writer.pending,
                 self.clock.now(),
@@ -139,30 +149,41 @@ impl World {
             let result = change(&mut tx).map_err(WriteError::Refused)?;
             let (snapshot, edits) = tx.finish();
             let snapshot = Arc::new(snapshot);
-            let commit = self.store.commit(Txn::of(edits).at(writer.epoch));
+            let commit = self.state.store.commit(Txn::of(edits).at(writer.epoch));
             if commit.is_ok() {
                 writer.pending = Arc::clone(&snapshot);
             }
             (result, snapshot, writer.epoch, commit)
         };
+        // A caller who goes away while the disk writes must not keep the others from seeing the change.
+        let settled = tokio::spawn(Arc::clone(&self.state).settle(commit, snapshot, epoch));
+        match settled.await {
+            Ok(settled) => settled.map(|()| result).map_err(WriteError::Store),
+            Err(_) => Err(WriteError::Store(StoreError::Closed)),
+        }
+    }
+}
+
+impl State {
+    /// Waits until a change lasts and publishes it; goes back to what lasts if it does not.
+    async fn settle(
+        self: Arc<Self>,
+        commit: Result<Pending, StoreError>,
+        snapshot: Arc<Snapshot>,
+        epoch: Epoch,
+    ) -> Result<(), StoreError> {
         let kept = match commit {
             Ok(pending) => pending.await,
             Err(error) => Err(error),
         };
         match kept {
-            Ok(_) => {
-                self.publish(snapshot);
-                Ok(result)
-            }
+            Ok(_) => self.publish(snapshot),
             Err(error) => {
-                self.abandon(epoch);
-                Err(WriteError::Store(error))
+                self.abandon(epoch).await;
+                return Err(error);
             }
         }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Writer> {
-        self.writer.lock().unwrap_or_else(PoisonError::into_inner)
+        Ok(())
     }
 
     /// Changes become durable in order but their callers may wake in any: never publish an older picture.
@@ -186,8 +207,8 @@ impl World {
 
     /// The store failed: what was built on the lost change is lost too, and whether the change itself survived only
     /// the store can tell. The picture is read anew; if even that fails, the next change tries again.
-    fn abandon(&self, epoch: Epoch) {
-        let mut writer = self.lock();
+    async fn abandon(&self, epoch: Epoch) {
+        let mut writer = self.writer.lock().await;
         let current = self.store.epoch();
         if writer.epoch != epoch || current == epoch {
             return;

@@ -1,8 +1,15 @@
 //! The way of every call: authentication errors, decisions, records.
 
-use portcullis_api::{ecs, iam, sts};
+use std::future::Future as _;
+use std::sync::Arc;
+use std::task::{Context, Waker};
+use std::time::Duration;
 
-use crate::harness::{ACCOUNT, Server, allow};
+use portcullis_api::{ecs, iam, sts};
+use portcullis_core::{FixedClock, SystemRandom};
+use portcullis_store::{Place, open};
+
+use crate::harness::{ACCOUNT, BEGINNING, Server, allow};
 
 #[tokio::test]
 async fn r130_get_caller_identity_needs_no_permission() {
@@ -166,4 +173,39 @@ async fn keys_of_this_partition_are_unknown_in_others() {
             "{region}: {refused}"
         );
     }
+}
+
+#[tokio::test]
+async fn a_caller_who_goes_away_in_the_middle_does_not_hide_the_change() {
+    let folder = tempfile::tempdir().unwrap();
+    let clock = Arc::new(FixedClock::at(BEGINNING.parse().unwrap()));
+    let place = Place {
+        dir: folder.path().join("data"),
+        account: ACCOUNT.parse().unwrap(),
+        master_key: None,
+    };
+    let server = Server::over(
+        open(&place, clock.clone(), Arc::new(SystemRandom)).unwrap(),
+        clock,
+    )
+    .await;
+    let mut changes = server.gate.world().changes();
+    let before = *changes.borrow_and_update();
+    {
+        // The first poll submits a change (the last use of the key); then the call is dropped, as of a client that
+        // hangs up.
+        let input = ecs::ListClustersRequest::default();
+        let mut call = Box::pin(server.root.send::<ecs::op::ListClusters>(&input));
+        assert!(
+            call.as_mut()
+                .poll(&mut Context::from_waker(Waker::noop()))
+                .is_pending()
+        );
+    }
+    let published = changes.wait_for(|sequence| *sequence > before);
+    tokio::time::timeout(Duration::from_secs(20), published)
+        .await
+        .unwrap()
+        .unwrap();
+    assert!(server.gate.world().view().last_uses.get("AKIAROOT").is_some());
 }
