@@ -51,10 +51,20 @@ pub fn run(arguments: &[String]) -> Result<ExitCode> {
     }
 }
 
+/// The path of this program. A build in between may have put a new file in its place; that one does as well, and the
+/// kernel marks the old one.
+fn our_program() -> Result<PathBuf> {
+    let path = std::env::current_exe().context("cannot find our own program")?;
+    let text = path.to_string_lossy();
+    Ok(text
+        .strip_suffix(" (deleted)")
+        .map_or_else(|| path.clone(), PathBuf::from))
+}
+
 /// The command that runs another one inside a new room. Call [`leave`] when it has ended.
 pub fn around(inner: &Command) -> Result<Command> {
     remove_cgroups(|owner| !Path::new("/proc").join(owner).exists())?;
-    let ourselves = std::env::current_exe().context("cannot find our own program")?;
+    let ourselves = our_program()?;
     let mut room = shell::program("setpriv");
     room.args(["--pdeathsig", "KILL"]);
     room.args([
