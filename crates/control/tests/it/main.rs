@@ -9,6 +9,7 @@
 
 mod acs;
 mod agent;
+mod bootstrap;
 mod ecs;
 mod gate;
 mod harness;
