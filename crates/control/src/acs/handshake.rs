@@ -17,7 +17,7 @@ use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use crate::gate::call::Call;
 use crate::gate::error::ServiceError;
 use crate::gate::operation::Check;
-use crate::services::ecs::registrant::by_registrant;
+use crate::services::ecs::registrant::owner;
 use crate::world::Snapshot;
 use crate::world::records::ecs::ContainerInstance;
 
@@ -249,7 +249,15 @@ pub(super) struct Named {
 }
 
 impl Named {
-    /// The instance must be there, not deregistered, and the caller's own.
+    /// The check of an opening: the instance's registrant alone.
+    pub fn check(&self, view: &Snapshot, action: &'static str) -> Check {
+        let instance = view.ecs.container_instances.get(&self.key);
+        Check::new(action, self.arn.as_str())
+            .with("ecs:cluster", self.cluster_arn.as_str())
+            .only_for(instance.and_then(|instance| owner(instance)))
+    }
+
+    /// The instance must be there and not deregistered.
     pub fn accept(self, view: &Snapshot, call: &Arc<Call>, check: Check) -> Result<Accepted, ServiceError> {
         let instance = view.ecs.container_instances.get(&self.key).ok_or_else(|| {
             ServiceError::new(
@@ -265,7 +273,6 @@ impl Named {
                 "The container instance is no longer active.",
             ));
         }
-        by_registrant(call, check.action, instance)?;
         Ok(Accepted {
             arn: self.arn,
             cluster_arn: self.cluster_arn,

@@ -27,10 +27,9 @@ use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 
 use crate::gate::call::Call;
-use crate::gate::operation::Check;
 use crate::gate::record::Outcome;
 use crate::gate::{Gate, Peer};
-use crate::services::ecs::registrant::by_registrant;
+use crate::services::ecs::registrant::owner;
 
 use handshake::{Accepted, Channel, Opening, Refusal};
 use registry::Registry;
@@ -115,8 +114,7 @@ impl Agents {
         let operation = opening.channel.operation();
         let call = Arc::new(self.gate.call(who, service, operation, parts, peer, &request_id));
         let named = opening.name(&call)?;
-        let check = Check::new(opening.channel.action(), named.arn.as_str())
-            .with("ecs:cluster", named.cluster_arn.as_str());
+        let check = named.check(&view, opening.channel.action());
         self.gate.check(&call, std::slice::from_ref(&check)).await?;
         let outcome = named.accept(&self.gate.world().view(), &call, check);
         let recorded = match &outcome {
@@ -167,14 +165,15 @@ impl Session {
     fn is_still_allowed(&self) -> bool {
         let view = self.gate.world().view();
         let instance = view.ecs.container_instances.get(&self.accepted.key);
-        let action = self.accepted.check.action;
-        if instance.is_some_and(|one| by_registrant(&self.accepted.call, action, one).is_err()) {
-            return false;
-        }
+        let check = self
+            .accepted
+            .check
+            .clone()
+            .only_for(instance.and_then(|instance| owner(instance)));
         let call = Call {
             now: self.gate.world().clock().now(),
             ..Call::clone(&self.accepted.call)
         };
-        self.gate.still_allows(&call, &self.accepted.check)
+        self.gate.still_allows(&call, &check)
     }
 }

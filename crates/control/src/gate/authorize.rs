@@ -30,7 +30,9 @@ fn refused(view: &Snapshot, call: &Call, check: &Check, policies: &Policies<'_>)
         (!decision.is_allowed()).then(|| refusal(call, check, Some(&decision)))
     });
     // No outcome: the policy of the resource cannot be read, which denies (R31).
-    refused.unwrap_or_else(|| Some(refusal(call, check, None)))
+    refused
+        .unwrap_or_else(|| Some(refusal(call, check, None)))
+        .or_else(|| not_the_owner(call, check))
 }
 
 /// Why each check of a call was decided as it was: the slow path beside [`authorize`].
@@ -80,6 +82,22 @@ fn with_request<R>(
         ..PolicySets::default()
     };
     Some(then(&request, &sets))
+}
+
+/// Keeps out whoever has the permission but is not the one the resource belongs to.
+fn not_the_owner(call: &Call, check: &Check) -> Option<ServiceError> {
+    let owner = check.owner.as_ref()?;
+    if owner.user_id == call.caller.user_id() {
+        return None;
+    }
+    let text = format!(
+        "User: {} is not authorized to perform: {} on resource: {} because {}",
+        call.caller.arn(),
+        check.action,
+        owner.resource,
+        owner.because
+    );
+    Some(ServiceError::access_denied(call.service, text))
 }
 
 fn refusal(call: &Call, check: &Check, decision: Option<&Decision<'_>>) -> ServiceError {

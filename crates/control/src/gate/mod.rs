@@ -90,11 +90,6 @@ impl Gate {
         &self.world
     }
 
-    /// The operations behind the gate.
-    pub fn operations(&self) -> &Operations {
-        &self.operations
-    }
-
     /// Remembers allowed calls for [`why`](Self::why) as well, not only refused ones. Costs a little on every call.
     pub fn explain_allowed_too(&self) {
         self.reasons.keep_allowed_too();
@@ -312,13 +307,6 @@ impl Gate {
         if let Err(error) = kept {
             tracing::error!(%error, operation = call.operation, "an event was not kept");
         }
-    }
-}
-
-impl Gate {
-    /// The table of operations, for catalogues.
-    pub fn rows(&self) -> Vec<&Row> {
-        self.operations.rows()
     }
 }
 

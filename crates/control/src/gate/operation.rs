@@ -25,8 +25,21 @@ pub struct Check {
     pub context: Context,
     /// The policy on the resource: of AssumeRole the role's trust policy.
     pub resource_policy: Option<ResourcePolicy>,
+    /// Who alone may, where a permission is not enough.
+    pub owner: Option<Owner>,
     /// Whether the call goes on without this permission; the handler asks [`Authorized::may`] then.
     pub optional: bool,
+}
+
+/// The one caller a resource belongs to.
+#[derive(Debug, Clone)]
+pub struct Owner {
+    /// The caller's user id (R108): stays the same when credentials rotate.
+    pub user_id: String,
+    /// The ARN of what belongs to it.
+    pub resource: String,
+    /// What a refusal says after "because".
+    pub because: &'static str,
 }
 
 /// A policy on the resource itself.
@@ -47,8 +60,16 @@ impl Check {
             shown_resource: None,
             context: Context::default(),
             resource_policy: None,
+            owner: None,
             optional: false,
         }
+    }
+
+    /// Keeps everybody out but the owner, if there is one.
+    #[must_use]
+    pub fn only_for(mut self, owner: Option<Owner>) -> Self {
+        self.owner = owner;
+        self
     }
 
     /// Lets the call go on without this permission.

@@ -41,13 +41,6 @@ impl<'a> Policies<'a> {
         Ok(policies)
     }
 
-    /// The policies of a user or role as they are, whoever calls: for the simulator.
-    pub fn of_user(view: &'a Snapshot, name: &str) -> Result<Self, Unreadable> {
-        let mut policies = Self::default();
-        policies.add_user(view, name)?;
-        Ok(policies)
-    }
-
     fn add_user(&mut self, view: &'a Snapshot, name: &str) -> Result<(), Unreadable> {
         let user = view.user(name).ok_or_else(|| Unreadable(name.to_owned()))?;
         self.add(view, &user.arn, &user.permissions)?;

@@ -128,14 +128,6 @@ pub(crate) enum EcsError {
     InstanceState,
     #[error("The resource '{0}' is missing or has the wrong type.")]
     InstanceResource(String),
-    #[error(
-        "User: {caller} is not authorized to perform: {action} on resource: {instance} because another principal registered the container instance"
-    )]
-    OtherRegistrant {
-        caller: String,
-        action: &'static str,
-        instance: String,
-    },
     #[error("The instance identity document is not valid.")]
     IdentityDocument,
     #[error("Invalid expression: {0}")]
@@ -249,7 +241,7 @@ impl EcsError {
             Self::ServiceNotFound => "ServiceNotFoundException",
             Self::Unsupported(_) => "UnsupportedFeatureException",
             Self::Conflict { .. } => "ConflictException",
-            Self::RoleOfOtherAccount | Self::OtherRegistrant { .. } => "AccessDeniedException",
+            Self::RoleOfOtherAccount => "AccessDeniedException",
             Self::Definition(_)
             | Self::DefinitionNotFound
             | Self::RevisionMissing

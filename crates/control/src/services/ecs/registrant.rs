@@ -2,8 +2,8 @@
 //! would not do: the managed policy of instance roles allows an agent's calls on every instance, so that the keys of
 //! one machine would open the tasks of all (the lesson of ECScape; docs/fidelity.md).
 
-use super::errors::EcsError;
 use crate::gate::call::Call;
+use crate::gate::operation::Owner;
 use crate::world::records::ecs::ContainerInstance;
 
 /// The caller as the record remembers it: a user's id, or a role's id and the session's name, so that an agent
@@ -12,23 +12,14 @@ pub(crate) fn registrant(call: &Call) -> String {
     call.caller.user_id()
 }
 
-/// Refuses whoever did not register the instance; `action` is what the caller wants to do for it.
-pub(crate) fn by_registrant(
-    call: &Call,
-    action: &'static str,
-    instance: &ContainerInstance,
-) -> Result<(), EcsError> {
-    // Records made before this was remembered belong to whoever registers next.
-    let is_own = instance
-        .registered_by
-        .as_ref()
-        .is_none_or(|owner| *owner == registrant(call));
-    if is_own {
-        return Ok(());
-    }
-    Err(EcsError::OtherRegistrant {
-        caller: call.caller.arn(),
-        action,
-        instance: instance.arn.to_string(),
+/// Who alone may speak for the instance; nobody in particular for records made before this was remembered: they belong
+/// to whoever registers next.
+pub(crate) fn owner(instance: &ContainerInstance) -> Option<Owner> {
+    let user_id = instance.registered_by.clone()?;
+    let because = "another principal registered the container instance";
+    Some(Owner {
+        user_id,
+        resource: instance.arn.to_string(),
+        because,
     })
 }

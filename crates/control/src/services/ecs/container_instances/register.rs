@@ -13,7 +13,7 @@ use crate::gate::operation::{Ask, Authorized, Check};
 use crate::services::ecs::checks::{on_cluster, tag_on_create};
 use crate::services::ecs::errors::EcsError;
 use crate::services::ecs::names::{ClusterRef, Kind, MemberRef, Scope};
-use crate::services::ecs::registrant::{by_registrant, registrant};
+use crate::services::ecs::registrant::{owner, registrant};
 use crate::services::ecs::tags;
 use crate::world::records::ecs::{ContainerInstance, InstanceStatus};
 use crate::world::{Snapshot, Tx};
@@ -24,7 +24,12 @@ pub fn require_register(ask: Ask<'_, RegisterContainerInstanceRequest>) -> Resul
     let cluster = ClusterRef::resolve(scope, ask.input.cluster.as_deref())?;
     let tags = tags::requested(ask.input.tags.as_deref());
     let any = scope.arn(format_args!("container-instance/{}/*", cluster.name));
-    let mut checks = vec![on_cluster(ask.view, "ecs:RegisterContainerInstance", &cluster).of_request(&tags)];
+    // An instance that is not there is the handler's to report.
+    let known = known(ask.view, &cluster, ask.input).ok().flatten();
+    let register = on_cluster(ask.view, "ecs:RegisterContainerInstance", &cluster)
+        .of_request(&tags)
+        .only_for(known.as_ref().and_then(owner));
+    let mut checks = vec![register];
     checks.extend(tag_on_create("RegisterContainerInstance", any.as_str(), &tags));
     Ok(checks)
 }
@@ -76,10 +81,7 @@ pub fn register(
     let identity = Identity::parse(input.instance_identity_document.as_deref())?;
     let known = known(tx.view(), &cluster, input)?;
     let mut instance = match known {
-        Some(instance) => {
-            by_registrant(auth.call(), "ecs:RegisterContainerInstance", &instance)?;
-            instance
-        }
+        Some(instance) => instance,
         None => new_instance(tx, scope, &cluster, input)?,
     };
     instance.resources = resources::parse(

@@ -12,20 +12,33 @@ use crate::schedule::life_cycle::{self, ContainerReport, TaskReport};
 use crate::services::ecs::checks::on_cluster;
 use crate::services::ecs::errors::EcsError;
 use crate::services::ecs::names::{ClusterRef, Kind, MemberRef, Scope};
-use crate::services::ecs::registrant::by_registrant;
+use crate::services::ecs::registrant::owner;
 use crate::world::records::ecs::{Binding, ContainerInstance, LastStatus, Task};
 use crate::world::{Snapshot, Tx};
 
 const ACKNOWLEDGMENT: &str = "ACK";
 
+/// The cluster, for the registrant of the task's container instance alone.
 fn check(
     view: &Snapshot,
     scope: Scope<'_>,
     action: &'static str,
     cluster: Option<&str>,
+    task: Option<&str>,
 ) -> Result<Vec<Check>, ServiceError> {
     let cluster = ClusterRef::resolve(scope, cluster)?;
-    Ok(vec![on_cluster(view, action, &cluster)])
+    let host = task.and_then(|task| host(view, &cluster, task));
+    Ok(vec![
+        on_cluster(view, action, &cluster).only_for(host.and_then(owner)),
+    ])
+}
+
+/// The instance a task is on. A forgotten instance's tasks have all stopped: there is nothing left to lie about.
+fn host<'a>(view: &'a Snapshot, cluster: &ClusterRef, task: &str) -> Option<&'a ContainerInstance> {
+    let reference = MemberRef::resolve(cluster, Kind::Task, task).ok()?;
+    let task = reference.task(view)?;
+    let key = ContainerInstance::key_of(&task.region, &task.cluster, &task.container_instance);
+    view.ecs.container_instances.get(&key).map(AsRef::as_ref)
 }
 
 /// The cluster.
@@ -35,6 +48,7 @@ pub fn require_task(ask: Ask<'_, api::SubmitTaskStateChangeRequest>) -> Result<V
         ask.call.into(),
         "ecs:SubmitTaskStateChange",
         ask.input.cluster.as_deref(),
+        ask.input.task.as_deref(),
     )
 }
 
@@ -47,6 +61,7 @@ pub fn require_container(
         ask.call.into(),
         "ecs:SubmitContainerStateChange",
         ask.input.cluster.as_deref(),
+        ask.input.task.as_deref(),
     )
 }
 
@@ -59,6 +74,7 @@ pub fn require_attachments(
         ask.call.into(),
         "ecs:SubmitAttachmentStateChanges",
         ask.input.cluster.as_deref(),
+        None,
     )
 }
 
@@ -78,7 +94,7 @@ pub fn task(
     };
     apply(
         tx,
-        (auth.call(), "ecs:SubmitTaskStateChange"),
+        auth.call(),
         input.cluster.as_deref(),
         input.task.as_deref(),
         report,
@@ -109,7 +125,7 @@ pub fn container(
     };
     apply(
         tx,
-        (auth.call(), "ecs:SubmitContainerStateChange"),
+        auth.call(),
         input.cluster.as_deref(),
         input.task.as_deref(),
         report,
@@ -133,7 +149,7 @@ pub fn attachments(
 
 fn apply(
     tx: &mut Tx<'_>,
-    (call, action): (&Call, &'static str),
+    call: &Call,
     cluster: Option<&str>,
     task: Option<&str>,
     report: TaskReport,
@@ -142,11 +158,6 @@ fn apply(
     cluster.find(tx.view()).ok_or(EcsError::ClusterNotFound)?;
     let reference = MemberRef::resolve(&cluster, Kind::Task, task.ok_or(EcsError::TaskNotFound)?)?;
     let found = reference.task(tx.view()).ok_or(EcsError::TaskNotFound)?;
-    let host = ContainerInstance::key_of(&found.region, &found.cluster, &found.container_instance);
-    // A forgotten instance's tasks have all stopped: there is nothing left to lie about.
-    if let Some(instance) = tx.view().ecs.container_instances.get(&host) {
-        by_registrant(call, action, instance)?;
-    }
     let mut task = Task::clone(found);
     task.report(report, tx.now);
     life_cycle::keep(tx, task);
