@@ -6,6 +6,7 @@ mod connection;
 mod figures;
 mod instance;
 mod load;
+mod policy;
 mod process;
 mod reference;
 mod stats;
@@ -28,6 +29,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 const USAGE: &str = "\
 usage: cargo xtask bench [--only GROUP,...] [--dir DIR]
+       cargo xtask bench policy [--callgrind]
 
   --only GROUP,...   some of: start, reads, records, durable, scale, docker
   --dir DIR          a folder on the disk to measure [default: where the program was built]
@@ -52,6 +54,7 @@ fn play(arguments: &[String]) -> Result<()> {
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match words.as_slice() {
         ["load"] => load::child(),
+        ["policy", rest @ ..] => policy::run(rest),
         ["reference", address] => reference::child(address),
         ["raw-store", dir] => figures::durable::raw_store_child(dir),
         ["tied", ..] => process::become_tied(arguments.get(1..).unwrap_or_default()),

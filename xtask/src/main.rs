@@ -1,8 +1,10 @@
 //! The workshop: everything that is done to the project rather than by it.
 
 mod bench;
+mod differential;
 mod docker_room;
 mod generate;
+mod rules;
 mod shell;
 mod test;
 
@@ -14,8 +16,12 @@ const USAGE: &str = "\
 usage: cargo xtask COMMAND
 
   generate [--check]                write the generated code anew, or fail if it is not current
+  rules [--check]                   write the table of rules and their tests anew, or fail if it is not current
   test [--only PART,...] [--list]   everything CI checks; --list names the parts
+  differential [--cases N] [--seed N]
+                                    the policy engine against the naive evaluator, two million cases unless told otherwise
   bench [--help]                    measure: a table of figures, each beside its reference
+  bench policy [--callgrind]        measure policy decisions beside Cedar, or count their instructions
   torture [KILLS]                   the store's kill -9 test, 200 kills unless told otherwise
   docker-room COMMAND [ARGS...]     run a command beside a Docker Engine of its own (root)
 ";
@@ -38,7 +44,9 @@ fn run(arguments: &[String]) -> Result<ExitCode> {
     };
     match command.as_str() {
         "generate" => generate(rest),
+        "rules" => rules::command(rest),
         "test" => test::run(rest),
+        "differential" => differential::run(rest),
         "bench" => bench::run(rest),
         "torture" => test::torture(rest),
         "docker-room" => docker_room::run(rest),

@@ -7,6 +7,7 @@
 pub mod acs;
 pub mod bootstrap;
 pub mod gate;
+mod open_points;
 pub mod schedule;
 pub mod server;
 pub mod services;

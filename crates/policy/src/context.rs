@@ -1,9 +1,13 @@
 //! The request context: what is known about one call, as condition keys (R105-R112).
 
+use std::borrow::Cow;
+use std::fmt;
+
+use hashbrown::HashTable;
 use portcullis_core::{Arn, Tags, Timestamp};
 use serde::{Serialize, Serializer};
 
-use crate::text;
+use crate::{open_points, text};
 
 /// The value of a condition key.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -92,8 +96,25 @@ impl<const N: usize> From<[&str; N]> for Value {
 /// context.insert("aws:TagKeys", ["Owner", "Team"]);
 /// assert!(context.get("AWS:securetransport").is_some());
 /// ```
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Context(Vec<(String, Value)>);
+#[derive(Clone, Default)]
+pub struct Context {
+    entries: Vec<Entry>,
+    /// Hashes of the keys and their places in `entries`.
+    places: HashTable<(u64, u32)>,
+}
+
+/// A key with its value, both hashed when they came in: policies look them up many times.
+#[derive(Debug, Clone)]
+pub(crate) struct Entry {
+    pub(crate) key: String,
+    pub(crate) value: Value,
+    key_hash: u64,
+    /// The hash of a single value; of several, nothing.
+    pub(crate) value_hash: u64,
+}
+
+/// Room for a request's usual keys.
+const USUAL_KEYS: usize = 28;
 
 impl Context {
     /// No keys.
@@ -101,21 +122,58 @@ impl Context {
         Self::default()
     }
 
-    fn find(&self, key: &str) -> Result<usize, usize> {
-        self.0.binary_search_by(|(known, _)| text::compare(known, key))
+    fn place(&self, key_hash: u64, key: &str) -> Option<usize> {
+        let is_it = |(hash, place): &(u64, u32)| {
+            // Other keys may have the same hash: the text decides.
+            *hash == key_hash
+                && self
+                    .entry_at(*place)
+                    .is_some_and(|entry| text::same(&entry.key, key))
+        };
+        let (_, place) = self.places.find(key_hash, is_it)?;
+        usize::try_from(*place).ok()
+    }
+
+    fn entry_at(&self, place: u32) -> Option<&Entry> {
+        self.entries.get(usize::try_from(place).ok()?)
+    }
+
+    /// The entry of a key whose hash without case is known.
+    #[inline]
+    pub(crate) fn entry(&self, key_hash: u64, key: &str) -> Option<&Entry> {
+        self.entries.get(self.place(key_hash, key)?)
     }
 
     /// Sets a key; what it held before, in whatever spelling, is replaced.
     pub fn insert(&mut self, key: impl Into<String>, value: impl Into<Value>) {
-        let entry = (key.into(), value.into());
-        match self.find(&entry.0) {
-            Ok(at) => {
-                if let Some(slot) = self.0.get_mut(at) {
-                    *slot = entry;
-                }
-            }
-            Err(at) => self.0.insert(at, entry),
+        let (key, value) = (key.into(), value.into());
+        let key_hash = text::hash_without_case(&key);
+        let value_hash = match &value {
+            Value::One(single) => text::hash(single),
+            Value::Many(_) => 0,
+        };
+        let known = self.place(key_hash, &key);
+        let entry = Entry {
+            key,
+            value,
+            key_hash,
+            value_hash,
+        };
+        match known.and_then(|place| self.entries.get_mut(place)) {
+            Some(slot) => *slot = entry,
+            None => self.append(entry),
         }
+    }
+
+    fn append(&mut self, entry: Entry) {
+        if self.entries.is_empty() {
+            self.entries.reserve(USUAL_KEYS);
+            self.places.reserve(USUAL_KEYS, |(hash, _)| *hash);
+        }
+        let place = u32::try_from(self.entries.len()).unwrap_or(u32::MAX);
+        self.places
+            .insert_unique(entry.key_hash, (entry.key_hash, place), |(hash, _)| *hash);
+        self.entries.push(entry);
     }
 
     /// Sets `PREFIX/KEY` for every tag, for example with the prefix `aws:ResourceTag`. Two tags whose keys
@@ -134,7 +192,7 @@ impl Context {
                 (Some(single), true) => self.insert(key, single),
                 (Some(last), false) => {
                     values.push(last);
-                    self.insert(key, values);
+                    self.insert(key, open_points::r164_value_of_same_keys(values));
                 }
                 (None, _) => {}
             }
@@ -143,27 +201,82 @@ impl Context {
 
     /// Removes a key.
     pub fn remove(&mut self, key: &str) {
-        if let Ok(at) = self.find(key) {
-            self.0.remove(at);
-        }
+        let Some(place) = self.place(text::hash_without_case(key), key) else {
+            return;
+        };
+        let mut entries = std::mem::take(&mut self.entries);
+        entries.remove(place);
+        *self = Self::new();
+        entries.into_iter().for_each(|entry| self.append(entry));
     }
 
     /// The value of a key, looked up without case.
     pub fn get(&self, key: &str) -> Option<&Value> {
-        self.find(key)
-            .ok()
-            .and_then(|at| self.0.get(at))
-            .map(|(_, value)| value)
+        self.entry(text::hash_without_case(key), key)
+            .map(|entry| &entry.value)
     }
 
     /// The values of a key, or nothing when it is absent or an empty list (R96).
     pub(crate) fn present(&self, key: &str) -> Option<&Value> {
-        self.get(key).filter(|value| !value.values().is_empty())
+        self.get(key)
+            .filter(|value| !open_points::r96_counts_as_missing(value))
+    }
+
+    /// The keys that can be present when an action is decided: a service key that the reference lists neither for the
+    /// action nor for one of its resource types is absent (R112). Every key applies to an action it does not know.
+    pub(crate) fn applying_to(&self, action: &str) -> Cow<'_, Self> {
+        let Some(action) = portcullis_reference::action(action) else {
+            return Cow::Borrowed(self);
+        };
+        let absent: Vec<&str> = self
+            .iter()
+            .filter_map(|(key, _)| (!action.applies(key)).then_some(key))
+            .collect();
+        if absent.is_empty() {
+            return Cow::Borrowed(self);
+        }
+        let mut applying = self.clone();
+        for key in absent {
+            applying.remove(key);
+        }
+        Cow::Owned(applying)
     }
 
     /// All keys, ordered without case.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &Value)> + '_ {
-        self.0.iter().map(|(key, value)| (key.as_str(), value))
+        let mut sorted: Vec<_> = self
+            .entries
+            .iter()
+            .map(|entry| (entry.key.as_str(), &entry.value))
+            .collect();
+        sorted.sort_by(|(a, _), (b, _)| text::compare(a, b));
+        sorted.into_iter()
+    }
+}
+
+impl Entry {
+    /// Whether the key counts as present (R96).
+    pub(crate) fn is_present(&self) -> bool {
+        !open_points::r96_counts_as_missing(&self.value)
+    }
+}
+
+/// Keys and values in the same spelling; the order in which they came does not matter.
+impl PartialEq for Context {
+    fn eq(&self, other: &Self) -> bool {
+        let holds = |entry: &Entry| {
+            let found = other.entry(entry.key_hash, &entry.key);
+            found.is_some_and(|found| found.key == entry.key && found.value == entry.value)
+        };
+        self.entries.len() == other.entries.len() && self.entries.iter().all(holds)
+    }
+}
+
+impl Eq for Context {}
+
+impl fmt::Debug for Context {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_map().entries(self.iter()).finish()
     }
 }
 

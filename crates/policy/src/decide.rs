@@ -1,10 +1,11 @@
 //! The decision: which statements apply, and what the policy sets together say (R113-R139).
 
+use crate::answers::{Answers, Bearing, SetAnswer, Verdict};
 use crate::document::Statement;
 use crate::matching::action::AskedAction;
 use crate::matching::principal::Naming;
 use crate::matching::statement::{Asked, NamesPrincipals};
-use crate::{Effect, Kind, PolicySets, PolicyType, Principal, Request, Source, open_points};
+use crate::{Effect, PolicySets, PolicyType, Request, Source, open_points};
 
 /// What the policies say about a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -69,6 +70,11 @@ impl Decision<'_> {
 /// Decides a request. Nothing here fails, waits or has side effects (R102); the answer does not depend on the
 /// order of policies, statements or values (R103).
 pub fn decide<'a>(request: &Request<'_>, sets: &PolicySets<'a>) -> Decision<'a> {
+    let context = request.context.applying_to(request.action);
+    let request = &Request {
+        context: &context,
+        ..*request
+    };
     let asked = asked(request, sets);
     let mut applying = Vec::new();
     for_each_set(request, sets, |set| {
@@ -102,16 +108,7 @@ pub(crate) struct InSet<'a> {
 
 impl<'a> InSet<'a> {
     pub(crate) fn names_principals(&self) -> NamesPrincipals {
-        match self.policy_type {
-            PolicyType::Resource
-            | PolicyType::RoleTrust
-            | PolicyType::ResourceControl
-            | PolicyType::Endpoint => NamesPrincipals::Yes,
-            PolicyType::Identity
-            | PolicyType::Boundary
-            | PolicyType::Session
-            | PolicyType::ServiceControl => NamesPrincipals::No,
-        }
+        self.policy_type.names_principals()
     }
 
     pub(crate) fn matched(&self, index: usize, statement: &'a Statement, naming: Naming) -> Matched<'a> {
@@ -137,7 +134,7 @@ pub(crate) fn for_each_set<'a>(
     sets: &PolicySets<'a>,
     mut visit: impl FnMut(InSet<'a>),
 ) {
-    let caller = request.principal;
+    let bearing = Bearing::on(request.principal);
     let mut level_of = |policy_type, level, sources: &[Source<'a>]| {
         for source in sources {
             visit(InSet {
@@ -147,13 +144,13 @@ pub(crate) fn for_each_set<'a>(
             });
         }
     };
-    if scps_bind(caller) {
+    if bearing.scps {
         sets.scps
             .iter()
             .enumerate()
             .for_each(|(n, level)| level_of(PolicyType::ServiceControl, n, level));
     }
-    if rcps_bind(caller) {
+    if bearing.rcps {
         sets.rcps
             .iter()
             .enumerate()
@@ -161,21 +158,11 @@ pub(crate) fn for_each_set<'a>(
     }
     level_of(PolicyType::Endpoint, 0, sets.endpoint.as_slice());
     level_of(sets.resource_type(), 0, sets.resource.as_slice());
-    if caller.has_identity_policies() {
+    if bearing.identity {
         level_of(PolicyType::Boundary, 0, sets.boundary.as_slice());
         level_of(PolicyType::Identity, 0, sets.identity);
     }
     level_of(PolicyType::Session, 0, sets.session.unwrap_or_default());
-}
-
-/// R117: users, roles and root users; not service-linked roles, services or strangers.
-fn scps_bind(caller: &Principal) -> bool {
-    caller.account().is_some() && !caller.is_service_linked_role()
-}
-
-/// R116: everybody but service-linked roles.
-fn rcps_bind(caller: &Principal) -> bool {
-    !caller.is_service_linked_role()
 }
 
 /// What the applying statements of all sets come to (R115-R128).
@@ -184,131 +171,59 @@ pub(crate) fn combine<'a>(
     sets: &PolicySets<'a>,
     mut applying: Vec<Matched<'a>>,
 ) -> Decision<'a> {
-    let cross_account = request.is_cross_account();
-    let order = open_points::r172_order();
-    let denies = |policy_type: &PolicyType| {
-        applying
-            .iter()
-            .any(|m| m.statement.effect == Effect::Deny && m.policy_type == *policy_type)
-    };
-    if let Some(by) = order.into_iter().find(denies) {
+    let Verdict { outcome, by } = answers(request, sets, &applying).verdict();
+    if outcome == Outcome::ExplicitDeny {
+        let order = open_points::r172_order();
         applying.retain(|matched| matched.statement.effect == Effect::Deny);
         applying.sort_by_key(|matched| order.iter().position(|known| *known == matched.policy_type));
-        return Decision {
-            outcome: Outcome::ExplicitDeny,
-            by: Some(by),
-            matched: applying,
-            cross_account,
-        };
     }
-    let allows = Allows {
-        request,
-        sets,
-        applying: &applying,
-    };
-    let by = order
-        .into_iter()
-        .find(|policy_type| allows.is_silent(*policy_type));
-    let outcome = if by.is_some() {
-        Outcome::ImplicitDeny
-    } else {
-        Outcome::Allow
-    };
     Decision {
         outcome,
         by,
         matched: applying,
-        cross_account,
+        cross_account: request.is_cross_account(),
     }
 }
 
-/// What the Allow statements that apply come to.
-pub(crate) struct Allows<'r, 'a> {
-    pub(crate) request: &'r Request<'r>,
-    pub(crate) sets: &'r PolicySets<'a>,
-    pub(crate) applying: &'r [Matched<'a>],
-}
-
-impl Allows<'_, '_> {
-    fn of(&self, policy_type: PolicyType) -> impl Iterator<Item = &Matched<'_>> {
-        let wanted =
-            move |m: &&Matched<'_>| m.policy_type == policy_type && m.statement.effect == Effect::Allow;
-        self.applying.iter().filter(wanted)
-    }
-
-    fn any(&self, policy_type: PolicyType) -> bool {
-        self.of(policy_type).next().is_some()
-    }
-
-    /// Whether a set that has to allow does not.
-    pub(crate) fn is_silent(&self, policy_type: PolicyType) -> bool {
-        let caller = self.request.principal;
-        match policy_type {
-            PolicyType::ServiceControl => {
-                scps_bind(caller) && self.some_level_is_silent(policy_type, self.sets.scps)
+/// What every set answers, by the statements that apply.
+pub(crate) fn answers<'r>(
+    request: &'r Request<'r>,
+    sets: &PolicySets<'_>,
+    applying: &[Matched<'_>],
+) -> Answers<'r> {
+    let bearing = Bearing::on(request.principal);
+    let answer = |policy_type: PolicyType, level: usize| {
+        let of_set = applying
+            .iter()
+            .filter(|matched| matched.policy_type == policy_type && matched.level == level);
+        of_set.fold(SetAnswer::SILENT, |answer, matched| {
+            match matched.statement.effect {
+                Effect::Deny => SetAnswer {
+                    denies: true,
+                    ..answer
+                },
+                Effect::Allow => SetAnswer {
+                    allows: answer.allows.max(matched.naming),
+                    ..answer
+                },
             }
-            PolicyType::ResourceControl => {
-                rcps_bind(caller) && self.some_level_is_silent(policy_type, self.sets.rcps)
-            }
-            PolicyType::Endpoint => self.sets.endpoint.is_some() && !self.any(policy_type),
-            PolicyType::Resource | PolicyType::RoleTrust => {
-                policy_type == self.sets.resource_type()
-                    && self.resource_must_allow()
-                    && !self.any(policy_type)
-            }
-            PolicyType::Boundary => {
-                let applies = self.sets.boundary.is_some() && caller.has_identity_policies();
-                applies && !self.any(policy_type) && self.resource_grant() < Naming::Direct
-            }
-            PolicyType::Session => {
-                // R121: a federated user without session policies has no permissions of its own.
-                let applies =
-                    self.sets.session.is_some() || matches!(caller, Principal::FederatedUser { .. });
-                applies && !self.any(policy_type) && self.resource_grant() < Naming::Direct
-            }
-            PolicyType::Identity => {
-                caller.has_identity_policies()
-                    && !self.any(policy_type)
-                    && self.resource_grant() < Naming::Entity
-            }
-        }
+        })
+    };
+    let levels = |policy_type: PolicyType, count: usize| {
+        (0..count)
+            .map(|level| answer(policy_type, level))
+            .reduce(SetAnswer::and_level)
+    };
+    let when = |exists: bool, policy_type: PolicyType| exists.then(|| answer(policy_type, 0));
+    Answers {
+        scps: levels(PolicyType::ServiceControl, sets.scps.len()).filter(|_| bearing.scps),
+        rcps: levels(PolicyType::ResourceControl, sets.rcps.len()).filter(|_| bearing.rcps),
+        endpoint: when(sets.endpoint.is_some(), PolicyType::Endpoint),
+        resource: when(sets.resource.is_some(), sets.resource_type()),
+        resource_is_role: sets.resource_type() == PolicyType::RoleTrust,
+        boundary: when(sets.boundary.is_some() && bearing.identity, PolicyType::Boundary),
+        session: when(sets.session.is_some(), PolicyType::Session),
+        identity: when(bearing.identity, PolicyType::Identity),
+        ..Answers::none(request, request.is_cross_account())
     }
-
-    /// Every level, from the root of the organization to the account, needs an Allow (R116, R117).
-    fn some_level_is_silent(&self, policy_type: PolicyType, levels: &[&[Source<'_>]]) -> bool {
-        let allows = |level: usize| self.of(policy_type).any(|matched| matched.level == level);
-        !(0..levels.len()).all(allows)
-    }
-
-    /// R123, R124, R126: the resource's policy is needed across accounts, for roles and KMS keys, and by callers
-    /// who have no policies of their own.
-    fn resource_must_allow(&self) -> bool {
-        let is_trust = self
-            .sets
-            .resource
-            .is_some_and(|source| source.document.kind() == Kind::Trust);
-        let is_kms_key = self.sets.resource.is_some() && is_kms_key(self.request.resource);
-        is_trust
-            || is_kms_key
-            || self.request.is_cross_account()
-            || self.request.principal.account().is_none()
-    }
-
-    /// What the resource's policy lifts within one account: naming the caller itself lifts the implicit denies
-    /// of identity, boundary and session policies; naming its role or user only that of identity policies; naming
-    /// the account none (R118).
-    fn resource_grant(&self) -> Naming {
-        if self.request.is_cross_account() {
-            return Naming::None;
-        }
-        self.of(self.sets.resource_type())
-            .map(|matched| matched.naming)
-            .max()
-            .unwrap_or(Naming::None)
-    }
-}
-
-fn is_kms_key(resource: &str) -> bool {
-    let mut fields = resource.splitn(6, ':').skip(2);
-    fields.next() == Some("kms") && fields.nth(2).is_some_and(|part| part.starts_with("key/"))
 }

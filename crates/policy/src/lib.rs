@@ -33,29 +33,43 @@
 //!
 //! Rules are cited as R1-R182 of the policy-language specification; where AWS is silent, `open_points.rs` decides.
 
+mod answers;
+mod compiled;
 mod context;
 mod decide;
 mod document;
+mod every;
 mod explain;
-mod json;
+pub mod fragment;
+pub mod json;
 mod matching;
 mod message;
 mod open_points;
 mod request;
+pub mod semantics;
 mod sets;
+pub mod simulate;
 mod span;
+pub mod syntax;
+#[cfg(feature = "terminal")]
+pub mod terminal;
 mod text;
 
+pub use answers::Verdict;
+pub use compiled::{Prepared, Program, Programs, authorize};
 pub use context::{Context, Value};
 pub use decide::{Decision, Matched, Outcome, decide};
 pub use document::{
-    Document, Effect, Kind, Malformed, PrincipalKind, PrincipalRef, Statement, Version,
+    Document, Effect, Kind, Malformed, PrincipalKind, PrincipalRef, Statement, Version, size_quota,
     size_without_whitespace,
 };
+pub use every::decide_for_every;
 pub use explain::{
-    Check, CheckEffect, ConditionReport, ElementReport, Explanation, PolicyName, StatementReport, explain,
+    AuthorizationDetails, Change, Check, CheckEffect, ConditionReport, Element, ElementReport,
+    ExplainedPolicy, Explanation, Listed, Need, NewStatement, OfValues, Place, Refusal, Relation,
+    StatementReport, explain,
 };
-pub use message::access_denied_message;
+pub use message::{access_denied_message, with_authorization_id};
 pub use request::{Principal, Request};
 pub use sets::{PolicySets, PolicyType, Source};
 pub use span::{Position, Span};

@@ -1,13 +1,38 @@
 //! Where AWS is silent or sources disagree, one function per open point decides. Each is named after its
 //! rule in the policy-language specification, so that a later finding is a one-line change.
 
+use crate::document::Statement;
 use crate::matching::operator::Test;
-use crate::{Kind, PolicyType};
+use crate::{Kind, Malformed, PolicyType, Value};
+
+/// R3: what IAM answers to a text that is no JSON or holds a key twice.
+pub(crate) fn r3_error() -> Malformed {
+    Malformed::Syntax
+}
 
 /// R5: which kinds of policy must say version 2012-10-17 when written. Trust policies need not: AWS's own
 /// documentation long printed them with 2008-10-17.
 pub(crate) fn r5_requires_version_2012(kind: Kind) -> bool {
     matches!(kind, Kind::Identity | Kind::Boundary)
+}
+
+/// R11: what of a Sid makes it unique. All of it, with its case.
+pub(crate) fn r11_unique_part(sid: &str) -> &str {
+    sid
+}
+
+/// R14: what IAM answers to a principal where none may stand.
+pub(crate) fn r14_error() -> Malformed {
+    Malformed::PrincipalForbidden
+}
+
+/// R22: whether the case of operator names matters. In what IAM and STS check when it is written; documents of other
+/// services are read as they are, and there it does not.
+pub(crate) fn r22_operator_names_have_case(kind: Kind) -> bool {
+    matches!(
+        kind,
+        Kind::Identity | Kind::Boundary | Kind::Session | Kind::Trust
+    )
 }
 
 /// R24: whether `sts:*` may stand in a trust policy. No: only the named actions may.
@@ -20,13 +45,34 @@ pub(crate) fn r26_counts(c: char) -> bool {
     !matches!(c, ' ' | '\t' | '\r' | '\n')
 }
 
+/// R26: characters a role's trust policy may have. The default; accounts may ask for 4,096.
+pub(crate) const fn r26_trust_policy_size() -> usize {
+    2_048
+}
+
+/// R26: characters a service or resource control policy may have, as the sources of 2023 say.
+pub(crate) const fn r26_control_policy_size() -> usize {
+    5_120
+}
+
 /// R29: whether a condition with an empty list of values holds. Only ForAllValues without the key does.
 pub(crate) fn r29_empty_value_list_holds(for_all_values: bool, key_is_missing: bool) -> bool {
     for_all_values && key_is_missing
 }
 
+/// R32: whether a statement is refused because the grammar of service control policies of 2023 had no such thing. No:
+/// they use the whole language.
+pub(crate) fn r32_is_refused(_kind: Kind, _statement: &Statement) -> bool {
+    false
+}
+
 /// R35: whether the vendor `*`, as in `*:*`, is every service. Yes.
 pub(crate) fn r35_star_is_every_service() -> bool {
+    true
+}
+
+/// R44: whether wildcards match colons in the sixth field. Yes: keys of S3 objects hold colons.
+pub(crate) fn r44_resource_part_wildcards_match_colons() -> bool {
     true
 }
 
@@ -36,8 +82,19 @@ pub(crate) fn r45_short_arn_is_padded(kind: Kind) -> bool {
     matches!(kind, Kind::Identity | Kind::Boundary | Kind::Session)
 }
 
+/// R47: whether a pattern matches nothing because a wildcard stands in its service or its type of resource. No: such
+/// wildcards are wildcards.
+pub(crate) fn r47_matches_nothing(_pattern: &str) -> bool {
+    false
+}
+
 /// R52: whether variables are replaced in values of Bool. Yes, as the 2023 text says.
 pub(crate) fn r52_bool_takes_variables() -> bool {
+    true
+}
+
+/// R53: whether a pattern with a variable before the fifth colon matches nothing. Yes.
+pub(crate) fn r53_early_variable_matches_nothing() -> bool {
     true
 }
 
@@ -57,8 +114,18 @@ pub(crate) fn r71_not_principal_deny_hits_bounded_callers() -> bool {
     true
 }
 
+/// R78: whether case is also ignored beyond ASCII. Yes, one character at a time.
+pub(crate) fn r78_folds_beyond_ascii() -> bool {
+    true
+}
+
 /// R81: whether four digits are a year rather than seconds since the epoch. Yes.
 pub(crate) fn r81_four_digits_are_a_year() -> bool {
+    true
+}
+
+/// R84: whether an IPv4 address in IPv6 clothes (`::ffff:10.0.0.1`) is an IPv4 address. Yes.
+pub(crate) fn r84_mapped_address_is_ipv4() -> bool {
     true
 }
 
@@ -68,7 +135,7 @@ pub(crate) fn r86_r87_negated_holds_for_invalid(test: Test, request_value_is_inv
     test == Test::Arn && request_value_is_invalid
 }
 
-/// R89, R164: whether a multi-valued key without set operator can match. No, not even a negated operator.
+/// R89: whether a multi-valued key without set operator can match. No, not even a negated operator.
 pub(crate) fn r89_multi_valued_key_may_match() -> bool {
     false
 }
@@ -77,6 +144,23 @@ pub(crate) fn r89_multi_valued_key_may_match() -> bool {
 /// policies (Deny with ForAnyValue:StringNotLikeIfExists) work only so.
 pub(crate) fn r92_set_operator_if_exists_holds_for_missing_key() -> bool {
     true
+}
+
+/// R96: whether a key counts as missing although the request has it. When its list is empty; an empty string is a value.
+pub(crate) fn r96_counts_as_missing(value: &Value) -> bool {
+    value.values().is_empty()
+}
+
+/// R160: whether Null finds a key absent that the request has, or present that it has not. Never, not even the MFA keys,
+/// of which AWS's page says so.
+pub(crate) fn r160_null_finds_absent(_key: &str, is_absent: bool) -> bool {
+    is_absent
+}
+
+/// R164: the value of a tag key that a resource has several times in different case: all of them, so that plain operators
+/// do not match (R89).
+pub(crate) fn r164_value_of_same_keys(values: Vec<String>) -> Value {
+    Value::Many(values)
 }
 
 /// R172: which type is named when several refuse, first to last.

@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use crate::matching::statement::NamesPrincipals;
 use crate::{Document, Kind};
 
 /// The type of a policy set, as messages name it (R171).
@@ -45,6 +46,14 @@ impl PolicyType {
             Self::Boundary => "permissions boundary",
             Self::Session => "session policy",
             Self::Identity => "identity-based policy",
+        }
+    }
+
+    /// Whether policies of this type name principals (R14).
+    pub(crate) fn names_principals(self) -> NamesPrincipals {
+        match self {
+            Self::Resource | Self::RoleTrust | Self::ResourceControl | Self::Endpoint => NamesPrincipals::Yes,
+            Self::Identity | Self::Boundary | Self::Session | Self::ServiceControl => NamesPrincipals::No,
         }
     }
 

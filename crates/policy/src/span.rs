@@ -29,18 +29,36 @@ pub struct Position {
 
 impl Position {
     /// The place of a byte offset; past the end it is the place after the last character.
-    pub(crate) fn of(text: &str, offset: usize) -> Self {
-        let mut position = Self { line: 1, column: 1 };
-        for (_, c) in text.char_indices().take_while(|(at, _)| *at < offset) {
+    pub fn of(text: &str, offset: usize) -> Self {
+        Positions::in_text(text).next(offset)
+    }
+}
+
+/// Places in one text, asked for in the order of the text: the text is walked once, not once per place.
+#[derive(Debug)]
+pub(crate) struct Positions<'a> {
+    rest: std::iter::Peekable<std::str::CharIndices<'a>>,
+    at: Position,
+}
+
+impl<'a> Positions<'a> {
+    pub(crate) fn in_text(text: &'a str) -> Self {
+        Self {
+            rest: text.char_indices().peekable(),
+            at: Position { line: 1, column: 1 },
+        }
+    }
+
+    /// The place of a byte offset, which must not come before the one asked for last.
+    pub(crate) fn next(&mut self, offset: usize) -> Position {
+        while let Some((_, c)) = self.rest.next_if(|(at, _)| *at < offset) {
             if c == '\n' {
-                position = Self {
-                    line: position.line + 1,
-                    column: 1,
-                };
+                self.at.line += 1;
+                self.at.column = 1;
             } else {
-                position.column += 1;
+                self.at.column += 1;
             }
         }
-        position
+        self.at
     }
 }

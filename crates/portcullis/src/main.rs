@@ -6,6 +6,7 @@ mod client;
 mod demo_task;
 mod image;
 mod operations;
+mod policy;
 mod quickstart;
 mod secret_option;
 mod serve;
@@ -37,6 +38,8 @@ enum Command {
     Agent(agent::Options),
     /// List the operations this server has
     Operations(operations::Options),
+    /// Check, explain, compare and rewrite policies; needs no server
+    Policy(policy::Options),
     /// What runs inside the quickstart's task
     #[command(hide = true)]
     DemoTask(demo_task::Options),
@@ -69,6 +72,7 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Quickstart(options) => quickstart::run(options).await,
         Command::Agent(options) => agent::run(options).await,
         Command::Operations(options) => operations::run(&options),
+        Command::Policy(options) => policy::run(options),
         Command::DemoTask(options) => demo_task::run(options).await,
     }
 }

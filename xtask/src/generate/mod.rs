@@ -1,4 +1,4 @@
-//! `cargo xtask generate`: models and overlays in, the crate `portcullis-api` out.
+//! `cargo xtask generate`: models and overlays in, the crate `portcullis-api` and the data of `portcullis-reference` out.
 
 mod closure;
 mod managed_policies;
@@ -9,6 +9,7 @@ mod pattern;
 mod print_schema;
 mod print_service;
 mod print_shapes;
+mod reference;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -42,6 +43,7 @@ pub fn run(check: bool) -> Result<()> {
         .parent()
         .context("xtask lies in the workspace")?;
     let files = generate(&root.join("models"))?.formatted(root)?;
+    reference::run(root, check)?;
     let target = root.join("crates/api/src");
     if check {
         files.check(&target)

@@ -4,6 +4,7 @@ mod clients;
 mod licences;
 mod prepare;
 mod rooms;
+mod rules;
 mod source;
 mod suites;
 mod tally;
@@ -48,6 +49,11 @@ const PARTS: &[Part] = &[
         name: "source",
         about: "sizes of files; nothing of this machine in them",
         run: source::run,
+    },
+    Part {
+        name: "rules",
+        about: "every rule of the policy language has a test",
+        run: rules::run,
     },
     Part {
         name: "generated",

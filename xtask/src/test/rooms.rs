@@ -11,7 +11,10 @@ use crate::shell;
 /// For the binary, which puts the rooms together, and the bench, which measures them.
 const EVERY_ROOM: &[&str] = &[
     "portcullis-core",
+    "portcullis-reference",
     "portcullis-policy",
+    "portcullis-lint",
+    "portcullis-analysis",
     "portcullis-wire",
     "portcullis-api",
     "portcullis-store",
@@ -22,7 +25,13 @@ const EVERY_ROOM: &[&str] = &[
 /// A room and the rooms its code may use.
 const ALLOWED: &[(&str, &[&str])] = &[
     ("portcullis-core", &[]),
-    ("portcullis-policy", &["portcullis-core"]),
+    ("portcullis-reference", &[]),
+    ("portcullis-policy", &["portcullis-core", "portcullis-reference"]),
+    ("portcullis-lint", &["portcullis-policy", "portcullis-reference"]),
+    (
+        "portcullis-analysis",
+        &["portcullis-core", "portcullis-policy", "portcullis-reference"],
+    ),
     ("portcullis-wire", &["portcullis-core"]),
     ("portcullis-api", &["portcullis-wire", "portcullis-core"]),
     ("portcullis-store", &["portcullis-core"]),
@@ -30,7 +39,9 @@ const ALLOWED: &[(&str, &[&str])] = &[
         "portcullis-control",
         &[
             "portcullis-core",
+            "portcullis-reference",
             "portcullis-policy",
+            "portcullis-lint",
             "portcullis-wire",
             "portcullis-api",
             "portcullis-store",

@@ -95,6 +95,7 @@ pub fn service_call(
         request_id,
         source_ip: assumption.principal.to_owned(),
         user_agent: Some(assumption.principal.to_owned()),
+        referer: None,
         tls: None,
         host: None,
     })

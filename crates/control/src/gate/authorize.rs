@@ -7,20 +7,24 @@ use super::context::add_global_keys;
 use super::error::ServiceError;
 use super::operation::{Check, Granted, ResourcePolicy};
 use super::policies::{Policies, Unreadable};
+use crate::open_points;
 use crate::world::Snapshot;
 
 /// Decides all checks of a call; the first refused one is the answer (R139).
 pub(crate) fn authorize(view: &Snapshot, call: &Call, checks: &[Check]) -> Result<Granted, ServiceError> {
     let policies = Policies::of(view, &call.caller).map_err(|unreadable| broken(call, &unreadable))?;
     let mut granted = Granted { optional: Vec::new() };
-    for check in checks {
-        match refused(view, call, check, &policies) {
-            None if check.optional => granted.optional.push(check.action),
-            Some(error) if !check.optional => return Err(error),
-            _ => {}
+    let refusals = checks.iter().filter_map(|check| {
+        let refused = refused(view, call, check, &policies);
+        if check.optional && refused.is_none() {
+            granted.optional.push(check.action);
         }
+        refused.filter(|_| !check.optional)
+    });
+    match open_points::r139_answer(refusals) {
+        Some(error) => Err(error),
+        None => Ok(granted),
     }
-    Ok(granted)
 }
 
 /// Why a check is refused; `None` when it is allowed.

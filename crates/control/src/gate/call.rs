@@ -27,6 +27,8 @@ pub struct Call {
     pub source_ip: String,
     /// The `User-Agent` header.
     pub user_agent: Option<String>,
+    /// The `Referer` header.
+    pub referer: Option<String>,
     /// What TLS agreed on; of calls by services nothing.
     pub tls: Option<Tls>,
     /// The `Host` header, for CloudTrail's `tlsDetails`.

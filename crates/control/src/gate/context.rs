@@ -24,6 +24,9 @@ pub fn add_global_keys(context: &mut Context, view: &Snapshot, call: &Call) {
     if let Some(agent) = &call.user_agent {
         context.insert("aws:UserAgent", agent.clone());
     }
+    if let Some(referer) = &call.referer {
+        context.insert("aws:referer", referer.clone());
+    }
 }
 
 fn add_principal_keys(context: &mut Context, view: &Snapshot, caller: &Caller) {
@@ -31,6 +34,7 @@ fn add_principal_keys(context: &mut Context, view: &Snapshot, caller: &Caller) {
     context.insert("aws:PrincipalIsAWSService", is_service.to_string());
     if let Some(principal) = caller.service_principal() {
         context.insert("aws:PrincipalServiceName", principal.to_owned());
+        context.insert("aws:PrincipalServiceNamesList", vec![principal.to_owned()]);
         return;
     }
     context.insert("aws:PrincipalArn", caller.principal_arn());

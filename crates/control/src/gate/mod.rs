@@ -176,6 +176,7 @@ impl Gate {
             request_id: request_id.to_owned(),
             source_ip: peer.address,
             user_agent: header("user-agent"),
+            referer: header("referer"),
             tls: peer.tls,
             host: header("host"),
         }

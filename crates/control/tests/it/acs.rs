@@ -38,7 +38,7 @@ fn id_of(arn: &str) -> &str {
 }
 
 #[tokio::test]
-async fn a_task_lives_from_run_task_to_stop_task_with_credentials_of_its_own() {
+async fn r132_a_task_lives_from_run_task_to_stop_task_with_credentials_of_its_own() {
     let (server, _front, instance, mut agent) = one_agent().await;
     let definition = definition_with_roles(&server).await;
     let ran = server.root.ok::<ecs::op::RunTask>(&run("c", &definition)).await;
@@ -106,7 +106,7 @@ async fn a_task_lives_from_run_task_to_stop_task_with_credentials_of_its_own() {
 }
 
 #[tokio::test]
-async fn roles_of_tasks_are_assumed_on_record_by_the_service() {
+async fn r155_roles_of_tasks_are_assumed_on_record_by_the_service() {
     let (server, _front, _instance, mut agent) = one_agent().await;
     let definition = definition_with_roles(&server).await;
     let ran = server.root.ok::<ecs::op::RunTask>(&run("c", &definition)).await;
@@ -372,7 +372,7 @@ async fn a_permission_taken_away_ends_the_session() {
 }
 
 #[tokio::test]
-async fn a_role_that_stops_trusting_ecs_fails_the_task_before_it_starts() {
+async fn r157_a_role_that_stops_trusting_ecs_fails_the_task_before_it_starts() {
     let server = Server::start().await;
     cluster(&server, "c").await;
     let front = Front::open(&server).await;

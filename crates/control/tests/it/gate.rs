@@ -39,7 +39,7 @@ async fn r169_a_refusal_names_caller_action_resource_and_reason() {
 }
 
 #[tokio::test]
-async fn a_policy_change_binds_the_next_request() {
+async fn r135_a_policy_change_binds_the_next_request() {
     let server = Server::start().await;
     let user = server.user("u", "").await;
     let input = ecs::ListClustersRequest::default();
@@ -55,7 +55,7 @@ async fn a_policy_change_binds_the_next_request() {
 }
 
 #[tokio::test]
-async fn wrong_keys_secrets_and_clocks_are_told_apart() {
+async fn r180_wrong_keys_secrets_and_clocks_are_told_apart() {
     let server = Server::start().await;
     let user = server.user("u", &allow("*", "*")).await;
     let ask = |client: crate::harness::Client| async move {

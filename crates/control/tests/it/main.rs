@@ -16,5 +16,6 @@ mod harness;
 mod history;
 mod iam;
 mod registrant;
+mod rules;
 mod secrets;
 mod sts;

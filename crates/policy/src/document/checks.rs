@@ -33,6 +33,9 @@ pub(super) fn check(draft: &Draft, kind: Kind) -> Checked {
     if open_points::r5_requires_version_2012(kind) && draft.version != Some(Version::V2012) {
         return Err(Malformed::Version);
     }
+    if statements().any(|statement| open_points::r32_is_refused(kind, statement)) {
+        return Err(Malformed::Syntax);
+    }
     statements().try_for_each(|statement| check_principal(statement, kind))?;
     draft.statements.iter().try_for_each(check_legacy)?;
     let resource_error = if kind == Kind::Resource {
@@ -60,7 +63,7 @@ pub(super) fn check(draft: &Draft, kind: Kind) -> Checked {
 fn check_principal(statement: &Statement, kind: Kind) -> Checked {
     match (&statement.principal, kind.names_principals()) {
         (None, false) => Ok(()),
-        (Some(_), false) => Err(Malformed::PrincipalForbidden),
+        (Some(_), false) => Err(open_points::r14_error()),
         (None, true) => Err(Malformed::PrincipalMissing),
         (Some(element), true) if element.negated && kind == Kind::Trust => Err(Malformed::NotPrincipal),
         (Some(element), true) if element.entries.is_empty() => Err(Malformed::PrincipalEmpty),
@@ -161,7 +164,7 @@ fn check_sids(draft: &Draft, kind: Kind) -> Checked {
         if kind != Kind::Resource && !sid.bytes().all(|b| b.is_ascii_alphanumeric()) {
             return Err(Malformed::SidCharacters);
         }
-        if !seen.insert(sid) {
+        if !seen.insert(open_points::r11_unique_part(sid)) {
             return Err(Malformed::SidNotUnique);
         }
     }

@@ -9,7 +9,7 @@ mod size;
 use std::fmt;
 
 pub use malformed::Malformed;
-pub use size::size_without_whitespace;
+pub use size::{size_quota, size_without_whitespace};
 
 use crate::matching::action::ActionForm;
 use crate::matching::glob::Glob;
@@ -181,10 +181,14 @@ pub struct Statement {
     pub effect: Effect,
     /// Where the statement stands in the text, braces included.
     pub span: Span,
-    pub(crate) principal: Option<PrincipalElement>,
-    pub(crate) action: ActionList,
-    pub(crate) resource: Option<ResourceList>,
-    pub(crate) conditions: Vec<Condition>,
+    /// Principal or NotPrincipal, in policies that name principals (R14).
+    pub principal: Option<PrincipalElement>,
+    /// Action or NotAction.
+    pub action: ActionList,
+    /// Resource or NotResource; trust policies have neither (R13).
+    pub resource: Option<ResourceList>,
+    /// The conditions, operator by operator and key by key; all of them must hold (R73).
+    pub conditions: Vec<Condition>,
 }
 
 impl Statement {
@@ -204,45 +208,62 @@ impl Statement {
 
 /// Action or NotAction (R33-R38).
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct ActionList {
-    pub(crate) negated: bool,
-    pub(crate) patterns: Vec<ActionPattern>,
+pub struct ActionList {
+    /// Whether it is NotAction.
+    pub negated: bool,
+    /// The patterns, in the order of the text.
+    pub patterns: Vec<ActionPattern>,
 }
 
 /// One action pattern.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct ActionPattern {
-    pub(crate) text: String,
-    pub(crate) form: ActionForm,
+pub struct ActionPattern {
+    /// As written.
+    pub text: String,
+    /// What it matches.
+    pub form: ActionForm,
+    /// Where its JSON string stands in the text, quotes included.
+    pub span: Span,
 }
 
 /// Resource or NotResource (R39-R50).
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct ResourceList {
-    pub(crate) negated: bool,
-    pub(crate) patterns: Vec<ResourcePattern>,
+pub struct ResourceList {
+    /// Whether it is NotResource.
+    pub negated: bool,
+    /// The patterns, in the order of the text.
+    pub patterns: Vec<ResourcePattern>,
 }
 
 /// One resource pattern.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct ResourcePattern {
-    pub(crate) text: String,
-    pub(crate) form: ResourceForm,
+pub struct ResourcePattern {
+    /// As written.
+    pub text: String,
+    /// What it matches.
+    pub form: ResourceForm,
+    /// Where its JSON string stands in the text, quotes included.
+    pub span: Span,
 }
 
 /// Principal or NotPrincipal (R61-R72).
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct PrincipalElement {
-    pub(crate) negated: bool,
-    pub(crate) entries: Vec<PrincipalEntry>,
+pub struct PrincipalElement {
+    /// Whether it is NotPrincipal (R71).
+    pub negated: bool,
+    /// The principals it lists, in the order of the text.
+    pub entries: Vec<PrincipalEntry>,
 }
 
 /// One named principal. The short form `"*"` is the AWS principal `*` (R62).
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct PrincipalEntry {
-    pub(crate) kind: PrincipalKind,
-    pub(crate) value: String,
-    pub(crate) span: Span,
+pub struct PrincipalEntry {
+    /// The key it stands under.
+    pub kind: PrincipalKind,
+    /// As written.
+    pub value: String,
+    /// Where its JSON string stands in the text, quotes included.
+    pub span: Span,
 }
 
 /// The key a principal stands under (R61).
@@ -271,19 +292,26 @@ pub struct PrincipalRef<'a> {
 
 /// One key of one operator (R73).
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Condition {
-    pub(crate) operator: Operator,
-    pub(crate) key: String,
-    pub(crate) values: Vec<ConditionValue>,
+pub struct Condition {
+    /// The operator.
+    pub operator: Operator,
+    /// The condition key as written; compared without case (R75).
+    pub key: String,
+    /// Where the key's JSON string stands in the text, quotes included.
+    pub key_span: Span,
+    /// The values, in the order of the text; one of them is enough for a positive operator (R73).
+    pub values: Vec<ConditionValue>,
 }
 
 /// One value a condition lists.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct ConditionValue {
+pub struct ConditionValue {
     /// As written; numbers and booleans in their JSON spelling (R16).
-    pub(crate) text: String,
+    pub text: String,
     /// With its variables found, where the operator takes them (R52).
-    pub(crate) template: Template,
+    pub template: Template,
     /// The pattern, for operators with wildcards, when no variable stands in it.
-    pub(crate) glob: Option<Glob>,
+    pub glob: Option<Glob>,
+    /// Where it stands in the text.
+    pub span: Span,
 }

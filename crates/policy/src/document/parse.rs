@@ -10,7 +10,7 @@ use crate::matching::glob::{Glob, Piece};
 use crate::matching::operator::{Operator, Test};
 use crate::matching::resource::ResourceForm;
 use crate::matching::variable::Template;
-use crate::{open_points, text};
+use crate::{Span, open_points, text};
 
 /// A document whose grammar is right; the checks come later.
 pub(super) struct Draft {
@@ -34,7 +34,7 @@ pub(super) fn read(text: &str, kind: Kind) -> Parsed<Draft> {
     if !text.chars().all(may_occur) {
         return Err(Malformed::Syntax);
     }
-    let root = json::parse(text).map_err(|_| Malformed::Syntax)?;
+    let root = json::parse(text).map_err(|_| open_points::r3_error())?;
     let (mut version, mut id, mut statements) = (None, None, None);
     for member in object(&root)? {
         match member.key.as_str() {
@@ -160,9 +160,10 @@ impl Scope {
     }
 
     fn resources(&self, node: &Node, negated: bool) -> Parsed<ResourceList> {
-        let pattern = |(text, _): (&str, &Node)| ResourcePattern {
+        let pattern = |(text, item): (&str, &Node)| ResourcePattern {
             text: text.to_owned(),
             form: ResourceForm::parse(text, self.variables, self.kind),
+            span: item.span,
         };
         Ok(ResourceList {
             negated,
@@ -175,10 +176,10 @@ impl Scope {
         for block in object(node)? {
             let keys = object(&block.node)?;
             refuse_same_keys(keys)?;
-            match Operator::parse(&block.key) {
+            match self.operator(&block.key) {
                 Some(operator) => {
-                    for Member { key, node, .. } in keys {
-                        conditions.push(self.condition(operator, key, node)?);
+                    for member in keys {
+                        conditions.push(self.condition(operator, member)?);
                     }
                 }
                 // R22: IAM lets an unknown operator pass when its block is empty; it imposes nothing (R30).
@@ -189,17 +190,29 @@ impl Scope {
         Ok(conditions)
     }
 
-    fn condition(&self, operator: Operator, key: &str, node: &Node) -> Parsed<Condition> {
-        let value = |item: &Node| Ok(self.value(operator.test(), scalar(item)?));
-        let values = one_or_many(node).iter().map(value).collect::<Parsed<_>>()?;
+    fn operator(&self, name: &str) -> Option<Operator> {
+        if open_points::r22_operator_names_have_case(self.kind) {
+            Operator::parse(name)
+        } else {
+            Operator::parse_without_case(name)
+        }
+    }
+
+    fn condition(&self, operator: Operator, member: &Member) -> Parsed<Condition> {
+        let value = |item: &Node| Ok(self.value(operator.test(), scalar(item)?, item.span));
+        let values = one_or_many(&member.node)
+            .iter()
+            .map(value)
+            .collect::<Parsed<_>>()?;
         Ok(Condition {
             operator,
-            key: key.to_owned(),
+            key: member.key.clone(),
+            key_span: member.key_span,
             values,
         })
     }
 
-    fn value(&self, test: Test, text: String) -> ConditionValue {
+    fn value(&self, test: Test, text: String, span: Span) -> ConditionValue {
         let takes_variables = match test {
             Test::StringEquals | Test::StringEqualsIgnoreCase | Test::StringLike | Test::Arn => true,
             Test::Bool => open_points::r52_bool_takes_variables(),
@@ -215,7 +228,12 @@ impl Scope {
             .fixed()
             .filter(|_| has_wildcards)
             .map(|text| Glob::new(&[Piece::pattern(text)]));
-        ConditionValue { text, template, glob }
+        ConditionValue {
+            text,
+            template,
+            glob,
+            span,
+        }
     }
 }
 
@@ -230,9 +248,10 @@ fn read_effect(word: &str) -> Parsed<(Effect, bool)> {
 }
 
 fn read_actions(node: &Node, negated: bool) -> Parsed<ActionList> {
-    let pattern = |(text, _): (&str, &Node)| ActionPattern {
+    let pattern = |(text, item): (&str, &Node)| ActionPattern {
         text: text.to_owned(),
         form: ActionForm::parse(text),
+        span: item.span,
     };
     Ok(ActionList {
         negated,
@@ -279,7 +298,11 @@ fn refuse_same_keys(keys: &[Member]) -> Parsed<()> {
     let has_same = sorted
         .windows(2)
         .any(|pair| matches!(pair, [a, b] if text::same(a, b)));
-    if has_same { Err(Malformed::Syntax) } else { Ok(()) }
+    if has_same {
+        Err(open_points::r3_error())
+    } else {
+        Ok(())
+    }
 }
 
 /// R16: strings, numbers and booleans; not null.

@@ -1,20 +1,45 @@
-//! Why a request was decided as it was: every statement considered, element by element (R104).
+//! Why a request was decided as it was: every statement considered, element by element (R104), what refused it, and
+//! what would change that.
 
+mod change;
+mod listed;
 mod nearest;
+mod needs;
+mod policy;
+mod refusal;
+mod remedy;
 mod render;
 mod report;
 mod wire;
 
-use crate::decide::{self, Allows, Matched, Outcome};
-use crate::matching::principal::Naming;
-use crate::{Context, Effect, PolicySets, PolicyType, Request, Source};
+use std::sync::Arc;
 
+use crate::decide::{self, Matched, Outcome};
+use crate::matching::principal::Naming;
+use crate::message::{Form, Refused};
+use crate::{Context, Effect, PolicySets, PolicyType, Request};
+
+pub use change::{Change, Element, NewStatement, Place};
+pub use listed::Listed;
+pub use needs::{Need, OfValues, Relation};
+pub use policy::ExplainedPolicy;
+pub use refusal::Refusal;
 pub use report::{ConditionReport, ElementReport, StatementReport};
+pub use wire::AuthorizationDetails;
+
+#[cfg(feature = "terminal")]
+pub(crate) use {
+    nearest::closest_first,
+    render::{asked_of, wanted_by, wanted_of},
+};
+
+use refusal::Considered;
 
 /// A decision in full. It owns all it says, so it can be kept after the policies have changed.
 ///
-/// [`Explanation::one_line`] and [`Explanation::render`] are for people; `Serialize` writes the shape of
-/// `GetRequestAuthorizationDetails` of the service `iam-toolbox`, with more members of ours (R175).
+/// [`Explanation::one_line`], [`Explanation::render`] and, with the feature `terminal`, `terminal::page` are for
+/// people; [`Explanation::message`] is what AWS tells the caller; `Serialize` writes an [`AuthorizationDetails`] with
+/// this one evaluation (R175).
 #[derive(Debug, Clone, PartialEq)]
 pub struct Explanation {
     /// Who asked: an ARN, a service principal, an identity provider, or `anonymous`.
@@ -25,15 +50,22 @@ pub struct Explanation {
     pub resource: String,
     /// What was decided; always what [`decide`](crate::decide) decides.
     pub outcome: Outcome,
-    /// The policy set that stopped the request.
+    /// The policy set that stopped the request: the one that messages name, if several refuse (R172).
     pub stopped_by: Option<PolicyType>,
+    /// Whether caller and resource belong to different accounts (R123).
+    pub cross_account: bool,
     /// What every set came to, in the order of evaluation.
     pub checks: Vec<Check>,
+    /// Every set that refuses, the one that stopped the request first, each with the smallest change against it.
+    pub refusals: Vec<Refusal>,
+    /// Every policy that bore on the request.
+    pub policies: Vec<Arc<ExplainedPolicy>>,
     /// Every statement considered, set by set.
     pub statements: Vec<StatementReport>,
     /// For an implicit deny: which of `statements` came nearest to allowing.
     pub nearest: Option<usize>,
-    context: Context,
+    /// The request's condition keys, without those that its action does not have (R112).
+    pub context: Context,
 }
 
 /// What one policy set came to.
@@ -61,27 +93,6 @@ pub enum CheckEffect {
     ExplicitDeny,
 }
 
-/// A policy, as explanations name it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PolicyName {
-    /// The policy's name.
-    pub name: String,
-    /// The ARN of a managed policy.
-    pub arn: Option<String>,
-    /// What it is attached to.
-    pub attached_to: Option<String>,
-}
-
-impl From<Source<'_>> for PolicyName {
-    fn from(source: Source<'_>) -> Self {
-        Self {
-            name: source.name.to_owned(),
-            arn: source.arn.map(str::to_owned),
-            attached_to: source.attached_to.map(str::to_owned),
-        }
-    }
-}
-
 impl Explanation {
     /// The statement that came nearest to allowing, for an implicit deny.
     pub fn nearest_statement(&self) -> Option<&StatementReport> {
@@ -93,34 +104,80 @@ impl Explanation {
         self.statements.iter().filter(|report| match self.outcome {
             Outcome::Allow => report.applies && report.effect == Effect::Allow,
             Outcome::ExplicitDeny => {
-                report.applies && report.effect == Effect::Deny && Some(report.policy_type) == self.stopped_by
+                report.applies
+                    && report.effect == Effect::Deny
+                    && Some(report.policy.policy_type) == self.stopped_by
             }
             Outcome::ImplicitDeny => false,
         })
+    }
+
+    /// What AWS tells the caller (R169); nothing to tell when the request is allowed.
+    pub fn message(&self) -> Option<String> {
+        let denying = self.deciding_statements().next();
+        let refused = Refused {
+            principal_arn: &self.principal,
+            action: &self.action,
+            resource: &self.resource,
+            outcome: self.outcome,
+            by: self.stopped_by,
+            cross_account: self.cross_account,
+            policy_arn: denying.and_then(|report| report.policy.arn.as_deref()),
+        };
+        (self.outcome != Outcome::Allow).then(|| refused.message(Form::default()))
+    }
+
+    /// The condition keys that statements ask for and the request does not have, each once and as first written: what
+    /// the policy simulator calls missing context values. Only statements about the action are asked.
+    pub fn missing_keys(&self) -> Vec<&str> {
+        let about_the_action = self.statements.iter().filter(|report| report.action.matched);
+        let conditions = about_the_action.flat_map(|report| &report.conditions);
+        let mut keys: Vec<&str> = Vec::new();
+        for condition in conditions.filter(|condition| condition.asked.is_none()) {
+            if !keys.iter().any(|known| crate::text::same(known, &condition.key)) {
+                keys.push(&condition.key);
+            }
+        }
+        keys
     }
 }
 
 /// Explains a request: the slow way to the answer of [`decide`](crate::decide).
 pub fn explain(request: &Request<'_>, sets: &PolicySets<'_>) -> Explanation {
-    let asked = decide::asked(request, sets);
+    // R112: the whole explanation sees only keys that apply to the action.
+    let given = request.context;
+    let context = given.applying_to(request.action);
+    let request = &Request {
+        context: &context,
+        ..*request
+    };
+    let question = report::Question::new(decide::asked(request, sets), given);
     let mut statements = Vec::new();
+    let mut considered = Vec::new();
     let mut applying = Vec::new();
     let mut policies = Vec::new();
     decide::for_each_set(request, sets, |set| {
-        policies.push(set.policy_type);
+        let policy = Arc::new(ExplainedPolicy::of(&set));
         for (index, statement) in set.source.document.statements().iter().enumerate() {
-            let (report, naming) = report::statement(&asked, &set, index, statement);
+            let (report, naming) = question.statement(&set, &policy, index, statement);
             if naming > Naming::None {
                 applying.push(set.matched(index, statement, naming));
             }
             statements.push(report);
+            considered.push(Considered {
+                set,
+                index,
+                statement,
+            });
         }
+        policies.push(policy);
     });
     let checks = checks(request, sets, &applying, &policies);
+    let refusals = refusal::refusals(request, sets, &considered, &statements, &applying);
     let decision = decide::combine(request, sets, applying);
-    let nearest = match (decision.outcome, decision.by) {
-        (Outcome::ImplicitDeny, Some(by)) => nearest::find(&statements, by),
-        _ => None,
+    let nearest = match decision.outcome {
+        Outcome::ImplicitDeny => refusals.first().and_then(|refusal| refusal.nearest),
+        Outcome::Allow | Outcome::ExplicitDeny => None,
     };
     Explanation {
         principal: request.principal.name().into_owned(),
@@ -128,7 +185,10 @@ pub fn explain(request: &Request<'_>, sets: &PolicySets<'_>) -> Explanation {
         resource: request.resource.to_owned(),
         outcome: decision.outcome,
         stopped_by: decision.by,
+        cross_account: decision.cross_account,
         checks,
+        refusals,
+        policies,
         statements,
         nearest,
         context: request.context.clone(),
@@ -140,13 +200,9 @@ fn checks(
     request: &Request<'_>,
     sets: &PolicySets<'_>,
     applying: &[Matched<'_>],
-    policies: &[PolicyType],
+    policies: &[Arc<ExplainedPolicy>],
 ) -> Vec<Check> {
-    let allows = Allows {
-        request,
-        sets,
-        applying,
-    };
+    let answers = decide::answers(request, sets, applying);
     let check = |policy_type: PolicyType| {
         let applies = |effect: Effect| {
             applying
@@ -155,14 +211,17 @@ fn checks(
         };
         let effect = if applies(Effect::Deny) {
             CheckEffect::ExplicitDeny
-        } else if allows.is_silent(policy_type) {
+        } else if answers.is_silent(policy_type) {
             CheckEffect::ImplicitDeny
         } else if applies(Effect::Allow) {
             CheckEffect::Allow
         } else {
             CheckEffect::NoImpact
         };
-        let policies = policies.iter().filter(|known| **known == policy_type).count();
+        let policies = policies
+            .iter()
+            .filter(|known| known.policy_type == policy_type)
+            .count();
         Check {
             policy_type,
             effect,

@@ -2,7 +2,10 @@
 
 use std::fmt::{self, Write as _};
 
-use crate::explain::{ConditionReport, ElementReport, Explanation, StatementReport};
+use crate::explain::nearest::closest_first;
+use crate::explain::{
+    Change, CheckEffect, ConditionReport, ElementReport, Explanation, Place, Refusal, StatementReport,
+};
 use crate::{Effect, Outcome, PolicyType};
 
 /// Listed values shown before the rest is only counted.
@@ -42,10 +45,17 @@ impl Explanation {
     }
 
     fn why_none_is_near(&self) -> String {
+        let stopped_by = self
+            .refusals
+            .first()
+            .map(|refusal| (refusal.policy_type, refusal.level));
         let considered = self
             .statements
             .iter()
-            .filter(|report| Some(report.policy_type) == self.stopped_by && report.effect == Effect::Allow)
+            .filter(|report| {
+                let policy = &report.policy;
+                report.effect == Effect::Allow && Some((policy.policy_type, policy.level)) == stopped_by
+            })
             .count();
         match considered {
             0 => "there is no Allow statement to consider".to_owned(),
@@ -64,6 +74,22 @@ impl Explanation {
     }
 
     fn write_page(&self, page: &mut String) -> fmt::Result {
+        self.write_verdict(page)?;
+        for report in self.deciding_statements() {
+            write_statement(page, "decided by", report)?;
+        }
+        match (self.outcome, self.nearest_statement()) {
+            (Outcome::ImplicitDeny, Some(report)) => write_statement(page, "nearest", report)?,
+            (Outcome::ImplicitDeny, None) => {
+                writeln!(page, "  nearest     none: {}", self.why_none_is_near())?;
+            }
+            _ => {}
+        }
+        self.write_changes(page)
+    }
+
+    /// The answer, who asked, and what stopped it.
+    pub(crate) fn write_verdict(&self, page: &mut String) -> fmt::Result {
         let verdict = match self.outcome {
             Outcome::Allow => "ALLOWED",
             Outcome::ExplicitDeny => "DENIED (explicit)",
@@ -71,34 +97,58 @@ impl Explanation {
         };
         writeln!(page, "{verdict}  {} on {}", self.action, self.resource)?;
         writeln!(page, "  asked by    {}", self.principal)?;
-        if let Some(by) = self.stopped_by {
-            let what = match self.outcome {
-                Outcome::ImplicitDeny => format!("no {} allows it", by.name()),
-                _ => format!("an explicit deny in {}", by.name_with_article()),
-            };
-            writeln!(page, "  stopped by  {what}")?;
+        for (nth, refusal) in self.refusals.iter().enumerate() {
+            let title = if nth == 0 { "stopped by" } else { "and by" };
+            writeln!(page, "  {title:<11} {}", self.what_refuses(refusal))?;
         }
-        for report in self.deciding_statements() {
-            write_statement(page, "decided by", report)?;
+        Ok(())
+    }
+
+    fn what_refuses(&self, refusal: &Refusal) -> String {
+        let set = refusal.policy_type;
+        let levels = self
+            .policies
+            .iter()
+            .any(|policy| policy.policy_type == set && policy.level > 0);
+        let level = match levels || refusal.level > 0 {
+            true => format!(" (level {})", refusal.level + 1),
+            false => String::new(),
+        };
+        match refusal.effect {
+            CheckEffect::ExplicitDeny => format!("an explicit deny in {}{level}", set.name_with_article()),
+            _ => format!("no {}{level} allows it", set.name()),
         }
-        match (self.outcome, self.nearest_statement()) {
-            (Outcome::ImplicitDeny, Some(report)) => write_statement(page, "nearest", report),
-            (Outcome::ImplicitDeny, None) => {
-                writeln!(page, "  nearest     none: {}", self.why_none_is_near())
+    }
+
+    /// What would change the answer, a line for each step; all of them are needed.
+    fn write_changes(&self, page: &mut String) -> fmt::Result {
+        for (nth, change) in self.remedy().iter().enumerate() {
+            let title = if nth == 0 { "change" } else { "and" };
+            writeln!(page, "  {title:<11} {change}")?;
+        }
+        Ok(())
+    }
+
+    /// Every step that is needed before the request is allowed, each once; none when a set cannot be helped, since nothing
+    /// overrides an explicit deny. Steps that the change of the resource's policy makes needless are left out (R118).
+    pub fn remedy(&self) -> Vec<&Change> {
+        if self.refusals.iter().any(|refusal| refusal.changes.is_empty()) {
+            return Vec::new();
+        }
+        let to_change = self.refusals.iter().filter(|refusal| !refusal.is_lifted);
+        let mut steps: Vec<&Change> = Vec::new();
+        for step in to_change.flat_map(|refusal| &refusal.changes) {
+            if !steps.contains(&step) {
+                steps.push(step);
             }
-            _ => Ok(()),
         }
+        steps
     }
 }
 
 /// `statement 1 "RunWeb" of identity-based policy run-web`.
 fn place(report: &StatementReport) -> String {
-    format!(
-        "{} of {} {}",
-        report.label(),
-        report.policy_type.name(),
-        report.policy.name
-    )
+    Place::of(report).to_string()
 }
 
 /// The first element or condition that fails, with what was asked for and what is wanted.
@@ -117,7 +167,7 @@ fn first_failure(report: &StatementReport) -> String {
                 operator, key, asked, ..
             } = condition;
             let asked = match asked {
-                Some(values) => format!("asked for {}", listed(values)),
+                Some(values) => format!("asked for {}", listed(values.iter())),
                 None => "the request has no such key".to_owned(),
             };
             format!("{operator} {key}: {asked}, wanted {}", wanted_of(condition))
@@ -127,16 +177,12 @@ fn first_failure(report: &StatementReport) -> String {
 }
 
 fn write_statement(page: &mut String, title: &str, report: &StatementReport) -> fmt::Result {
-    let StatementReport {
-        policy,
-        position,
-        effect,
-        ..
-    } = report;
+    let StatementReport { policy, effect, .. } = report;
+    let position = report.position();
     writeln!(
         page,
         "  {title:<11} {} {}",
-        report.policy_type.name(),
+        policy.policy_type.name(),
         policy.name
     )?;
     for (title, detail) in [("arn", &policy.arn), ("attached to", &policy.attached_to)] {
@@ -191,26 +237,31 @@ fn write_rule(page: &mut String, held: bool, rule: &str, why: Option<&str>) -> f
     }
 }
 
-/// The value that matches, or what is listed.
-fn wanted_by(element: &ElementReport) -> String {
+/// The value that matches, or what is listed, the closest first.
+pub(crate) fn wanted_by(element: &ElementReport) -> String {
     let negated = element.element.starts_with("Not");
-    match &element.listed_by {
+    let closest = || {
+        let closest = closest_first(&element.asked, &element.wanted).into_iter();
+        listed(closest.map(|(_, value)| value))
+    };
+    match element.listed_by() {
         Some(pattern) if negated => format!("anything but {pattern}"),
-        Some(pattern) => pattern.clone(),
-        None if negated => format!("anything but {}", listed(&element.wanted)),
-        None => listed(&element.wanted),
+        Some(pattern) => pattern.into_owned(),
+        None if negated => format!("anything but {}", closest()),
+        None if element.wanted.len() > MAX_LISTED => closest(),
+        None => listed(element.wanted.iter()),
     }
 }
 
-fn asked_of(condition: &ConditionReport) -> String {
+pub(crate) fn asked_of(condition: &ConditionReport) -> String {
     match &condition.asked {
-        Some(values) => listed(values),
+        Some(values) => listed(values.iter()),
         None => "(absent)".to_owned(),
     }
 }
 
-fn wanted_of(condition: &ConditionReport) -> String {
-    let listed = listed(&condition.wanted);
+pub(crate) fn wanted_of(condition: &ConditionReport) -> String {
+    let listed = listed(condition.wanted.iter());
     if condition.negated {
         format!("none of {listed}")
     } else {
@@ -218,18 +269,17 @@ fn wanted_of(condition: &ConditionReport) -> String {
     }
 }
 
-fn listed(values: &[String]) -> String {
-    let quoted = |value: &String| {
-        if value.is_empty() {
-            "\"\"".to_owned()
-        } else {
-            value.clone()
-        }
+/// The first few values, and how many more there are.
+pub(crate) fn listed<V: AsRef<str>>(values: impl ExactSizeIterator<Item = V>) -> String {
+    let more = values.len().saturating_sub(MAX_LISTED);
+    let quoted = |value: V| match value.as_ref() {
+        "" => "\"\"".to_owned(),
+        value => value.to_owned(),
     };
-    let first: Vec<String> = values.iter().take(MAX_LISTED).map(quoted).collect();
+    let first: Vec<String> = values.take(MAX_LISTED).map(quoted).collect();
     let shown = first.join(", ");
-    match values.len().saturating_sub(MAX_LISTED) {
-        0 if values.is_empty() => "(nothing)".to_owned(),
+    match more {
+        0 if first.is_empty() => "(nothing)".to_owned(),
         0 => shown,
         more => format!("{shown} and {more} more"),
     }

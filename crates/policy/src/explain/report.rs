@@ -1,23 +1,26 @@
 //! One statement in detail.
 
-use serde::Serialize;
+use std::borrow::Cow;
+use std::sync::Arc;
 
 use crate::decide::InSet;
-use crate::document::{ActionList, Condition, PrincipalElement, PrincipalKind, ResourceList, Statement};
-use crate::explain::PolicyName;
+use crate::document::{
+    ActionList, ActionPattern, Condition, ConditionValue, PrincipalEntry, PrincipalKind, ResourceList,
+    ResourcePattern, Statement,
+};
+use crate::explain::{ExplainedPolicy, Listed};
 use crate::matching::condition::{self, Reason};
+use crate::matching::operator::Operator;
 use crate::matching::principal::Naming;
 use crate::matching::resource::{ResourceForm, ResourceMatch};
 use crate::matching::statement::{Asked, NamesPrincipals};
-use crate::{Context, Effect, PolicyType, Position, Span};
+use crate::{Context, Effect, Position, Request, Span, open_points};
 
 /// A statement and how each of its elements answered.
 #[derive(Debug, Clone, PartialEq)]
 pub struct StatementReport {
-    /// The set it stands in.
-    pub policy_type: PolicyType,
     /// Its policy.
-    pub policy: PolicyName,
+    pub policy: Arc<ExplainedPolicy>,
     /// Its place in the policy, counted from 0.
     pub index: usize,
     /// Its Sid.
@@ -26,8 +29,6 @@ pub struct StatementReport {
     pub effect: Effect,
     /// Where it stands in the policy's text.
     pub span: Span,
-    /// The line and column it begins at.
-    pub position: Position,
     /// Whether every element matches.
     pub applies: bool,
     /// Principal or NotPrincipal, in policies that name principals.
@@ -43,29 +44,34 @@ pub struct StatementReport {
 }
 
 /// An element of a statement against the request.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ElementReport {
     /// The element's name, such as `NotAction`.
     pub element: &'static str,
     /// Whether the element lets the statement apply.
     pub matched: bool,
     /// What the request asks for.
-    pub asked: String,
+    pub asked: Arc<str>,
     /// What the policy lists, variables replaced.
-    pub wanted: Vec<String>,
-    /// The listed value that matches the request, if one does.
-    pub listed_by: Option<String>,
+    pub wanted: Listed,
+    /// Which of `wanted` matches the request, if one does.
+    pub listed_at: Option<usize>,
     /// The rule that decided.
     pub rule: &'static str,
 }
 
+impl ElementReport {
+    /// The listed value that matches the request, if one does.
+    pub fn listed_by(&self) -> Option<Cow<'_, str>> {
+        self.wanted.get(self.listed_at?)
+    }
+}
+
 /// A condition against the request's context.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConditionReport {
     /// The operator as written.
-    pub operator: String,
+    pub operator: Operator,
     /// Whether the operator is a negated one, whose values must not match.
     pub negated: bool,
     /// The condition key as written.
@@ -75,11 +81,13 @@ pub struct ConditionReport {
     /// The request's values; `None` when the key is absent.
     pub asked: Option<Vec<String>>,
     /// The policy's values, variables replaced.
-    pub wanted: Vec<String>,
+    pub wanted: Listed,
     /// The rule that decided.
     pub rule: &'static str,
     /// The rule in words.
     pub why: &'static str,
+    /// Where the key stands in the policy's text.
+    pub key_span: Span,
 }
 
 impl StatementReport {
@@ -91,6 +99,11 @@ impl StatementReport {
             .chain(&self.resource)
     }
 
+    /// The line and column it begins at.
+    pub fn position(&self) -> Position {
+        self.policy.position(self.span)
+    }
+
     /// The statement's place and name for people: `statement 1 "RunWeb"`.
     pub(crate) fn label(&self) -> String {
         match self.sid.as_deref() {
@@ -100,164 +113,186 @@ impl StatementReport {
     }
 }
 
-/// Reports a statement, and how closely it names the caller if it applies.
-pub(super) fn statement(
-    asked: &Asked<'_>,
-    set: &InSet<'_>,
-    index: usize,
-    statement: &Statement,
-) -> (StatementReport, Naming) {
-    let naming = asked.principal(statement, set.names_principals());
-    let principal = principal(asked, set, statement, naming);
-    let action = action(asked, &statement.action);
-    let resource = statement
-        .resource
-        .as_ref()
-        .map(|list| resource(asked, list, statement.effect));
-    let context = asked.request.context;
-    let conditions: Vec<_> = statement
-        .conditions
-        .iter()
-        .map(|one| self::condition(one, context))
-        .collect();
-    let applies = naming > Naming::None
-        && action.matched
-        && resource.as_ref().is_none_or(|report| report.matched)
-        && conditions.iter().all(|report| report.met);
-    let names_service = statement
-        .action
-        .patterns
-        .iter()
-        .any(|pattern| pattern.form.names_service_of(asked.action));
-    let report = StatementReport {
-        policy_type: set.policy_type,
-        policy: set.source.into(),
-        index,
-        sid: statement.sid.clone(),
-        effect: statement.effect,
-        span: statement.span,
-        position: set.source.document.position(statement.span.start),
-        applies,
-        principal,
-        action,
-        resource,
-        conditions,
-        names_service,
-    };
-    (report, if applies { naming } else { Naming::None })
+/// What all statements are held against.
+pub(super) struct Question<'r> {
+    pub(super) asked: Asked<'r>,
+    /// The request's keys with those that its action does not have (R112).
+    pub(super) given: &'r Context,
+    principal: Arc<str>,
+    action: Arc<str>,
+    resource: Arc<str>,
 }
 
-fn principal(
-    asked: &Asked<'_>,
-    set: &InSet<'_>,
-    statement: &Statement,
-    naming: Naming,
-) -> Option<ElementReport> {
-    if set.names_principals() == NamesPrincipals::No {
-        return None;
+impl<'r> Question<'r> {
+    pub(super) fn new(asked: Asked<'r>, given: &'r Context) -> Self {
+        let request = &asked.request;
+        Self {
+            principal: request.principal.name().into(),
+            action: request.action.into(),
+            resource: request.resource.into(),
+            asked,
+            given,
+        }
     }
-    let element = statement.principal.as_ref();
-    let negated = element.is_some_and(|element| element.negated);
-    let rule = match (element, naming, negated) {
-        (None, _, _) => "R72",
-        (Some(_), _, true) => "R71",
-        (Some(_), Naming::Account, false) => "R64",
-        (Some(_), _, false) => "R67",
-    };
-    Some(ElementReport {
-        element: if negated { "NotPrincipal" } else { "Principal" },
-        matched: naming > Naming::None,
-        asked: asked.request.principal.name().into_owned(),
-        wanted: element.map(principals).unwrap_or_default(),
-        listed_by: None,
-        rule,
-    })
-}
 
-fn principals(element: &PrincipalElement) -> Vec<String> {
-    let shown = element.entries.iter().map(|entry| {
-        let kind = match entry.kind {
-            PrincipalKind::Aws => "AWS",
-            PrincipalKind::Service => "Service",
-            PrincipalKind::Federated => "Federated",
-            PrincipalKind::CanonicalUser => "CanonicalUser",
+    /// Reports a statement, and how closely it names the caller if it applies.
+    pub(super) fn statement(
+        &self,
+        set: &InSet<'_>,
+        policy: &Arc<ExplainedPolicy>,
+        index: usize,
+        statement: &Statement,
+    ) -> (StatementReport, Naming) {
+        let naming = self.asked.principal(statement, set.names_principals());
+        let principal = match set.names_principals() {
+            NamesPrincipals::Yes => Some(self.principal(policy, statement, naming)),
+            NamesPrincipals::No => None,
         };
-        format!("{kind}: {}", entry.value)
-    });
-    shown.collect()
-}
+        let action = self.action(policy, &statement.action);
+        let effect = statement.effect;
+        let resource = statement
+            .resource
+            .as_ref()
+            .map(|list| self.resource(policy, list, effect));
+        let conditions = statement.conditions.iter().map(|one| self.condition(policy, one));
+        let conditions: Vec<_> = conditions.collect();
+        let applies = naming > Naming::None
+            && action.matched
+            && resource.as_ref().is_none_or(|report| report.matched)
+            && conditions.iter().all(|report| report.met);
+        let is_about_service = |pattern: &ActionPattern| pattern.form.names_service_of(self.asked.action);
+        let names_service =
+            action.listed_at.is_some() || statement.action.patterns.iter().any(is_about_service);
+        let report = StatementReport {
+            policy: Arc::clone(policy),
+            index,
+            sid: statement.sid.clone(),
+            effect,
+            span: statement.span,
+            applies,
+            principal,
+            action,
+            resource,
+            conditions,
+            names_service,
+        };
+        (report, if applies { naming } else { Naming::None })
+    }
 
-fn action(asked: &Asked<'_>, list: &ActionList) -> ElementReport {
-    let listed_by = list
-        .patterns
-        .iter()
-        .find(|pattern| pattern.form.matches(asked.action));
-    ElementReport {
-        element: if list.negated { "NotAction" } else { "Action" },
-        matched: asked.action(list),
-        asked: asked.request.action.to_owned(),
-        wanted: list.patterns.iter().map(|pattern| pattern.text.clone()).collect(),
-        listed_by: listed_by.map(|pattern| pattern.text.clone()),
-        rule: "R37",
+    fn principal(
+        &self,
+        policy: &Arc<ExplainedPolicy>,
+        statement: &Statement,
+        naming: Naming,
+    ) -> ElementReport {
+        let element = statement.principal.as_ref();
+        let negated = element.is_some_and(|element| element.negated);
+        let rule = match (element, naming, negated) {
+            (None, _, _) => "R72",
+            (Some(_), _, true) => "R71",
+            (Some(_), Naming::Account, false) => "R64",
+            (Some(_), _, false) => "R67",
+        };
+        let entries = element.map_or(&[][..], |element| &element.entries);
+        ElementReport {
+            element: if negated { "NotPrincipal" } else { "Principal" },
+            matched: naming > Naming::None,
+            asked: Arc::clone(&self.principal),
+            wanted: Listed::of(
+                policy,
+                entries,
+                |entry| entry.span,
+                |entry| Some(shown_principal(entry)),
+            ),
+            listed_at: None,
+            rule,
+        }
+    }
+
+    fn action(&self, policy: &Arc<ExplainedPolicy>, list: &ActionList) -> ElementReport {
+        let matches = |pattern: &ActionPattern| pattern.form.matches(self.asked.action);
+        let listed_at = list.patterns.iter().position(matches);
+        ElementReport {
+            element: if list.negated { "NotAction" } else { "Action" },
+            matched: listed_at.is_some() != list.negated,
+            asked: Arc::clone(&self.action),
+            wanted: Listed::of(policy, &list.patterns, |pattern| pattern.span, |_| None),
+            listed_at,
+            rule: "R37",
+        }
+    }
+
+    fn resource(&self, policy: &Arc<ExplainedPolicy>, list: &ResourceList, effect: Effect) -> ElementReport {
+        let Request {
+            resource, context, ..
+        } = self.asked.request;
+        let mut is_unresolved = false;
+        let listed_at = list.patterns.iter().position(|pattern| {
+            let answer = pattern.form.matches(resource, context);
+            is_unresolved |= answer == ResourceMatch::Unresolved;
+            answer == ResourceMatch::Yes
+        });
+        let shown = |pattern: &ResourcePattern| match &pattern.form {
+            ResourceForm::Computed(template) => Some(template.display(context)),
+            ResourceForm::Everything | ResourceForm::Fixed(_) | ResourceForm::Nothing => None,
+        };
+        ElementReport {
+            element: if list.negated { "NotResource" } else { "Resource" },
+            matched: match (listed_at, list.negated) {
+                (Some(_), negated) => !negated,
+                (None, true) if is_unresolved => {
+                    open_points::r57_not_resource_holds_unresolved(effect == Effect::Deny)
+                }
+                (None, negated) => negated,
+            },
+            asked: Arc::clone(&self.resource),
+            wanted: Listed::of(policy, &list.patterns, |pattern| pattern.span, shown),
+            listed_at,
+            rule: match (listed_at, is_unresolved, resource) {
+                (None, true, _) => "R57",
+                (_, _, "*") => "R41",
+                _ => "R49",
+            },
+        }
+    }
+
+    fn condition(&self, policy: &Arc<ExplainedPolicy>, condition: &Condition) -> ConditionReport {
+        let context = self.asked.request.context;
+        let verdict = condition::evaluate(condition, context);
+        let negated = condition.operator.negated();
+        let asked = context.present(&condition.key);
+        let is_left_out = asked.is_none() && self.given.present(&condition.key).is_some();
+        let (rule, why) = match is_left_out {
+            true => ("R112", "the action has no such key: it is left out"),
+            false => (verdict.reason.rule(), why(verdict.reason, verdict.met, negated)),
+        };
+        let shown = |value: &ConditionValue| match value.template.fixed() {
+            Some(_) => None,
+            None => Some(value.template.display(context)),
+        };
+        ConditionReport {
+            operator: condition.operator,
+            negated,
+            key: condition.key.clone(),
+            met: verdict.met,
+            asked: asked.map(|value| value.values().to_vec()),
+            wanted: Listed::of(policy, &condition.values, |value| value.span, shown),
+            rule,
+            why,
+            key_span: condition.key_span,
+        }
     }
 }
 
-fn resource(asked: &Asked<'_>, list: &ResourceList, effect: Effect) -> ElementReport {
-    let context = asked.request.context;
-    let answers: Vec<_> = list
-        .patterns
-        .iter()
-        .map(|pattern| pattern.form.matches(asked.request.resource, context))
-        .collect();
-    let wanted: Vec<String> = list
-        .patterns
-        .iter()
-        .map(|p| shown(&p.form, &p.text, context))
-        .collect();
-    let listed_by = answers
-        .iter()
-        .zip(&wanted)
-        .find(|(answer, _)| **answer == ResourceMatch::Yes);
-    let is_unresolved = listed_by.is_none() && answers.contains(&ResourceMatch::Unresolved);
-    ElementReport {
-        element: if list.negated { "NotResource" } else { "Resource" },
-        matched: asked.resource(Some(list), effect),
-        asked: asked.request.resource.to_owned(),
-        listed_by: listed_by.map(|(_, text)| text.clone()),
-        wanted,
-        rule: match (is_unresolved, asked.request.resource) {
-            (true, _) => "R57",
-            (false, "*") => "R41",
-            (false, _) => "R49",
-        },
-    }
-}
-
-fn shown(form: &ResourceForm, text: &str, context: &Context) -> String {
-    match form {
-        ResourceForm::Computed(template) => template.display(context),
-        ResourceForm::Everything | ResourceForm::Fixed(_) | ResourceForm::Nothing => text.to_owned(),
-    }
-}
-
-fn condition(condition: &Condition, context: &Context) -> ConditionReport {
-    let verdict = condition::evaluate(condition, context);
-    ConditionReport {
-        operator: condition.operator.to_string(),
-        negated: condition.operator.negated(),
-        key: condition.key.clone(),
-        met: verdict.met,
-        asked: context
-            .present(&condition.key)
-            .map(|value| value.values().to_vec()),
-        wanted: condition
-            .values
-            .iter()
-            .map(|value| value.template.display(context))
-            .collect(),
-        rule: verdict.reason.rule(),
-        why: why(verdict.reason, verdict.met, condition.operator.negated()),
-    }
+/// A principal with the key it stands under.
+fn shown_principal(entry: &PrincipalEntry) -> String {
+    let kind = match entry.kind {
+        PrincipalKind::Aws => "AWS",
+        PrincipalKind::Service => "Service",
+        PrincipalKind::Federated => "Federated",
+        PrincipalKind::CanonicalUser => "CanonicalUser",
+    };
+    format!("{kind}: {}", entry.value)
 }
 
 fn why(reason: Reason, met: bool, negated: bool) -> &'static str {

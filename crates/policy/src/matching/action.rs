@@ -5,7 +5,7 @@ use crate::{open_points, text};
 
 /// What an action pattern matches.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum ActionForm {
+pub enum ActionForm {
     /// `*`: every action of every service (R34).
     Everything,
     /// One service's actions; no service means every service, as in `*:*` (R35).
@@ -35,6 +35,16 @@ impl ActionForm {
                 name: Glob::without_case(name),
             },
             None => Self::Nothing,
+        }
+    }
+
+    /// Bytes allocated.
+    pub(crate) fn memory(&self) -> usize {
+        match self {
+            Self::Everything | Self::Nothing => 0,
+            Self::Named { service, name } => {
+                service.as_ref().map_or(0, String::capacity) + size_of_val(name.tokens())
+            }
         }
     }
 

@@ -28,7 +28,7 @@ pub(crate) enum Comparison {
 }
 
 impl Comparison {
-    fn of(holds: bool) -> Self {
+    pub(crate) fn of(holds: bool) -> Self {
         if holds { Self::Holds } else { Self::Differs }
     }
 }
@@ -75,7 +75,7 @@ fn with_glob(value: &ConditionValue, context: &Context, compare: impl Fn(&Glob) 
 
 /// Field by field; a wildcard never leaves its field (R85).
 fn compare_arns(pattern: &[Token], asked: &str) -> Comparison {
-    if asked.splitn(6, ':').count() < 6 || !asked.starts_with("arn:") {
+    if !is_arn(asked) {
         return Comparison::RequestInvalid;
     }
     let is_colon = |token: &Token| *token == Token::Char(':');
@@ -90,16 +90,32 @@ fn compare_arns(pattern: &[Token], asked: &str) -> Comparison {
     )
 }
 
-fn compare_bools(wanted: &str, asked: &str) -> Comparison {
-    let parse = |text: &str| match text {
+/// Whether a request's value can be compared as an ARN.
+pub(crate) fn is_arn(text: &str) -> bool {
+    text.starts_with("arn:") && is_arn_pattern(text)
+}
+
+/// Whether a policy's value without variables has the fields of an ARN.
+pub(crate) fn is_arn_pattern(text: &str) -> bool {
+    text.splitn(6, ':').count() == 6
+}
+
+/// Reads a truth value, in any case (R82).
+pub(crate) fn bool_value(text: &str) -> Option<bool> {
+    match text {
         t if t.eq_ignore_ascii_case("true") => Some(true),
         t if t.eq_ignore_ascii_case("false") => Some(false),
         _ => None,
-    };
-    typed(parse(wanted), parse(asked), |wanted, asked| wanted == asked)
+    }
 }
 
-fn compare_numbers(order: Order, wanted: &str, asked: &str) -> Comparison {
+fn compare_bools(wanted: &str, asked: &str) -> Comparison {
+    typed(bool_value(wanted), bool_value(asked), |wanted, asked| {
+        wanted == asked
+    })
+}
+
+pub(crate) fn compare_numbers(order: Order, wanted: &str, asked: &str) -> Comparison {
     typed(Decimal::parse(wanted), Decimal::parse(asked), |wanted, asked| {
         order.accepts(asked.compare(&wanted))
     })
@@ -128,7 +144,8 @@ fn compare_addresses(wanted: &str, asked: &str) -> Comparison {
     )
 }
 
-fn typed<W, A>(wanted: Option<W>, asked: Option<A>, holds: impl Fn(W, A) -> bool) -> Comparison {
+/// Compares two values once they have been read; what could not be read is invalid.
+pub(crate) fn typed<W, A>(wanted: Option<W>, asked: Option<A>, holds: impl Fn(W, A) -> bool) -> Comparison {
     match (wanted, asked) {
         (None, _) => Comparison::PolicyInvalid,
         (Some(_), None) => Comparison::RequestInvalid,

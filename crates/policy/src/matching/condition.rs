@@ -76,39 +76,91 @@ fn verdict(met: bool, reason: Reason) -> Verdict {
     Verdict { met, reason }
 }
 
+/// A condition in whatever form, and what it is compared with.
+pub(crate) trait Conditional {
+    fn operator(&self) -> Operator;
+    /// The key, as written.
+    fn key(&self) -> &str;
+    /// The key's value in the request, if it is present.
+    fn present(&self) -> Option<&Value>;
+    /// How many values the policy lists.
+    fn values(&self) -> usize;
+    /// Whether Null lists this word (R97).
+    fn null_lists(&self, word: &str) -> bool;
+    /// One of the policy's values compared with one of the request's.
+    fn compare(&self, value: usize, asked: &str) -> Comparison;
+}
+
+/// A condition as parsed.
+struct Parsed<'a> {
+    condition: &'a Condition,
+    context: &'a Context,
+}
+
+impl Conditional for Parsed<'_> {
+    fn operator(&self) -> Operator {
+        self.condition.operator
+    }
+
+    fn key(&self) -> &str {
+        &self.condition.key
+    }
+
+    fn present(&self) -> Option<&Value> {
+        self.context.present(&self.condition.key)
+    }
+
+    fn values(&self) -> usize {
+        self.condition.values.len()
+    }
+
+    fn null_lists(&self, word: &str) -> bool {
+        let mut values = self.condition.values.iter();
+        values.any(|value| value.text.eq_ignore_ascii_case(word))
+    }
+
+    fn compare(&self, value: usize, asked: &str) -> Comparison {
+        match self.condition.values.get(value) {
+            Some(value) => compare(self.condition.operator.test(), value, asked, self.context),
+            None => Comparison::Differs,
+        }
+    }
+}
+
 /// Evaluates one condition.
 pub(crate) fn evaluate(condition: &Condition, context: &Context) -> Verdict {
-    let operator = condition.operator;
-    let present = context.present(&condition.key);
-    if condition.values.is_empty() {
-        let for_all_values = operator.set() == Some(SetOperator::ForAllValues);
+    judge(&Parsed { condition, context })
+}
+
+/// Evaluates a condition in any form (R73-R104).
+pub(crate) fn judge(condition: &impl Conditional) -> Verdict {
+    let operator = condition.operator();
+    let present = condition.present();
+    if condition.values() == 0 {
+        // R97: on Null a set operator means nothing.
+        let for_all_values =
+            operator.set() == Some(SetOperator::ForAllValues) && operator.test() != Test::Null;
         let met = open_points::r29_empty_value_list_holds(for_all_values, present.is_none());
         return verdict(met, Reason::NoPolicyValues);
     }
     if operator.test() == Test::Null {
-        return verdict(null_holds(condition, present.is_none()), Reason::Presence);
+        let is_absent = open_points::r160_null_finds_absent(condition.key(), present.is_none());
+        // R97: "true" holds when the key is absent, "false" when it is present; any value of the list may.
+        let wanted = if is_absent { "true" } else { "false" };
+        return verdict(condition.null_lists(wanted), Reason::Presence);
     }
     match present {
         None => missing(operator),
         Some(value) => match (operator.set(), value) {
-            (Some(SetOperator::ForAllValues), value) => for_all_values(condition, value.values(), context),
-            (Some(SetOperator::ForAnyValue), value) => for_any_value(condition, value.values(), context),
-            (None, Value::One(asked)) => satisfies(condition, asked, context),
+            (Some(SetOperator::ForAllValues), value) => for_all_values(condition, value.values()),
+            (Some(SetOperator::ForAnyValue), value) => for_any_value(condition, value.values()),
+            (None, Value::One(asked)) => satisfies(condition, asked),
             (None, Value::Many(values)) if open_points::r89_multi_valued_key_may_match() => {
-                for_any_value(condition, values, context)
+                for_any_value(condition, values)
             }
             (None, Value::Many(_)) => verdict(false, Reason::MultiValued),
         },
     }
-}
-
-/// "true" holds when the key is absent, "false" when it is present; any value of the list may (R97).
-fn null_holds(condition: &Condition, is_absent: bool) -> bool {
-    let wanted = if is_absent { "true" } else { "false" };
-    condition
-        .values
-        .iter()
-        .any(|value| value.text.eq_ignore_ascii_case(wanted))
 }
 
 fn missing(operator: Operator) -> Verdict {
@@ -125,10 +177,10 @@ fn missing(operator: Operator) -> Verdict {
 }
 
 /// Holds when every request value does; the reason is that of the first one that does not.
-fn for_all_values(condition: &Condition, asked: &[String], context: &Context) -> Verdict {
+fn for_all_values(condition: &impl Conditional, asked: &[String]) -> Verdict {
     let mut last = verdict(true, Reason::MissingForAllValues);
     for value in asked {
-        last = satisfies(condition, value, context);
+        last = satisfies(condition, value);
         if !last.met {
             break;
         }
@@ -137,10 +189,10 @@ fn for_all_values(condition: &Condition, asked: &[String], context: &Context) ->
 }
 
 /// Holds when one request value does; the reason is that of the first one that does.
-fn for_any_value(condition: &Condition, asked: &[String], context: &Context) -> Verdict {
+fn for_any_value(condition: &impl Conditional, asked: &[String]) -> Verdict {
     let mut last = verdict(false, Reason::MissingForAnyValue);
     for value in asked {
-        last = satisfies(condition, value, context);
+        last = satisfies(condition, value);
         if last.met {
             break;
         }
@@ -150,13 +202,13 @@ fn for_any_value(condition: &Condition, asked: &[String], context: &Context) -> 
 
 /// One request value against the policy's values: positive operators need one that holds (R73), negated
 /// ones that none does (R74).
-fn satisfies(condition: &Condition, asked: &str, context: &Context) -> Verdict {
-    let operator = condition.operator;
+fn satisfies(condition: &impl Conditional, asked: &str) -> Verdict {
+    let operator = condition.operator();
     let test = operator.test();
     let mut reason = Reason::Compared(test);
     let mut forbidden = false;
-    for value in &condition.values {
-        match compare(test, value, asked, context) {
+    for value in 0..condition.values() {
+        match condition.compare(value, asked) {
             Comparison::Holds => return verdict(!operator.negated(), Reason::Compared(test)),
             Comparison::Differs => {}
             Comparison::Unresolved => reason = Reason::Unresolved,

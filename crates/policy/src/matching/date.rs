@@ -10,6 +10,11 @@ const NANOS: i128 = 1_000_000_000;
 const YEARS: std::ops::RangeInclusive<i64> = -292_275_054..=292_278_993;
 
 impl Instant {
+    /// Nanoseconds since the epoch.
+    pub(crate) fn nanos(self) -> i128 {
+        self.0
+    }
+
     /// Reads a date; as lenient as IAM, which accepts `2016-12-13t2:00:00.593194+23` and `01T`.
     pub(crate) fn parse(text: &str) -> Option<Self> {
         let is_epoch = text.bytes().all(|b| b.is_ascii_digit())

@@ -7,7 +7,7 @@ use crate::text::fold;
 
 /// One step of a pattern.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Token {
+pub enum Token {
     /// This character.
     Char(char),
     /// This character without case; it is stored folded.
@@ -54,12 +54,13 @@ impl<'a> Piece<'a> {
 
 /// A pattern ready to match.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Glob {
+pub struct Glob {
     tokens: Vec<Token>,
 }
 
 impl Glob {
-    pub(crate) fn from_tokens(tokens: Vec<Token>) -> Self {
+    /// A pattern of these steps.
+    pub fn from_tokens(tokens: Vec<Token>) -> Self {
         Self { tokens }
     }
 
@@ -89,59 +90,75 @@ impl Glob {
         }
     }
 
-    pub(crate) fn tokens(&self) -> &[Token] {
+    /// Its steps.
+    pub fn tokens(&self) -> &[Token] {
         &self.tokens
     }
 
-    pub(crate) fn matches(&self, subject: &str) -> bool {
+    /// Whether it matches the whole subject.
+    pub fn matches(&self, subject: &str) -> bool {
         tokens_match(&self.tokens, subject)
     }
 }
 
+/// A place in a pattern: the step there and the place after it.
+pub(crate) trait Steps: Copy {
+    fn step(self) -> Option<(Token, Self)>;
+}
+
+impl Steps for &[Token] {
+    fn step(self) -> Option<(Token, Self)> {
+        self.split_first().map(|(token, after)| (*token, after))
+    }
+}
+
 /// Where to go on when the text after a star does not fit: the star takes one character more.
-struct Star<'a> {
-    next_token: usize,
+struct Star<'a, S> {
+    after: S,
     rest: Chars<'a>,
 }
 
-/// Whether the tokens match the whole subject. Two stars are remembered: the latest one that may cross
+/// Whether the tokens match the whole subject.
+pub(crate) fn tokens_match(tokens: &[Token], subject: &str) -> bool {
+    steps_match(tokens, subject)
+}
+
+/// Whether a pattern matches the whole subject. Two stars are remembered: the latest one that may cross
 /// colons and the latest one after it that may not. Earlier stars never need another try: the earliest fit
 /// of what follows them leaves the most room for the rest. (This needs `One` not to stand between two
 /// `ManyInField`; in an ARN it cannot, R44.)
-pub(crate) fn tokens_match(tokens: &[Token], subject: &str) -> bool {
-    let mut at = 0;
+pub(crate) fn steps_match<S: Steps>(pattern: S, subject: &str) -> bool {
+    let mut at = pattern;
     let mut rest = subject.chars();
-    let mut wide: Option<Star<'_>> = None;
-    let mut narrow: Option<Star<'_>> = None;
+    let mut wide: Option<Star<'_, S>> = None;
+    let mut narrow: Option<Star<'_, S>> = None;
     loop {
-        let step = tokens.get(at).copied();
+        let step = at.step();
         match step {
-            Some(Token::Many) if at + 1 == tokens.len() => return true,
-            Some(Token::Many) => {
-                at += 1;
-                wide = Some(Star {
-                    next_token: at,
-                    rest: rest.clone(),
-                });
+            Some((Token::Many, after)) => {
+                if after.step().is_none() {
+                    return true;
+                }
+                at = after;
+                let rest = rest.clone();
+                wide = Some(Star { after, rest });
                 narrow = None;
                 continue;
             }
-            Some(Token::ManyInField) => {
-                at += 1;
-                narrow = Some(Star {
-                    next_token: at,
-                    rest: rest.clone(),
-                });
+            Some((Token::ManyInField, after)) => {
+                at = after;
+                let rest = rest.clone();
+                narrow = Some(Star { after, rest });
                 continue;
             }
             None if rest.as_str().is_empty() => return true,
             _ => {}
         }
         let mut ahead = rest.clone();
-        if let (Some(token), Some(c)) = (step, ahead.next())
+        if let (Some((token, after)), Some(c)) = (step, ahead.next())
             && token.accepts(c)
         {
-            at += 1;
+            at = after;
             rest = ahead;
             continue;
         }
@@ -153,10 +170,13 @@ pub(crate) fn tokens_match(tokens: &[Token], subject: &str) -> bool {
 }
 
 /// Lets the star take one more character, if there is one it may take; otherwise the star is given up.
-fn retry<'a>(star: &mut Option<Star<'a>>, may_take: impl Fn(char) -> bool) -> Option<(usize, Chars<'a>)> {
+fn retry<'a, S: Copy>(
+    star: &mut Option<Star<'a, S>>,
+    may_take: impl Fn(char) -> bool,
+) -> Option<(S, Chars<'a>)> {
     let open = star.as_mut()?;
     if open.rest.next().is_some_and(may_take) {
-        Some((open.next_token, open.rest.clone()))
+        Some((open.after, open.rest.clone()))
     } else {
         *star = None;
         None

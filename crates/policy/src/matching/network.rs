@@ -2,9 +2,19 @@
 
 use std::net::IpAddr;
 
+use crate::open_points;
+
 /// Reads an address; an IPv4 address in IPv6 clothes is taken as IPv4.
 pub(crate) fn address(text: &str) -> Option<IpAddr> {
-    text.parse::<IpAddr>().ok().map(|address| address.to_canonical())
+    text.parse::<IpAddr>().ok().map(canonical)
+}
+
+fn canonical(address: IpAddr) -> IpAddr {
+    if open_points::r84_mapped_address_is_ipv4() {
+        address.to_canonical()
+    } else {
+        address
+    }
 }
 
 /// A network: an address with the number of leading bits that count.
@@ -15,6 +25,11 @@ pub(crate) struct Network {
 }
 
 impl Network {
+    /// Its address and the number of leading bits that count.
+    pub(crate) fn parts(&self) -> (IpAddr, u32) {
+        (self.address, self.prefix_bits)
+    }
+
     /// Reads `ADDRESS` or `ADDRESS/BITS`; a bare address is a network of one.
     pub(crate) fn parse(text: &str) -> Option<Self> {
         let Some((address_text, bits_text)) = text.split_once('/') else {
@@ -30,7 +45,7 @@ impl Network {
             .parse::<u32>()
             .ok()
             .filter(|bits| valid && *bits <= width(written))?;
-        match written.to_canonical() {
+        match canonical(written) {
             // A network of mapped addresses is an IPv4 network when its prefix covers the mapping.
             IpAddr::V4(v4) if written.is_ipv6() => match bits.checked_sub(96) {
                 Some(prefix_bits) => Some(Self {

@@ -14,31 +14,47 @@ pub enum SetOperator {
 
 /// What two values are compared as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) enum Test {
+pub enum Test {
+    /// Text, exactly (R78).
     StringEquals,
+    /// Text without case (R78).
     StringEqualsIgnoreCase,
+    /// Text with wildcards (R79).
     StringLike,
+    /// Decimal numbers (R80).
     Numeric(Order),
+    /// Instants (R81).
     Date(Order),
+    /// Truth values (R82).
     Bool,
+    /// Bytes in base64 (R83).
     Binary,
+    /// Addresses and networks (R84).
     IpAddress,
+    /// ARNs, field by field (R85).
     Arn,
+    /// Presence of the key (R97).
     Null,
 }
 
 /// Which order of request value to policy value satisfies a comparison.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) enum Order {
+pub enum Order {
+    /// The same.
     Equal,
+    /// The request's value is smaller.
     Less,
+    /// The request's value is not greater.
     LessOrEqual,
+    /// The request's value is greater.
     Greater,
+    /// The request's value is not smaller.
     GreaterOrEqual,
 }
 
 impl Order {
-    pub(crate) fn accepts(self, request_to_policy: Ordering) -> bool {
+    /// Whether a comparison of the request's value with the policy's satisfies it.
+    pub fn accepts(self, request_to_policy: Ordering) -> bool {
         match self {
             Self::Equal => request_to_policy.is_eq(),
             Self::Less => request_to_policy.is_lt(),
@@ -113,22 +129,33 @@ const BASES: [Base; 27] = [
 
 impl Operator {
     /// Reads an operator's name, with case (R22). `NullIfExists` is none.
-    pub(crate) fn parse(name: &str) -> Option<Self> {
-        let (set, name) = if let Some(rest) = name.strip_prefix("ForAllValues:") {
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::parse_without_case(name).filter(|operator| operator.to_string() == name)
+    }
+
+    /// Reads an operator's name in whatever case.
+    pub fn parse_without_case(name: &str) -> Option<Self> {
+        let name = name.to_ascii_lowercase();
+        let (set, name) = if let Some(rest) = name.strip_prefix("forallvalues:") {
             (Some(SetOperator::ForAllValues), rest)
-        } else if let Some(rest) = name.strip_prefix("ForAnyValue:") {
+        } else if let Some(rest) = name.strip_prefix("foranyvalue:") {
             (Some(SetOperator::ForAnyValue), rest)
         } else {
-            (None, name)
+            (None, name.as_str())
         };
         let (name, if_exists) = name
-            .strip_suffix("IfExists")
+            .strip_suffix("ifexists")
             .map_or((name, false), |base| (base, true));
-        let base = *BASES.iter().find(|base| base.name == name)?;
+        let base = *BASES.iter().find(|base| base.name.eq_ignore_ascii_case(name))?;
         if base.test == Test::Null && if_exists {
             return None;
         }
         Some(Self { base, set, if_exists })
+    }
+
+    /// The names without set operators and IfExists (R77).
+    pub(crate) fn base_names() -> impl Iterator<Item = &'static str> + Clone {
+        BASES.iter().map(|base| base.name)
     }
 
     /// The set operator before it, if any.
@@ -146,7 +173,8 @@ impl Operator {
         self.base.negated
     }
 
-    pub(crate) fn test(self) -> Test {
+    /// What it compares values as.
+    pub fn test(self) -> Test {
         self.base.test
     }
 }

@@ -7,7 +7,7 @@ use crate::{Context, Kind, open_points};
 
 /// What a resource pattern matches.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum ResourceForm {
+pub enum ResourceForm {
     /// `*`: everything, the request resource `*` included (R40).
     Everything,
     /// A pattern without variables.
@@ -38,6 +38,7 @@ impl ResourceForm {
             Template::literal(pattern)
         };
         match template.fixed() {
+            Some(text) if open_points::r47_matches_nothing(text) => Self::Nothing,
             Some(text) if is_short(text) && !text.ends_with('*') => {
                 if open_points::r45_short_arn_is_padded(kind) {
                     let missing = 5 - text.matches(':').count().min(5);
@@ -50,7 +51,9 @@ impl ResourceForm {
                 }
             }
             Some(text) => Self::Fixed(arn_glob(&[Piece::pattern(text)])),
-            None if variable_is_too_early(&template) => Self::Nothing,
+            None if variable_is_too_early(&template) && open_points::r53_early_variable_matches_nothing() => {
+                Self::Nothing
+            }
             None => Self::Computed(template),
         }
     }
@@ -97,7 +100,7 @@ fn variable_is_too_early(template: &Template) -> bool {
 
 /// An ARN pattern as tokens. In the first five fields a `*` before a colon or at the end crosses colons and
 /// no other wildcard does; in the sixth all do (R44). Fields 2-5 are compared without case (R46).
-fn arn_glob(pieces: &[Piece<'_>]) -> Glob {
+pub(crate) fn arn_glob(pieces: &[Piece<'_>]) -> Glob {
     let mut tokens = Vec::new();
     let mut field = 1;
     let mut chars = pieces
@@ -106,19 +109,26 @@ fn arn_glob(pieces: &[Piece<'_>]) -> Glob {
         .peekable();
     while let Some((c, literal)) = chars.next() {
         let ends_field = chars.peek().is_none_or(|(next, _)| *next == ':');
-        tokens.push(match c {
-            '*' if !literal && (field > 5 || ends_field) => Token::Many,
-            '*' if !literal => Token::ManyInField,
-            '?' if !literal && field > 5 => Token::One,
-            '?' if !literal => Token::OneInField,
-            c if (2..=5).contains(&field) => Token::Folded(fold(c)),
-            c => Token::Char(c),
-        });
+        tokens.push(arn_token(c, literal, field, ends_field));
         if c == ':' {
             field += 1;
         }
     }
     Glob::from_tokens(tokens)
+}
+
+/// The token of one character of an ARN pattern. Fields count from 1; in a field that ends after the character a `*`
+/// crosses colons.
+pub(crate) fn arn_token(c: char, literal: bool, field: usize, ends_field: bool) -> Token {
+    let crosses = field > 5 && open_points::r44_resource_part_wildcards_match_colons();
+    match c {
+        '*' if !literal && (crosses || ends_field) => Token::Many,
+        '*' if !literal => Token::ManyInField,
+        '?' if !literal && crosses => Token::One,
+        '?' if !literal => Token::OneInField,
+        c if (2..=5).contains(&field) => Token::Folded(fold(c)),
+        c => Token::Char(c),
+    }
 }
 
 #[cfg(test)]

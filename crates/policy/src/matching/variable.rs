@@ -5,13 +5,13 @@ use crate::{Context, Value, open_points};
 
 /// A text with its variables found.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Template {
+pub struct Template {
     parts: Vec<Part>,
 }
 
 /// A part of a template.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Part {
+pub enum Part {
     /// Text as written; wildcards in it count where the place allows them.
     Text(String),
     /// An escaped character, always literal (R55).
@@ -50,12 +50,13 @@ impl Template {
         Self { parts }
     }
 
-    pub(crate) fn parts(&self) -> &[Part] {
+    /// Its parts, in order.
+    pub fn parts(&self) -> &[Part] {
         &self.parts
     }
 
     /// The text, when nothing in it needs replacing.
-    pub(crate) fn fixed(&self) -> Option<&str> {
+    pub fn fixed(&self) -> Option<&str> {
         match self.parts.as_slice() {
             [] => Some(""),
             [Part::Text(text)] => Some(text),
@@ -64,7 +65,7 @@ impl Template {
     }
 
     /// The keys its variables name.
-    pub(crate) fn keys(&self) -> impl Iterator<Item = &str> {
+    pub fn keys(&self) -> impl Iterator<Item = &str> {
         self.parts.iter().filter_map(|part| match part {
             Part::Variable { key, .. } => Some(key.as_str()),
             Part::Text(_) | Part::Escaped(_) => None,
@@ -113,18 +114,21 @@ impl Part {
         match self {
             Self::Text(text) => Some(Piece::pattern(text)),
             Self::Escaped(text) => Some(Piece::literal(text)),
-            Self::Variable { key, default } => match context.present(key) {
-                Some(Value::One(value))
-                    if value.is_empty() && open_points::r56_default_replaces_empty_value() =>
-                {
-                    default.as_deref().map(Piece::literal)
-                }
-                Some(Value::One(value)) => Some(Piece::literal(value)),
-                // R59: a multi-valued key is no value, and the default is for absent keys only.
-                Some(Value::Many(_)) => None,
-                None => default.as_deref().map(Piece::literal),
-            },
+            Self::Variable { key, default } => replacement(context.present(key), default.as_deref()),
         }
+    }
+}
+
+/// What stands in for a variable with this value, if it is present, and this default.
+pub(crate) fn replacement<'a>(value: Option<&'a Value>, default: Option<&'a str>) -> Option<Piece<'a>> {
+    match value {
+        Some(Value::One(value)) if value.is_empty() && open_points::r56_default_replaces_empty_value() => {
+            default.map(Piece::literal)
+        }
+        Some(Value::One(value)) => Some(Piece::literal(value)),
+        // R59: a multi-valued key is no value, and the default is for absent keys only.
+        Some(Value::Many(_)) => None,
+        None => default.map(Piece::literal),
     }
 }
 

@@ -82,21 +82,21 @@ fn r163_r167_tag_keys() {
     tags.set(Tag::new("aws:cloudformation:stack-name", "demo"));
     tags.set(Tag::new("a/b", "slash"));
     let mut context = Context::new();
-    context.insert_tags("ecs:ResourceTag", &tags);
+    context.insert_tags("aws:ResourceTag", &tags);
     for (condition, expected) in [
         (
-            json!({"StringEquals": {"ecs:ResourceTag/owner": "richard-roe"}}),
+            json!({"StringEquals": {"aws:ResourceTag/owner": "richard-roe"}}),
             true,
         ),
         (
-            json!({"StringEquals": {"ecs:ResourceTag/Owner": "Richard-Roe"}}),
+            json!({"StringEquals": {"aws:ResourceTag/Owner": "Richard-Roe"}}),
             false,
         ),
         (
-            json!({"StringEquals": {"ecs:ResourceTag/aws:cloudformation:stack-name": "demo"}}),
+            json!({"StringEquals": {"aws:ResourceTag/aws:cloudformation:stack-name": "demo"}}),
             true,
         ),
-        (json!({"StringEquals": {"ecs:ResourceTag/a/b": "slash"}}), true),
+        (json!({"StringEquals": {"aws:ResourceTag/a/b": "slash"}}), true),
     ] {
         assert_eq!(holds(&condition, &context), expected, "{condition}");
     }

@@ -55,7 +55,7 @@ fn a_condition_that_fails_is_named_with_both_values() {
     assert_eq!((nearest.index, nearest.sid.as_deref()), (1, Some("RunWeb")));
     let condition = &nearest.conditions[0];
     assert_eq!(condition.asked.as_deref(), Some([cluster("other")].as_slice()));
-    assert_eq!(condition.wanted, [cluster("default")]);
+    assert_eq!(condition.wanted.to_vec(), [cluster("default")]);
     assert_eq!((condition.met, condition.rule), (false, "R85"));
 }
 

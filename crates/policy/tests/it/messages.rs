@@ -1,6 +1,6 @@
 //! What the caller is told (R169-R173, R179).
 
-use portcullis_policy::{Outcome, PolicySets, Source, access_denied_message, decide};
+use portcullis_policy::{Outcome, PolicySets, Source, access_denied_message, decide, with_authorization_id};
 use serde_json::json;
 
 use crate::scene::{
@@ -124,4 +124,38 @@ fn r179_callers_of_other_accounts_are_not_told_the_type() {
         Scene::new(user()).of_account(OTHER_ACCOUNT).identity(deny_all()),
         "",
     );
+}
+
+#[test]
+fn r174_the_message_says_where_the_whole_explanation_is() {
+    let message = with_authorization_id(&Scene::new(user()).message(), "us-east-1", "abc123");
+    let place =
+        "https://us-east-1.console.aws.amazon.com/iam/home?region=us-east-1#/authorization-details/abc123";
+    assert!(message.starts_with(USER_ASKS), "{message}");
+    assert!(
+        message.contains(&format!("action. Go to {place} for")),
+        "{message}"
+    );
+    assert!(
+        message.ends_with("with the following authorization id: abc123"),
+        "{message}"
+    );
+}
+
+/// Whatever the decision says to the caller, the explanation says.
+#[test]
+fn r169_the_explanation_has_the_message_of_the_decision() {
+    let guard = || json!({"Effect": "Deny", "Principal": "*", "Action": "*", "Resource": "*"});
+    for scene in [
+        Scene::new(user()),
+        Scene::new(user()).identity(deny_all()),
+        Scene::new(user()).identity(allow_all()).scp(allow_nothing()),
+        Scene::new(user()).identity(allow_all()).resource_policy(guard()),
+        Scene::new(role_session())
+            .of_account(OTHER_ACCOUNT)
+            .identity(allow_all()),
+    ] {
+        assert_eq!(scene.explain().message(), Some(scene.message()));
+    }
+    assert_eq!(Scene::new(user()).identity(allow_all()).explain().message(), None);
 }

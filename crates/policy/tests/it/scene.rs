@@ -225,6 +225,8 @@ impl Scene {
                 (explanation.outcome, explanation.stopped_by),
                 "decide and explain differ"
             );
+            let compiled = crate::compiled::verdict(request, sets);
+            assert_eq!(answer, compiled, "decide and authorize differ");
             answer
         })
     }

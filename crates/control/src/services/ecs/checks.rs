@@ -7,6 +7,7 @@ use super::errors::EcsError;
 use super::names::{ClusterRef, MemberRef, Scope};
 use crate::gate::context::{add_request_tags, add_resource_tags};
 use crate::gate::operation::Check;
+use crate::open_points;
 use crate::world::Snapshot;
 
 /// Who assumes task and execution roles.
@@ -33,7 +34,7 @@ pub(crate) fn on_cluster(view: &Snapshot, action: &'static str, cluster: &Cluste
     let check = Check::new(action, cluster.arn.as_str());
     match cluster.find(view) {
         Some(found) => check.of_resource(&found.tags),
-        None => check,
+        None => open_points::r181_check_on_missing(check),
     }
 }
 
@@ -47,7 +48,7 @@ pub(crate) fn on_member(
     let check = Check::new(action, member.arn.as_str()).with("ecs:cluster", cluster.arn.as_str());
     match tags {
         Some(tags) => check.of_resource(tags),
-        None => check,
+        None => open_points::r181_check_on_missing(check),
     }
 }
 
@@ -78,7 +79,7 @@ pub(crate) fn tag_on_create(
     resource: impl Into<String>,
     tags: &Tags,
 ) -> Option<Check> {
-    if tags.is_empty() {
+    if tags.is_empty() || !open_points::r148_tags_need_permission() {
         return None;
     }
     let check = Check::new("ecs:TagResource", resource)
@@ -89,7 +90,12 @@ pub(crate) fn tag_on_create(
 
 /// `iam:PassRole` of a role to the service that will assume it (rule 8, R149 to R153).
 pub(crate) fn pass_role(role: &Arn, to: &'static str) -> Check {
-    Check::new("iam:PassRole", role.as_str()).with("iam:PassedToService", to)
+    Check::new("iam:PassRole", role.as_str())
+        .with("iam:PassedToService", to)
+        .with_some(
+            "iam:AssociatedResourceArn",
+            open_points::r151_associated_resource(role),
+        )
 }
 
 /// The role that a name or ARN means; a name is looked up for its path. Whether the role exists is not the question

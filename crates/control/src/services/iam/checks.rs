@@ -9,6 +9,7 @@ use crate::gate::caller::Identity;
 use crate::gate::context::add_request_tags;
 use crate::gate::error::ServiceError;
 use crate::gate::operation::{Ask, Check};
+use crate::open_points;
 use crate::world::records::iam::ManagedPolicy;
 
 /// What a function that names checks answers.
@@ -40,7 +41,10 @@ pub(super) fn on<E: Entity>(action: &'static str, ask: &Ask<'_, impl Sized>, nam
                 None => check,
             }
         }
-        None => Check::new(action, arn(ask.call, E::ARN_TYPE, "/", name).as_str()).shown_as(shown),
+        None => {
+            let check = Check::new(action, arn(ask.call, E::ARN_TYPE, "/", name).as_str());
+            open_points::r181_check_on_missing(check.shown_as(shown))
+        }
     }
 }
 

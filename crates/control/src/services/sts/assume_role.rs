@@ -14,6 +14,7 @@ use crate::gate::context::{add_request_tags, add_resource_tags};
 use crate::gate::error::ServiceError;
 use crate::gate::operation::{Ask, Authorized, Check, ResourcePolicy};
 use crate::gate::session::{NewSession, Session, Subject};
+use crate::open_points;
 use crate::world::Tx;
 use crate::world::records::iam::Role;
 
@@ -107,6 +108,7 @@ pub fn assume(tx: &mut Tx<'_>, auth: Authorized<'_, AssumeRole>) -> Result<Assum
         input.serial_number.as_deref(),
         input.token_code.as_deref(),
     )?;
+    new.mfa_authenticated = open_points::r159_mfa_of_role_session(accepted.as_ref().map(|_| call.now));
     if let Some(accepted) = accepted {
         mfa::use_up(tx, &accepted);
     }

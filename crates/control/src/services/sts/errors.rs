@@ -23,6 +23,8 @@ pub enum StsError {
     MalformedPolicy(String),
     /// Session policies and tags take more room than a token has (R27); the percentage.
     PackedPolicyTooLarge(u64),
+    /// Session tags alone take more room than a token has (R27); the percentage.
+    PackedTagsTooLarge(u64),
     /// A managed session policy that does not exist.
     NoSuchPolicy(String),
     /// More managed session policies than ten (R26).
@@ -68,7 +70,7 @@ impl StsError {
             | Self::PolicyTooLong { .. }
             | Self::SourceIdentitySet => ("ValidationError", 400),
             Self::MalformedPolicy(_) => ("MalformedPolicyDocument", 400),
-            Self::PackedPolicyTooLarge(_) => ("PackedPolicyTooLarge", 400),
+            Self::PackedPolicyTooLarge(_) | Self::PackedTagsTooLarge(_) => ("PackedPolicyTooLarge", 400),
             Self::DuplicateTagKey | Self::TransitiveKeyWithoutTag | Self::TransitiveTagConflict => {
                 ("InvalidParameterValue", 400)
             }
@@ -86,6 +88,9 @@ impl StsError {
                 return format!(
                     "Packed policy consumes {percent}% of allotted space, please use smaller policy."
                 );
+            }
+            Self::PackedTagsTooLarge(percent) => {
+                return format!("Packed size of session tags consumes {percent}% of allotted space.");
             }
             Self::NoSuchPolicy(arn) => return format!("Policy {arn} does not exist."),
             Self::PolicyTooLong { policy, max } => {

@@ -1,30 +1,24 @@
 //! What limits a session beyond its role: inline and managed session policies, packed together (R26, R27).
 
-use std::io::Write as _;
-
-use flate2::Compression;
-use flate2::write::DeflateEncoder;
 use portcullis_core::{Arn, Tags};
-use portcullis_policy::{Document, Kind};
+use portcullis_policy::{Document, Kind, size_quota};
 
 use super::errors::StsError;
 use crate::gate::policies::default_document;
+use crate::open_points;
 use crate::world::Snapshot;
 
-/// Room for policies and tags in a token, in bytes of our packing (R27: AWS's is secret).
-const PACKED_BYTES_MAX: u64 = 2_048;
-/// Most characters of an inline session policy, white space included (R26).
-const POLICY_CHARACTERS_MAX: usize = 2_048;
 /// Most managed session policies (R26).
 const POLICY_ARNS_MAX: usize = 10;
 
 /// Checks session policies and tags; answers how much of the room they take, in percent.
 pub fn check(view: &Snapshot, policy: Option<&str>, arns: &[Arn], tags: &Tags) -> Result<u64, StsError> {
     if let Some(text) = policy {
-        if text.chars().count() > POLICY_CHARACTERS_MAX {
+        // White space counts here: the limit is that of the parameter.
+        if let Some(max) = size_quota(Kind::Session).filter(|max| text.chars().count() > *max) {
             return Err(StsError::PolicyTooLong {
                 policy: text.to_owned(),
-                max: POLICY_CHARACTERS_MAX,
+                max,
             });
         }
         Document::parse(text, Kind::Session)
@@ -37,10 +31,10 @@ pub fn check(view: &Snapshot, policy: Option<&str>, arns: &[Arn], tags: &Tags) -
         return Err(StsError::NoSuchPolicy(missing.to_string()));
     }
     let percent = packed_percent(policy, arns, tags);
-    if percent > 100 {
-        Err(StsError::PackedPolicyTooLarge(percent))
-    } else {
-        Ok(percent)
+    match percent {
+        ..=100 => Ok(percent),
+        _ if policy.is_none() && arns.is_empty() => Err(StsError::PackedTagsTooLarge(percent)),
+        _ => Err(StsError::PackedPolicyTooLarge(percent)),
     }
 }
 
@@ -56,10 +50,7 @@ fn packed_percent(policy: Option<&str>, arns: &[Arn], tags: &Tags) -> u64 {
     if plain.is_empty() {
         return 0;
     }
-    let mut encoder = DeflateEncoder::new(Vec::new(), Compression::best());
-    let packed = encoder
-        .write_all(plain.as_bytes())
-        .and_then(|()| encoder.finish());
-    let bytes = packed.map_or(plain.len(), |packed| packed.len());
-    (u64::try_from(bytes).unwrap_or(u64::MAX) * 100).div_ceil(PACKED_BYTES_MAX)
+    let bytes = open_points::r27_packed_bytes(&plain);
+    let percent = (bytes * 100).div_ceil(open_points::r27_packed_bytes_max());
+    u64::try_from(percent).unwrap_or(u64::MAX)
 }

@@ -300,7 +300,7 @@ async fn clusters_of_another_region_are_out_of_reach() {
 }
 
 #[tokio::test]
-async fn the_service_linked_role_comes_with_the_first_cluster_of_a_caller_who_may_make_it() {
+async fn r154_the_service_linked_role_comes_with_the_first_cluster_of_a_caller_who_may_make_it() {
     let server = Server::start().await;
     let only_clusters = server.user("u", &allow("ecs:CreateCluster", "*")).await;
     let create = |name: &str| CreateClusterRequest {

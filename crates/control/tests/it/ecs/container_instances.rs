@@ -254,7 +254,7 @@ async fn attributes_are_put_listed_and_deleted() {
 }
 
 #[tokio::test]
-async fn instances_are_decided_with_their_cluster_and_tags() {
+async fn r145_r166_instances_are_decided_with_their_cluster_and_tags() {
     let server = with_cluster().await;
     let mut input = registration();
     input["tags"] = json!([{ "key": "Team", "value": "blue" }]);

@@ -12,6 +12,8 @@ mod tasks_life;
 mod tasks_placing;
 mod tasks_refused;
 
+pub use tasks::Scene;
+
 use portcullis_wire::{Operation, json};
 use serde_json::Value;
 

@@ -94,7 +94,7 @@ async fn describe_answers_what_is_missing_and_refuses_other_clusters() {
 }
 
 #[tokio::test]
-async fn list_tasks_is_decided_on_container_instances() {
+async fn r142_list_tasks_is_decided_on_container_instances() {
     let scene = Scene::set().await;
     let literal = scene
         .server

@@ -125,7 +125,7 @@ async fn start(scene: &Scene, definition: &str, instances: &[&str]) -> Value {
 }
 
 #[tokio::test]
-async fn start_task_goes_where_it_is_told_and_is_decided_for_each_instance() {
+async fn r146_start_task_goes_where_it_is_told_and_is_decided_for_each_instance() {
     let scene = Scene::set().await;
     let (two, _agent) = another(&scene, &[]).await;
     let missing = arn("container-instance/c/00000000000000000000000000000000");

@@ -138,7 +138,7 @@ async fn r65_a_renamed_entity_keeps_trust_and_shows_its_new_arn() {
 }
 
 #[tokio::test]
-async fn an_instance_profile_needs_the_right_to_pass_the_role() {
+async fn r149_r150_an_instance_profile_needs_the_right_to_pass_the_role() {
     let server = Server::start().await;
     role(&server, "r").await;
     let user = server.user("u", &allow("iam:*InstanceProfile*", "*")).await;

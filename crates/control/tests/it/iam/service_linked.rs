@@ -118,7 +118,7 @@ async fn r133_customers_cannot_change_it() {
 }
 
 #[tokio::test]
-async fn the_key_aws_service_name_guards_it() {
+async fn r110_r133_the_key_aws_service_name_guards_it() {
     let server = Server::start().await;
     let policy = serde_json::json!({
         "Version": "2012-10-17",

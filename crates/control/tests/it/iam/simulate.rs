@@ -320,3 +320,36 @@ async fn what_cannot_be_simulated_is_invalid_input() {
         assert!(refused.starts_with("InvalidInput: "), "{refused}");
     }
 }
+
+#[tokio::test]
+async fn r50_a_star_in_a_simulated_resource_is_any_such_resource() {
+    let server = Server::start().await;
+    let arn = |name: &str| format!("arn:aws:iam::{ACCOUNT}:user/{name}");
+    let policy = serde_json::json!({ "Version": "2012-10-17", "Statement": [
+        { "Effect": "Allow", "Action": "iam:*", "Resource": arn("team-*") },
+        { "Effect": "Deny", "Action": "iam:DeleteUser", "Resource": arn("team-lead") },
+    ] });
+    let request = api::SimulateCustomPolicyRequest {
+        policy_input_list: vec![policy.to_string()],
+        action_names: names(&["iam:GetUser", "iam:DeleteUser"]),
+        resource_arns: Some(vec![arn("team-*"), arn("team-a*"), arn("*")]),
+        ..Default::default()
+    };
+    let reply = server.root.ok::<op::SimulateCustomPolicy>(&request).await;
+    let results = reply.evaluation_results.unwrap();
+    let decisions: Vec<_> = results
+        .iter()
+        .map(|result| result.eval_decision.as_str())
+        .collect();
+    assert_eq!(
+        decisions,
+        [
+            "allowed",
+            "allowed",
+            "implicitDeny",
+            "explicitDeny",
+            "allowed",
+            "explicitDeny"
+        ]
+    );
+}

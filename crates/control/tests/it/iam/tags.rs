@@ -177,7 +177,7 @@ async fn r168_untag_shows_the_keys() {
 }
 
 #[tokio::test]
-async fn the_key_policy_arn_guards_attachments() {
+async fn r110_the_key_policy_arn_guards_attachments() {
     let server = Server::start().await;
     server.user("target", "").await;
     let ecs = "arn:aws:iam::aws:policy/AmazonECS_FullAccess";
@@ -201,7 +201,7 @@ async fn the_key_policy_arn_guards_attachments() {
 }
 
 #[tokio::test]
-async fn the_key_permissions_boundary_guards_creation() {
+async fn r110_the_key_permissions_boundary_guards_creation() {
     let server = Server::start().await;
     let ecs = "arn:aws:iam::aws:policy/AmazonECS_FullAccess";
     let policy = conditional("iam:CreateUser", "StringEquals", "iam:PermissionsBoundary", ecs);

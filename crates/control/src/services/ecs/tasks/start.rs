@@ -9,6 +9,7 @@ use super::wanted::Wanted;
 use super::{placing, shown};
 use crate::gate::error::ServiceError;
 use crate::gate::operation::{Ask, Authorized, Check};
+use crate::open_points;
 use crate::schedule::life_cycle;
 use crate::services::ecs::errors::EcsError;
 use crate::services::ecs::names::{ClusterRef, Kind, MemberRef, Scope};
@@ -58,10 +59,7 @@ pub fn require(ask: Ask<'_, api::StartTaskRequest>) -> Result<Vec<Check>, Servic
     let named = wanted.named(ask.view, scope)?;
     let own = wanted.own_check(ask.view, &named, "ecs:StartTask");
     let instances = instances(&named.cluster, input)?;
-    let each = instances
-        .iter()
-        .map(|one| own.clone().with("ecs:container-instances", one.arn.as_str()));
-    let mut checks: Vec<_> = each.collect();
+    let mut checks = open_points::r146_check_for_each(&own, instances.into_iter().map(|one| one.arn));
     checks.extend(wanted.dependent_checks(&named, scope));
     Ok(checks)
 }

@@ -4,7 +4,7 @@ use portcullis_api::iam as api;
 use portcullis_core::AccountId;
 use portcullis_policy::{
     Context, Decision, Document, Matched, Outcome, PolicySets, PolicyType, Position, Principal, Request,
-    Source, decide,
+    Source, decide_for_every,
 };
 
 use super::attached::Attached;
@@ -52,7 +52,8 @@ impl Simulation<'_> {
             resource_account: Some(&self.owner),
             context: &self.context,
         };
-        let decision = decide(&request, &sets);
+        // R50: a `*` in a simulated resource is any such resource.
+        let decision = decide_for_every(&request, &sets);
         let boundary = sets
             .boundary
             .map(|boundary| api::PermissionsBoundaryDecisionDetail {
@@ -125,7 +126,7 @@ fn allows(request: &Request<'_>, policies: &[Source<'_>]) -> bool {
         resource_account: None,
         ..*request
     };
-    decide(
+    decide_for_every(
         &same_account,
         &PolicySets {
             identity: policies,

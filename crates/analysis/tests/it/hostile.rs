@@ -1,0 +1,75 @@
+//! Whatever is thrown at it, the analysis comes to an end.
+
+use std::time::{Duration, Instant};
+
+use portcullis_analysis::Options;
+
+use crate::support::{document, more};
+
+/// Far more than it takes on a busy machine.
+const LONG: Duration = Duration::from_secs(20);
+
+fn ends(old: &str, new: &str) {
+    let start = Instant::now();
+    let (old, new) = (document(old), document(new));
+    more(&old, &new, Options::everything());
+    more(&new, &old, Options::default());
+    assert!(start.elapsed() < LONG, "{:?}", start.elapsed());
+}
+
+fn allow(action: &str, resource: &str) -> String {
+    format!(r#"{{"Effect": "Allow", "Action": "{action}", "Resource": "{resource}"}}"#)
+}
+
+#[test]
+fn patterns_of_many_wildcards() {
+    let stars = |c: &str| format!("arn:aws:s3:::{}", format!("*{c}").repeat(900));
+    ends(&allow("s3:*", &stars("a")), &allow("s3:*", &stars("b")));
+    let marks = |c: &str| format!("arn:aws:s3:::*{c}{}", "?".repeat(40));
+    let many: Vec<String> = ["a", "b", "c", "d"]
+        .iter()
+        .map(|c| allow("s3:*", &marks(c)))
+        .collect();
+    ends(&many.join(","), &allow("s3:*", "arn:aws:s3:::*"));
+    ends(
+        &allow(&format!("s3:{}", "*a".repeat(300)), "*"),
+        &allow(&format!("s3:{}", "*b".repeat(300)), "*"),
+    );
+}
+
+#[test]
+fn many_statements() {
+    let run = |n: usize| {
+        allow(
+            "ecs:RunTask",
+            &format!("arn:aws:ecs:us-east-1:111122223333:task-definition/f{n}:*"),
+        )
+    };
+    let all: Vec<String> = (0..300).map(run).collect();
+    ends(&all.join(","), &all.join(","));
+    ends(
+        &all.join(","),
+        &allow(
+            "ecs:RunTask",
+            "arn:aws:ecs:us-east-1:111122223333:task-definition/f*",
+        ),
+    );
+}
+
+#[test]
+fn many_conditions_that_combine() {
+    let statement = |effect: &str, n: usize| {
+        let conditions: Vec<String> = (0..6)
+            .map(|k| format!(r#""aws:PrincipalTag/k{k}": "v{}""#, (n >> k) % 4))
+            .collect();
+        format!(
+            r#"{{"Effect": "{effect}", "Action": "*", "Resource": "*", "Condition": {{"StringLike": {{{}}}}}}}"#,
+            conditions.join(", ")
+        )
+    };
+    let old: Vec<String> = (0..60).map(|n| statement("Allow", n * 7)).collect();
+    let new: Vec<String> = (0..30)
+        .map(|n| statement(if n % 3 == 0 { "Deny" } else { "Allow" }, n * 11))
+        .collect();
+    ends(&old.join(","), &format!("{}, {}", new.join(","), allow("*", "*")));
+}
