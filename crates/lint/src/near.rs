@@ -4,24 +4,26 @@
 const MAX_LENGTH: usize = 80;
 
 /// The nearest of the known names without case, if it is near enough to be what was meant: about one slip in four characters.
+/// Of equally near ones that of the same length, then the first in the alphabet: the answer must not depend on the order they come in.
 pub(crate) fn nearest<'k>(name: &str, known: impl Iterator<Item = &'k str>) -> Option<&'k str> {
     let name = fold(name);
     if name.len() > MAX_LENGTH {
         return None;
     }
     let allowed = (name.len() / 4).clamp(1, 4);
-    let mut best: Option<(usize, &str)> = None;
+    let mut best: Option<(usize, usize, &str)> = None;
     for candidate in known {
-        let limit = best.map_or(allowed, |(distance, _)| distance.saturating_sub(1).min(allowed));
-        if candidate.len().abs_diff(name.len()) > limit {
+        let limit = best.map_or(allowed, |(distance, ..)| distance);
+        let longer_or_shorter = candidate.len().abs_diff(name.len());
+        if longer_or_shorter > limit {
             continue;
         }
-        let distance = distance(&name, &fold(candidate));
-        if distance <= limit && best.is_none_or(|(least, _)| distance < least) {
-            best = Some((distance, candidate));
+        let rank = (distance(&name, &fold(candidate)), longer_or_shorter, candidate);
+        if rank.0 <= limit && best.is_none_or(|least| rank < least) {
+            best = Some(rank);
         }
     }
-    best.map(|(_, candidate)| candidate)
+    best.map(|(.., candidate)| candidate)
 }
 
 /// How a sentence ends that names what does not exist: with what was probably meant.
@@ -78,7 +80,8 @@ mod tests {
         assert_eq!(find("DescribeTakss"), Some("DescribeTasks"));
         assert_eq!(find("Run"), None);
         assert_eq!(nearest("Effetc", ["Effect", "Sid"].into_iter()), Some("Effect"));
-        assert_eq!(nearest("ec", ["ecs", "ec2", "s3"].into_iter()), Some("ecs"));
+        assert_eq!(nearest("ec", ["ecs", "ec2", "s3"].into_iter()), Some("ec2"));
+        assert_eq!(nearest("esc", ["es", "ecs"].into_iter()), Some("ecs"));
     }
 
     #[test]
