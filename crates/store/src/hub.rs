@@ -6,6 +6,7 @@ use std::sync::{Arc, OnceLock};
 use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::{TryRecvError, TrySendError};
 
+use crate::namespace::without_prefix;
 use crate::{Changes, Event, Revision, StoreError};
 
 /// Most revisions the history keeps for watches that start in the past.
@@ -21,24 +22,47 @@ pub struct Watch {
     past: VecDeque<Changes>,
     queue: mpsc::Receiver<Changes>,
     ended: Arc<OnceLock<StoreError>>,
+    /// How many bytes of each key the watcher does not know of.
+    hidden_bytes: usize,
 }
 
 impl Watch {
+    /// The same, the first bytes of each key left out.
+    pub(crate) fn hiding(mut self, bytes: usize) -> Self {
+        self.hidden_bytes += bytes;
+        self
+    }
+
+    fn shown(&self, mut changes: Changes) -> Changes {
+        if self.hidden_bytes == 0 {
+            return changes;
+        }
+        for event in &mut changes.events {
+            let key = match event {
+                Event::Put(entry) => &mut entry.key,
+                Event::Delete { key } => key,
+            };
+            *key = without_prefix(key, self.hidden_bytes);
+        }
+        changes
+    }
+
     /// The next changes; an error ends the watch and says whether to list anew. Cancel safe.
     pub async fn next(&mut self) -> Result<Changes, StoreError> {
         if let Some(changes) = self.past.pop_front() {
-            return Ok(changes);
+            return Ok(self.shown(changes));
         }
-        self.queue.recv().await.ok_or_else(|| self.end())
+        let changes = self.queue.recv().await.ok_or_else(|| self.end())?;
+        Ok(self.shown(changes))
     }
 
     /// The next changes, if there are any yet.
     pub fn try_next(&mut self) -> Result<Option<Changes>, StoreError> {
         if let Some(changes) = self.past.pop_front() {
-            return Ok(Some(changes));
+            return Ok(Some(self.shown(changes)));
         }
         match self.queue.try_recv() {
-            Ok(changes) => Ok(Some(changes)),
+            Ok(changes) => Ok(Some(self.shown(changes))),
             Err(TryRecvError::Empty) => Ok(None),
             Err(TryRecvError::Disconnected) => Err(self.end()),
         }
@@ -124,7 +148,12 @@ impl Hub {
             queue: sender,
             ended: Arc::clone(&ended),
         });
-        Ok(Watch { past, queue, ended })
+        Ok(Watch {
+            past,
+            queue,
+            ended,
+            hidden_bytes: 0,
+        })
     }
 
     /// What a revision changed has become final.

@@ -50,6 +50,7 @@ mod keyring;
 mod lease;
 mod ledger;
 mod memory;
+mod namespace;
 mod open;
 mod private;
 mod queue;
@@ -61,6 +62,7 @@ mod writer;
 
 pub use error::{OpenError, StoreError};
 pub use hub::Watch;
+pub use namespace::namespace;
 pub use open::{Opened, Place, open, open_in_memory};
 pub use store::{Pending, Store};
 pub use txn::{

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use portcullis_core::{FixedClock, SystemRandom, Timestamp};
 use portcullis_store::{
-    Change, Committed, Event, OpenError, Opened, Place, Revision, Store, StoreError, Txn, Watch, open,
-    open_in_memory,
+    Change, Committed, Event, OpenError, Opened, Place, Revision, Store, StoreError, Txn, Watch, namespace,
+    open, open_in_memory,
 };
 use tempfile::TempDir;
 
@@ -28,6 +28,14 @@ impl Fixture {
             clock,
             dir: None,
         }
+    }
+
+    /// A part of a store in memory.
+    pub fn part() -> Self {
+        let mut fixture = Self::memory();
+        let opened = fixture.opened.as_mut().unwrap();
+        opened.store = namespace(Arc::clone(&opened.store), "n/");
+        fixture
     }
 
     pub fn disk() -> Self {

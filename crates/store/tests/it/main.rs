@@ -14,4 +14,5 @@ mod directory;
 mod fixture;
 mod leases;
 mod model;
+mod namespace;
 mod vault;

@@ -324,6 +324,14 @@ proptest! {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
+    #[test]
+    fn a_part_does_what_a_map_does(steps in proptest::collection::vec(step(), 0..40), watch_from in 1..30_u64) {
+        play(&mut Fixture::part(), steps, watch_from);
+    }
+}
+
+proptest! {
     #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
     #[test]
     fn disk_does_what_a_map_does(steps in proptest::collection::vec(step(), 0..40), watch_from in 1..30_u64) {
