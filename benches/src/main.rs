@@ -31,10 +31,19 @@ const USAGE: &str = "\
 usage: cargo xtask bench [--only GROUP,...] [--dir DIR]
        cargo xtask bench policy [--callgrind]
 
-  --only GROUP,...   some of: start, reads, records, durable, scale, docker
+  --only GROUP,...   some of: start, reads, records, durable, scale, identities,
+                     docker
   --dir DIR          a folder on the disk to measure [default: where the program was built]
 ";
-const GROUPS: [&str; 6] = ["start", "reads", "records", "durable", "scale", "docker"];
+const GROUPS: [&str; 7] = [
+    "start",
+    "reads",
+    "records",
+    "durable",
+    "scale",
+    "identities",
+    "docker",
+];
 /// The whole run takes no longer.
 const TIME_MAX: Duration = Duration::from_secs(235);
 
@@ -135,6 +144,7 @@ async fn measure(options: &Options, workshop: &Workshop, rows: &mut Vec<Row>) ->
             "records" => figures::records::measure(workshop).await,
             "durable" => figures::durable::measure(workshop).await,
             "scale" => figures::scale::measure(workshop).await,
+            "identities" => figures::identities::measure(workshop).await,
             _ => figures::docker::measure(workshop, options.docker_host.as_deref()).await,
         };
         rows.extend(measured.with_context(|| format!("the group `{group}` could not be measured"))?);

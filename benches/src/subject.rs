@@ -35,6 +35,8 @@ impl Workshop {
     pub fn serve(&self, address: SocketAddr, data: Option<&Path>) -> Command {
         let mut command = Command::new(&self.program);
         command.args(["serve", "--listen", &address.to_string()]);
+        // More than AWS lets an account have: the figures are about many.
+        command.args(["--iam-quota", "roles=1000000"]);
         match data {
             Some(data) => command.arg("--data-dir").arg(data),
             None => command.args(["--store", "memory"]),

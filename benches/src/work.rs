@@ -6,7 +6,7 @@ use anyhow::{Result, anyhow};
 use portcullis_api::{ecs, iam, sts};
 use portcullis_core::{Clock as _, Secret, SystemClock};
 use portcullis_wire::sigv4::Signer;
-use portcullis_wire::{ClientRequest, Operation, encode_request};
+use portcullis_wire::{ClientRequest, Operation, Service, encode_request};
 use serde::{Deserialize, Serialize};
 
 /// The region all calls are signed for.
@@ -57,6 +57,18 @@ pub enum Work {
         /// What the names begin with.
         prefix: String,
     },
+    /// An inline policy on a role, another role each time.
+    PutRolePolicy {
+        /// What the roles' names begin with.
+        prefix: String,
+        /// The policy's name.
+        policy: String,
+    },
+    /// A hundred actions on ten resources, by one role.
+    Simulate {
+        /// Its ARN.
+        role: String,
+    },
     /// A new cluster each time.
     CreateCluster {
         /// What the names begin with.
@@ -67,7 +79,10 @@ pub enum Work {
 impl Work {
     /// Whether each request may be sent only once, because it names something new.
     pub fn is_unique(&self) -> bool {
-        matches!(self, Self::CreateRole { .. } | Self::CreateCluster { .. })
+        matches!(
+            self,
+            Self::CreateRole { .. } | Self::CreateCluster { .. } | Self::PutRolePolicy { .. }
+        )
     }
 
     /// The signed bytes of request number `serial`.
@@ -100,6 +115,13 @@ impl Work {
             }
             Self::CreateRole { prefix } => {
                 signed::<iam::op::CreateRole>(&role(&format!("{prefix}{serial:06}")), address, key)
+            }
+            Self::PutRolePolicy { prefix, policy } => {
+                let role = format!("{prefix}{serial:06}");
+                signed::<iam::op::PutRolePolicy>(&role_policy(&role, policy), address, key)
+            }
+            Self::Simulate { role } => {
+                signed::<iam::op::SimulatePrincipalPolicy>(&simulation(role), address, key)
             }
             Self::CreateCluster { prefix } => {
                 let name = Some(format!("{prefix}{serial:06}"));
@@ -150,9 +172,39 @@ pub fn role(name: &str) -> iam::CreateRoleRequest {
     }
 }
 
+/// A policy of two statements, one with a condition, as task roles have.
+fn role_policy(role: &str, policy: &str) -> iam::PutRolePolicyRequest {
+    let document = serde_json::json!({"Version": "2012-10-17", "Statement": [
+        {"Effect": "Allow", "Action": ["ecs:Describe*", "ecs:List*"],
+         "Resource": format!("arn:aws:ecs:{REGION}:123456789012:cluster/{policy}-{role}")},
+        {"Effect": "Allow", "Action": ["ecs:RunTask", "ecs:StopTask"], "Resource": "*",
+         "Condition": {"StringEquals": {"aws:ResourceTag/owner": role}}}]});
+    iam::PutRolePolicyRequest {
+        role_name: role.to_owned(),
+        policy_name: policy.to_owned(),
+        policy_document: document.to_string(),
+    }
+}
+
+/// All operations of ECS and more of IAM, a hundred together, on ten clusters.
+fn simulation(role: &str) -> iam::SimulatePrincipalPolicyRequest {
+    let operations = |service: &'static Service| {
+        let named = |operation: &&str| format!("{}:{operation}", service.name);
+        service.operations.iter().map(named)
+    };
+    let actions = operations(&ecs::SERVICE).chain(operations(&iam::SERVICE));
+    let cluster = |n| format!("arn:aws:ecs:{REGION}:123456789012:cluster/c-{n}");
+    iam::SimulatePrincipalPolicyRequest {
+        policy_source_arn: role.to_owned(),
+        action_names: actions.take(100).collect(),
+        resource_arns: Some((0..10).map(cluster).collect()),
+        ..Default::default()
+    }
+}
+
 /// A call as it goes over the wire.
 pub fn signed<O: Operation>(input: &O::Input, address: SocketAddr, key: &Key) -> Result<Vec<u8>> {
-    let ClientRequest { headers, body } = encode_request::<O>(input);
+    let ClientRequest { headers, body, .. } = encode_request::<O>(input);
     let mut builder = http::Request::post(format!("http://{address}/"));
     for (name, value) in headers {
         builder = builder.header(name, value);

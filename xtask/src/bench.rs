@@ -2,13 +2,20 @@
 
 use std::process::ExitCode;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Result, bail};
 
 use crate::shell;
+
+/// Mutations of each fuzz target's corpus, and the seed they are made from, unless told otherwise.
+const MUTATIONS: &str = "20000";
+const SEED: &str = "1";
 
 /// Builds, then hands over to the bench; it ends by itself within four minutes. `bench policy` has Cedar built in, too, and
 /// needs no server.
 pub fn run(arguments: &[String]) -> Result<ExitCode> {
+    if let Some(("hostile", rest)) = arguments.split_first().map(|(word, rest)| (word.as_str(), rest)) {
+        return hostile(rest);
+    }
     let is_about_policies = arguments.first().is_some_and(|word| word == "policy");
     let rest = if is_about_policies {
         ["--features", "cedar"]
@@ -18,13 +25,16 @@ pub fn run(arguments: &[String]) -> Result<ExitCode> {
     let build = ["build", "--release", "--locked", "--package", "portcullis-bench"];
     shell::run(&mut shell::cargo(build.into_iter().chain(rest)))?;
     let program = shell::target().join("release/portcullis-bench");
-    let status = shell::program(&program)
-        .args(arguments)
-        .status()
-        .with_context(|| format!("cannot start {}", program.display()))?;
-    Ok(if status.success() {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    })
+    shell::pass_on(shell::program(&program).args(arguments))
+}
+
+/// The slowest and the largest of hostile input; beyond the limits the run fails.
+fn hostile(arguments: &[String]) -> Result<ExitCode> {
+    let (mutations, seed) = match arguments {
+        [] => (MUTATIONS, SEED),
+        [mutations] => (mutations.as_str(), SEED),
+        [mutations, seed] => (mutations.as_str(), seed.as_str()),
+        _ => bail!("usage: cargo xtask bench hostile [MUTATIONS [SEED]]"),
+    };
+    shell::example("hostile", &[mutations, seed])
 }

@@ -14,25 +14,7 @@ const CASES: u64 = 2_000_000;
 /// Builds the example of portcullis-policy and runs it; it prints its seed, progress and rate, and ends by itself.
 pub fn run(arguments: &[String]) -> Result<ExitCode> {
     let (cases, seed) = read(arguments)?;
-    shell::run(&mut shell::cargo([
-        "build",
-        "--release",
-        "--locked",
-        "--package",
-        "portcullis-policy",
-        "--example",
-        "differential",
-    ]))?;
-    let program = shell::target().join("release/examples/differential");
-    let status = shell::program(&program)
-        .args([cases.to_string(), seed.to_string()])
-        .status()
-        .with_context(|| format!("cannot start {}", program.display()))?;
-    Ok(if status.success() {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    })
+    shell::example("differential", &[&cases.to_string(), &seed.to_string()])
 }
 
 /// The number of cases and the seed.

@@ -22,6 +22,7 @@ usage: cargo xtask COMMAND
                                     the policy engine against the naive evaluator, two million cases unless told otherwise
   bench [--help]                    measure: a table of figures, each beside its reference
   bench policy [--callgrind]        measure policy decisions beside Cedar, or count their instructions
+  bench hostile [MUTATIONS [SEED]]  the slowest and largest of hostile input to the policy engine; fails beyond 100 ms or 64 MiB
   torture [KILLS]                   the store's kill -9 test, 200 kills unless told otherwise
   docker-room COMMAND [ARGS...]     run a command beside a Docker Engine of its own (root)
 ";

@@ -1,7 +1,7 @@
 //! Starting programs: from the repository's root, with one clear line when one fails.
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Command, ExitCode, Stdio};
 
 use anyhow::{Context as _, Result, bail};
 
@@ -40,6 +40,34 @@ pub fn run(command: &mut Command) -> Result<()> {
         bail!("`{line}` ended with {status}");
     }
     Ok(())
+}
+
+/// Runs to the end and passes on whether it succeeded: a program that has said itself what is wrong.
+pub fn pass_on(command: &mut Command) -> Result<ExitCode> {
+    let line = describe(command);
+    let status = command
+        .status()
+        .with_context(|| format!("cannot start `{line}`"))?;
+    Ok(if status.success() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+/// Builds an example of portcullis-policy for speed, and runs it.
+pub fn example(name: &str, arguments: &[&str]) -> Result<ExitCode> {
+    let build = [
+        "build",
+        "--release",
+        "--locked",
+        "--package",
+        "portcullis-policy",
+        "--example",
+        name,
+    ];
+    run(&mut cargo(build))?;
+    pass_on(program(target().join("release/examples").join(name)).args(arguments))
 }
 
 /// Runs to the end and gives back what it wrote to standard output; its errors stay on the terminal.

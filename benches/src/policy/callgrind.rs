@@ -4,8 +4,8 @@ use std::process::Command;
 
 use anyhow::{Context as _, Result, bail, ensure};
 
-use crate::policy::ours;
 use crate::policy::workload::Case;
+use crate::policy::{counted, ours};
 
 /// Counted with so many decisions and with so many more; the difference is theirs alone.
 const FEW: usize = 100;
@@ -23,9 +23,9 @@ pub fn table() -> Result<()> {
             &COUNTS
         };
         for count in counts {
-            let mut line = format!("| {} | {count} |", title(what));
+            let mut line = format!("| {} | {} |", title(what), counted(*count));
             for case in Case::ALL {
-                line.push_str(&format!(" {} |", instructions(what, *count, case)?));
+                line.push_str(&format!(" {} |", counted(instructions(what, *count, case)?)));
             }
             println!("{line}");
         }

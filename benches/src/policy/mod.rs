@@ -5,11 +5,15 @@ mod callgrind;
 mod cedar;
 mod clock;
 mod ours;
+mod targets;
 mod workload;
 
 use anyhow::{Result, bail};
 
+use targets::Reached;
 use workload::Case;
+
+use crate::stats;
 
 const USAGE: &str = "\
 usage: cargo xtask bench policy [--callgrind]
@@ -34,13 +38,16 @@ fn measure() -> Result<()> {
         "| N | case | authorize | + Prepared::new | + boundary, session | decide | explain | Cedar, literal | Cedar, action groups | times faster |"
     );
     println!("| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |");
+    let mut reached = Reached::default();
     for count in COUNTS {
         for case in Case::ALL {
             let ours = ours::decisions(count, case)?;
             let cedar = cedar_decisions(count, case)?;
             let ratio = cedar.map(|(_, better)| better / ours.authorize);
+            reached.decided(count, &ours, ratio);
             println!(
-                "| {count} | {} | {} | {} | {} | {} | {} | {} | {} | {} |",
+                "| {} | {} | {} | {} | {} | {} | {} | {} | {} | {} |",
+                counted(count),
                 case.name(),
                 shown(Some(ours.authorize)),
                 shown(Some(ours.with_prepare)),
@@ -59,30 +66,40 @@ fn measure() -> Result<()> {
     println!("| --- | --- | --- | --- | --- | --- |");
     for count in COUNTS {
         let ours = ours::compiling(count)?;
+        reached.compiled(each(ours.compile_ns, count));
         println!(
-            "| {count} | {} | {} | {} | {} | {} |",
+            "| {} | {} | {} | {} | {} | {} |",
+            counted(count),
             shown(Some(each(ours.parse_ns, count))),
             shown(Some(each(ours.compile_ns, count))),
-            ours.memory / count,
-            ours.text / count,
+            counted(ours.memory / count),
+            counted(ours.text / count),
             shown(cedar_parsing(count)?.map(|ns| each(ns, count))),
         );
     }
+    println!("\n{}", reached.table());
     Ok(())
 }
 
 fn each(all: f64, count: usize) -> f64 {
-    #[expect(clippy::cast_precision_loss, reason = "at most a thousand")]
-    let count = count as f64;
-    all / count
+    all / as_number(count)
 }
 
 fn shown(figure: Option<f64>) -> String {
     match figure {
         Some(figure) if figure < 100.0 => format!("{figure:.1}"),
-        Some(figure) => format!("{figure:.0}"),
+        Some(figure) => stats::grouped(figure),
         None => "-".to_owned(),
     }
+}
+
+/// A count as people read it.
+fn counted(count: usize) -> String {
+    stats::grouped(as_number(count))
+}
+
+fn as_number(count: usize) -> f64 {
+    stats::number(u64::try_from(count).unwrap_or(u64::MAX))
 }
 
 #[cfg(feature = "cedar")]

@@ -36,7 +36,7 @@ pub fn decisions(count: usize, case: Case) -> Result<Decisions> {
     };
     let bounded = Programs {
         boundary: Some(&boundary),
-        session: Some(&session),
+        session: Some(&[&session]),
         ..alone
     };
     let sources = [source(&document)];
@@ -109,7 +109,7 @@ pub fn repeat(what: &str, count: usize, case: Case, times: usize) -> Result<()> 
     };
     let bounded = Programs {
         boundary: Some(&program),
-        session: Some(&program),
+        session: Some(&[&program]),
         ..alone
     };
     for _ in 0..times {

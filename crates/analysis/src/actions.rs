@@ -3,8 +3,9 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
+use portcullis_policy::elements::known_actions;
 use portcullis_policy::syntax::{ActionForm, ActionList, Glob};
-use portcullis_reference::{ActionId, Reach, ServiceId, reach, service};
+use portcullis_reference::{ActionId, Reach, reach};
 
 use crate::Cause;
 use crate::resources::Shape;
@@ -121,50 +122,13 @@ fn statements_by_action(lists: &[&ActionList]) -> Vec<Bits> {
     let words = lists.len().div_ceil(64);
     let mut all: Vec<Bits> = vec![vec![0; words]; ActionId::COUNT];
     for (at, list) in lists.iter().enumerate() {
-        for action in matching(list) {
+        for action in known_actions(list) {
             if let Some(bits) = all.get_mut(action.index()) {
                 set_bit(bits, at);
             }
         }
     }
     all
-}
-
-/// The actions of the reference that an Action or NotAction element matches.
-pub(crate) fn matching(list: &ActionList) -> impl Iterator<Item = ActionId> {
-    let mut matched = vec![list.negated; ActionId::COUNT];
-    for pattern in &list.patterns {
-        for action in matching_form(&pattern.form) {
-            if let Some(slot) = matched.get_mut(action.index()) {
-                *slot = !list.negated;
-            }
-        }
-    }
-    ActionId::all()
-        .zip(matched)
-        .filter_map(|(action, matched)| matched.then_some(action))
-}
-
-/// The actions of the reference that one pattern matches.
-pub(crate) fn matching_form(form: &ActionForm) -> Vec<ActionId> {
-    match form {
-        ActionForm::Everything => ActionId::all().collect(),
-        ActionForm::Nothing => Vec::new(),
-        ActionForm::Named { service: None, name } => ActionId::all()
-            .filter(|action| name.matches(action.folded_name()))
-            .collect(),
-        ActionForm::Named {
-            service: Some(prefix),
-            name,
-        } => {
-            let actions = service(prefix).map(ServiceId::actions);
-            actions
-                .into_iter()
-                .flatten()
-                .filter(|action| name.matches(action.folded_name()))
-                .collect()
-        }
-    }
 }
 
 /// Every service that some pattern names, and one that nobody knows.

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use portcullis_core::{AccountId, Arn};
-use portcullis_policy::{Principal, PrincipalKind, Statement, semantics};
+use portcullis_policy::{Principal, PrincipalKind, Statement, elements};
 
 /// A caller that stands for all whom the same statements name.
 #[derive(Debug, Clone)]
@@ -234,8 +234,8 @@ pub(crate) fn of_principal_arn(arn: &str) -> Option<Principal> {
 /// One caller with the statements that name it.
 pub(crate) fn class_of(principal: Principal, statements: &[&Statement]) -> PrincipalClass {
     let names = |statement: &&Statement| {
-        let element = statement.principal.as_ref();
-        element.is_some_and(|element| semantics::principal_is_named(element, &principal, statement.effect))
+        let named = statement.principal.as_ref();
+        named.is_some_and(|named| elements::principal_is_named(named, &principal, statement.effect))
     };
     PrincipalClass {
         statements: statements.iter().map(names).collect(),

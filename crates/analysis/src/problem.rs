@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use portcullis_policy::semantics::{self, Substitute};
+use portcullis_policy::elements::{self, Substitute};
 use portcullis_policy::syntax::{
     Condition, ConditionValue, Glob, Part, ResourceForm, ResourceList, SetOperator, Template, Test,
 };
@@ -145,7 +145,7 @@ impl Problem {
         let mut computed = Vec::new();
         let mut unresolved = false;
         for form in forms() {
-            let resolved = semantics::resource_glob(form, |key, default| self.substitute(key, default));
+            let resolved = elements::resource_glob(form, |key, default| self.substitute(key, default));
             if has_variables(&form) {
                 self.note_variables(form);
             }

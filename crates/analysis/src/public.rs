@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use portcullis_policy::semantics::network;
+use portcullis_policy::elements::network;
 use portcullis_policy::syntax::{Condition, Glob, Test};
 use portcullis_policy::{Document, Source};
 

@@ -66,11 +66,15 @@ fn absorbs(wide: Token, narrow: Token) -> bool {
         (Token::One, _) => true,
         (Token::OneInField, Token::One) => false,
         (Token::OneInField, _) => !is_colon,
-        (Token::Char(a), Token::Char(b)) => a == b,
-        (Token::Char(a), Token::Folded(b)) => a == b && !a.is_alphabetic(),
-        (Token::Folded(a), Token::Char(b)) => a == b || a.eq_ignore_ascii_case(&b),
+        (Token::Char(a) | Token::ArnChar(a), Token::Char(b)) | (Token::ArnChar(a), Token::ArnChar(b)) => {
+            a == b
+        }
+        (Token::Char(a), Token::Folded(b) | Token::ArnChar(b)) => a == b && !a.is_alphabetic(),
+        (Token::Folded(a), Token::Char(b) | Token::ArnChar(b)) => a == b || a.eq_ignore_ascii_case(&b),
+        // What is folded stands in the first five fields, where the other has no case either (R46).
+        (Token::ArnChar(a), Token::Folded(b)) => a.eq_ignore_ascii_case(&b),
         (Token::Folded(a), Token::Folded(b)) => a == b,
-        (Token::Char(_) | Token::Folded(_), Token::One | Token::OneInField) => false,
+        (Token::Char(_) | Token::Folded(_) | Token::ArnChar(_), Token::One | Token::OneInField) => false,
     }
 }
 
@@ -171,23 +175,27 @@ fn fits(token: Token, step: Step) -> bool {
         (Token::Many | Token::One, _) => true,
         (Token::ManyInField | Token::OneInField, Step::Literal(c) | Step::Folded(c)) => c != ':',
         (Token::ManyInField | Token::OneInField, _) => true,
-        (Token::Char(a), Step::Literal(b)) => a == b,
-        (Token::Char(a) | Token::Folded(a), Step::Folded(b)) => a == b || a.eq_ignore_ascii_case(&b),
+        (Token::Char(a) | Token::ArnChar(a), Step::Literal(b)) => a == b,
+        (Token::Char(a) | Token::Folded(a) | Token::ArnChar(a), Step::Folded(b)) => {
+            a == b || a.eq_ignore_ascii_case(&b)
+        }
         (Token::Folded(a), Step::Literal(b)) => a == b || a.eq_ignore_ascii_case(&b),
-        (Token::Char(c) | Token::Folded(c), Step::One(class) | Step::Run(class)) => class.holds(c),
+        (Token::Char(c) | Token::Folded(c) | Token::ArnChar(c), Step::One(class) | Step::Run(class)) => {
+            class.holds(c)
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use portcullis_policy::syntax::{ActionForm, ResourceForm};
-    use portcullis_policy::{Kind, fragment};
+    use portcullis_policy::{Kind, elements};
     use proptest::prelude::*;
 
     use super::*;
 
     fn arn(text: &str) -> Vec<Token> {
-        match fragment::resource(text, false, Kind::Identity) {
+        match elements::resource(text, false, Kind::Identity) {
             ResourceForm::Fixed(glob) => glob.tokens().to_vec(),
             _ => vec![Token::Many],
         }
@@ -213,6 +221,10 @@ mod tests {
                 "arn:aws:ecs:US-EAST-1:1:cluster/a",
                 true,
             ),
+            ("arn:*:cluster/*", "arn:aws:ecs:us-east-1:1:cluster/a", true),
+            ("arn:*:Cluster/*", "arn:aws:ecs:us-east-1:1:cluster/a", false),
+            ("arn:*:US-EAST-1:*", "arn:aws:ecs:us-east-1:1:cluster/a", true),
+            ("arn:aws:ecs:us-east-1:1:cluster/a", "arn:*:cluster/a*", false),
             ("arn:aws:s3:::b/?", "arn:aws:s3:::b/*", false),
             ("*", "arn:aws:s3:::b", true),
         ] {
@@ -221,7 +233,7 @@ mod tests {
     }
 
     fn action(text: &str) -> portcullis_policy::syntax::Glob {
-        match fragment::action(&format!("x:{text}")) {
+        match elements::action(&format!("x:{text}")) {
             ActionForm::Named { name, .. } => name,
             _ => panic!("a name"),
         }

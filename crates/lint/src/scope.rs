@@ -1,6 +1,6 @@
 //! Which actions of the reference a statement is about.
 
-use portcullis_policy::fragment;
+use portcullis_policy::elements;
 use portcullis_policy::syntax::{ActionForm, Glob, Token};
 use portcullis_reference::{self as reference, ActionId, ServiceId};
 
@@ -80,7 +80,7 @@ impl<'s> Scope<'s> {
 
 impl<'s> Entry<'s> {
     fn of(text: Text<'s>) -> Self {
-        let form = fragment::action(text.text);
+        let form = elements::action(text.text);
         let reached = match &form {
             ActionForm::Everything | ActionForm::Named { service: None, .. } => Reached::AllServices,
             ActionForm::Named {
@@ -119,7 +119,7 @@ impl<'s> Entry<'s> {
 /// The service's actions that a name pattern matches; they lie beside each other up to the pattern's first wildcard.
 fn actions_of(service: ServiceId, name: &Glob) -> Vec<ActionId> {
     let literal = |token: &Token| match token {
-        Token::Char(c) | Token::Folded(c) => Some(*c),
+        Token::Char(c) | Token::Folded(c) | Token::ArnChar(c) => Some(*c),
         Token::One | Token::OneInField | Token::Many | Token::ManyInField => None,
     };
     let start: String = name.tokens().iter().map_while(literal).collect();

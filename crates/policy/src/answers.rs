@@ -42,6 +42,14 @@ impl SetAnswer {
         allows: Naming::None,
     };
 
+    /// Two parts of one set: either may allow, and either may deny (R114).
+    pub(crate) fn or_also(self, other: Self) -> Self {
+        Self {
+            denies: self.denies || other.denies,
+            allows: self.allows.max(other.allows),
+        }
+    }
+
     /// Two levels of an organization: each needs an Allow, and either may deny (R116, R117).
     pub(crate) fn and_level(self, other: Self) -> Self {
         Self {
@@ -58,6 +66,8 @@ pub(crate) struct Bearing {
     pub(crate) scps: bool,
     /// R116: everybody but service-linked roles.
     pub(crate) rcps: bool,
+    /// Whether session policies, if there are any, bind the caller (R121).
+    pub(crate) session: bool,
     /// Whether the caller can have identity policies and a boundary (R119, R120).
     pub(crate) identity: bool,
 }
@@ -68,6 +78,8 @@ impl Bearing {
         Self {
             scps: caller.account().is_some() && !is_service_linked,
             rcps: !is_service_linked,
+            session: !matches!(caller, Principal::Root { .. })
+                || open_points::r121_session_policies_bind_root(),
             identity: caller.has_identity_policies(),
         }
     }

@@ -162,7 +162,9 @@ pub(crate) fn for_each_set<'a>(
         level_of(PolicyType::Boundary, 0, sets.boundary.as_slice());
         level_of(PolicyType::Identity, 0, sets.identity);
     }
-    level_of(PolicyType::Session, 0, sets.session.unwrap_or_default());
+    if bearing.session {
+        level_of(PolicyType::Session, 0, sets.session.unwrap_or_default());
+    }
 }
 
 /// What the applying statements of all sets come to (R115-R128).
@@ -222,7 +224,7 @@ pub(crate) fn answers<'r>(
         resource: when(sets.resource.is_some(), sets.resource_type()),
         resource_is_role: sets.resource_type() == PolicyType::RoleTrust,
         boundary: when(sets.boundary.is_some() && bearing.identity, PolicyType::Boundary),
-        session: when(sets.session.is_some(), PolicyType::Session),
+        session: when(sets.session.is_some() && bearing.session, PolicyType::Session),
         identity: when(bearing.identity, PolicyType::Identity),
         ..Answers::none(request, request.is_cross_account())
     }

@@ -47,7 +47,10 @@ pub fn decide_for_every<'a>(request: &Request<'_>, sets: &PolicySets<'a>) -> Dec
 /// One step of the resource asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Step {
-    Char(char),
+    /// This character of one of the first five fields.
+    InField(char),
+    /// This character of the sixth field.
+    InSixth(char),
     /// Anything within one of the first five fields.
     AnyInField,
     /// Anything.
@@ -67,7 +70,8 @@ fn steps(resource: &str) -> Vec<Step> {
         match c {
             '*' if field > 5 => Step::Any,
             '*' => Step::AnyInField,
-            c => Step::Char(c),
+            c if field > 5 => Step::InSixth(c),
+            c => Step::InField(c),
         }
     };
     resource.chars().map(step).collect()
@@ -153,12 +157,20 @@ fn is_many(token: &Token) -> bool {
 
 /// Whether a token stands for a step, whatever that step stands for.
 fn matches(token: &Token, step: Step) -> bool {
-    match (token, step) {
-        (Token::Many, _) | (Token::ManyInField, Step::AnyInField) | (Token::One, Step::Char(_)) => true,
-        (Token::ManyInField | Token::OneInField, Step::Char(c)) => c != ':',
-        (Token::Char(wanted), Step::Char(c)) => *wanted == c,
-        (Token::Folded(wanted), Step::Char(c)) => *wanted == fold(c),
-        _ => false,
+    let c = match step {
+        Step::InField(c) | Step::InSixth(c) => c,
+        Step::AnyInField => return is_many(token),
+        Step::Any => return *token == Token::Many,
+    };
+    match *token {
+        Token::Many | Token::One => true,
+        Token::ManyInField | Token::OneInField => c != ':',
+        Token::Char(wanted) => wanted == c,
+        Token::Folded(wanted) => wanted == fold(c),
+        Token::ArnChar(wanted) if open_points::r46_floating_letter_has_case(step == Step::InSixth(c)) => {
+            wanted == c
+        }
+        Token::ArnChar(wanted) => fold(wanted) == fold(c),
     }
 }
 
@@ -167,6 +179,6 @@ fn takes_in(step: Step, token: &Token) -> bool {
     match step {
         Step::Any => true,
         Step::AnyInField => !matches!(token, Token::Char(':') | Token::Folded(':')),
-        Step::Char(_) => false,
+        Step::InField(_) | Step::InSixth(_) => false,
     }
 }

@@ -38,15 +38,15 @@ mod compiled;
 mod context;
 mod decide;
 mod document;
+pub mod elements;
 mod every;
 mod explain;
-pub mod fragment;
 pub mod json;
+mod known_actions;
 mod matching;
 mod message;
 mod open_points;
 mod request;
-pub mod semantics;
 mod sets;
 pub mod simulate;
 mod span;
@@ -69,7 +69,7 @@ pub use explain::{
     ExplainedPolicy, Explanation, Listed, Need, NewStatement, OfValues, Place, Refusal, Relation,
     StatementReport, explain,
 };
-pub use message::{access_denied_message, with_authorization_id};
+pub use message::{access_denied_message, with_authorization_id, with_encoded_message};
 pub use request::{Principal, Request};
 pub use sets::{PolicySets, PolicyType, Source};
 pub use span::{Position, Span};

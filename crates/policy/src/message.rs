@@ -1,4 +1,4 @@
-//! The text of an access-denied error (R169-R174, R179).
+//! The text of an access-denied error (R169-R174, R177, R179).
 
 use std::fmt::Write as _;
 
@@ -31,6 +31,14 @@ pub fn with_authorization_id(message: &str, region: &str, id: &str) -> String {
     format!(
         "{message}. Go to https://{region}.console.aws.amazon.com/iam/home?region={region}#/authorization-details/{id} \
          for complete details, or call the GetRequestAuthorizationDetails API with the following authorization id: {id}"
+    )
+}
+
+/// The message in the words of Amazon EC2, with what `sts:DecodeAuthorizationMessage` decodes (R177). `encoded` is the
+/// sealed text that only the service that wrote it can open (R178).
+pub fn with_encoded_message(message: &str, encoded: &str) -> String {
+    format!(
+        "You are not authorized to perform this operation. {message}. Encoded authorization failure message: {encoded}"
     )
 }
 

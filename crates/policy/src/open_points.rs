@@ -71,9 +71,21 @@ pub(crate) fn r35_star_is_every_service() -> bool {
     true
 }
 
+/// R41, R57: whether a request for `*` asks for the values of the variables in NotResource. No: no value could make an ARN
+/// match `*`, so NotResource holds and R57 has nothing to decide.
+pub(crate) fn r41_r57_star_asks_for_variables() -> bool {
+    false
+}
+
 /// R44: whether wildcards match colons in the sixth field. Yes: keys of S3 objects hold colons.
 pub(crate) fn r44_resource_part_wildcards_match_colons() -> bool {
     true
+}
+
+/// R46: whether a letter that a pattern writes in one of its first five fields has case, when a `*` before it may have run
+/// on over colons. As the field of the resource that it meets says: in the resource part it has.
+pub(crate) fn r46_floating_letter_has_case(meets_resource_part: bool) -> bool {
+    meets_resource_part
 }
 
 /// R45: whether an ARN pattern with fewer than six fields and no `*` at its end is filled up with `*`. In
@@ -114,14 +126,38 @@ pub(crate) fn r71_not_principal_deny_hits_bounded_callers() -> bool {
     true
 }
 
+/// R71: whether NotPrincipal excepts a federated user. As with role sessions, of whom AWS says so: whoever is behind it and
+/// its account must both be listed.
+pub(crate) fn r71_federated_user_is_excepted(lists_user: bool, lists_account: bool) -> bool {
+    lists_user && lists_account
+}
+
 /// R78: whether case is also ignored beyond ASCII. Yes, one character at a time.
 pub(crate) fn r78_folds_beyond_ascii() -> bool {
     true
 }
 
+/// R80: whether a number is none because of how it is written. No: a sign, an exponent and a point without digits on one of
+/// its sides (`+7`, `1e3`, `.5`) do no harm.
+pub(crate) fn r80_number_is_refused(_text: &str) -> bool {
+    false
+}
+
+/// R81: whether a date is none because of how it is written. No: what IAM takes in a policy (`01T`, `2026-2-3t4Z`) is a date
+/// when it is compared, too; without a zone it is UTC, and the 30th of February is the 2nd of March.
+pub(crate) fn r81_date_is_refused(_text: &str) -> bool {
+    false
+}
+
 /// R81: whether four digits are a year rather than seconds since the epoch. Yes.
 pub(crate) fn r81_four_digits_are_a_year() -> bool {
     true
+}
+
+/// R84: whether a network is none because of how it is written. No: zeros before the number of bits and an address alone,
+/// of IPv6 too, do no harm.
+pub(crate) fn r84_network_is_refused(_text: &str) -> bool {
+    false
 }
 
 /// R84: whether an IPv4 address in IPv6 clothes (`::ffff:10.0.0.1`) is an IPv4 address. Yes.
@@ -149,6 +185,11 @@ pub(crate) fn r92_set_operator_if_exists_holds_for_missing_key() -> bool {
 /// R96: whether a key counts as missing although the request has it. When its list is empty; an empty string is a value.
 pub(crate) fn r96_counts_as_missing(value: &Value) -> bool {
     value.values().is_empty()
+}
+
+/// R121: whether session policies bind a root user's session. Yes: what is passed with a session always limits it.
+pub(crate) fn r121_session_policies_bind_root() -> bool {
+    true
 }
 
 /// R160: whether Null finds a key absent that the request has, or present that it has not. Never, not even the MFA keys,

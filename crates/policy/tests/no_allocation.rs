@@ -160,7 +160,7 @@ fn a_thousand_statements_with_boundary_and_session_are_decided_without_allocatin
     let programs = Programs {
         identity: Some(&program),
         boundary: Some(&program),
-        session: Some(&program),
+        session: Some(&[&program]),
         ..Programs::default()
     };
     let principal = principal("arn:aws:iam::111122223333:user/richard-roe");

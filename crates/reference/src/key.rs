@@ -6,6 +6,7 @@ use crate::blob::{self, Fields};
 use crate::fold::{self, HEAD_MAX};
 use crate::global::{GlobalKey, Group};
 use crate::lookup;
+use crate::open_points;
 use crate::service::{foreign_prefix, service};
 
 /// A condition key of the reference, or a pattern of keys such as `aws:ResourceTag/${TagKey}`.
@@ -115,7 +116,8 @@ pub fn reach(name: &str) -> Reach {
         Some(found) if found.is_everywhere() => Reach::Everywhere,
         Some(found) => Reach::Listed(found),
         None if belongs_to_a_service(name) => Reach::Nowhere,
-        None => Reach::Everywhere,
+        None if open_points::r112_keys_of_no_service_reach_every_action() => Reach::Everywhere,
+        None => Reach::Nowhere,
     }
 }
 
@@ -124,7 +126,8 @@ fn belongs_to_a_service(name: &str) -> bool {
     let Some((prefix, _)) = name.split_once(':') else {
         return false;
     };
-    service(prefix).is_some() || foreign_prefix(prefix).is_some_and(|(_, claims)| !claims)
+    let reaches_all = |claims| claims && open_points::r112_claims_reach_every_action();
+    service(prefix).is_some() || foreign_prefix(prefix).is_some_and(|(_, claims)| !reaches_all(claims))
 }
 
 /// Whether it begins with `aws:`; known or newer than the reference, such a key applies.

@@ -40,6 +40,7 @@ mod fold;
 pub mod global;
 mod key;
 mod lookup;
+mod open_points;
 mod operation;
 mod partition;
 mod principal;

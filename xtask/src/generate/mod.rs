@@ -64,13 +64,13 @@ fn generate(models: &Path) -> Result<Files> {
             .with_context(|| format!("selecting the shapes of {name}"))?;
         generate_service(&mut files, name, served, &model, &selection, &linear)
             .with_context(|| format!("printing {name}"))?;
-        modules.push((name.as_str(), !served.operations.is_empty()));
+        modules.push((names::module(name), !served.operations.is_empty()));
     }
     files.add(
         PathBuf::from("managed_policies.rs"),
         managed_policies::print(models)?,
     );
-    modules.push(("managed_policies", false));
+    modules.push(("managed_policies".to_owned(), false));
     modules.sort_unstable();
     files.add(PathBuf::from("lib.rs"), print_service::crate_root(&modules));
     Ok(files)
@@ -84,7 +84,7 @@ fn generate_service(
     selection: &Selection,
     linear: &BTreeMap<String, String>,
 ) -> Result<()> {
-    let folder = PathBuf::from(name);
+    let folder = PathBuf::from(names::module(name));
     let has_operations = !served.operations.is_empty();
     if has_operations {
         files.add(

@@ -36,6 +36,7 @@ pub struct Metadata {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Operation {
+    pub http: Http,
     #[serde(default)]
     pub input: Option<Reference>,
     #[serde(default)]
@@ -48,6 +49,20 @@ pub struct Operation {
     pub idempotent: bool,
     #[serde(default)]
     pub authtype: Option<String>,
+}
+
+/// How the operation is asked for.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Http {
+    pub method: String,
+    pub request_uri: String,
+    #[serde(default = "ok")]
+    pub response_code: u16,
+}
+
+fn ok() -> u16 {
+    200
 }
 
 #[derive(Deserialize)]
@@ -63,6 +78,8 @@ pub struct Output {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Reference {
     pub shape: String,
+    #[serde(default)]
+    pub location: Option<String>,
     #[serde(default)]
     pub location_name: Option<String>,
     #[serde(default, rename = "box")]
@@ -103,6 +120,9 @@ pub struct Shape {
     pub member: Option<Reference>,
     pub key: Option<Reference>,
     pub value: Option<Reference>,
+    /// The member that is the whole body.
+    #[serde(default)]
+    pub payload: Option<String>,
     #[serde(default)]
     pub flattened: bool,
     pub min: Option<f64>,
@@ -132,7 +152,8 @@ pub struct Shape {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ErrorTrait {
-    pub code: String,
+    #[serde(default)]
+    pub code: Option<String>,
     pub http_status_code: u16,
     #[serde(default)]
     pub sender_fault: bool,
@@ -184,6 +205,11 @@ impl Model {
         Operation::deserialize(value).with_context(|| format!("operation {name}"))
     }
 
+    /// Whether method and path say which operation is meant.
+    pub fn is_rest(&self) -> bool {
+        self.metadata.protocol.starts_with("rest-")
+    }
+
     /// The name requests are signed for.
     pub fn signing_name(&self) -> &str {
         self.metadata
@@ -194,7 +220,7 @@ impl Model {
 }
 
 /// JSON merge patch: objects are merged, null removes, everything else replaces.
-fn merge(into: &mut Value, patch: Value) {
+pub fn merge(into: &mut Value, patch: Value) {
     let Value::Object(patch) = patch else {
         *into = patch;
         return;

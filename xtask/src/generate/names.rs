@@ -53,6 +53,11 @@ fn snake(name: &str) -> String {
     snake
 }
 
+/// The module of a service.
+pub fn module(service: &str) -> String {
+    service.replace('-', "_")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use anyhow::{Context, Result, bail};
 
 use super::closure::Selection;
-use super::model::{Kind, Model, Shape};
+use super::model::{Kind, Model, Reference, Shape};
 use super::{names, pattern, print_service};
 
 /// The file `schema.rs`.
@@ -49,8 +49,9 @@ pub fn print(
 }
 
 /// What a schema file may need of `portcullis_wire::schema`.
-const IMPORTS: [&str; 8] = [
+const IMPORTS: [&str; 9] = [
     "List",
+    "Location",
     "Map",
     "Member",
     "Pattern",
@@ -87,23 +88,50 @@ fn print_structure(out: &mut String, model: &Model, name: &str, shape: &Shape) -
         "pub(super) static {constant}: Structure = Structure {{ name: {name:?}, members: &["
     )?;
     for (member, reference) in &shape.members {
-        if reference
-            .location_name
-            .as_ref()
-            .is_some_and(|location| location != member)
-        {
-            bail!("{name}.{member} has another name on the wire; teach Member about it");
-        }
         let schema = reference_to(model, &reference.shape)?;
+        let place = location(model, name, shape, (member, reference))?;
         let kind = if shape.required.contains(member) {
             "required"
         } else {
             "optional"
         };
-        writeln!(out, "Member::{kind}({member:?}, {schema}),")?;
+        writeln!(out, "Member::{kind}({member:?}, {schema}){place},")?;
     }
     writeln!(out, "] }};\n")?;
     Ok(())
+}
+
+/// Where a member stands if not in the body under its own name: a call to add to it.
+fn location(
+    model: &Model,
+    name: &str,
+    shape: &Shape,
+    (member, reference): (&String, &Reference),
+) -> Result<String> {
+    let named = reference.location_name.as_ref().unwrap_or(member);
+    if shape.payload.as_ref() == Some(member) {
+        return Ok(".at(Location::Payload)".to_owned());
+    }
+    let inner = model.shape(&reference.shape)?;
+    let place = match reference.location.as_deref() {
+        None if named == member => return Ok(String::new()),
+        None => bail!("{name}.{member} has another name on the wire; teach Member about it"),
+        Some("uri") if is_text(inner.kind) => format!("Label({named:?})"),
+        Some("querystring") if is_text(inner.kind) || inner.kind == Kind::List => {
+            format!("Query({named:?})")
+        }
+        Some("header") if is_text(inner.kind) && inner.kind != Kind::Timestamp => {
+            format!("Header({:?})", named.to_ascii_lowercase())
+        }
+        Some("statusCode") => "Status".to_owned(),
+        Some(other) => bail!("{name}.{member} stands in {other} in a form that has no codec yet"),
+    };
+    Ok(format!(".at(Location::{place})"))
+}
+
+/// Whether a value of this kind has a text that can stand outside a body.
+fn is_text(kind: Kind) -> bool {
+    !matches!(kind, Kind::Blob | Kind::List | Kind::Map | Kind::Structure)
 }
 
 /// An expression for a reference to the schema of a shape.

@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use portcullis_policy::semantics::network;
+use portcullis_policy::elements::network;
 
 /// An address outside every network that policies usually name (RFC 5737).
 const ELSEWHERE: &str = "203.0.113.200";

@@ -1,6 +1,6 @@
 //! Instants that stand for all others: each instant a policy compares with, and its neighbours.
 
-use portcullis_policy::semantics::date_nanos;
+use portcullis_policy::elements::date_nanos;
 
 const NANOS: i128 = 1_000_000_000;
 const DAY: i128 = 86_400;

@@ -5,7 +5,7 @@ mod dates;
 mod numbers;
 
 use portcullis_policy::syntax::{Condition, Glob, SetOperator, Test, Token};
-use portcullis_policy::{Context, Value, semantics};
+use portcullis_policy::{Context, Value, elements};
 
 use crate::Cause;
 use crate::effort::Effort;
@@ -69,7 +69,7 @@ impl KeyAtom {
     /// A condition whose values are fixed; `texts` are the patterns of its values after substitution, for operators that
     /// compare text.
     pub(crate) fn new(condition: Condition, texts: Vec<Glob>) -> Self {
-        let absent = semantics::condition_holds(&condition, &Context::new());
+        let absent = elements::condition_holds(&condition, &Context::new());
         let negated = condition.operator.negated();
         let test = match condition.operator.test() {
             _ if condition.values.is_empty() => KeyTest::Presence(holds_for(&condition, "x")),
@@ -149,7 +149,7 @@ impl KeyAtom {
 /// Whether a condition holds when its key has just this value.
 fn holds_for(condition: &Condition, value: &str) -> bool {
     let context: Context = [(condition.key.as_str(), value)].into_iter().collect();
-    semantics::condition_holds(condition, &context)
+    elements::condition_holds(condition, &context)
 }
 
 /// A condition and whether it shall hold.
@@ -412,7 +412,7 @@ pub(crate) fn value_glob(test: Test, parts: &[(Option<String>, bool)]) -> Option
             Some(text) => tokens.extend(text.chars().map(|c| match (test, c) {
                 (Test::StringLike | Test::Arn, '*') if !literal => Token::Many,
                 (Test::StringLike | Test::Arn, '?') if !literal => Token::One,
-                (Test::StringEqualsIgnoreCase | Test::Bool, c) => Token::Folded(semantics::fold(c)),
+                (Test::StringEqualsIgnoreCase | Test::Bool, c) => Token::Folded(elements::fold(c)),
                 (_, c) => Token::Char(c),
             })),
         }

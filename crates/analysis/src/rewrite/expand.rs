@@ -2,11 +2,11 @@
 
 use std::collections::BTreeSet;
 
+use portcullis_policy::elements::{known_actions, known_actions_of};
 use portcullis_policy::syntax::{ActionForm, ActionList};
 use portcullis_policy::{Document, Kind};
 use portcullis_reference::ActionId;
 
-use crate::actions::{matching, matching_form};
 use crate::rewrite::draft::{Draft, DraftStatement, List, RewriteError};
 use crate::rewrite::layout::Out;
 
@@ -50,7 +50,7 @@ fn expand_statement(actions: &ActionList, draft: &mut DraftStatement, how: Expan
         *list = List {
             element: "Action".to_owned(),
             key: None,
-            values: matching(actions)
+            values: known_actions(actions)
                 .map(|action| Out::text(&action.to_string()))
                 .collect(),
         };
@@ -68,7 +68,7 @@ fn expanded(actions: &ActionList, how: Expansion) -> Vec<Out> {
     let mut values = Vec::new();
     let mut listed: BTreeSet<ActionId> = BTreeSet::new();
     for pattern in &actions.patterns {
-        let known = matching_form(&pattern.form);
+        let known = known_actions_of(&pattern.form);
         let is_bare_star = pattern.form == ActionForm::Everything;
         let is_single = !pattern.text.contains(['*', '?']);
         let stays = (is_bare_star && !how.everything) || (known.is_empty() && !how.only_known);

@@ -3,10 +3,10 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
+use portcullis_policy::elements::known_actions_of;
 use portcullis_policy::{Document, Kind, Source};
 use portcullis_reference::{ActionId, ServiceId};
 
-use crate::actions::matching_form;
 use crate::question::Options;
 use crate::rewrite::draft::{Draft, DraftStatement, RewriteError};
 use crate::rewrite::layout::Out;
@@ -234,7 +234,7 @@ impl Work {
                 return true;
             }
             for (pattern_at, pattern) in actions.patterns.iter().enumerate() {
-                let stands_for = matching_form(&pattern.form);
+                let stands_for = known_actions_of(&pattern.form);
                 if (of, pattern_at) == (statement, at) {
                     needed = stands_for;
                 } else {
@@ -302,7 +302,7 @@ impl Work {
             let forms = actions
                 .patterns
                 .iter()
-                .map(|pattern| matching_form(&pattern.form));
+                .map(|pattern| known_actions_of(&pattern.form));
             let per_pattern: Vec<Vec<ActionId>> = forms.collect();
             for pattern in full_sets(&per_pattern) {
                 self.collapse(statement, &pattern, &per_pattern);

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use portcullis_policy::semantics::fold;
+use portcullis_policy::elements::fold;
 use portcullis_policy::syntax::Token;
 
 use crate::Cause;
@@ -38,10 +38,30 @@ pub(super) struct Machine {
     patterns: Vec<Pattern>,
     /// For every demand whether one pattern has to match.
     any: Vec<bool>,
+    /// Whether it matters in which field of an ARN a character stands (R46).
+    tells_fields_apart: bool,
 }
 
-/// Sorted places; places after the last one stand for demands that are met whatever follows.
-type State = Box<[usize]>;
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct State {
+    /// Sorted places; places after the last one stand for demands that are met whatever follows.
+    places: Box<[usize]>,
+    /// How many colons were read, up to the fifth; none where fields do not matter.
+    colons: u8,
+}
+
+impl State {
+    fn len(&self) -> usize {
+        self.places.len()
+    }
+
+    fn in_sixth_field(&self) -> bool {
+        self.colons == LAST_COLON
+    }
+}
+
+/// The colon before the sixth field.
+const LAST_COLON: u8 = 5;
 
 impl Machine {
     pub(super) fn new(demands: &[Demand<'_>]) -> Self {
@@ -49,6 +69,7 @@ impl Machine {
             places: Vec::new(),
             patterns: Vec::new(),
             any: demands.iter().map(|demand| demand.any).collect(),
+            tells_fields_apart: false,
         };
         for (demand, wanted) in demands.iter().enumerate() {
             for glob in wanted.globs {
@@ -61,13 +82,15 @@ impl Machine {
                 machine.places.extend(ends.map(|token| Place { token, pattern }));
             }
         }
+        let is_arn_char = |place: &Place| matches!(place.token, Some(Token::ArnChar(_)));
+        machine.tells_fields_apart = machine.places.iter().any(is_arn_char);
         machine
     }
 
     /// Walks all states, the shortest texts first.
     pub(super) fn find(&self, effort: &Effort) -> Found<String> {
         let starts = self.patterns.iter().map(|pattern| pattern.first).collect();
-        let Some(start) = self.normal(starts) else {
+        let Some(start) = self.normal(starts, 0) else {
             return Found::No;
         };
         let mut known: HashMap<State, ()> = HashMap::from([(start.clone(), ())]);
@@ -112,7 +135,7 @@ impl Machine {
 
     fn step(&self, state: &State, c: char) -> Option<State> {
         let mut next = Vec::with_capacity(state.len() + 4);
-        for place in state.iter().copied() {
+        for place in state.places.iter().copied() {
             if place >= self.places.len() {
                 next.push(place);
                 continue;
@@ -120,6 +143,10 @@ impl Machine {
             match self.token(place) {
                 Some(Token::Char(wanted)) if wanted == c => next.push(place + 1),
                 Some(Token::Folded(wanted)) if wanted == fold(c) => next.push(place + 1),
+                Some(Token::ArnChar(wanted)) if wanted == c => next.push(place + 1),
+                Some(Token::ArnChar(wanted)) if !state.in_sixth_field() && fold(wanted) == fold(c) => {
+                    next.push(place + 1);
+                }
                 Some(Token::One) => next.push(place + 1),
                 Some(Token::OneInField) if c != ':' => next.push(place + 1),
                 Some(Token::Many) => next.push(place),
@@ -127,12 +154,14 @@ impl Machine {
                 _ => {}
             }
         }
-        self.normal(next)
+        let is_counted = self.tells_fields_apart && c == ':';
+        let colons = (state.colons + u8::from(is_counted)).min(LAST_COLON);
+        self.normal(next, colons)
     }
 
     /// The same set in its one normal form: stars stepped over; nothing that cannot matter any more. `None` when a
     /// demand can no longer be met.
-    fn normal(&self, mut places: Vec<usize>) -> Option<State> {
+    fn normal(&self, mut places: Vec<usize>, colons: u8) -> Option<State> {
         let mut at = 0;
         while let Some(place) = places.get(at).copied() {
             if matches!(self.token(place), Some(Token::Many | Token::ManyInField)) {
@@ -143,7 +172,8 @@ impl Machine {
         places.sort_unstable();
         places.dedup();
         self.drop_dominated(&mut places);
-        self.settle_demands(places)
+        let places = self.settle_demands(places)?;
+        Some(State { places, colons })
     }
 
     /// What a place before a star that crosses everything can still match, the star matches too.
@@ -167,7 +197,7 @@ impl Machine {
         });
     }
 
-    fn settle_demands(&self, places: Vec<usize>) -> Option<State> {
+    fn settle_demands(&self, places: Vec<usize>) -> Option<Box<[usize]>> {
         let total = self.places.len();
         let mut met = vec![false; self.any.len()];
         let mut alive = vec![false; self.any.len()];
@@ -202,7 +232,7 @@ impl Machine {
     /// Whether a text that ends here meets every demand.
     fn accepts(&self, state: &State) -> bool {
         let mut matched = vec![false; self.any.len()];
-        for place in state.iter().copied() {
+        for place in state.places.iter().copied() {
             let demand = if place >= self.places.len() {
                 place.checked_sub(self.places.len())
             } else if self.token(place).is_none() {
@@ -221,11 +251,13 @@ impl Machine {
     fn characters(&self, state: &State) -> Vec<char> {
         let mut exact = Vec::new();
         let mut folded = Vec::new();
-        let mut in_field = false;
-        for place in state.iter().copied() {
+        let mut in_field = self.tells_fields_apart && !state.in_sixth_field();
+        for place in state.places.iter().copied() {
             match self.token(place) {
                 Some(Token::Char(c)) => exact.push(c),
                 Some(Token::Folded(c)) => folded.push(c),
+                Some(Token::ArnChar(c)) if state.in_sixth_field() => exact.push(c),
+                Some(Token::ArnChar(c)) => folded.push(fold(c)),
                 Some(Token::OneInField | Token::ManyInField) => in_field = true,
                 Some(Token::One | Token::Many) | None => {}
             }

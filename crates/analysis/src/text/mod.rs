@@ -3,7 +3,7 @@
 
 mod machine;
 
-use portcullis_policy::semantics::fold;
+use portcullis_policy::elements::fold;
 use portcullis_policy::syntax::{Glob, Token};
 
 use crate::Cause;
@@ -222,7 +222,43 @@ mod tests {
         assert!(!matches!(found(&[&["*"]], &[&dots, &more, "*c"]), Found::No));
     }
 
+    fn arn_token() -> impl Strategy<Value = Token> {
+        prop_oneof![
+            2 => prop::sample::select(vec!['a', 'A']).prop_map(Token::ArnChar),
+            1 => prop::sample::select(vec!['a', 'A']).prop_map(Token::Char),
+            1 => Just(Token::Folded('a')),
+            3 => Just(Token::Char(':')),
+            1 => Just(Token::OneInField),
+            1 => Just(Token::ManyInField),
+            2 => Just(Token::Many),
+        ]
+    }
+
+    fn arn_globs() -> impl Strategy<Value = Vec<Glob>> {
+        let tokens = prop::collection::vec(arn_token(), 1..6);
+        prop::collection::vec(tokens.prop_map(Glob::from_tokens), 1..3)
+    }
+
     proptest! {
+        #[test]
+        fn r46_agrees_with_trying_every_short_arn(wanted in arn_globs(), other in arn_globs(), unwanted in arn_globs()) {
+            let demands = [Demand::one_of(&wanted), Demand::one_of(&other), Demand::none_of(&unwanted)];
+            let answer = find(&demands, &Effort::new(10_000_000));
+            let meets_all = |text: &str| demands.iter().all(|demand| demand.is_met_by(text));
+            match answer {
+                Found::Yes(text) => prop_assert!(meets_all(&text), "{text}"),
+                Found::No => {
+                    let mut texts = vec![String::new()];
+                    for _ in 0..9 {
+                        let met = texts.iter().find(|text| meets_all(text));
+                        prop_assert_eq!(met, None);
+                        texts = texts.iter().flat_map(|text| "aA:".chars().map(move |c| format!("{text}{c}"))).collect();
+                    }
+                }
+                Found::Unknown(_) => {}
+            }
+        }
+
         #[test]
         fn agrees_with_trying_every_short_text(
             wanted in prop::collection::vec("[ab*?:]{0,5}", 1..3),

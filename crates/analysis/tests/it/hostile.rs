@@ -1,20 +1,14 @@
-//! Whatever is thrown at it, the analysis comes to an end.
-
-use std::time::{Duration, Instant};
+//! Whatever is thrown at it, the analysis comes to an end. That it does is the assertion; the bound is its effort
+//! (`crates/analysis/src/effort.rs`), which no machine changes.
 
 use portcullis_analysis::Options;
 
 use crate::support::{document, more};
 
-/// Far more than it takes on a busy machine.
-const LONG: Duration = Duration::from_secs(20);
-
 fn ends(old: &str, new: &str) {
-    let start = Instant::now();
     let (old, new) = (document(old), document(new));
     more(&old, &new, Options::everything());
     more(&new, &old, Options::default());
-    assert!(start.elapsed() < LONG, "{:?}", start.elapsed());
 }
 
 fn allow(action: &str, resource: &str) -> String {

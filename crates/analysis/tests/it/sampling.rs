@@ -13,9 +13,11 @@ const ACTIONS: [&str; 5] = [
     "ecs:Fly",
     "s3:GetObject",
 ];
-const RESOURCES: [&str; 9] = [
+const RESOURCES: [&str; 11] = [
     "*",
     "arn:aws:ecs:us-east-1:1:task/a/b",
+    "arn:aws:ecs:us-east-1:1:Task/a",
+    "arn:aws:ecs:US-east-1:1:task/A",
     "arn:aws:ecs:us-east-1:1:task/b",
     "arn:aws:ecs:eu-west-1:2:task/a",
     "arn:aws:ecs:us-east-1:1:task-definition/a:1",
@@ -53,6 +55,9 @@ fn resources() -> impl Strategy<Value = String> {
         "arn:aws:ecs:*:*:task/a*",
         "arn:aws:ecs:us-*:1:task/*",
         "arn:aws:ecs:*:task/?",
+        "arn:*:Task/*",
+        "arn:aws:ecs:*:task/A",
+        "arn:*:US-EAST-1:*",
         "arn:aws:ecs:us-east-1:1:task-definition/a:1",
         "arn:aws:s3:::a/*",
         "arn:aws:s3:::*/b",

@@ -1,7 +1,7 @@
 //! Each resource on its own: the six fields of its ARN (R13, R19-R21, R42-R48).
 
 use portcullis_policy::syntax::{Part, ResourceForm, Token};
-use portcullis_policy::{Kind, fragment};
+use portcullis_policy::{Kind, elements};
 use portcullis_reference as reference;
 
 use crate::IssueCode;
@@ -122,7 +122,7 @@ impl Arn<'_> {
 
 /// The steps of a resource pattern; what stands for a variable may be any text. `None` for what has no steps.
 pub(super) fn pattern_tokens(text: &str) -> Option<Vec<Token>> {
-    let parts = fragment::template(text);
+    let parts = elements::template(text);
     let wild: String = parts
         .parts()
         .iter()
@@ -132,7 +132,7 @@ pub(super) fn pattern_tokens(text: &str) -> Option<Vec<Token>> {
             Part::Variable { .. } => "*",
         })
         .collect();
-    match fragment::resource(&wild, false, Kind::Identity) {
+    match elements::resource(&wild, false, Kind::Identity) {
         ResourceForm::Fixed(glob) => Some(glob.tokens().to_vec()),
         ResourceForm::Everything => Some(vec![Token::Many]),
         ResourceForm::Computed(_) | ResourceForm::Nothing => None,
@@ -188,40 +188,19 @@ fn check_fields(policy: &Policy<'_>, arn: &Arn<'_>, item: Text<'_>, report: &mut
 
 /// R19: what IAM refuses of its own and of S3's ARNs.
 fn refused_by_iam(arn: &Arn<'_>, item: Text<'_>, report: &mut Report<'_>) -> bool {
-    let is_regional_s3 = ["accesspoint/", "access-grants/"]
-        .iter()
-        .any(|start| arn.resource.starts_with(start));
+    let is_regional_s3 = elements::is_regional_s3_resource(arn.resource);
     let has_region = !arn.region.is_empty();
     if has_region && (arn.service == "iam" || (arn.service == "s3" && !is_regional_s3)) {
         let message = format!("Resources of {} have no region.", arn.service);
         report.add(IssueCode::ArnRegionNotAllowed, &item.place, message);
         return true;
     }
-    if arn.service == "iam" && !is_iam_resource(arn.resource) {
+    if arn.service == "iam" && !elements::is_iam_resource(arn.resource) {
         let message = "Resources of IAM begin with user/, role/, group/, policy/ or another of its types.";
         report.add(IssueCode::InvalidArnResource, &item.place, message);
         return true;
     }
     false
-}
-
-fn is_iam_resource(resource: &str) -> bool {
-    const TYPES: [&str; 13] = [
-        "user/",
-        "federated-user/",
-        "role/",
-        "group/",
-        "instance-profile/",
-        "mfa/",
-        "server-certificate/",
-        "policy/",
-        "sms-mfa/",
-        "saml-provider/",
-        "oidc-provider/",
-        "report/",
-        "access-report/",
-    ];
-    matches!(resource, "*" | "root") || TYPES.iter().any(|start| resource.starts_with(start))
 }
 
 fn check_region_and_account(arn: &Arn<'_>, item: Text<'_>, report: &mut Report<'_>) -> bool {

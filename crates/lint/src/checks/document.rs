@@ -48,7 +48,8 @@ fn check_size(policy: &Policy<'_>, text: &str, report: &mut Report<'_>) {
         Kind::Identity | Kind::Boundary => (IssueCode::PolicySizeExceedsIdentityPolicyQuota, 6_144),
         Kind::Session => (IssueCode::PolicySizeExceedsIdentityPolicyQuota, 2_048),
         Kind::Trust => (IssueCode::PolicySizeExceedsResourcePolicyQuota, 2_048),
-        Kind::ServiceControl | Kind::ResourceControl => (IssueCode::PolicySizeExceedsScpQuota, 5_120),
+        Kind::ServiceControl => (IssueCode::PolicySizeExceedsScpQuota, 5_120),
+        Kind::ResourceControl => (IssueCode::PolicySizeExceedsRcpQuota, 5_120),
         // Every service has a limit of its own.
         Kind::Resource | Kind::Endpoint => return,
     };

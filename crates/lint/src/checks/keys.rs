@@ -10,19 +10,10 @@ use crate::policy::{Condition, Statement, Text};
 use crate::report::Report;
 use crate::scope::Scope;
 
-/// The key of the reference that a name stands for. A service that lists its tag keys by the example `tag-key` means any
-/// (R166).
-pub(super) fn known_key(name: &str) -> Option<KeyId> {
-    reference::key(name).or_else(|| {
-        let (head, _) = name.split_once('/')?;
-        reference::key(&format!("{head}/tag-key"))
-    })
-}
-
 /// The name of a condition's key: whether it exists, and which key of the reference it is.
 pub(super) fn check_name(condition: &Condition<'_>, report: &mut Report<'_>) -> Option<KeyId> {
     let key = condition.key;
-    if let Some(found) = known_key(key.text) {
+    if let Some(found) = reference::key(key.text) {
         return Some(found);
     }
     match unknown_key(key.text) {
@@ -74,6 +65,9 @@ pub(super) fn check_name(condition: &Condition<'_>, report: &mut Report<'_>) -> 
     None
 }
 
+/// The claims that AWS makes keys of for every provider of OpenID Connect; the reference lists only what it has beyond them.
+const STANDARD_CLAIMS: [&str; 5] = ["amr", "aud", "email", "oaud", "sub"];
+
 /// Why the reference does not know a key.
 pub(super) enum Unknown<'k> {
     /// Its prefix is the name of an identity provider, whose claims nobody can list.
@@ -108,12 +102,21 @@ pub(super) fn unknown_key(key: &str) -> Unknown<'_> {
         let names = reference::global::keys().map(|known| known.name);
         return Unknown::Global(near::nearest(key, names));
     }
+    let is_host = prefix.contains(['.', '/']);
     match reference::service(prefix).or_else(|| ServiceId::of_key_prefix(prefix)) {
+        Some(_)
+            if is_host
+                && STANDARD_CLAIMS
+                    .iter()
+                    .any(|claim| claim.eq_ignore_ascii_case(name)) =>
+        {
+            Unknown::Provider
+        }
         Some(service) => {
             let names = service.condition_keys().map(|(known, _)| known.name());
             Unknown::OfService(service, near::nearest(key, names))
         }
-        None if prefix.contains(['.', '/']) => Unknown::Provider,
+        None if is_host => Unknown::Provider,
         None => Unknown::Service(prefix),
     }
 }
@@ -226,7 +229,7 @@ pub(super) fn check_reach(statement: &Statement<'_>, scope: &Scope<'_>, report: 
         return;
     }
     for condition in &statement.conditions {
-        let Some(key) = known_key(condition.key.text).filter(|key| !key.is_everywhere()) else {
+        let Some(key) = reference::key(condition.key.text).filter(|key| !key.is_everywhere()) else {
             continue;
         };
         let has_key = |action: &ActionId| action.applies_id(key);

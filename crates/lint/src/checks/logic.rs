@@ -2,7 +2,7 @@
 
 use std::cmp::Ordering;
 
-use portcullis_policy::fragment;
+use portcullis_policy::elements;
 use portcullis_policy::syntax::{Operator, Order, SetOperator, Test};
 
 use crate::IssueCode;
@@ -23,7 +23,7 @@ pub(super) fn check(statement: &Statement<'_>, report: &mut Report<'_>) {
             .conditions
             .iter()
             .take(index)
-            .find(|first| fragment::same_name(first.key.text, second.key.text) && exclude(first, second));
+            .find(|first| elements::same_name(first.key.text, second.key.text) && exclude(first, second));
         if let Some(first) = excluded {
             let message = format!(
                 "This and {} cannot both hold for `{}`.",
@@ -56,8 +56,8 @@ fn exclude(first: &Condition<'_>, second: &Condition<'_>) -> bool {
         || wants_absence_and_presence(second, first)
         || wants_and_refuses(first, second)
         || wants_and_refuses(second, first)
-        || leaves_no_number(first, second)
-        || leaves_no_number(second, first)
+        || leaves_nothing_between(first, second)
+        || leaves_nothing_between(second, first)
 }
 
 fn needs_presence(operator: Operator) -> bool {
@@ -95,25 +95,50 @@ fn wants_and_refuses(wanted: &Condition<'_>, refused: &Condition<'_>) -> bool {
             .all(|value| refused.values.iter().any(|other| other.text == value.text))
 }
 
-/// Both bounds have one value, and no number lies between them.
-fn leaves_no_number(upper: &Condition<'_>, lower: &Condition<'_>) -> bool {
-    let (Test::Numeric(below), Test::Numeric(above)) = (upper.operator.test(), lower.operator.test()) else {
-        return false;
-    };
+/// Numbers or dates: the least that one condition lets through is beyond the greatest of the other.
+fn leaves_nothing_between(upper: &Condition<'_>, lower: &Condition<'_>) -> bool {
+    let (compare, below, above): (Compare, Order, Order) =
+        match (upper.operator.test(), lower.operator.test()) {
+            (Test::Numeric(below), Test::Numeric(above)) => (elements::compare_numbers, below, above),
+            (Test::Date(below), Test::Date(above)) => (compare_dates, below, above),
+            _ => return false,
+        };
     let is_strict = match (below, above) {
-        (Order::LessOrEqual, Order::GreaterOrEqual) => false,
-        (Order::Less | Order::LessOrEqual, Order::Greater | Order::GreaterOrEqual) => true,
+        (Order::LessOrEqual | Order::Equal, Order::GreaterOrEqual | Order::Equal) => false,
+        (
+            Order::Less | Order::LessOrEqual | Order::Equal,
+            Order::Greater | Order::GreaterOrEqual | Order::Equal,
+        ) => true,
         _ => return false,
     };
-    let both_needed = needs_presence(upper.operator) && needs_presence(lower.operator);
-    let ([top], [bottom]) = (upper.values.as_slice(), lower.values.as_slice()) else {
+    // Of several values of a key one may satisfy the first condition and another the second.
+    let is_plain = |operator: Operator| needs_presence(operator) && operator.set().is_none();
+    if !is_plain(upper.operator) || !is_plain(lower.operator) {
         return false;
-    };
-    match fragment::compare_numbers(top.text, bottom.text) {
-        Some(Ordering::Less) => both_needed,
-        Some(Ordering::Equal) => both_needed && is_strict,
+    }
+    let top = extreme(upper, compare, Ordering::Greater);
+    let bottom = extreme(lower, compare, Ordering::Less);
+    match top.zip(bottom).and_then(|(top, bottom)| compare(top, bottom)) {
+        Some(Ordering::Less) => true,
+        Some(Ordering::Equal) => is_strict,
         Some(Ordering::Greater) | None => false,
     }
+}
+
+type Compare = fn(&str, &str) -> Option<Ordering>;
+
+fn compare_dates(a: &str, b: &str) -> Option<Ordering> {
+    Some(elements::date_nanos(a)?.cmp(&elements::date_nanos(b)?))
+}
+
+/// The value that lies furthest to one side: one of several is enough. `None` if one of them cannot be compared.
+fn extreme<'a>(condition: &Condition<'a>, compare: Compare, side: Ordering) -> Option<&'a str> {
+    let mut values = condition.values.iter().map(|value| value.text);
+    let first = values.next()?;
+    values.try_fold(first, |best, next| {
+        let further = compare(next, best)? == side;
+        Some(if further { next } else { best })
+    })
 }
 
 /// R160.

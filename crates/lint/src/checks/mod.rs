@@ -6,6 +6,7 @@ pub(crate) mod characters;
 mod conditions;
 mod document;
 mod ecs;
+mod federation;
 mod fit;
 mod keys;
 mod logic;
@@ -14,6 +15,7 @@ mod overlap;
 mod power;
 mod principals;
 mod tags;
+mod trust;
 mod values;
 mod variables;
 
@@ -42,6 +44,8 @@ fn check_statement(
 ) {
     variables::check(policy, statement, report);
     principals::check(policy, statement, report);
+    trust::check(policy, statement, report);
+    federation::check(policy, statement, report);
     if let Some(scope) = scope {
         actions::check(policy, statement, scope, report);
     }

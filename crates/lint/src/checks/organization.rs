@@ -5,7 +5,7 @@ use portcullis_policy::{Kind, PrincipalKind};
 use super::enumerate;
 use crate::IssueCode;
 use crate::place::Place;
-use crate::policy::{Policy, Statement};
+use crate::policy::{List, Policy, Statement};
 use crate::report::Report;
 use crate::scope::Scope;
 
@@ -61,6 +61,13 @@ fn check_service_control(statement: &Statement<'_>, scope: &Scope<'_>, report: &
 }
 
 fn check_resource_control(statement: &Statement<'_>, scope: &Scope<'_>, report: &mut Report<'_>) {
+    if statement.allows() && !is_full_access(statement) {
+        report.add(
+            IssueCode::RcpSyntaxErrorAllow,
+            &statement.place,
+            "A resource control policy only denies.",
+        );
+    }
     if let Some(list) = statement.action.as_ref().filter(|list| list.negated) {
         report.add(
             IssueCode::RcpSyntaxErrorNotAction,
@@ -89,4 +96,11 @@ fn check_resource_control(statement: &Statement<'_>, scope: &Scope<'_>, report: 
         let message = format!("Resource control policies do not reach {}.", enumerate(&beyond));
         report.add(IssueCode::RcpServiceNotCovered, &list.place, message);
     }
+}
+
+/// The one statement of RCPFullAWSAccess, which AWS attaches everywhere.
+fn is_full_access(statement: &Statement<'_>) -> bool {
+    let is_star =
+        |list: &Option<List<'_>>| list.as_ref().is_some_and(|list| !list.negated && list.has_star());
+    is_star(&statement.action) && is_star(&statement.resource) && statement.conditions.is_empty()
 }

@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use portcullis_policy::fragment;
+use portcullis_policy::elements;
 use portcullis_policy::syntax::{ActionForm, ResourceForm, Token};
 
 use super::enumerate;
@@ -86,7 +86,7 @@ impl<'p, 's> Shape<'p, 's> {
         };
         let resource = |text: &Text<'s>| Pattern {
             text: *text,
-            form: match fragment::resource(text.text, policy.has_variables(), policy.kind) {
+            form: match elements::resource(text.text, policy.has_variables(), policy.kind) {
                 ResourceForm::Everything => Form::Everything,
                 ResourceForm::Fixed(glob) => Form::Tokens(None, glob.tokens().to_vec()),
                 ResourceForm::Computed(_) | ResourceForm::Nothing => Form::Opaque,
@@ -287,7 +287,7 @@ fn extra_conditions<'p, 's>(
 
 fn same(a: &Condition<'_>, b: &Condition<'_>) -> bool {
     a.operator == b.operator
-        && fragment::same_name(a.key.text, b.key.text)
+        && elements::same_name(a.key.text, b.key.text)
         && a.values.len() == b.values.len()
         && a.values
             .iter()

@@ -1,7 +1,7 @@
 //! Grants that are dangerous: everything, passing roles, service-linked roles, raising rights, credentials (R149-R151).
 
 use portcullis_policy::syntax::{ResourceForm, Test, Token};
-use portcullis_policy::{Kind, fragment};
+use portcullis_policy::{Kind, elements};
 use portcullis_reference::risk::Risk;
 use portcullis_reference::{self as reference, ActionId};
 
@@ -168,7 +168,7 @@ fn is_limited_by(statement: &Statement<'_>, key: &str) -> bool {
 
 /// Whether a resource covers all roles of an account.
 fn covers_all_roles(item: &Text<'_>) -> bool {
-    let tokens = |text: &str| match fragment::resource(text, false, Kind::Identity) {
+    let tokens = |text: &str| match elements::resource(text, false, Kind::Identity) {
         ResourceForm::Fixed(glob) => glob.tokens().to_vec(),
         _ => Vec::new(),
     };

@@ -176,7 +176,7 @@ fn check_service_name(name: Text<'_>, report: &mut Report<'_>) {
             name.text
         );
         report
-            .add(IssueCode::InvalidPrincipalFormat, &name.place, message)
+            .add(IssueCode::InvalidServicePrincipalFormat, &name.place, message)
             .replace_string(&format!("{}.amazonaws.com", name.text));
         return;
     }

@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 use std::net::IpAddr;
 
-use portcullis_policy::fragment;
+use portcullis_policy::elements;
 use portcullis_policy::syntax::{Order, Template, Test};
 use portcullis_reference::{KeyId, KeyType};
 
@@ -48,19 +48,19 @@ fn has_variable(value: &str) -> bool {
 fn check_value(condition: &Condition<'_>, value: &ConditionValue<'_>, report: &mut Report<'_>) {
     let text = value.text;
     let (code, what) = match condition.operator.test() {
-        Test::Date(_) if !fragment::is_date(text) => (IssueCode::InvalidDate, "no date"),
+        Test::Date(_) if elements::date_nanos(text).is_none() => (IssueCode::InvalidDate, "no date"),
         Test::Date(_) if text.len() > 4 && text.bytes().all(|b| b.is_ascii_digit()) => {
             (IssueCode::InvalidDateValue, "a date in seconds since 1970")
         }
         // Values with variables are the business of the check of variables.
         _ if has_variable(text) => return,
-        Test::Numeric(_) if fragment::compare_numbers(text, "0").is_none() => {
+        Test::Numeric(_) if elements::compare_numbers(text, "0").is_none() => {
             (IssueCode::TypeMismatchNumber, "no number")
         }
         Test::Bool | Test::Null if !matches!(text.to_ascii_lowercase().as_str(), "true" | "false") => {
             (IssueCode::TypeMismatchBoolean, "neither true nor false")
         }
-        Test::IpAddress if fragment::network(text).is_none() => {
+        Test::IpAddress if elements::network(text).is_none() => {
             (IssueCode::TypeMismatchIpRange, "no address or range")
         }
         Test::Binary if !is_base64(text) => (IssueCode::TypeMismatchString, "not base64"),
@@ -103,10 +103,10 @@ fn check_redundant_numbers(condition: &Condition<'_>, order: Order, report: &mut
         .values
         .iter()
         .map(|value| value.text)
-        .filter(|text| fragment::compare_numbers(text, "0").is_some())
+        .filter(|text| elements::compare_numbers(text, "0").is_some())
         .collect();
     let kept = numbers.iter().copied().reduce(|best, next| {
-        if fragment::compare_numbers(next, best) == Some(widest) {
+        if elements::compare_numbers(next, best) == Some(widest) {
             next
         } else {
             best
@@ -122,7 +122,7 @@ fn check_networks(condition: &Condition<'_>, report: &mut Report<'_>) {
     let mut private = 0;
     let mut first_private = None;
     for value in &condition.values {
-        let Some((address, bits)) = fragment::network(value.text) else {
+        let Some((address, bits)) = elements::network(value.text) else {
             continue;
         };
         let base = network_base(address, bits);
@@ -216,6 +216,9 @@ fn check_strings(condition: &Condition<'_>, key: Option<KeyId>, report: &mut Rep
                 format!("`{}` is no region.", value.text),
             );
         }
+        if is_plain && !condition.operator.negated() {
+            check_vpc_id(condition, value, report);
+        }
         if is_passed_to && is_plain {
             let name = Text {
                 text: value.text,
@@ -229,8 +232,32 @@ fn check_strings(condition: &Condition<'_>, key: Option<KeyId>, report: &mut Rep
     }
 }
 
+/// Keys that hold ids of VPCs and their endpoints, and how those begin.
+const VPC_ID_KEYS: [(&str, &str, IssueCode); 2] = [
+    ("aws:SourceVpc", "vpc-", IssueCode::InvalidVpcFormat),
+    ("aws:SourceVpce", "vpce-", IssueCode::InvalidVpcEndpointFormat),
+];
+
+fn check_vpc_id(condition: &Condition<'_>, value: &ConditionValue<'_>, report: &mut Report<'_>) {
+    let key = VPC_ID_KEYS
+        .iter()
+        .find(|(key, ..)| key.eq_ignore_ascii_case(condition.key.text));
+    let Some((_, start, code)) = key else { return };
+    let is_id = value
+        .text
+        .strip_prefix(start)
+        .is_some_and(|id| matches!(id.len(), 8 | 17) && id.bytes().all(|b| b.is_ascii_alphanumeric()));
+    if !is_id {
+        let message = format!(
+            "`{}` is no id: it would be `{start}` and 8 or 17 letters and digits.",
+            value.text
+        );
+        report.add(*code, &value.place, message);
+    }
+}
+
 fn wildcard_outside_variables(value: &str) -> bool {
-    let template: Template = fragment::template(value);
+    let template: Template = elements::template(value);
     template
         .parts()
         .iter()

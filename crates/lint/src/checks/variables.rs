@@ -2,6 +2,7 @@
 
 use portcullis_policy::Version;
 use portcullis_policy::syntax::Test;
+use portcullis_reference as reference;
 
 use super::keys::{self, Unknown};
 use crate::IssueCode;
@@ -140,7 +141,7 @@ fn is_name_character(c: char) -> bool {
 }
 
 fn unknown_or_unusable(name: &str) -> Option<(IssueCode, String)> {
-    if let Some(key) = keys::known_key(name) {
+    if let Some(key) = reference::key(name) {
         let message = format!("`{name}` can have several values, and then is no variable.");
         return key
             .key_type()

@@ -73,8 +73,10 @@ codes! {
         "Without white space a managed policy may have 6,144 characters and a session policy 2,048 (R26). Split it.";
     PolicySizeExceedsResourcePolicyQuota "POLICY_SIZE_EXCEEDS_RESOURCE_POLICY_QUOTA" Warning Aws "The trust policy is too large."
         "Without white space a trust policy may have 2,048 characters, 4,096 with a raised quota (R26).";
-    PolicySizeExceedsScpQuota "POLICY_SIZE_EXCEEDS_SCP_QUOTA" Error Aws "The organization policy is too large."
-        "Service and resource control policies may have 5,120 characters (R26). Split it.";
+    PolicySizeExceedsScpQuota "POLICY_SIZE_EXCEEDS_SCP_QUOTA" Error Aws "The service control policy is too large."
+        "Service control policies may have 5,120 characters (R26). Split it.";
+    PolicySizeExceedsRcpQuota "POLICY_SIZE_EXCEEDS_RCP_QUOTA" Error Aws "The resource control policy is too large."
+        "Resource control policies may have 5,120 characters (R26). Split it.";
 
     // Actions (R12, R18, R24, R33-R38).
     MissingAction "MISSING_ACTION" Error Aws "The statement has no actions."
@@ -163,6 +165,18 @@ codes! {
         "IAM refuses NotPrincipal in trust policies (R14).";
     InvalidPrincipalFormat "INVALID_PRINCIPAL_FORMAT" Error Aws "The principal has no known form."
         "Principals are accounts, users, roles, sessions and unique ids under AWS, host names under Service, providers under Federated (R61, R63).";
+    InvalidServicePrincipalFormat "INVALID_SERVICE_PRINCIPAL_FORMAT" Error Aws "The service principal is no host name."
+        "Services call as names such as ecs-tasks.amazonaws.com (R69).";
+    RoleTrustPolicyUnsupportedWildcard "ROLE_TRUST_POLICY_UNSUPPORTED_WILDCARD_IN_PRINCIPAL" Error Aws "A trust policy has the principal `*` by itself."
+        "IAM refuses the short form in trust policies. Name who may come, or write {\"AWS\": \"*\"} with a condition that says who.";
+    InvalidFederatedPrincipalSyntax "INVALID_FEDERATED_PRINCIPAL_SYNTAX_IN_ROLE_TRUST_POLICY" Error Aws "The provider of identities has no known form."
+        "Federated names the ARN of an oidc-provider or saml-provider, or a domain such as cognito-identity.amazonaws.com (R61, R70).";
+    MismatchedActionForPrincipal "MISMATCHED_ACTION_FOR_PRINCIPAL" Error Aws "Nobody who is named comes by this action."
+        "Accounts, users, roles and services come by sts:AssumeRole, users of SAML providers by sts:AssumeRoleWithSAML, those of OpenID Connect providers by sts:AssumeRoleWithWebIdentity (R70).";
+    MissingActionForRolesAnywhere "MISSING_ACTION_FOR_ROLES_ANYWHERE_TRUST_POLICY" Error Aws "Roles Anywhere is trusted without all actions it needs."
+        "IAM Roles Anywhere needs sts:AssumeRole, sts:SetSourceIdentity and sts:TagSession.";
+    RedundantPrincipalInTrustPolicy "REDUNDANT_PRINCIPAL_IN_ROLE_TRUST_POLICY" Suggestion Aws "A session stands beside its role."
+        "A role stands for all its sessions (R67). Remove the session, or the role, if only the session is meant.";
     InvalidPrincipalKey "INVALID_PRINCIPAL_KEY" Error Aws "The kind of principal does not exist."
         "Principal takes AWS, Service, Federated and CanonicalUser, with this case (R61).";
     UnsupportedWildcardInPrincipal "UNSUPPORTED_WILDCARD_IN_PRINCIPAL" Error Aws "The principal holds a wildcard."
@@ -183,6 +197,20 @@ codes! {
         "Other customers can make the service call on their behalf. Add aws:SourceArn or aws:SourceAccount.";
     RecommendedConditionKeyForServicePrincipal "RECOMMENDED_CONDITION_KEY_FOR_SERVICE_PRINCIPAL" Suggestion Aws "The role can be assumed by the service for any of its resources."
         "Where the service sends them, aws:SourceAccount and aws:SourceArn say for which account and resource it assumes the role.";
+
+    // Providers of OpenID Connect (R70, R90).
+    MissingGithubRepoConditionKey "MISSING_GITHUB_REPO_CONDITION_KEY" SecurityWarning Aws "GitHub is trusted, whichever repository asks."
+        "Every repository of GitHub gets tokens of the same issuer. Say which may come with token.actions.githubusercontent.com:sub, such as repo:OWNER/NAME:ref:refs/heads/main; ForAllValues and IfExists also let tokens through that lack the claim.";
+    SpecificGithubRepoAndBranch "SPECIFIC_GITHUB_REPO_AND_BRANCH_RECOMMENDED" Warning Aws "The subject leaves repository or branch of GitHub open."
+        "Whoever can push a branch, or open a pull request that runs with the repository's rights, can assume the role. Name repository and branch, tag or environment.";
+    MissingConditionKeyForOidcPrincipal "MISSING_CONDITION_KEY_FOR_OIDC_PRINCIPAL" SecurityWarning Aws "A provider of OpenID Connect is trusted without a condition on its claims."
+        "Every token of the provider assumes the role. Say which with its claims, aud and sub at least.";
+    OidcTenantMissing "OIDC_TENANT_MISSING" SecurityWarning Portcullis "A provider that many share is trusted for all of them."
+        "The issuer makes tokens for all its customers, and the conditions do not say which is meant. Add the claim that does, mostly sub.";
+    OidcTenantTooWide "OIDC_TENANT_TOO_WIDE" SecurityWarning Portcullis "A pattern for a claim lets other customers of the provider in."
+        "The wildcard stands in or before the name of the customer, and names are free to take. Write owner, organization or namespace out.";
+    ConfirmAudienceClaimType "CONFIRM_AUDIENCE_CLAIM_TYPE" Suggestion Aws "A set operator stands before an audience."
+        "Tokens mostly have one audience: compare it without set operator. ForAllValues also lets tokens through that have none (R90).";
 
     // Conditions (R16, R22, R23, R29, R30, R73-R112).
     InvalidConditionOperator "INVALID_CONDITION_OPERATOR" Error Aws "The operator does not exist."
@@ -225,7 +253,7 @@ codes! {
         "ForAllValues also holds when the key is missing (R90), so the statement applies to requests without it. Remove ForAllValues.";
     TypeMismatch "TYPE_MISMATCH" Warning Aws "The operator does not fit the key's type."
         "Values are compared as what the operator says (R88). With another type than the key's they never match, or not as meant.";
-    ArnKeyWithStringLike "ARN_KEY_WITH_STRING_LIKE" Suggestion Portcullis "An ARN is compared as text with wildcards."
+    ArnKeyWithStringLike "STRING_LIKE_OPERATOR_WITH_ARN_CONDITION_KEYS" SecurityWarning Aws "An ARN is compared as text with wildcards."
         "A `*` of StringLike runs over colons into other fields of the ARN; ArnLike compares field by field (R85).";
     InvalidDate "INVALID_DATE" Error Portcullis "The date cannot be read."
         "Dates are ISO 8601 such as 2026-11-22T10:00:00Z. IAM refuses others (R23).";
@@ -267,6 +295,10 @@ codes! {
         "aws:SourceIp is a public address. The private ranges match nothing.";
     PrivateNotIpAddressSubset "PRIVATE_NOT_IP_ADDRESS_SUBSET" Suggestion Aws "aws:SourceIp is kept from private addresses too."
         "aws:SourceIp is a public address. The private ranges have no effect.";
+    InvalidVpcFormat "INVALID_VPC_FORMAT" Error Aws "The value is no VPC's id."
+        "Ids of VPCs are vpc- and 8 or 17 letters and digits.";
+    InvalidVpcEndpointFormat "INVALID_VPC_ENDPOINT_FORMAT" Error Aws "The value is no VPC endpoint's id."
+        "Ids of VPC endpoints are vpce- and 8 or 17 letters and digits.";
     InvalidRegion "INVALID_REGION" Error Aws "The region does not exist."
         "aws:RequestedRegion holds regions such as us-east-1.";
     RedundantConditionValueNum "REDUNDANT_CONDITION_VALUE_NUM" Suggestion Aws "Only one of the numbers counts."
@@ -354,7 +386,9 @@ codes! {
         "Until AWS opened the whole language to them, service control policies took no Condition, NotAction or resources with Allow, no NotResource, and `*` in actions only at the end (R32).";
     RcpSyntaxErrorNotAction "RCP_SYNTAX_ERROR_NOTACTION" Error Aws "A resource control policy has NotAction."
         "Resource control policies take Action only.";
-    RcpPrincipal "RCP_PRINCIPAL_NOT_EVERYONE" Error Portcullis "A resource control policy names somebody."
+    RcpSyntaxErrorAllow "RCP_SYNTAX_ERROR_ALLOW" Error Aws "A resource control policy allows."
+        "Resource control policies of your own take Deny only; what AWS attaches allows everything already.";
+    RcpPrincipal "RCP_SYNTAX_ERROR_PRINCIPAL" Error Aws "A resource control policy names somebody."
         "The principal of a resource control policy is `*`; say who in a condition.";
     RcpServiceNotCovered "RCP_SERVICE_NOT_COVERED" Warning Portcullis "Resource control policies do not reach this service."
         "They bind the resources of some services only; for others the statement has no effect.";

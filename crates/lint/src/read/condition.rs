@@ -1,6 +1,6 @@
 //! Conditions (R16, R22, R29, R30).
 
-use portcullis_policy::fragment;
+use portcullis_policy::elements;
 use portcullis_policy::json::{Json, Member, Node};
 use portcullis_policy::syntax::{Operator, SetOperator, Test};
 
@@ -91,7 +91,7 @@ fn unknown_operator(name: &str, place: &Place<'_>, report: &mut Report<'_>) -> O
         report.add(IssueCode::NullWithIfExists, place, message);
         return Operator::parse("Null");
     }
-    let known = fragment::operator_names();
+    let known = elements::operator_names();
     let without_suffix = base.strip_suffix("IfExists").unwrap_or(base);
     let meant = near::nearest(without_suffix, known).map(|meant| {
         let prefix = ["ForAllValues:", "ForAnyValue:"]
@@ -122,7 +122,7 @@ fn check_same_keys(keys: &[Member], place: Place<'_>, report: &mut Report<'_>) {
         let earlier = keys
             .iter()
             .take(index)
-            .find(|other| other.key != member.key && fragment::same_name(&other.key, &member.key));
+            .find(|other| other.key != member.key && elements::same_name(&other.key, &member.key));
         if let Some(first) = earlier {
             report
                 .add(

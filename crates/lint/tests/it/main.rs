@@ -8,6 +8,7 @@
 
 mod codes;
 mod docs;
+mod exactly;
 mod kinds;
 mod managed;
 mod outputs;

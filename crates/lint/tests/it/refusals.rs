@@ -400,8 +400,9 @@ fn a_broken_document_gives_all_its_findings() {
     insta::assert_snapshot!(crate::lines(&check(text, Kind::Identity)));
 }
 
+/// That this ends is the assertion.
 #[test]
-fn hostile_documents_end_in_reasonable_time() {
+fn hostile_documents_end() {
     let statement =
         r#"{"Effect":"Allow","Action":"ecs:*a*a*a*a*a*b","Resource":"arn:aws:ecs:*a*a*a*a*:*:*b*b*b*b*b*"}"#;
     let many = format!(
@@ -418,8 +419,6 @@ fn hostile_documents_end_in_reasonable_time() {
         actions.join(",")
     );
     for text in [many, long, wide, "[".repeat(100_000)] {
-        let start = std::time::Instant::now();
-        let _ = check(&text, Kind::Identity);
-        assert!(start.elapsed().as_secs() < 20, "{:?}", start.elapsed());
+        let _findings = check(&text, Kind::Identity);
     }
 }

@@ -1,6 +1,6 @@
 //! The bodies of the fuzz targets. None may panic; what the engine decides must be what the naive evaluator decides.
 
-use portcullis_policy::{Context, Document, Kind, Principal, json};
+use portcullis_policy::{Context, Document, Kind, Principal, elements, json};
 use serde_json::{Value as Json, json};
 
 use crate::differential::{ask::Asked, check};
@@ -31,36 +31,6 @@ const KINDS: [Kind; 8] = [
     Kind::ServiceControl,
     Kind::ResourceControl,
     Kind::Endpoint,
-];
-
-const OPERATORS: [&str; 27] = [
-    "StringEquals",
-    "StringNotEquals",
-    "StringEqualsIgnoreCase",
-    "StringNotEqualsIgnoreCase",
-    "StringLike",
-    "StringNotLike",
-    "NumericEquals",
-    "NumericNotEquals",
-    "NumericLessThan",
-    "NumericLessThanEquals",
-    "NumericGreaterThan",
-    "NumericGreaterThanEquals",
-    "DateEquals",
-    "DateNotEquals",
-    "DateLessThan",
-    "DateLessThanEquals",
-    "DateGreaterThan",
-    "DateGreaterThanEquals",
-    "Bool",
-    "BinaryEquals",
-    "IpAddress",
-    "NotIpAddress",
-    "ArnEquals",
-    "ArnLike",
-    "ArnNotEquals",
-    "ArnNotLike",
-    "Null",
 ];
 
 /// Longer texts are asked of the engine only: the naive evaluator recurses once a character.
@@ -124,9 +94,10 @@ pub fn arn(data: &[u8]) {
 /// Two bytes for the operator, then two lines: the value a policy wants, and the value of the request.
 pub fn condition(data: &[u8]) {
     let (head, rest) = data.split_at(data.len().min(2));
-    let operator = OPERATORS[head
+    let operators: Vec<&str> = elements::operator_names().collect();
+    let operator = operators[head
         .first()
-        .map_or(0, |byte| usize::from(*byte) % OPERATORS.len())];
+        .map_or(0, |byte| usize::from(*byte) % operators.len())];
     let form = head.get(1).copied().unwrap_or_default();
     let prefix = ["", "ForAllValues:", "ForAnyValue:"][usize::from(form) % 3];
     let suffix = if form >= 128 && operator != "Null" {

@@ -13,8 +13,8 @@ pub struct Programs<'a> {
     pub identity: Option<&'a Program>,
     /// The permissions boundary (R120).
     pub boundary: Option<&'a Program>,
-    /// The session policies: `None` when the session was made without any (R121).
-    pub session: Option<&'a Program>,
+    /// The session policies, any of which may allow: `None` when the session was made without any (R121).
+    pub session: Option<&'a [&'a Program]>,
     /// The resource's own policy; for AssumeRole* the role's trust policy (R118, R124).
     pub resource: Option<&'a Program>,
     /// SCPs of the principal's account, one program per level (R117).
@@ -74,8 +74,8 @@ impl Asking<'_> {
         if let Some(boundary) = programs.boundary.filter(|_| bearing.identity) {
             answers.boundary = Some(self.one(boundary, PolicyType::Boundary)?);
         }
-        if let Some(session) = programs.session {
-            answers.session = Some(self.one(session, PolicyType::Session)?);
+        if let Some(session) = programs.session.filter(|_| bearing.session) {
+            answers.session = Some(self.any(session, PolicyType::Session)?);
         }
         if bearing.identity {
             answers.identity = Some(match programs.identity {
@@ -97,6 +97,12 @@ impl Asking<'_> {
         } else {
             Ok(answer)
         }
+    }
+
+    fn any(&self, programs: &[&Program], policy_type: PolicyType) -> Result<SetAnswer, Denied> {
+        programs.iter().try_fold(SetAnswer::SILENT, |others, program| {
+            Ok(others.or_also(self.one(program, policy_type)?))
+        })
     }
 
     fn levels(&self, levels: &[&Program], policy_type: PolicyType) -> Result<Option<SetAnswer>, Denied> {

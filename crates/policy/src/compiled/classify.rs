@@ -237,7 +237,7 @@ fn is_star(token: &Token) -> bool {
 
 fn text_of(glob: &Glob) -> String {
     let letters = glob.tokens().iter().map(|token| match token {
-        Token::Char(c) | Token::Folded(c) => *c,
+        Token::Char(c) | Token::Folded(c) | Token::ArnChar(c) => *c,
         Token::One | Token::OneInField => '?',
         Token::Many | Token::ManyInField => '*',
     });
@@ -260,6 +260,8 @@ fn has_stars_only(rest: &[Token]) -> bool {
     rest.iter().zip(next).all(|(token, next)| match token {
         Token::Char(_) | Token::Many => true,
         Token::Folded(c) => c.is_ascii() && !c.is_ascii_alphabetic(),
+        // In the first five fields a canonical resource has no capitals, so small letters compare as they are.
+        Token::ArnChar(c) => c.is_ascii_lowercase(),
         Token::ManyInField => next.is_some_and(is_star),
         Token::One | Token::OneInField => false,
     })

@@ -123,7 +123,7 @@ impl<'a> Expander<'a> {
 
 fn character(token: Token) -> Option<char> {
     match token {
-        Token::Char(c) | Token::Folded(c) => Some(c),
+        Token::Char(c) | Token::Folded(c) | Token::ArnChar(c) => Some(c),
         Token::One | Token::OneInField | Token::Many | Token::ManyInField => None,
     }
 }

@@ -2,8 +2,8 @@
 //! wildcard; otherwise, and where variables are replaced, the pattern is read step by step.
 
 use crate::compiled::facts::{Facts, Key};
-use crate::matching::glob::{Piece, Steps, Token, steps_match};
-use crate::matching::resource::arn_token;
+use crate::matching::glob::{Piece, Run, Steps, Token, run_of_text, steps_match};
+use crate::matching::resource::ArnPlace;
 use crate::matching::variable::{self, Part, Template};
 use crate::text;
 
@@ -49,7 +49,7 @@ fn find(text: &[u8], piece: &[u8]) -> Option<usize> {
 /// Whether a pattern with `*` and `?` matches the whole subject (R79).
 pub(super) fn wildcards_match(pattern: &str, subject: &str) -> bool {
     if pattern.bytes().any(|byte| byte == b'?') {
-        steps_match(Plain(Letters::of_text(pattern)), subject)
+        steps_match(Plain(Letters::new(&Source::Text(pattern))), subject)
     } else {
         stars_match(pattern, subject)
     }
@@ -57,7 +57,7 @@ pub(super) fn wildcards_match(pattern: &str, subject: &str) -> bool {
 
 /// Whether an ARN pattern without variables matches a resource in any spelling (R42-R48).
 pub(super) fn arn_pattern_matches(pattern: &str, resource: &str) -> bool {
-    steps_match(ArnSteps::new(Letters::of_text(pattern)), resource)
+    steps_match(ArnSteps::new(Letters::new(&Source::Text(pattern))), resource)
 }
 
 /// A text with its variables found, ready to be replaced.
@@ -152,27 +152,24 @@ impl<'a> Resolved<'a> {
     }
 
     fn characters(self) -> impl Iterator<Item = char> {
-        let mut at = Letters::new(self);
-        std::iter::from_fn(move || {
-            let (c, _, after) = at.next()?;
-            at = after;
-            Some(c)
-        })
+        let pieces = (0..self.parts.len()).filter_map(move |at| self.piece(at));
+        pieces.flat_map(|piece| piece.text.chars())
     }
 
     /// Whether this pattern matches the whole subject (R79).
     pub(super) fn matches(self, subject: &str) -> bool {
-        steps_match(Plain(Letters::new(self)), subject)
+        steps_match(Plain(Letters::new(&Source::Resolved(self))), subject)
     }
 
     /// Whether this ARN pattern matches a resource (R42-R48).
     pub(super) fn matches_resource(self, resource: &str) -> bool {
-        steps_match(ArnSteps::new(Letters::new(self)), resource)
+        steps_match(ArnSteps::new(Letters::new(&Source::Resolved(self))), resource)
     }
 
     /// Whether this ARN pattern matches an ARN of six fields, field by field (R85); `None` when it has fewer itself.
     pub(super) fn matches_arn(self, asked: &str) -> Option<bool> {
-        let mut pattern = Letters::new(self);
+        let source = Source::Resolved(self);
+        let mut pattern = Letters::new(&source);
         if colons(pattern) < 5 {
             return None;
         }
@@ -213,28 +210,19 @@ impl<'a> Source<'a> {
     }
 }
 
-/// A place in a pattern's text, variables replaced.
+/// A place in a pattern's text, variables replaced. Small: it is copied at every step.
 #[derive(Debug, Clone, Copy)]
 struct Letters<'a> {
-    source: Source<'a>,
+    source: &'a Source<'a>,
     next_piece: usize,
     rest: &'a str,
     is_literal: bool,
 }
 
 impl<'a> Letters<'a> {
-    fn new(resolved: Resolved<'a>) -> Self {
+    fn new(source: &'a Source<'a>) -> Self {
         Self {
-            source: Source::Resolved(resolved),
-            next_piece: 0,
-            rest: "",
-            is_literal: false,
-        }
-    }
-
-    fn of_text(text: &'a str) -> Self {
-        Self {
-            source: Source::Text(text),
+            source,
             next_piece: 0,
             rest: "",
             is_literal: false,
@@ -254,6 +242,18 @@ impl<'a> Letters<'a> {
             self.rest = piece.text;
             self.is_literal = piece.literal;
         }
+    }
+
+    /// Reads what is left of this piece's text, up to its first star (R54).
+    fn run(mut self, subject: &str) -> Option<Run<Self>> {
+        if self.rest.is_empty() || (!self.is_literal && self.rest.starts_with('*')) {
+            return None;
+        }
+        let Some((read, bytes)) = run_of_text(self.rest, self.is_literal, subject) else {
+            return Some(Run::Differs);
+        };
+        self.rest = self.rest.get(read..)?;
+        Some(Run::Fits { bytes, after: self })
     }
 }
 
@@ -293,6 +293,10 @@ impl Steps for Plain<'_> {
         let (c, is_literal, after) = self.0.next()?;
         Some((plain_token(c, is_literal), Self(after)))
     }
+
+    fn run(self, subject: &str) -> Option<Run<Self>> {
+        self.0.run(subject).map(|run| run.map(Self))
+    }
 }
 
 /// A field of an ARN pattern: it ends at the next colon, unless it is the last.
@@ -310,18 +314,26 @@ impl Steps for OneField<'_> {
         }
         Some((plain_token(c, is_literal), Self { letters, ..self }))
     }
+
+    fn run(self, subject: &str) -> Option<Run<Self>> {
+        let run = self.is_last.then(|| self.letters.run(subject)).flatten()?;
+        Some(run.map(|letters| Self { letters, ..self }))
+    }
 }
 
 /// An ARN pattern for resources (R42-R48).
 #[derive(Debug, Clone, Copy)]
 struct ArnSteps<'a> {
     letters: Letters<'a>,
-    field: usize,
+    place: ArnPlace,
 }
 
 impl<'a> ArnSteps<'a> {
     fn new(letters: Letters<'a>) -> Self {
-        Self { letters, field: 1 }
+        Self {
+            letters,
+            place: ArnPlace::START,
+        }
     }
 }
 
@@ -329,8 +341,16 @@ impl Steps for ArnSteps<'_> {
     fn step(self) -> Option<(Token, Self)> {
         let (c, is_literal, letters) = self.letters.next()?;
         let ends_field = || letters.next().is_none_or(|(next, _, _)| next == ':');
-        let token = arn_token(c, is_literal, self.field, c == '*' && ends_field());
-        let field = self.field + usize::from(c == ':');
-        Some((token, Self { letters, field }))
+        let (token, place) = self.place.token(c, is_literal, c == '*' && ends_field());
+        Some((token, Self { letters, place }))
+    }
+
+    fn run(self, subject: &str) -> Option<Run<Self>> {
+        let run = self
+            .place
+            .is_plain()
+            .then(|| self.letters.run(subject))
+            .flatten()?;
+        Some(run.map(|letters| Self { letters, ..self }))
     }
 }

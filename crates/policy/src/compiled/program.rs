@@ -84,7 +84,7 @@ impl Program {
                     if answer.denies {
                         return answer;
                     }
-                    all.allows = all.allows.max(answer.allows);
+                    all = all.or_also(answer);
                 }
                 all
             }

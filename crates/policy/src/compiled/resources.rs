@@ -140,8 +140,9 @@ impl<const W: usize> Resources<W> {
         let resource = &prepared.resource;
         listing.listed = self.everything;
         // R41: `*` in a request is listed by the pattern `*` alone.
-        listing.is_open = resource.text != "*";
-        if !listing.is_open {
+        let is_star = resource.text == "*";
+        listing.is_open = !is_star || open_points::r41_r57_star_asks_for_variables();
+        if is_star {
             return;
         }
         if !resource.is_canonical {
@@ -324,9 +325,11 @@ impl Form {
         let resource = &prepared.resource;
         let matched = match self {
             Self::Stars(text) if resource.is_canonical => stars_match(text, resource.text),
-            Self::Stars(text) | Self::Wildcards(text) => arn_pattern_matches(text, resource.text),
+            Self::Stars(text) | Self::Wildcards(text) => {
+                resource.text != "*" && arn_pattern_matches(text, resource.text)
+            }
             Self::Computed(parts) => match parts.resolve(prepared.facts) {
-                Some(resolved) => resolved.matches_resource(resource.text),
+                Some(resolved) => resource.text != "*" && resolved.matches_resource(resource.text),
                 None => return ResourceMatch::Unresolved,
             },
         };

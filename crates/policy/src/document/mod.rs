@@ -3,7 +3,7 @@
 mod checks;
 mod malformed;
 mod parse;
-mod resource_format;
+pub(crate) mod resource_format;
 mod size;
 
 use std::fmt;

@@ -53,16 +53,16 @@ pub(super) fn check_format(resource: &str) -> Result<(), Malformed> {
     }
 }
 
-/// `root` is not in IAM's text, but AWS's own managed policies for AssumeRoot use it.
-fn is_iam_resource(resource_part: &str) -> bool {
+/// Whether the part after the account is that of an IAM ARN (R19). `root` is not in IAM's text, but AWS's own managed policies for AssumeRoot use it.
+pub(crate) fn is_iam_resource(resource_part: &str) -> bool {
     matches!(resource_part, "*" | "root")
         || IAM_RESOURCE_TYPES
             .iter()
             .any(|kind| resource_part.starts_with(kind))
 }
 
-/// Access grants are regional too, as AWS's own managed policies show.
-fn is_regional_s3_resource(resource_part: &str) -> bool {
+/// Whether a region may stand before this part of an S3 ARN (R19). Access grants are regional too, as AWS's own managed policies show.
+pub(crate) fn is_regional_s3_resource(resource_part: &str) -> bool {
     resource_part.starts_with("accesspoint/") || resource_part.starts_with("access-grants/")
 }
 

@@ -9,7 +9,7 @@ use crate::explain::refusal::{self, Considered, Refusal, Refusing};
 use crate::explain::{CheckEffect, ElementReport, StatementReport, nearest};
 use crate::matching::condition;
 use crate::matching::principal::Naming;
-use crate::matching::resource::ResourceMatch;
+use crate::matching::resource::{ResourceForm, ResourceMatch};
 use crate::{Context, Effect, PolicySets, PolicyType, Principal, Request};
 
 /// What a remedy is looked for in.
@@ -177,13 +177,30 @@ impl Remedy<'_, '_> {
             ..*self.request
         };
         let asked = decide::asked(&request, self.sets);
-        let conditions_hold = one
-            .statement
+        let statement = one.statement;
+        let conditions_hold = statement
             .conditions
             .iter()
             .all(|c| condition::evaluate(c, context).met);
         conditions_hold
-            && (resource_is_edited || asked.resource(one.statement.resource.as_ref(), one.statement.effect))
+            && if resource_is_edited {
+                self.edited_resource_holds(statement, context)
+            } else {
+                asked.resource(statement.resource.as_ref(), statement.effect)
+            }
+    }
+
+    /// Whether the resource element, edited so that it holds for the request, also holds with other keys: what is left in
+    /// NotResource still matches nothing, and has its variables' values (R57).
+    fn edited_resource_holds(&self, statement: &Statement, context: &Context) -> bool {
+        let negated = statement.resource.iter().filter(|list| list.negated);
+        let misses = |form: &ResourceForm, context: &Context| {
+            form.matches(self.request.resource, context) == ResourceMatch::No
+        };
+        let mut left = negated
+            .flat_map(|list| &list.patterns)
+            .filter(|pattern| misses(&pattern.form, self.request.context));
+        left.all(|pattern| misses(&pattern.form, context))
     }
 
     /// Whether with these keys nothing refuses that does not refuse already, once `healed` no longer does.

@@ -17,6 +17,9 @@ impl Instant {
 
     /// Reads a date; as lenient as IAM, which accepts `2016-12-13t2:00:00.593194+23` and `01T`.
     pub(crate) fn parse(text: &str) -> Option<Self> {
+        if open_points::r81_date_is_refused(text) {
+            return None;
+        }
         let is_epoch = text.bytes().all(|b| b.is_ascii_digit())
             && !(text.len() == 4 && open_points::r81_four_digits_are_a_year());
         if is_epoch {

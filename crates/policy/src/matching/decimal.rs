@@ -2,6 +2,9 @@
 
 use std::cmp::Ordering;
 
+use crate::elements::Number;
+use crate::open_points;
+
 /// Exponents beyond this are refused; no key of AWS comes near it.
 const MAX_EXPONENT: i64 = 1_000_000;
 
@@ -17,6 +20,9 @@ pub(crate) struct Decimal<'a> {
 impl<'a> Decimal<'a> {
     /// Reads `[+-]digits[.digits][e[+-]digits]`.
     pub(crate) fn parse(text: &'a str) -> Option<Self> {
+        if open_points::r80_number_is_refused(text) {
+            return None;
+        }
         let (negative, unsigned) = match text.strip_prefix('-') {
             Some(rest) => (true, rest),
             None => (false, text.strip_prefix('+').unwrap_or(text)),
@@ -83,6 +89,15 @@ impl<'a> Decimal<'a> {
                 .place
                 .cmp(&other.place)
                 .then_with(|| self.digits().cmp(other.digits())),
+        }
+    }
+
+    /// Its sign, digits and place.
+    pub(crate) fn number(&self) -> Number {
+        Number {
+            negative: self.negative,
+            digits: self.digits().map(char::from).collect(),
+            place: self.place,
         }
     }
 

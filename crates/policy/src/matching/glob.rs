@@ -3,6 +3,7 @@
 
 use std::str::Chars;
 
+use crate::open_points;
 use crate::text::fold;
 
 /// One step of a pattern.
@@ -12,6 +13,8 @@ pub enum Token {
     Char(char),
     /// This character without case; it is stored folded.
     Folded(char),
+    /// This character of an ARN: without case in the subject's first five fields, with case in the sixth (R46).
+    ArnChar(char),
     /// Exactly one character.
     One,
     /// Exactly one character, but no colon (R44).
@@ -23,10 +26,15 @@ pub enum Token {
 }
 
 impl Token {
-    fn accepts(self, c: char) -> bool {
+    /// Whether it stands for this character, which `in_sixth_field` tells of.
+    fn accepts(self, c: char, in_sixth_field: impl FnOnce() -> bool) -> bool {
         match self {
             Self::Char(wanted) => c == wanted,
             Self::Folded(wanted) => fold(c) == wanted,
+            Self::ArnChar(wanted) => {
+                let has_case = || open_points::r46_floating_letter_has_case(in_sixth_field());
+                c == wanted || (fold(c) == fold(wanted) && !has_case())
+            }
             Self::One => true,
             Self::OneInField => c != ':',
             Self::Many | Self::ManyInField => false,
@@ -104,11 +112,83 @@ impl Glob {
 /// A place in a pattern: the step there and the place after it.
 pub(crate) trait Steps: Copy {
     fn step(self) -> Option<(Token, Self)>;
+
+    /// As many steps as can be read at once, which is many times faster than one by one; `None` where none can.
+    fn run(self, _subject: &str) -> Option<Run<Self>> {
+        None
+    }
+}
+
+/// What came of several steps at once.
+pub(crate) enum Run<S> {
+    /// So many bytes of the subject fit, and the pattern goes on behind them.
+    Fits { bytes: usize, after: S },
+    /// The subject is another one there.
+    Differs,
+}
+
+impl<S> Run<S> {
+    /// The same of a pattern that holds this one.
+    pub(crate) fn map<T>(self, into: impl FnOnce(S) -> T) -> Run<T> {
+        match self {
+            Self::Fits { bytes, after } => Run::Fits {
+                bytes,
+                after: into(after),
+            },
+            Self::Differs => Run::Differs,
+        }
+    }
+}
+
+/// Reads text of a pattern as bytes, up to its first star: how many bytes of it were read, and how many of the subject fit
+/// it. `None` when the subject differs.
+pub(crate) fn run_of_text(text: &str, is_literal: bool, subject: &str) -> Option<(usize, usize)> {
+    let subject = subject.as_bytes();
+    let (mut read, mut fits) = (0, 0);
+    for wanted in text.bytes() {
+        match wanted {
+            b'*' if !is_literal => break,
+            b'?' if !is_literal => {
+                fits += 1;
+                while subject
+                    .get(fits)
+                    .is_some_and(|byte| byte & 0b1100_0000 == 0b1000_0000)
+                {
+                    fits += 1;
+                }
+            }
+            byte if subject.get(fits) == Some(&byte) => fits += 1,
+            _ => return None,
+        }
+        read += 1;
+    }
+    (fits <= subject.len()).then_some((read, fits))
 }
 
 impl Steps for &[Token] {
     fn step(self) -> Option<(Token, Self)> {
         self.split_first().map(|(token, after)| (*token, after))
+    }
+
+    fn run(self, subject: &str) -> Option<Run<Self>> {
+        let is_plain = |token: &Token| matches!(token, Token::Char(_) | Token::One);
+        if !self.first().is_some_and(is_plain) {
+            return None;
+        }
+        let (mut after, mut rest) = (self, subject.chars());
+        while let Some((token, next)) = after.split_first() {
+            let fits = match token {
+                Token::Char(wanted) => rest.next() == Some(*wanted),
+                Token::One => rest.next().is_some(),
+                _ => break,
+            };
+            if !fits {
+                return Some(Run::Differs);
+            }
+            after = next;
+        }
+        let bytes = subject.len() - rest.as_str().len();
+        Some(Run::Fits { bytes, after })
     }
 }
 
@@ -130,6 +210,7 @@ pub(crate) fn tokens_match(tokens: &[Token], subject: &str) -> bool {
 pub(crate) fn steps_match<S: Steps>(pattern: S, subject: &str) -> bool {
     let mut at = pattern;
     let mut rest = subject.chars();
+    let mut sixth_field: Option<usize> = None;
     let mut wide: Option<Star<'_, S>> = None;
     let mut narrow: Option<Star<'_, S>> = None;
     loop {
@@ -154,9 +235,19 @@ pub(crate) fn steps_match<S: Steps>(pattern: S, subject: &str) -> bool {
             None if rest.as_str().is_empty() => return true,
             _ => {}
         }
+        let run = at.run(rest.as_str());
+        if let Some(Run::Fits { bytes, after }) = run {
+            at = after;
+            rest = rest.as_str().get(bytes..).unwrap_or_default().chars();
+            continue;
+        }
         let mut ahead = rest.clone();
-        if let (Some((token, after)), Some(c)) = (step, ahead.next())
-            && token.accepts(c)
+        let in_sixth_field = || {
+            let length = *sixth_field.get_or_insert_with(|| sixth_field_length(subject));
+            rest.as_str().len() <= length
+        };
+        if let (None, Some((token, after)), Some(c)) = (run, step, ahead.next())
+            && token.accepts(c, in_sixth_field)
         {
             at = after;
             rest = ahead;
@@ -167,6 +258,12 @@ pub(crate) fn steps_match<S: Steps>(pattern: S, subject: &str) -> bool {
         };
         (at, rest) = star;
     }
+}
+
+/// The bytes behind the fifth colon.
+fn sixth_field_length(arn: &str) -> usize {
+    let fifth_colon = arn.bytes().enumerate().filter(|(_, byte)| *byte == b':').nth(4);
+    fifth_colon.map_or(0, |(at, _)| arn.len() - at - 1)
 }
 
 /// Lets the star take one more character, if there is one it may take; otherwise the star is given up.
@@ -226,20 +323,23 @@ mod tests {
         assert!(!matches(&pattern, &"a".repeat(2_000)));
     }
 
-    /// The definition, straight and slow.
-    fn naive(tokens: &[Token], subject: &[char]) -> bool {
-        match (tokens.split_first(), subject.split_first()) {
-            (None, None) => true,
-            (None, Some(_)) => false,
-            (Some((Token::Many, after)), None) | (Some((Token::ManyInField, after)), None) => {
-                naive(after, subject)
-            }
-            (Some((Token::Many, after)), Some((_, rest))) => naive(after, subject) || naive(tokens, rest),
-            (Some((Token::ManyInField, after)), Some((c, rest))) => {
-                naive(after, subject) || (*c != ':' && naive(tokens, rest))
-            }
-            (Some((token, after)), Some((c, rest))) => token.accepts(*c) && naive(after, rest),
-            (Some(_), None) => false,
+    /// The definition, straight and slow; so many colons stand before the subject.
+    fn naive(tokens: &[Token], subject: &[char], colons: usize) -> bool {
+        let Some((token, after)) = tokens.split_first() else {
+            return subject.is_empty();
+        };
+        let is_star = matches!(token, Token::Many | Token::ManyInField);
+        if is_star && naive(after, subject, colons) {
+            return true;
+        }
+        let Some((c, rest)) = subject.split_first() else {
+            return false;
+        };
+        let behind = colons + usize::from(*c == ':');
+        match token {
+            Token::Many => naive(tokens, rest, behind),
+            Token::ManyInField => *c != ':' && naive(tokens, rest, behind),
+            token => token.accepts(*c, || colons >= 5) && naive(after, rest, behind),
         }
     }
 
@@ -248,6 +348,7 @@ mod tests {
         prop_oneof![
             prop::sample::select(vec!['a', 'b', ':']).prop_map(Token::Char),
             Just(Token::Folded('a')),
+            prop::sample::select(vec!['a', 'A']).prop_map(Token::ArnChar),
             Just(Token::OneInField),
             Just(Token::Many),
             Just(Token::ManyInField),
@@ -259,16 +360,31 @@ mod tests {
         fn agrees_with_the_naive_model(pattern in "[ab:*?]{0,12}", subject in "[ab:]{0,12}") {
             let glob = Glob::new(&[Piece::pattern(&pattern)]);
             let chars: Vec<char> = subject.chars().collect();
-            prop_assert_eq!(glob.matches(&subject), naive(glob.tokens(), &chars));
+            prop_assert_eq!(glob.matches(&subject), naive(glob.tokens(), &chars, 0));
+        }
+
+        /// What is read at once is what the steps read one by one.
+        #[test]
+        fn a_run_of_text_agrees_with_its_steps(
+            text in "[aé?]{0,5}\\*?[a]{0,2}",
+            subject in "[aé]{0,8}",
+            is_literal in any::<bool>(),
+        ) {
+            let run = run_of_text(&text, is_literal, &subject);
+            let read = if is_literal { text.as_str() } else { text.split('*').next().unwrap() };
+            let glob = Glob::new(&[Piece { text: read, literal: is_literal }]);
+            let fitting = subject.char_indices().map(|(at, _)| at).chain([subject.len()]);
+            let fits = fitting.into_iter().find(|at| subject.get(..*at).is_some_and(|start| glob.matches(start)));
+            prop_assert_eq!(run, fits.map(|fits| (read.len(), fits)));
         }
 
         #[test]
         fn agrees_with_the_naive_model_with_fields(
             tokens in prop::collection::vec(token(), 0..10),
-            subject in "[abA:]{0,12}",
+            subject in "(:[abA:]{2,7}:)?[abA:]{0,10}",
         ) {
             let chars: Vec<char> = subject.chars().collect();
-            prop_assert_eq!(tokens_match(&tokens, &subject), naive(&tokens, &chars));
+            prop_assert_eq!(tokens_match(&tokens, &subject), naive(&tokens, &chars, 0));
         }
     }
 }

@@ -32,6 +32,9 @@ impl Network {
 
     /// Reads `ADDRESS` or `ADDRESS/BITS`; a bare address is a network of one.
     pub(crate) fn parse(text: &str) -> Option<Self> {
+        if open_points::r84_network_is_refused(text) {
+            return None;
+        }
         let Some((address_text, bits_text)) = text.split_once('/') else {
             let address = address(text)?;
             return Some(Self {

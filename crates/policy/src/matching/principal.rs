@@ -42,14 +42,18 @@ pub(crate) fn names(
     }
 }
 
-/// Whether NotPrincipal lists the caller: a role session only if role and account are both listed; the
+/// Whether NotPrincipal lists the caller: a session only if whoever is behind it and the account are both listed; the
 /// account alone excepts nobody but its root user (R71).
 fn is_excepted(entries: &[PrincipalEntry], caller: &Principal) -> bool {
     let lists = |naming: Naming| entries.iter().any(|entry| entry_names(entry, caller) == naming);
     match caller {
         Principal::Root { .. } => lists(Naming::Account) || lists(Naming::Direct),
-        Principal::RoleSession { .. } | Principal::FederatedUser { .. } => {
-            everyone_is_listed(entries) || (lists(Naming::Entity) && lists(Naming::Account))
+        Principal::RoleSession { .. } | Principal::FederatedUser { .. } if everyone_is_listed(entries) => {
+            true
+        }
+        Principal::RoleSession { .. } => lists(Naming::Entity) && lists(Naming::Account),
+        Principal::FederatedUser { .. } => {
+            open_points::r71_federated_user_is_excepted(lists(Naming::Entity), lists(Naming::Account))
         }
         Principal::User { .. }
         | Principal::Federated { .. }

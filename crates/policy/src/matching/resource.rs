@@ -64,7 +64,13 @@ impl ResourceForm {
             Self::Everything => true,
             Self::Nothing => false,
             // R41: `*` in a request is matched by the pattern `*` alone.
-            Self::Fixed(_) | Self::Computed(_) if resource == "*" => false,
+            Self::Fixed(_) if resource == "*" => false,
+            Self::Computed(template) if resource == "*" => {
+                if open_points::r41_r57_star_asks_for_variables() && template.resolve(context).is_none() {
+                    return ResourceMatch::Unresolved;
+                }
+                false
+            }
             Self::Fixed(glob) => glob.matches(resource),
             Self::Computed(template) => match template.resolve(context) {
                 Some(pieces) => arn_glob(&pieces).matches(resource),
@@ -102,33 +108,63 @@ fn variable_is_too_early(template: &Template) -> bool {
 /// no other wildcard does; in the sixth all do (R44). Fields 2-5 are compared without case (R46).
 pub(crate) fn arn_glob(pieces: &[Piece<'_>]) -> Glob {
     let mut tokens = Vec::new();
-    let mut field = 1;
+    let mut place = ArnPlace::START;
     let mut chars = pieces
         .iter()
         .flat_map(|piece| piece.text.chars().map(move |c| (c, piece.literal)))
         .peekable();
     while let Some((c, literal)) = chars.next() {
         let ends_field = chars.peek().is_none_or(|(next, _)| *next == ':');
-        tokens.push(arn_token(c, literal, field, ends_field));
-        if c == ':' {
-            field += 1;
-        }
+        let (token, after) = place.token(c, literal, ends_field);
+        tokens.push(token);
+        place = after;
     }
     Glob::from_tokens(tokens)
 }
 
-/// The token of one character of an ARN pattern. Fields count from 1; in a field that ends after the character a `*`
-/// crosses colons.
-pub(crate) fn arn_token(c: char, literal: bool, field: usize, ends_field: bool) -> Token {
-    let crosses = field > 5 && open_points::r44_resource_part_wildcards_match_colons();
-    match c {
-        '*' if !literal && (crosses || ends_field) => Token::Many,
-        '*' if !literal => Token::ManyInField,
-        '?' if !literal && crosses => Token::One,
-        '?' if !literal => Token::OneInField,
-        c if (2..=5).contains(&field) => Token::Folded(fold(c)),
-        c => Token::Char(c),
+/// A place in an ARN pattern.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ArnPlace {
+    /// The field, from 1.
+    field: usize,
+    /// Whether a `*` before it may have run over colons: then what stands here can be about a later field of the resource.
+    floats: bool,
+}
+
+impl ArnPlace {
+    pub(crate) const START: Self = Self {
+        field: 1,
+        floats: false,
+    };
+
+    /// The token of the character here, and the place after it. In a field that ends after the character a `*` crosses colons.
+    pub(crate) fn token(self, c: char, literal: bool, ends_field: bool) -> (Token, Self) {
+        let crosses = self.is_plain();
+        let token = match c {
+            '*' if !literal && (crosses || ends_field) => Token::Many,
+            '*' if !literal => Token::ManyInField,
+            '?' if !literal && crosses => Token::One,
+            '?' if !literal => Token::OneInField,
+            c if !(2..=5).contains(&self.field) => Token::Char(c),
+            c if self.floats && !has_no_case(c) => Token::ArnChar(c),
+            c => Token::Folded(fold(c)),
+        };
+        let after = Self {
+            field: self.field + usize::from(c == ':'),
+            floats: self.floats || token == Token::Many,
+        };
+        (token, after)
     }
+
+    /// Whether wildcards match anything from here on, and all else itself.
+    pub(crate) fn is_plain(self) -> bool {
+        self.field > 5 && open_points::r44_resource_part_wildcards_match_colons()
+    }
+}
+
+/// Whether no other character folds to what this one folds to, as is plain of ASCII characters that are no letters.
+fn has_no_case(c: char) -> bool {
+    c.is_ascii() && !c.is_ascii_alphabetic()
 }
 
 #[cfg(test)]
@@ -229,6 +265,29 @@ mod tests {
             TASK,
             false,
         );
+    }
+
+    #[test]
+    fn r46_a_star_that_ran_on_does_not_take_the_case_from_the_resource_part() {
+        let user = "arn:aws:iam::1:user/x";
+        check("arn:*:user/*", user, true);
+        check("arn:*:User/*", user, false);
+        check("arn:*:user/*", "arn:aws:iam::1:useR/x", false);
+        check("arn:*:user/\u{e9}*", "arn:aws:iam::1:user/\u{e9}", true);
+        check("arn:*:user/\u{e9}*", "arn:aws:iam::1:user/\u{c9}", false);
+        check(
+            "arn:aws:dynamodb:*:table/prod-*",
+            "arn:aws:dynamodb:us-east-1:1:table/Prod-1",
+            false,
+        );
+        // What is still in the first five fields of the resource has no case, wherever the pattern writes it.
+        check("arn:*:US-EAST-1:*", TASK, true);
+        check("arn:*:us-east-1:*", "arn:aws:ecs:US-EAST-1:1:cluster/c", true);
+        check("arn:*:US-EAST-1:*", "arn:aws:s3:::x:us-east-1:y", false);
+        check("arn:*:us-east-1:*", "arn:aws:s3:::x:us-east-1:y", true);
+        check("arn:*:ECS:*:task/default/*", TASK, true);
+        check("arn:*:ECS:*:TASK/default/*", TASK, false);
+        check("arn:aws:*:US-EAST-1:111122223333:task/default/0123", TASK, true);
     }
 
     #[test]

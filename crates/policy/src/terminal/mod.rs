@@ -99,7 +99,8 @@ fn nothing_near(explanation: &Explanation, refusal: &Refusal) -> String {
     match policies {
         0 => format!("there is no {set}"),
         _ => format!(
-            "no Allow statement of a {set} is about {}",
+            "no Allow statement of {} is about {}",
+            refusal.policy_type.name_with_article(),
             service_of(&explanation.action)
         ),
     }

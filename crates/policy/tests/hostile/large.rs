@@ -2,57 +2,48 @@
 
 use portcullis_policy::{Document, Kind, Program};
 
+use crate::differential::ask::Asked;
+use crate::inputs::{self, CHARACTERS, many_statements, policy};
 use crate::naive::Policies;
-use crate::{MEMORY, MEMORY_LIMIT, differential::ask::Asked};
+use crate::targets::question;
+use crate::within_memory;
 
 const SYNTAX: &str = "Syntax errors in policy.";
-/// What IAM's API takes at most (R26).
-const CHARACTERS: usize = 131_072;
 
 /// Parses, and compiles what was taken, within the limit.
 fn parsed(text: &str) -> Result<Document, String> {
-    MEMORY.reset_peak_usage();
-    let before = MEMORY.current_usage();
-    let document = Document::parse(text, Kind::Identity).map_err(|refused| refused.to_string());
-    if let Ok(document) = &document {
-        let program = Program::compile([document]);
+    within_memory(text, || {
+        let document = Document::parse(text, Kind::Identity).map_err(|refused| refused.to_string())?;
+        let program = Program::compile([&document]);
         assert_eq!(program.statements(), document.statements().len());
-    }
-    let memory = MEMORY.peak_usage().saturating_sub(before);
-    assert!(
-        memory <= MEMORY_LIMIT,
-        "{memory} bytes for {} characters",
-        text.len()
-    );
-    document
+        Ok(document)
+    })
 }
 
-fn policy(statements: &str) -> String {
-    format!(r#"{{"Version":"2012-10-17","Statement":[{statements}]}}"#)
-}
-
-fn statement(action: &str, resource: &str) -> String {
-    format!(r#"{{"Effect":"Allow","Action":"{action}","Resource":"{resource}"}}"#)
+/// The policy, parsed and compiled, alone.
+fn asked(text: &str) -> Asked {
+    let mut policies = Policies::none();
+    policies.identity = vec![serde_json::from_str(text).unwrap()];
+    Asked::read(&policies).unwrap()
 }
 
 #[test]
 fn r26_documents_of_131072_characters() {
-    let padding = |around: usize| "a".repeat(CHARACTERS - around);
-    let empty = policy(&statement("s3:*", "arn:aws:s3:::"));
-    let long_resource = policy(&statement(
-        "s3:*",
-        &format!("arn:aws:s3:::{}", padding(empty.len())),
-    ));
-    assert_eq!(long_resource.len(), CHARACTERS);
-    assert!(parsed(&long_resource).is_ok());
-    let stars = "*a".repeat((CHARACTERS - empty.len()) / 2);
-    assert!(parsed(&policy(&statement("s3:*", &format!("arn:aws:s3:::{stars}")))).is_ok());
-    let variables = "${a}".repeat((CHARACTERS - empty.len()) / 4);
-    assert!(parsed(&policy(&statement("s3:*", &format!("arn:aws:s3:::{variables}")))).is_ok());
-    assert!(parsed(&policy(&statement(&format!("s3:{stars}"), "*"))).is_ok());
-    assert_eq!(parsed(&" ".repeat(CHARACTERS)), Err(SYNTAX.to_owned()));
-    assert_eq!(parsed(&"\"".repeat(CHARACTERS)), Err(SYNTAX.to_owned()));
-    assert_eq!(parsed(&"\\".repeat(CHARACTERS)), Err(SYNTAX.to_owned()));
+    for (about, text) in inputs::large_documents() {
+        assert!(
+            text.len() <= CHARACTERS && text.len() > CHARACTERS / 2,
+            "{about}: {}",
+            text.len()
+        );
+        let document = parsed(&text);
+        assert!(document.is_ok(), "{about}: {document:?}");
+        let asked = asked(&text);
+        let question = question("s3:GetObject", "arn:aws:s3:::bucket7/x", &[("k", "abcabc")]);
+        within_memory(&text, || asked.engine(&question));
+    }
+    assert_eq!(parsed(&" ".repeat(CHARACTERS)).err().as_deref(), Some(SYNTAX));
+    assert_eq!(parsed(&"\"".repeat(CHARACTERS)).err().as_deref(), Some(SYNTAX));
+    assert_eq!(parsed(&"\\".repeat(CHARACTERS)).err().as_deref(), Some(SYNTAX));
 }
 
 #[test]
@@ -78,40 +69,60 @@ fn deep_nesting_is_a_syntax_error() {
 
 #[test]
 fn ten_thousand_statements_are_decided_like_ten() {
-    let many = |count: usize| {
-        let others = (0..count).map(|nth| statement("s3:GetObject", &format!("arn:aws:s3:::bucket{nth}/*")));
-        others.collect::<Vec<_>>().join(",")
-    };
-    assert_eq!(parsed(&policy(&many(10_000))).unwrap().statements().len(), 10_000);
+    assert_eq!(
+        parsed(&many_statements(10_000)).unwrap().statements().len(),
+        10_000
+    );
     for count in [10, 10_000] {
         let last = format!("arn:aws:s3:::bucket{}/x", count - 1);
-        let text = policy(&many(count));
-        let mut policies = Policies::none();
-        policies.identity = vec![serde_json::from_str(&text).unwrap()];
-        let asked = Asked::read(&policies).unwrap();
+        let text = many_statements(count);
+        let asked = asked(&text);
         for (resource, allowed) in [(last.as_str(), true), ("arn:aws:s3:::bucket/x", false)] {
-            let question = crate::targets::question("s3:GetObject", resource, &[]);
+            let question = question("s3:GetObject", resource, &[]);
             let expected = asked.naively(&question);
             assert_eq!(expected.1.is_none(), allowed);
-            for (door, answer) in asked.engine(&question) {
+            for (door, answer) in within_memory(&text, || asked.engine(&question)) {
                 assert_eq!(answer, expected, "{door}, {count} statements");
             }
         }
     }
 }
 
-/// Patterns that make backtracking matchers run for ever. That this ends is the assertion.
 #[test]
-fn patterns_of_many_stars_end() {
-    let asked = format!("arn:aws:s3:::{}", "a".repeat(6_000));
-    let pattern = format!("arn:aws:s3:::{}b", "*a".repeat(3_000));
-    let like = r#"{"Effect":"Allow","Action":"*","Resource":"*","Condition":{"StringLike":{"k":"PATTERN"},"ArnLike":{"k":"PATTERN"}}}"#;
-    let text = policy(&[statement("s3:*", &pattern), like.replace("PATTERN", &pattern)].join(","));
-    let mut policies = Policies::none();
-    policies.identity = vec![serde_json::from_str(&text).unwrap()];
-    let read = Asked::read(&policies).unwrap();
-    let question = crate::targets::question("s3:GetObject", &asked, &[("k", &asked)]);
-    for (door, answer) in read.engine(&question) {
-        assert!(answer.1.is_some(), "{door} allows");
+fn programs_of_hostile_policies_are_small() {
+    for (about, text, times_the_text) in inputs::hard_to_compile() {
+        let program = Program::compile([&parsed(&text).unwrap()]);
+        let room = text.len() * times_the_text + 64 * 1_024;
+        assert!(
+            program.memory() <= room,
+            "{about}: {} bytes, not {room}",
+            program.memory()
+        );
+        let resource = format!("arn:aws:ec2:us-east-1:111122223333:{}b", "a".repeat(2_000));
+        let question = question("ec2:DescribeInstances", &resource, &[]);
+        let answers = within_memory(&text, || asked(&text).engine(&question));
+        for (door, answer) in answers {
+            assert_eq!(answer, answers[0].1, "{about}: {door}");
+        }
+    }
+}
+
+/// That this ends is the assertion.
+#[test]
+fn patterns_that_nearly_match_end() {
+    for (about, text, resource) in inputs::backtracking() {
+        let asked = asked(&text);
+        let question = question("s3:GetObject", &resource, &[("k", &resource)]);
+        for (door, answer) in within_memory(&text, || asked.engine(&question)) {
+            assert!(answer.1.is_some(), "{about}: {door} allows");
+        }
+    }
+}
+
+#[test]
+fn what_is_cut_off_is_refused() {
+    let whole = policy(&inputs::statement("s3:*", "*"));
+    for end in 0..whole.len() {
+        assert!(parsed(&whole[..end]).is_err(), "{end}");
     }
 }

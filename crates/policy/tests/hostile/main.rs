@@ -1,5 +1,6 @@
 //! Hostile input: the corpus of the fuzz targets, and inputs made from it by a seeded mutator. Nothing may panic, and
-//! nothing may need much memory; a program of its own, because its allocator counts.
+//! nothing may need much memory; a program of its own, because its allocator counts. How long it takes is measured by
+//! `cargo xtask bench hostile`.
 
 #![expect(
     clippy::unwrap_used,
@@ -15,6 +16,7 @@
 mod differential;
 #[path = "../it/generate/mod.rs"]
 mod generate;
+mod inputs;
 mod large;
 mod mutate;
 #[path = "../it/naive/mod.rs"]
@@ -23,11 +25,8 @@ mod naive;
 mod targets;
 
 use std::path::Path;
-use std::time::{Duration, Instant};
 
 use peak_alloc::PeakAlloc;
-
-use generate::Dice;
 
 #[global_allocator]
 static MEMORY: PeakAlloc = PeakAlloc;
@@ -37,40 +36,22 @@ const MEMORY_LIMIT: usize = 64 << 20;
 
 /// Mutated inputs of each target.
 const MUTATIONS: u64 = 10_000;
+const SEED: u64 = 20_261_122;
 
-/// The most memory one input needed, and the longest it took. The time is printed, never asserted.
-#[derive(Debug, Default)]
-struct Worst {
-    memory: usize,
-    time: Duration,
-}
-
-impl Worst {
-    /// Runs a target; memory is that of the whole program, so tests of this file share it and only the growth counts.
-    fn run(&mut self, target: targets::Target, input: &[u8]) {
-        MEMORY.reset_peak_usage();
-        let (before, start) = (MEMORY.current_usage(), Instant::now());
-        target(input);
-        let (memory, time) = (MEMORY.peak_usage().saturating_sub(before), start.elapsed());
-        assert!(memory <= MEMORY_LIMIT, "{memory} bytes for {}", shown(input));
-        self.memory = self.memory.max(memory);
-        self.time = self.time.max(time);
-    }
-}
-
-fn shown(input: &[u8]) -> String {
-    String::from_utf8_lossy(&input[..input.len().min(300)]).into_owned()
-}
-
-fn corpus(name: &str) -> Vec<Vec<u8>> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("fuzz/corpus")
-        .join(name);
-    let entries = std::fs::read_dir(&folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
-    let mut files: Vec<_> = entries.map(|entry| entry.unwrap().path()).collect();
-    files.sort();
-    assert!(!files.is_empty(), "{} is empty", folder.display());
-    files.iter().map(|file| std::fs::read(file).unwrap()).collect()
+/// Does something with an input within the limit. Memory is that of the whole program, so tests of this file share it
+/// and only the growth counts.
+fn within_memory<T>(input: &str, run: impl FnOnce() -> T) -> T {
+    MEMORY.reset_peak_usage();
+    let before = MEMORY.current_usage();
+    let result = run();
+    let memory = MEMORY.peak_usage().saturating_sub(before);
+    let shown: String = input.chars().take(300).collect();
+    assert!(
+        memory <= MEMORY_LIMIT,
+        "{memory} bytes for {} of input: {shown}",
+        input.len()
+    );
+    result
 }
 
 /// Replays the corpus of a target, then mutations of it.
@@ -81,20 +62,9 @@ fn attack(name: &str) {
         .unwrap();
     // The first call reads the reference; that is no input's doing.
     let _read = naive::reference::applies("ecs:RunTask", "ecs:cluster");
-    let corpus = corpus(name);
-    let mut worst = Worst::default();
-    for input in &corpus {
-        worst.run(target, input);
-    }
-    let seed = 20_261_122;
-    let mut dice = Dice::seed(seed);
-    for _ in 0..MUTATIONS {
-        worst.run(target, &mutate::mutated(&mut dice, &corpus));
-    }
-    println!(
-        "{name}: {} inputs, {MUTATIONS} mutations with seed {seed}, worst {worst:?}",
-        corpus.len()
-    );
+    inputs::each(name, MUTATIONS, SEED, |input| {
+        within_memory(&String::from_utf8_lossy(input), || target(input));
+    });
 }
 
 #[test]

@@ -386,3 +386,45 @@ fn r97_null() {
     check("Null", json!(["true", "false"]), None, true);
     check("ForAnyValue:Null", json!("true"), None, true);
 }
+
+/// `Scene::decide` asks `decide`, `explain` and `authorize`.
+#[test]
+fn r112_r166_the_tags_of_a_secret_are_there_under_the_services_own_key() {
+    let secret = "arn:aws:secretsmanager:us-east-1:111122223333:secret:prod/db-AbCdEf";
+    let parameter = "arn:aws:ssm:us-east-1:111122223333:parameter/prod";
+    for (action, resource, key, is_there) in [
+        (
+            "secretsmanager:GetSecretValue",
+            secret,
+            "secretsmanager:ResourceTag/Owner",
+            true,
+        ),
+        (
+            "secretsmanager:GetSecretValue",
+            secret,
+            "secretsmanager:resourcetag/owner",
+            true,
+        ),
+        ("ssm:GetParameter", parameter, "ssm:resourceTag/Owner", true),
+        (
+            "secretsmanager:GetRandomPassword",
+            "*",
+            "secretsmanager:ResourceTag/Owner",
+            false,
+        ),
+        ("ssm:ListCommands", "*", "ssm:resourceTag/Owner", false),
+    ] {
+        let with = |effect: &str, operator: &str| {
+            let statement = json!({"Effect": effect, "Action": action, "Resource": "*", "Condition": {operator: {key: "richard"}}});
+            Scene::new(user())
+                .identity(json!([statement, {"Effect": "Allow", "Action": if effect == "Deny" { "*" } else { "x:y" }, "Resource": "*"}]))
+                .asks(action, resource)
+                .with("secretsmanager:ResourceTag/Owner", "richard")
+                .with("ssm:resourceTag/Owner", "richard")
+                .allowed()
+        };
+        assert_eq!(with("Allow", "StringEquals"), is_there, "{key} for {action}");
+        assert_eq!(with("Deny", "StringEquals"), !is_there, "{key} for {action}");
+        assert_eq!(with("Deny", "StringNotEquals"), is_there, "{key} for {action}");
+    }
+}

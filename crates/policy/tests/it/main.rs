@@ -32,6 +32,7 @@ mod matrix;
 mod messages;
 mod naive;
 mod open_points;
+mod open_points_values;
 mod principals;
 mod properties;
 mod rules;

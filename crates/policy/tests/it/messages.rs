@@ -1,10 +1,12 @@
-//! What the caller is told (R169-R173, R179).
+//! What the caller is told (R169-R174, R177, R179).
 
-use portcullis_policy::{Outcome, PolicySets, Source, access_denied_message, decide, with_authorization_id};
+use portcullis_policy::{
+    Outcome, PolicySets, Source, access_denied_message, decide, with_authorization_id, with_encoded_message,
+};
 use serde_json::json;
 
 use crate::scene::{
-    OTHER_ACCOUNT, Scene, allow_all, allow_nothing, allow_to, deny_all, role_session, service, user,
+    OTHER_ACCOUNT, Scene, USER, allow_all, allow_nothing, allow_to, deny_all, role_session, service, user,
 };
 
 const USER_ASKS: &str = "User: arn:aws:iam::111122223333:user/richard-roe is not authorized to perform: s3:GetObject on resource: arn:aws:s3:::bucket";
@@ -128,17 +130,26 @@ fn r179_callers_of_other_accounts_are_not_told_the_type() {
 
 #[test]
 fn r174_the_message_says_where_the_whole_explanation_is() {
-    let message = with_authorization_id(&Scene::new(user()).message(), "us-east-1", "abc123");
-    let place =
-        "https://us-east-1.console.aws.amazon.com/iam/home?region=us-east-1#/authorization-details/abc123";
-    assert!(message.starts_with(USER_ASKS), "{message}");
-    assert!(
-        message.contains(&format!("action. Go to {place} for")),
-        "{message}"
+    let told = " because no identity-based policy allows the s3:GetObject action";
+    let expected = format!(
+        "{USER_ASKS}{told}. Go to https://eu-west-1.console.aws.amazon.com/iam/home?region=eu-west-1#/authorization-details/abc123 \
+         for complete details, or call the GetRequestAuthorizationDetails API with the following authorization id: abc123"
     );
-    assert!(
-        message.ends_with("with the following authorization id: abc123"),
-        "{message}"
+    let message = Scene::new(user()).message();
+    assert_eq!(with_authorization_id(&message, "eu-west-1", "abc123"), expected);
+}
+
+#[test]
+fn r177_ec2_says_it_in_its_own_words_and_with_the_encoded_message() {
+    let told = " because no identity-based policy allows the ec2:RunInstances action";
+    let instance = "arn:aws:ec2:us-east-1:111122223333:instance/*";
+    let message = Scene::new(user()).asks("ec2:RunInstances", instance).message();
+    assert_eq!(
+        with_encoded_message(&message, "Zm9vYmFy"),
+        format!(
+            "You are not authorized to perform this operation. User: {USER} is not authorized to perform: ec2:RunInstances \
+             on resource: {instance}{told}. Encoded authorization failure message: Zm9vYmFy"
+        )
     );
 }
 

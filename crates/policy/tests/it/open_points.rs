@@ -9,7 +9,8 @@ use serde_json::{Value as Json, json};
 
 use crate::conditions::{check, holds, one};
 use crate::scene::{
-    ALLOWED, OTHER_ACCOUNT, Scene, USER, allow_all, allow_nothing, denied, deny_all, policy, silent, user,
+    ACCOUNT, ALLOWED, FEDERATED_USER, OTHER_ACCOUNT, Scene, USER, allow_all, allow_nothing, denied, deny_all,
+    federated_user, policy, root, silent, user,
 };
 
 const SYNTAX: &str = "Syntax errors in policy.";
@@ -276,68 +277,73 @@ fn r71_not_principal_deny_hits_bounded_callers() {
 }
 
 #[test]
-fn r78_folds_beyond_ascii() {
-    check("StringEqualsIgnoreCase", json!("ÄÖ"), one("äö"), true);
-    // One character for one: what grows when its case changes is compared as it is.
-    check("StringEqualsIgnoreCase", json!("ß"), one("SS"), false);
-    check("StringEquals", json!("Ä"), one("ä"), false);
+fn r41_r57_star_asks_for_variables() {
+    let home = "arn:aws:s3:::bucket/${aws:PrincipalTag/home}";
+    let ask = |effect: &str, asked: &str| {
+        let statement = json!({"Effect": effect, "Action": "s3:*", "NotResource": home});
+        let rest =
+            json!({"Effect": "Allow", "Action": if effect == "Deny" { "*" } else { "x:y" }, "Resource": "*"});
+        Scene::new(user())
+            .identity(json!([statement, rest]))
+            .asks("s3:ListAllMyBuckets", asked)
+            .decide()
+    };
+    assert_eq!(ask("Allow", "*"), ALLOWED);
+    assert_eq!(ask("Allow", "arn:aws:s3:::other"), silent(PolicyType::Identity));
+    assert_eq!(ask("Deny", "*"), denied(PolicyType::Identity));
 }
 
 #[test]
-fn r81_four_digits_are_a_year() {
-    check("DateEquals", json!("2026"), one("2026-01-01T00:00:00Z"), true);
-    check("DateEquals", json!("02026"), one("1970-01-01T00:33:46Z"), true);
+fn r46_floating_letter_has_case() {
+    assert!(matches("arn:*:user/*", "arn:aws:iam::1:user/x"));
+    assert!(!matches("arn:*:user/*", "arn:aws:iam::1:useR/x"));
+    assert!(!matches("arn:*:User/*", "arn:aws:iam::1:user/x"));
+    assert!(matches("arn:*:US-EAST-1:*", "arn:aws:ecs:us-east-1:1:cluster/c"));
+    assert!(!matches("arn:*:US-EAST-1:*", "arn:aws:s3:::b/us-east-1:x"));
+    let guarded = |asked: &str| {
+        let guard = json!({"Effect": "Deny", "Action": "*", "Resource": "arn:aws:*:EU-*:*:cluster/Prod"});
+        let scene = Scene::new(user()).identity(json!([allow_all(), guard]));
+        scene.asks("ecs:DeleteCluster", asked).decide() == denied(PolicyType::Identity)
+    };
+    assert!(guarded("arn:aws:ecs:eu-west-1:1:cluster/Prod"));
+    assert!(!guarded("arn:aws:ecs:eu-west-1:1:cluster/prod"));
 }
 
 #[test]
-fn r84_mapped_address_is_ipv4() {
-    check("IpAddress", json!("10.0.0.0/8"), one("::ffff:10.1.2.3"), true);
-    check("IpAddress", json!("::ffff:10.0.0.0/104"), one("10.1.2.3"), true);
-    check("NotIpAddress", json!("10.0.0.0/8"), one("::ffff:10.1.2.3"), false);
-}
-
-#[test]
-fn r86_r87_negated_holds_for_invalid() {
-    check("ArnNotEquals", json!("arn:aws:s3:::b"), one("no-arn"), true);
-    check("ArnNotEquals", json!("no-arn"), one("arn:aws:s3:::b"), false);
-    for operator in ["NumericNotEquals", "DateNotEquals", "NotIpAddress"] {
-        check(
-            operator,
-            json!(if operator == "NotIpAddress" {
-                "10.0.0.1"
-            } else {
-                "2020"
-            }),
-            one("none"),
-            false,
-        );
+fn r71_federated_user_is_excepted() {
+    let guarded = |listed: Json| {
+        let guard =
+            json!({"Effect": "Deny", "NotPrincipal": {"AWS": listed}, "Action": "*", "Resource": "*"});
+        let scene = Scene::new(federated_user())
+            .identity(allow_all())
+            .session(allow_all());
+        scene.resource_policy(guard).decide() == denied(PolicyType::Resource)
+    };
+    assert!(!guarded(json!([USER, ACCOUNT])));
+    assert!(!guarded(json!([FEDERATED_USER, USER, ACCOUNT])));
+    assert!(!guarded(json!("*")));
+    for too_little in [
+        json!(USER),
+        json!(ACCOUNT),
+        json!(FEDERATED_USER),
+        json!([FEDERATED_USER, USER]),
+        json!([FEDERATED_USER, ACCOUNT]),
+    ] {
+        assert!(guarded(too_little.clone()), "{too_little}");
     }
 }
 
 #[test]
-fn r89_multi_valued_key_may_match() {
-    let context: Context = [("k", ["a"])].into_iter().collect();
-    assert!(!holds(&json!({"StringEquals": {"k": "a"}}), &context));
-    assert!(!holds(&json!({"StringNotEquals": {"k": "b"}}), &context));
-}
-
-#[test]
-fn r92_set_operator_if_exists_holds_for_missing_key() {
-    check("ForAnyValue:StringNotLikeIfExists", json!("o-x/*"), None, true);
-    check("ForAnyValue:StringLikeIfExists", json!("o-x/*"), None, true);
-    check("ForAnyValue:StringLike", json!("o-x/*"), None, false);
-}
-
-#[test]
-fn r96_counts_as_missing() {
-    let context: Context = [("k", Vec::<String>::new())].into_iter().collect();
-    assert!(holds(&json!({"Null": {"k": "true"}}), &context));
-    let context: Context = [("k", "")].into_iter().collect();
-    assert!(holds(&json!({"Null": {"k": "false"}}), &context));
-    assert!(!holds(
-        &json!({"ForAllValues:StringEquals": {"k": "a"}}),
-        &context
-    ));
+fn r121_session_policies_bind_root() {
+    let scene = || Scene::new(root());
+    assert_eq!(scene().decide(), ALLOWED);
+    assert_eq!(scene().session(allow_all()).decide(), ALLOWED);
+    assert_eq!(
+        scene().session(allow_nothing()).decide(),
+        silent(PolicyType::Session)
+    );
+    let some = json!([allow_all(), deny_all()]);
+    assert_eq!(scene().session(some).decide(), denied(PolicyType::Session));
 }
 
 #[test]

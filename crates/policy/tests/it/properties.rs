@@ -180,6 +180,40 @@ fn with_identity(mut scene: Scene, statements: Vec<Json>) -> Scene {
     scene
 }
 
+/// An ARN pattern in small letters, whose stars may run over colons.
+fn small_arn_pattern() -> impl Strategy<Value = String> {
+    r"arn(:(\*|\*|[ab]{0,2}|\?|[ab]\*|\*[ab])){1,4}:(\*|[ab:]{1,3}|[ab]\*)"
+}
+
+/// Whether a policy that names this pattern is about the resource.
+fn lists(pattern: &str, resource: &str) -> bool {
+    let statement = json!({"Effect": "Allow", "Principal": "*", "Action": "*", "Resource": pattern});
+    let scene = Scene::new(user()).resource_policy(statement);
+    scene.asks("acme:DoIt", resource).allowed()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(4_000))]
+
+    #[test]
+    fn r46_no_small_letter_stands_for_a_capital_of_the_resource_part(
+        pattern in small_arn_pattern(), fields in "([ab]{0,2}:){3}[ab]{0,2}", part in "[abA:]{0,2}A[abA:]{0,2}",
+    ) {
+        let capital = format!("arn:{fields}:{part}");
+        let other_capital = format!("arn:{fields}:{}", part.replace('A', "Z"));
+        prop_assert_eq!(lists(&pattern, &capital), lists(&pattern, &other_capital));
+    }
+
+    #[test]
+    fn r46_the_other_fields_of_a_resource_have_no_case(
+        pattern in small_arn_pattern(), fields in "([ab]{0,2}:){3}[ab]{0,2}", part in "[ab:]{1,4}",
+    ) {
+        let small = format!("arn:{fields}:{part}");
+        let capitals = format!("arn:{}:{part}", fields.to_uppercase());
+        prop_assert_eq!(lists(&pattern, &small), lists(&pattern, &capitals));
+    }
+}
+
 proptest! {
     /// `Scene::decide` compares decide with explain.
     #[test]

@@ -70,6 +70,19 @@ fn r50_a_star_in_a_simulated_request_is_any_such_resource() {
     assert_eq!(simulated(not("admin"), None, &arn("b*")), Allow);
     assert_eq!(simulated(all(), Some(not("a*")), &arn("ab*")), Allow);
     assert_eq!(simulated(all(), Some(not("ab*")), &arn("a*")), ExplicitDeny);
+    // Behind a star that runs on, letters have case in the resource part only (R46).
+    for (pattern, expected) in [
+        ("arn:*:user/*", Allow),
+        ("arn:*:USER/*", ImplicitDeny),
+        ("arn:*:IAM:*:user/*", Allow),
+        ("arn:*:IAM:*:User/*", ImplicitDeny),
+    ] {
+        assert_eq!(
+            simulated(json!({"Resource": pattern}), None, &arn("a*")),
+            expected,
+            "{pattern}"
+        );
+    }
     // In the first five fields it stays in its field.
     let elsewhere = json!({"Resource": "arn:aws:ecs:us-east-1:111122223333:cluster/c"});
     assert_eq!(

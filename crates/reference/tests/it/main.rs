@@ -9,4 +9,5 @@
 mod facts;
 mod model;
 mod names;
+mod open_points;
 mod rules;

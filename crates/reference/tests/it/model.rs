@@ -9,7 +9,52 @@ use portcullis_reference::{
 };
 use serde_json::Value;
 
-pub static MODEL: LazyLock<Value> = LazyLock::new(|| read("authz-reference.json"));
+/// The model, with one spelling for keys that stand for any tag.
+pub static MODEL: LazyLock<Value> = LazyLock::new(|| {
+    let mut model = read("authz-reference.json");
+    add(&mut model, read("overlays/authz-reference.json"));
+    name_tag_keys(&mut model);
+    model
+});
+
+/// Adds what an overlay has beside the members of a model.
+fn add(model: &mut Value, overlay: Value) {
+    match (model, overlay) {
+        (Value::Object(members), Value::Object(more)) => {
+            for (name, member) in more {
+                add(members.entry(name).or_insert(Value::Null), member);
+            }
+        }
+        (model, overlay) => *model = overlay,
+    }
+}
+
+/// `x/tag-key` is `x/${TagKey}`, and so is `ResourceTag/` alone.
+fn name_tag_keys(value: &mut Value) {
+    match value {
+        Value::String(text) => *text = named(text),
+        Value::Array(items) => items.iter_mut().for_each(name_tag_keys),
+        Value::Object(members) => {
+            *members = std::mem::take(members)
+                .into_iter()
+                .map(|(name, mut member)| {
+                    name_tag_keys(&mut member);
+                    (named(&name), member)
+                })
+                .collect();
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+}
+
+fn named(text: &str) -> String {
+    match text.strip_suffix("tag-key").unwrap_or(text) {
+        start if start.ends_with(":ResourceTag/") || start.ends_with(":resourceTag/") => {
+            format!("{start}${{TagKey}}")
+        }
+        _ => text.to_owned(),
+    }
+}
 
 pub fn read(name: &str) -> Value {
     let path = Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -44,7 +89,7 @@ fn nothing_is_missing_and_nothing_is_made_up() {
     };
     assert_eq!(services().len(), 456);
     assert_eq!(services().len(), members(&MODEL["services"]).count());
-    assert_eq!(ActionId::COUNT, 22_091);
+    assert_eq!(ActionId::COUNT, 22_093);
     assert_eq!(ActionId::COUNT, of_model("a"));
     assert_eq!(ResourceTypeId::COUNT, of_model("r"));
     assert_eq!(

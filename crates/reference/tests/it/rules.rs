@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use portcullis_reference::{ActionId, Reach, ServiceId, action, reach, services};
+use portcullis_reference::{ActionId, KeyType, Reach, ServiceId, action, key_type, reach, services};
 
 use crate::model::{MODEL, members};
 
@@ -28,6 +28,24 @@ fn r112_a_service_key_is_absent_where_neither_action_nor_resource_type_lists_it(
         ("sts:AssumeRole", "sts:ExternalId", true),
         ("sts:GetCallerIdentity", "sts:ExternalId", false),
         ("s3:GetObject", "s3:ExistingObjectTag/project", true),
+        // Spelled `ResourceTag/tag-key` on their services' pages.
+        (
+            "secretsmanager:GetSecretValue",
+            "secretsmanager:ResourceTag/Owner",
+            true,
+        ),
+        (
+            "secretsmanager:GetSecretValue",
+            "secretsmanager:resourcetag/owner",
+            true,
+        ),
+        (
+            "secretsmanager:GetRandomPassword",
+            "secretsmanager:ResourceTag/Owner",
+            false,
+        ),
+        ("ssm:GetParameter", "ssm:resourceTag/Owner", true),
+        ("ssm:ListCommands", "ssm:resourceTag/Owner", false),
         ("s3:ListAllMyBuckets", "s3:ExistingObjectTag/project", false),
         ("kms:Decrypt", "kms:EncryptionContext:AppName", true),
         ("ecs:RunTask", "kms:EncryptionContext:AppName", false),
@@ -188,6 +206,32 @@ fn r141_the_resource_type_of_each_action() {
             assert_eq!(resources(name), expected, "{name}");
         }
     }
+}
+
+#[test]
+fn r147_keys_that_hold_arns_and_the_actions_that_have_them() {
+    let having = |key: &str| {
+        let ecs = ActionId::all().filter(|action| action.service().prefix() == "ecs" && action.applies(key));
+        ecs.map(ActionId::name).collect::<Vec<_>>().join(" ")
+    };
+    for (key, expected) in [
+        (
+            "ecs:task-definition",
+            "CreateExpressGatewayService CreateService CreateTaskSet UpdateExpressGatewayService UpdateService",
+        ),
+        (
+            "ecs:service",
+            "ContinueServiceDeployment CreateTaskSet DeleteTaskSet DescribeServiceDeployments DescribeServiceRevisions \
+             DescribeTaskSets StopServiceDeployment UpdateTaskSet",
+        ),
+        ("ecs:task", "ExecuteCommand"),
+        ("ecs:container-instances", "StartTask"),
+    ] {
+        assert_eq!(key_type(key), Some(KeyType::Arn), "{key}");
+        assert_eq!(having(key), expected, "{key}");
+    }
+    assert_eq!(key_type("ecs:container-name"), Some(KeyType::String));
+    assert_eq!(having("ecs:container-name"), "ExecuteCommand");
 }
 
 #[test]

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use anyhow::{Context, Result, ensure};
 
 use super::fold;
+use super::open_points;
 use super::source::{GlobalKey, Source};
 
 /// The types of keys, in the order of `KeyType::ALL`.
@@ -133,7 +134,8 @@ fn keys(source: &Source) -> Result<(Vec<Key<'_>>, u16)> {
 fn everywhere(source: &Source, key: &Key<'_>) -> bool {
     let prefix = key.name.split(':').next().unwrap_or_default();
     let owner = source.reference.key_prefix_owner.get(prefix);
-    key.global.is_some() || prefix == "aws" || owner.is_some_and(|owner| is_provider(owner))
+    let is_claim = || owner.is_some_and(|owner| is_provider(owner));
+    key.global.is_some() || prefix == "aws" || (is_claim() && open_points::r112_claims_reach_every_action())
 }
 
 /// Whether the prefixes of this owner are those of identity providers.

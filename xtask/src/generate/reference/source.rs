@@ -5,8 +5,10 @@ use std::path::Path;
 
 use anyhow::Result;
 use serde::Deserialize;
+use serde_json::Value;
 
-use super::super::read_json;
+use super::super::{model, read_json};
+use super::spelling::name_tag_keys;
 
 /// Everything, as the files have it.
 pub struct Source {
@@ -24,8 +26,15 @@ impl Source {
         let global: GlobalKeys = read_json(&models.join("global-condition-keys.json"))?;
         let risks: Risks = read_json(&models.join("action-risk-tags.json"))?;
         let partitions: Partitions = read_json(&models.join("partitions.json"))?;
+        let mut reference: Value = read_json(&models.join("authz-reference.json"))?;
+        model::merge(
+            &mut reference,
+            read_json(&models.join("overlays/authz-reference.json"))?,
+        );
+        let mut reference: Reference = serde_json::from_value(reference)?;
+        name_tag_keys(&mut reference)?;
         Ok(Self {
-            reference: read_json(&models.join("authz-reference.json"))?,
+            reference,
             global_keys: global.keys,
             risks: risks.tags,
             principals: read_json(&models.join("service-principals.json"))?,

@@ -18,7 +18,7 @@ pub struct Asked {
 struct Compiled {
     identity: Program,
     boundary: Option<Program>,
-    session: Option<Program>,
+    session: Option<Vec<Program>>,
     resource: Option<Program>,
     scps: Vec<Program>,
     rcps: Vec<Program>,
@@ -34,7 +34,10 @@ impl Compiled {
                 .boundary
                 .as_ref()
                 .map(|document| Program::compile([document])),
-            session: documents.session.as_ref().map(Program::compile),
+            session: documents.session.as_ref().map(|parts| {
+                let part = |document| Program::compile([document]);
+                parts.iter().map(part).collect()
+            }),
             resource: documents
                 .resource
                 .as_ref()
@@ -50,12 +53,13 @@ impl Compiled {
 
     fn authorize(&self, request: &Request<'_>) -> Answer {
         let (scps, rcps): (Vec<_>, Vec<_>) = (self.scps.iter().collect(), self.rcps.iter().collect());
+        let session: Option<Vec<_>> = self.session.as_ref().map(|parts| parts.iter().collect());
         let verdict = authorize(
             &Prepared::new(request),
             &Programs {
                 identity: Some(&self.identity),
                 boundary: self.boundary.as_ref(),
-                session: self.session.as_ref(),
+                session: session.as_deref(),
                 resource: self.resource.as_ref(),
                 scps: &scps,
                 rcps: &rcps,

@@ -15,7 +15,7 @@ pub enum Shape {
 }
 
 /// Keys with the shape of their values, and whether they hold several.
-pub const KEYS: [(&str, Shape, bool); 34] = [
+pub const KEYS: [(&str, Shape, bool); 36] = [
     ("aws:username", Shape::Text, false),
     ("aws:userid", Shape::Text, false),
     ("aws:PrincipalTag/team", Shape::Text, false),
@@ -44,6 +44,8 @@ pub const KEYS: [(&str, Shape, bool); 34] = [
     ("iam:ResourceTag/Owner", Shape::Text, false),
     ("s3:prefix", Shape::Text, false),
     ("s3:max-keys", Shape::Number, false),
+    ("secretsmanager:ResourceTag/Owner", Shape::Text, false),
+    ("ssm:resourceTag/Owner", Shape::Text, false),
     ("sts:ExternalId", Shape::Text, false),
     ("accounts.google.com:sub", Shape::Text, false),
     ("acme:blob", Shape::Binary, false),
@@ -211,7 +213,7 @@ pub const SHAPES: [Shape; 7] = [
 ];
 
 /// Actions with resources they may be asked for.
-const ASKED: [(&str, &[&str]); 22] = [
+const ASKED: [(&str, &[&str]); 23] = [
     (
         "ecs:RunTask",
         &[
@@ -289,6 +291,10 @@ const ASKED: [(&str, &[&str]); 22] = [
             "arn:aws:ssm:us-east-1::parameter/aws/x",
             "arn:aws-cn:ssm:cn-north-1:111122223333:parameter/x",
         ],
+    ),
+    (
+        "secretsmanager:GetSecretValue",
+        &["arn:aws:secretsmanager:us-east-1:111122223333:secret:prod/db-AbCdEf"],
     ),
     (
         "acme:DoIt",

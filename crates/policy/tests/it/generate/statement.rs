@@ -174,10 +174,19 @@ fn resource_near(dice: &mut Dice, resource: &str, question: &Question) -> String
             format!("{}{end}", fields[..3 + dice.below(3)].join(":"))
         }
         3 => condition::variable(dice, resource, question),
-        4 => match dice.below(4) {
+        // A star runs on over colons, and what follows it may be about any later field (R44, R46).
+        4 => match dice.below(6) {
             0 => format!("arn:aws:{}:*:{}", fields[2], fields[5]),
             1 => format!("arn:*:{}", fields[5]),
-            2 => format!("{}:*:{}", fields[..4].join(":"), fields[5]),
+            2 => {
+                let part = text::other_case(dice, fields[5]);
+                format!("arn:*:{}", text::glob(dice, &part))
+            }
+            3 => {
+                let field = fields[1 + dice.below(4)];
+                format!("arn:*:{}:*", text::other_case(dice, field))
+            }
+            4 => format!("{}:*:{}", fields[..4].join(":"), fields[5]),
             _ => format!("arn:aws:{}:*:*:{}", fields[2], text::glob(dice, fields[5])),
         },
         5 => text::other_case(dice, resource).replacen("ARN", "arn", 1),

@@ -172,7 +172,7 @@ impl Compared {
 /// A pattern as text, for operators without wildcards.
 fn plain(tokens: &[Token]) -> String {
     let c = |token: &Token| match token {
-        Token::Char(c) | Token::Letter(c) => *c,
+        Token::Char(c) | Token::Letter(c) | Token::ArnLetter(c) => *c,
         Token::One | Token::OneInField => '?',
         Token::Run | Token::RunInField => '*',
     };

@@ -9,6 +9,8 @@ pub enum Token {
     Char(char),
     /// This character, in either case.
     Letter(char),
+    /// This character; in the first five fields of the text in either case (R46).
+    ArnLetter(char),
     /// `?`: exactly one character.
     One,
     /// `*`: any run of characters, also none.
@@ -51,13 +53,19 @@ pub fn matches(pattern: &[Token], text: &str) -> bool {
         0
     };
     let mut failed = vec![false; memory];
-    let glob = Glob { pattern, text: &text };
+    let mut colons = (0..text.len()).filter(|at| text[*at] == ':');
+    let glob = Glob {
+        pattern,
+        text: &text,
+        fifth_colon: colons.nth(4).unwrap_or(text.len()),
+    };
     glob.from(0, 0, &mut failed)
 }
 
 struct Glob<'a> {
     pattern: &'a [Token],
     text: &'a [char],
+    fifth_colon: usize,
 }
 
 impl Glob<'_> {
@@ -69,9 +77,20 @@ impl Glob<'_> {
         match (token, here) {
             (Token::Char(c), Some(asked)) => *c == asked && self.from(p + 1, t + 1, failed),
             (Token::Letter(c), Some(asked)) => fold(*c) == fold(asked) && self.from(p + 1, t + 1, failed),
+            (Token::ArnLetter(c), Some(asked)) => {
+                let same = if t < self.fifth_colon {
+                    fold(*c) == fold(asked)
+                } else {
+                    *c == asked
+                };
+                same && self.from(p + 1, t + 1, failed)
+            }
             (Token::One, Some(_)) => self.from(p + 1, t + 1, failed),
             (Token::OneInField, Some(c)) => c != ':' && self.from(p + 1, t + 1, failed),
-            (Token::Char(_) | Token::Letter(_) | Token::One | Token::OneInField, None) => false,
+            (
+                Token::Char(_) | Token::Letter(_) | Token::ArnLetter(_) | Token::One | Token::OneInField,
+                None,
+            ) => false,
             (Token::Run | Token::RunInField, _) => {
                 let place = p * (self.text.len() + 1) + t;
                 if failed.get(place) == Some(&true) {

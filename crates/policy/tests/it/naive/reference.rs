@@ -95,7 +95,10 @@ fn read(json: &Json) -> Reference {
     }
 }
 
+/// Some pages write the tag's key as `tag-key`.
 fn texts(list: &Json) -> Vec<String> {
     let texts = list.as_array().into_iter().flatten().filter_map(Json::as_str);
-    texts.map(str::to_lowercase).collect()
+    texts
+        .map(|text| text.to_lowercase().replace("/tag-key", "/${tagkey}"))
+        .collect()
 }

@@ -82,7 +82,8 @@ fn split(pattern: &str) -> (&str, Option<&str>) {
 }
 
 /// R44: in the first five fields a `*` before a colon or at the end runs on past colons, no other wildcard does.
-/// R46: what the pattern writes in the second to the fifth has no case, also where a `*` before it ran on into the sixth.
+/// R46: what the pattern writes in the second to the fifth is compared without case with those of the resource, and with
+/// case where a `*` before it ran on into the resource's sixth.
 fn field_tokens(fields: &str) -> Vec<Token> {
     let all: Vec<char> = fields.chars().collect();
     let first_colon = all.iter().position(|c| *c == ':').unwrap_or(all.len());
@@ -91,7 +92,7 @@ fn field_tokens(fields: &str) -> Vec<Token> {
         ('*', _) => Token::RunInField,
         ('?', _) => Token::OneInField,
         (c, _) if at < first_colon || *c == ':' => Token::Char(*c),
-        (c, _) => Token::Letter(*c),
+        (c, _) => Token::ArnLetter(*c),
     };
     all.iter().enumerate().map(token).collect()
 }
