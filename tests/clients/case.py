@@ -20,8 +20,14 @@ class Case:
     service = None
     #: False for the few calls that need no permission; the reason stands at the case.
     needs_permission = True
+    #: False for what only a message could make succeed that no operation on the wire gives out; the reason stands at the case.
+    can_succeed = True
+    #: False for services that the AWS CLI does not have.
+    is_in_cli = True
     #: False for the few calls that have no parameters.
     can_be_invalid = True
+    #: True for what succeeds only once on a server.
+    once_per_server = False
 
     def parameters(self, aws):
         """Arranges what the call needs and gives the parameters of a call that succeeds."""
@@ -68,5 +74,17 @@ class Sts(Case):
     service = "sts"
 
 
+class Toolbox(Case):
+    service = "iam-toolbox"
+    is_in_cli = False
+
+    def action(self):
+        return f"iam:{type(self).__name__}"
+
+
 class CloudTrail(Case):
     service = "cloudtrail"
+
+
+class Organizations(Case):
+    service = "organizations"

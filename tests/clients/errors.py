@@ -10,9 +10,30 @@ from botocore.exceptions import ClientError
 DENIALS = {
     "ecs": ("AccessDeniedException", 400),
     "cloudtrail": ("AccessDeniedException", 400),
+    "organizations": ("AccessDeniedException", 400),
     "iam": ("AccessDenied", 403),
     "sts": ("AccessDenied", 403),
+    "iam-toolbox": ("AccessDeniedException", 403),
 }
+
+
+#: Where the whole explanation of a refusal is (R174).
+WHERE_TO_ASK = re.compile(
+    r"\. Go to https://(?P<region>[a-z0-9-]+)\.console\.aws\.amazon\.com/iam/home\?region=(?P=region)"
+    r"#/authorization-details/(?P<id>[0-9a-z]+) for complete details, or call the GetRequestAuthorizationDetails API "
+    r"with the following authorization id: (?P=id)$"
+)
+
+
+def authorization_id(message):
+    """The id that every refusal of the gate carries."""
+    return WHERE_TO_ASK.search(message)["id"]
+
+
+def without_authorization_id(message):
+    """What a refusal says before it says where to ask for more."""
+    assert WHERE_TO_ASK.search(message) or " is not authorized to perform: " not in message, message
+    return WHERE_TO_ASK.sub("", message)
 
 
 @contextmanager
@@ -22,7 +43,7 @@ def refused(code, message=".*", status=None):
         yield caught
     error = caught.value.response["Error"]
     assert re.fullmatch(code, error["Code"]), error
-    assert re.fullmatch(message, error["Message"], re.DOTALL), error["Message"]
+    assert re.fullmatch(message, without_authorization_id(error["Message"]), re.DOTALL), error["Message"]
     if status:
         assert caught.value.response["ResponseMetadata"]["HTTPStatusCode"] == status
 

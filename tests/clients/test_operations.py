@@ -48,10 +48,10 @@ def test_invalid(aws, fallible):
         aws.call(fallible.service, type(fallible).__name__, invalid.parameters)
 
 
-def test_aws_cli(aws, case, tmp_path):
-    parameters = case.parameters(aws)
-    printed = run_cli(aws, case, parameters, tmp_path)
-    case.check(aws, parameters, json.loads(printed or "{}"))
+def test_aws_cli(aws, common, tmp_path):
+    parameters = common.parameters(aws)
+    printed = run_cli(aws, common, parameters, tmp_path)
+    common.check(aws, parameters, json.loads(printed or "{}"))
 
 
 def run_cli(aws, case, parameters, directory):

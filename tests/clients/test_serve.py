@@ -141,3 +141,61 @@ def test_an_account_that_is_none_is_refused(data_dir, account):
     command = [BINARY, "serve", "--data-dir", str(data_dir), "--account", account]
     done = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
     assert done.returncode != 0 and "account" in done.stderr
+
+
+def test_an_account_can_be_given_other_quotas(start, fails, data_dir):
+    server, root = start(data_dir, "--iam-quota", "groups=1", "--iam-quota", "roles=2000")
+    summary = root.iam.get_account_summary()["SummaryMap"]
+    assert (summary["GroupsQuota"], summary["RolesQuota"], summary["UsersQuota"]) == (1, 2000, 5000)
+    root.iam.create_group(GroupName="one")
+    with pytest.raises(root.iam.exceptions.LimitExceededException, match="GroupsPerAccount: 1"):
+        root.iam.create_group(GroupName="two")
+    server.stop()
+    assert "is no quota" in fails(data_dir, "--iam-quota", "groups=many")
+
+
+def managed_policy(name, version, updated, action):
+    document = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": action, "Resource": "*"}]}
+    arn = f"arn:aws:iam::aws:policy/{name}"
+    return {name: {"arn": arn, "path": "/", "v": version, "updated": updated, "doc": document}}
+
+
+def test_later_managed_policies_are_taken_at_the_next_start(start, fails, data_dir, tmp_path):
+    name, new = "AmazonECS_FullAccess", "OfNextYear"
+    policies = managed_policy(name, "v99", "2027-01-01T00:00:00Z", "ecs:ListClusters")
+    policies |= managed_policy(new, "v1", "2027-01-01T00:00:00Z", "ecs:*")
+    policies |= managed_policy("ReadOnlyAccess", "v1", "2015-02-06T18:39:48Z", "s3:*")
+    file = tmp_path / "later.json"
+    file.write_text(json.dumps({"policies": policies}))
+    server, root = start(data_dir)
+    before = root.iam.get_account_summary()["SummaryMap"]["Policies"]
+
+    def update(*arguments):
+        command = [BINARY, "iam", "update-managed-policies", str(file), "--data-dir", str(data_dir), *arguments]
+        return subprocess.run(command, capture_output=True, text=True, timeout=60)
+
+    counts = "1 new, 1 newer, 1 known already."
+    assert update("--dry-run").stdout == f"{counts}\n"
+    assert update().stdout.startswith(f"{counts}\n")
+    assert update().stdout == "0 new, 0 newer, 3 known already.\n"
+    server.stop()
+    server, root = start(data_dir)
+    arn = f"arn:aws:iam::aws:policy/{name}"
+    assert root.iam.get_policy(PolicyArn=arn)["Policy"]["DefaultVersionId"] == "v99"
+    version = root.iam.get_policy_version(PolicyArn=arn, VersionId="v99")["PolicyVersion"]
+    assert version["Document"]["Statement"][0]["Action"] == "ecs:ListClusters"
+    listed = root.iam.get_paginator("list_policies").paginate(Scope="AWS").search("Policies[].PolicyName")
+    assert new in list(listed)
+    assert root.iam.get_account_summary()["SummaryMap"]["Policies"] == before
+    user = root.user()
+    root.iam.attach_user_policy(UserName=user, PolicyArn=arn)
+    key = root.iam.create_access_key(UserName=user)["AccessKey"]
+    person = Account(server.url, key["AccessKeyId"], key["SecretAccessKey"])
+    person.ecs.list_clusters()
+    with pytest.raises(person.ecs.exceptions.AccessDeniedException):
+        person.ecs.create_cluster()
+    server.stop()
+    (data_dir / "managed-policies.json").write_text("{}")
+    assert "this is no collection" in fails(data_dir)
+    file.write_text("{}")
+    assert "this is no collection" in update().stderr

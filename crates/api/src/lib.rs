@@ -4,9 +4,17 @@ pub mod acs;
 pub mod cloudtrail;
 pub mod ecs;
 pub mod iam;
+pub mod iam_toolbox;
 pub mod managed_policies;
+pub mod organizations;
 pub mod sts;
 
 /// Every service that has operations.
-pub static SERVICES: &[&portcullis_wire::Service] =
-    &[&cloudtrail::SERVICE, &ecs::SERVICE, &iam::SERVICE, &sts::SERVICE];
+pub static SERVICES: &[&portcullis_wire::Service] = &[
+    &cloudtrail::SERVICE,
+    &ecs::SERVICE,
+    &iam::SERVICE,
+    &iam_toolbox::SERVICE,
+    &organizations::SERVICE,
+    &sts::SERVICE,
+];

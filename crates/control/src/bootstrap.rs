@@ -1,14 +1,22 @@
 //! The first start: an account and somebody who may administer it.
 
-use portcullis_core::{Arn, IamIdKind, Partition, Secret, Tags, iam_id, secret_access_key};
+use std::collections::BTreeMap;
+use std::convert::Infallible;
+
+use portcullis_core::{AccountId, Arn, IamIdKind, Partition, Secret, Tags, iam_id, secret_access_key};
+use portcullis_policy::{Document, Kind};
 use portcullis_store::Vault;
+use serde_json::json;
 use thiserror::Error;
 
 use crate::gate::authenticate::SECRET_KEY_PURPOSE;
 use crate::gate::error::ServiceError;
-use crate::world::records::Sealed;
+use crate::services::iam::quotas;
 use crate::world::records::account::Account;
-use crate::world::records::iam::{AccessKey, Permissions, User};
+use crate::world::records::iam::{AccessKey, Permissions, Role, User};
+use crate::world::records::organization::MemberAccount;
+use crate::world::records::settings::IamSettings;
+use crate::world::records::{PolicyText, Sealed};
 use crate::world::{Tx, World, WriteError};
 
 /// The name of the administrator that the first start makes.
@@ -100,6 +108,7 @@ pub async fn account(
                 id,
                 created,
                 starters_key,
+                management: None,
             });
             match root {
                 Some(key) => {
@@ -119,6 +128,109 @@ pub async fn account(
         .await
 }
 
+/// Quotas of IAM that differ from AWS's defaults, by name, such as `roles`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct IamQuotas(BTreeMap<String, usize>);
+
+/// A quota that cannot be set.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("`{0}` is no quota: write NAME=NUMBER, where NAME is one of {1}")]
+pub struct InvalidQuota(String, String);
+
+impl IamQuotas {
+    /// Reads `NAME=NUMBER`.
+    pub fn set(&mut self, text: &str) -> Result<(), InvalidQuota> {
+        let pair = text.split_once('=').and_then(|(name, number)| {
+            let known = quotas::ALL.iter().find(|quota| quota.option == name)?;
+            Some((known.option, number.parse().ok()?))
+        });
+        let Some((name, number)) = pair else {
+            let names: Vec<_> = quotas::ALL.iter().map(|quota| quota.option).collect();
+            return Err(InvalidQuota(text.to_owned(), names.join(", ")));
+        };
+        self.0.insert(name.to_owned(), number);
+        Ok(())
+    }
+}
+
+/// Gives an account other quotas; those not named stay as they are.
+pub async fn iam_quotas(world: &World, given: IamQuotas) -> Result<(), WriteError<Infallible>> {
+    let known = IamSettings::of(&world.view());
+    let mut settings = known.clone();
+    settings.quotas.extend(given.0);
+    if settings == known {
+        return Ok(());
+    }
+    world
+        .write(|tx| {
+            let quotas = settings.quotas;
+            let known = IamSettings::of(tx.view());
+            tx.put(IamSettings { quotas, ..known });
+            Ok(())
+        })
+        .await
+}
+
+/// Makes an account of the organization: itself and the role by which the management account administers it.
+pub async fn member(
+    world: &World,
+    member: &MemberAccount,
+    management: &AccountId,
+) -> Result<(), WriteError<ServiceError>> {
+    world
+        .write(|tx| {
+            let account = tx.view().account.clone();
+            tx.put(Account {
+                id: account.clone(),
+                created: tx.now,
+                starters_key: None,
+                management: Some(management.clone()),
+            });
+            let trust = trust_in(management)?;
+            tx.put(Role {
+                id: iam_id(IamIdKind::Role, &account, tx.random),
+                arn: Arn::global(
+                    "iam",
+                    Partition::Aws,
+                    &account,
+                    format!("role/{}", member.role_name),
+                ),
+                name: member.role_name.clone(),
+                path: "/".to_owned(),
+                created: tx.now,
+                description: None,
+                max_session_seconds: 3_600,
+                trust,
+                tags: Tags::new(),
+                permissions: administration(),
+            });
+            Ok(())
+        })
+        .await
+}
+
+/// A trust policy that leaves it to another account who of it may come.
+fn trust_in(account: &AccountId) -> Result<PolicyText, ServiceError> {
+    let text = json!({
+        "Version": "2012-10-17",
+        "Statement": [{
+            "Effect": "Allow",
+            "Principal": { "AWS": format!("arn:aws:iam::{account}:root") },
+            "Action": "sts:AssumeRole",
+        }],
+    });
+    Document::parse(&text.to_string(), Kind::Trust)
+        .map(|document| PolicyText::new(document, Kind::Trust))
+        .map_err(|_| ServiceError::internal(&portcullis_api::iam::SERVICE))
+}
+
+fn administration() -> Permissions {
+    Permissions {
+        attached: ADMINISTRATOR_POLICY.parse().into_iter().collect(),
+        ..Permissions::default()
+    }
+}
+
 fn administrator(tx: &mut Tx<'_>) -> Result<LongTermKey, ServiceError> {
     let account = tx.view().account.clone();
     let user = User {
@@ -128,10 +240,7 @@ fn administrator(tx: &mut Tx<'_>) -> Result<LongTermKey, ServiceError> {
         arn: Arn::global("iam", Partition::Aws, &account, format!("user/{ADMINISTRATOR}")),
         created: tx.now,
         tags: Tags::new(),
-        permissions: Permissions {
-            attached: ADMINISTRATOR_POLICY.parse().into_iter().collect(),
-            ..Permissions::default()
-        },
+        permissions: administration(),
         groups: Vec::new(),
     };
     tx.put(user);

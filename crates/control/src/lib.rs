@@ -4,11 +4,15 @@
 //! Every call walks one way - who are you, what do you want, may you, do it, write it down - see [`gate`]. State is
 //! one immutable picture, see [`world`]. A service is a table of operations, see [`services`].
 
+pub mod accounts;
 pub mod acs;
+pub mod advisor;
 pub mod bootstrap;
+pub mod federation;
 pub mod gate;
 mod open_points;
 pub mod schedule;
+mod scim;
 pub mod server;
 pub mod services;
 pub mod world;

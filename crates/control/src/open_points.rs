@@ -55,6 +55,12 @@ pub(crate) fn r159_mfa_of_role_session(_of_the_call: Option<Timestamp>) -> Optio
     None
 }
 
+/// R175: the resource that asking for the details of a refusal is checked on. The authorisation reference does not have
+/// the action; everything.
+pub(crate) fn r175_resource() -> &'static str {
+    "*"
+}
+
 /// R181: the check on something that is not there. As on something without tags, so that only who may see it learns
 /// that it is not there.
 pub(crate) fn r181_check_on_missing(check: Check) -> Check {

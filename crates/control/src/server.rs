@@ -23,8 +23,9 @@ use tokio_rustls::rustls;
 use tokio_rustls::rustls::pki_types::pem::PemObject as _;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
-use crate::acs::Agents;
-use crate::gate::{Gate, Peer, Tls};
+use crate::accounts::Accounts;
+use crate::gate::{Peer, Tls};
+use crate::scim;
 
 /// Largest head of a request, in bytes.
 const HEAD_BYTES_MAX: usize = 64 * 1024;
@@ -42,6 +43,8 @@ pub struct Options {
     pub tls: Option<TlsAcceptor>,
     /// Proxies whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<IpAddr>,
+    /// Whether identity providers may keep users and groups by SCIM.
+    pub scim: bool,
 }
 
 impl std::fmt::Debug for Options {
@@ -49,6 +52,7 @@ impl std::fmt::Debug for Options {
         f.debug_struct("Options")
             .field("tls", &self.tls.is_some())
             .field("trusted_proxies", &self.trusted_proxies)
+            .field("scim", &self.scim)
             .finish()
     }
 }
@@ -57,15 +61,10 @@ impl std::fmt::Debug for Options {
 pub async fn serve(
     listener: TcpListener,
     options: Options,
-    gate: Arc<Gate>,
-    agents: Arc<Agents>,
+    accounts: Arc<Accounts>,
     mut stop: watch::Receiver<bool>,
 ) {
-    let front = Arc::new(Front {
-        options,
-        gate,
-        agents,
-    });
+    let front = Arc::new(Front { options, accounts });
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
@@ -97,8 +96,7 @@ pub(crate) async fn ordered(stop: &mut watch::Receiver<bool>) {
 
 struct Front {
     options: Options,
-    gate: Arc<Gate>,
-    agents: Arc<Agents>,
+    accounts: Arc<Accounts>,
 }
 
 impl Front {
@@ -164,7 +162,13 @@ impl Front {
         };
         let upgrade = request.headers().get(http::header::UPGRADE);
         if upgrade.is_some_and(|to| to.as_bytes().eq_ignore_ascii_case(b"websocket")) {
-            return self.agents.upgrade(request, peer).await;
+            let doors = self.accounts.called(request.headers(), request.uri());
+            return doors.agents.upgrade(request, peer).await;
+        }
+        if request.method() == http::Method::GET
+            && let Some(document) = self.accounts.federation_document(request.uri().path())
+        {
+            return json(document);
         }
         let (parts, body) = request.into_parts();
         let body =
@@ -176,7 +180,10 @@ impl Front {
                 Ok(Err(_)) => return plain(400, "Bad Request"),
                 Err(_) => return plain(408, "Request Timeout"),
             };
-        respond(self.gate.serve(&parts, &body, peer).await)
+        if self.options.scim && scim::is_for(parts.uri.path()) {
+            return scim::serve(&self.accounts, &parts, &body, peer).await;
+        }
+        respond(self.accounts.serve(&parts, &body, peer).await)
     }
 
     /// The caller's address: the peer's, or what a trusted proxy says it is.
@@ -210,6 +217,14 @@ fn agreed(connection: &rustls::ServerConnection) -> Option<Tls> {
 pub(crate) fn plain(status: u16, text: &'static str) -> Response<Full<Bytes>> {
     let mut response = Response::new(Full::new(Bytes::from_static(text.as_bytes())));
     *response.status_mut() = http::StatusCode::from_u16(status).unwrap_or(http::StatusCode::BAD_REQUEST);
+    response
+}
+
+/// A public document in JSON.
+fn json(text: String) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(Bytes::from(text)));
+    let kind = http::HeaderValue::from_static("application/json");
+    response.headers_mut().insert(http::header::CONTENT_TYPE, kind);
     response
 }
 

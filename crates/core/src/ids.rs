@@ -19,6 +19,12 @@ pub enum IamIdKind {
     AccessKey,
     /// `ASIA`
     TemporaryAccessKey,
+    /// `APKA`
+    PublicKey,
+    /// `ASCA`
+    ServerCertificate,
+    /// `ACCA`
+    ServiceCredential,
 }
 
 impl IamIdKind {
@@ -32,38 +38,68 @@ impl IamIdKind {
             Self::InstanceProfile => "AIPA",
             Self::AccessKey => "AKIA",
             Self::TemporaryAccessKey => "ASIA",
+            Self::PublicKey => "APKA",
+            Self::ServerCertificate => "ASCA",
+            Self::ServiceCredential => "ACCA",
         }
     }
 }
 
 const BASE32: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
 
-/// A unique id: the prefix and base-32 letters. Access key ids have 20 characters, all others 21. In access key
-/// ids the letters 5 to 12 hold the account number, as AWS's do, so that `sts:GetAccessKeyInfo` can read it.
+/// A unique id: the prefix and base-32 letters. Ids of keys have 20 characters, all others 21. In those of keys and of
+/// service-specific credentials the letters from the fifth on hold the account number, as AWS's do, so that
+/// [`account_of_key`] can read it.
 pub fn iam_id(kind: IamIdKind, account: &AccountId, random: &dyn Random) -> String {
     let mut id = String::with_capacity(21);
     id.push_str(kind.prefix());
-    let random_letters = match kind {
-        IamIdKind::AccessKey | IamIdKind::TemporaryAccessKey => {
-            push_account(&mut id, account);
-            8
-        }
-        _ => 17,
-    };
     let mut bytes = [0_u8; 17];
     random.fill(&mut bytes);
-    for byte in bytes.iter().take(random_letters) {
+    let [fill, letters @ ..] = bytes;
+    let random_letters = match kind {
+        IamIdKind::AccessKey | IamIdKind::TemporaryAccessKey | IamIdKind::PublicKey => {
+            push_account(&mut id, account, fill);
+            7
+        }
+        IamIdKind::ServiceCredential => {
+            push_account(&mut id, account, fill);
+            8
+        }
+        _ => {
+            push_base32(&mut id, u64::from(fill));
+            16
+        }
+    };
+    for byte in letters.iter().take(random_letters) {
         push_base32(&mut id, u64::from(*byte));
     }
     id
 }
 
-/// AWS keeps the account in 40 bits, shifted by one, in the base-32 letters after the prefix.
-fn push_account(id: &mut String, account: &AccountId) {
+/// Letters that hold the account, the last one only with its highest bit.
+const ACCOUNT_LETTERS: u32 = 9;
+
+/// AWS keeps the account in 40 bits after one that is set, in the base-32 letters after the prefix. Four bits of the last
+/// letter are free: `fill`.
+fn push_account(id: &mut String, account: &AccountId, fill: u8) {
     let number = account.as_str().parse::<u64>().unwrap_or_default();
-    for shift in (0..8).rev() {
-        push_base32(id, (number >> (5 * shift)) & 31);
+    let bits = (1 << 44) | (number << 4) | u64::from(fill & 15);
+    for shift in (0..ACCOUNT_LETTERS).rev() {
+        push_base32(id, bits >> (5 * shift));
     }
+}
+
+/// The account of an access key id; `None` if it holds none.
+pub fn account_of_key(id: &str) -> Option<AccountId> {
+    let letters = id.strip_prefix("AKIA").or_else(|| id.strip_prefix("ASIA"))?;
+    let mut bits = 0_u64;
+    for letter in letters.bytes().take(9) {
+        let value = BASE32.iter().position(|known| *known == letter)?;
+        bits = (bits << 5) | u64::try_from(value).ok()?;
+    }
+    // The bit that is set says that all nine letters were there, too.
+    let number = (bits >> 4).checked_sub(1 << 40)?;
+    format!("{number:012}").parse().ok()
 }
 
 fn push_base32(id: &mut String, value: u64) {
@@ -143,6 +179,31 @@ mod tests {
         }
         assert_eq!(hex_id(&random).len(), 32);
         assert_eq!(secret_access_key(&random).expose().len(), 40);
+    }
+
+    #[test]
+    fn key_ids_hold_their_account_as_awss_do() {
+        let read = |id: &str| account_of_key(id).map(|account| account.to_string());
+        // Published examples.
+        assert_eq!(read("ASIAQNZGKIQY56JQ7WML").as_deref(), Some("029608264753"));
+        assert_eq!(read("ASIAY34FZKBOKMUTVV7A").as_deref(), Some("609629065308"));
+        let random = SeededRandom::new(2);
+        for account in ["000000000000", "000000000001", "123456789012", "999999999999"] {
+            for kind in [IamIdKind::AccessKey, IamIdKind::TemporaryAccessKey] {
+                let id = iam_id(kind, &account.parse().unwrap(), &random);
+                assert_eq!(read(&id).as_deref(), Some(account), "{id}");
+            }
+        }
+        for none in [
+            "",
+            "AKIA",
+            "AKIA234567",
+            "AKIAIOSFODNN7EXAMPLE",
+            "AIDAQNZGKIQY56JQ7WML",
+            "AKIA7777777777777777",
+        ] {
+            assert_eq!(read(none), None, "{none}");
+        }
     }
 
     #[test]

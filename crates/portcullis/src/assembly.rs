@@ -5,18 +5,21 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
-use portcullis_control::acs::Agents;
-use portcullis_control::bootstrap::{self, LongTermKey};
+use portcullis_control::accounts::{Accounts, Doors};
+use portcullis_control::bootstrap::{self, IamQuotas, LongTermKey};
+use portcullis_control::federation::Authorities;
 use portcullis_control::gate::Gate;
 use portcullis_control::server;
+use portcullis_control::server::TlsAcceptor;
 use portcullis_control::services;
 use portcullis_control::world::World;
-use portcullis_control::{schedule, server::TlsAcceptor};
 use portcullis_core::{AccountId, Clock, Random, SystemClock, SystemRandom};
 use portcullis_store::{Place, Store, open, open_in_memory};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
+
+use crate::iam::managed_policies;
 
 /// Gives the administrator's key to whoever starts the server; also gets the endpoint.
 pub type HandOver = Box<dyn FnOnce(&LongTermKey, &str) -> Result<()> + Send>;
@@ -33,22 +36,28 @@ pub struct Plan {
     pub root: Option<LongTermKey>,
     /// What happens with the administrator's key at the first start, before anything is kept.
     pub hand_over: HandOver,
+    /// Quotas of IAM that differ from AWS's defaults.
+    pub iam_quotas: IamQuotas,
     /// TLS for the listener.
     pub tls: Option<TlsAcceptor>,
     /// Proxies whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<IpAddr>,
+    /// Whether identity providers may keep users and groups by SCIM.
+    pub scim: bool,
+    /// Certificate authorities that are trusted when the keys of identity providers are fetched.
+    pub provider_authorities: Authorities,
 }
 
 /// A running server.
 pub struct Running {
     /// Where it listens.
     pub address: SocketAddr,
-    /// Its gate, for explanations.
+    /// The gate of its first account, for explanations.
     pub gate: Arc<Gate>,
     /// The administrator's key, if this was the first start.
     pub administrator: Option<LongTermKey>,
     options: server::Options,
-    agents: Arc<Agents>,
+    accounts: Arc<Accounts>,
     store: Arc<dyn Store>,
     stop: watch::Sender<bool>,
     tasks: JoinSet<()>,
@@ -68,6 +77,7 @@ pub async fn start(plan: Plan) -> Result<Running> {
     let random: Arc<dyn Random> = Arc::new(SystemRandom);
     let opened = match plan.data_dir {
         Some(dir) => {
+            managed_policies::install(&dir)?;
             let place = Place {
                 dir,
                 account: plan.account.clone(),
@@ -88,19 +98,25 @@ pub async fn start(plan: Plan) -> Result<Running> {
     let (hand_over, endpoint) = (plan.hand_over, endpoint(plan.tls.is_some(), address));
     let hand_over = |key: &LongTermKey| hand_over(key, &endpoint).map_err(|error| format!("{error:#}"));
     let administrator = bootstrap::account(&world, plan.root, hand_over).await?;
-    let gate = Arc::new(Gate::new(world, services::operations()));
-    let agents = Arc::new(Agents::new(Arc::clone(&gate)));
+    bootstrap::iam_quotas(&world, plan.iam_quotas).await?;
+    let authorities = plan.provider_authorities;
+    let doors = move |world| {
+        let gate = Gate::new(world, services::operations());
+        Doors::of(gate.with_authorities(authorities.clone()))
+    };
+    let accounts = Arc::new(Accounts::open(world, Box::new(doors))?);
     let options = server::Options {
         tls: plan.tls,
         trusted_proxies: plan.trusted_proxies,
+        scim: plan.scim,
     };
     let (stop, _) = watch::channel(false);
     let mut running = Running {
         address,
-        gate,
+        gate: Arc::clone(&accounts.first().gate),
         administrator,
         options,
-        agents,
+        accounts,
         store: opened.store,
         stop,
         tasks: JoinSet::new(),
@@ -108,7 +124,7 @@ pub async fn start(plan: Plan) -> Result<Running> {
     running.serve_also(listener);
     running
         .tasks
-        .spawn(schedule::run(Arc::clone(&running.gate), running.stop.subscribe()));
+        .spawn(Arc::clone(&running.accounts).run(running.stop.subscribe()));
     Ok(running)
 }
 
@@ -123,16 +139,16 @@ impl Running {
         self.tasks.spawn(server::serve(
             listener,
             self.options.clone(),
-            Arc::clone(&self.gate),
-            Arc::clone(&self.agents),
+            Arc::clone(&self.accounts),
             self.stop.subscribe(),
         ));
     }
 
-    /// Lets running requests finish, for less than a second, and closes the store.
+    /// Lets running requests finish, for less than a second, writes down what they used and closes the store.
     pub async fn end(mut self) -> Result<()> {
         self.stop.send_replace(true);
         while self.tasks.join_next().await.is_some() {}
+        self.accounts.keep().await;
         let store = self.store;
         tokio::task::spawn_blocking(move || store.shutdown())
             .await

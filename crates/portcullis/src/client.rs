@@ -92,7 +92,10 @@ impl Client {
     /// Makes a call. Fails only when there is no answer at all.
     pub async fn call<O: Operation>(&self, input: &O::Input) -> Result<Answer<O::Output>> {
         let request = portcullis_wire::encode_request::<O>(input);
-        let mut builder = Request::post(&self.endpoint).header("user-agent", USER_AGENT);
+        let mut builder = Request::builder()
+            .method(request.method)
+            .uri(format!("{}{}", self.endpoint, request.path))
+            .header("user-agent", USER_AGENT);
         for (name, value) in &request.headers {
             builder = builder.header(*name, value);
         }
@@ -102,7 +105,7 @@ impl Client {
             secret_access_key: &self.credentials.secret,
             session_token: self.credentials.token.as_ref(),
             region: self.region.as_str(),
-            service: O::META.service.name,
+            service: O::META.service.signing_name,
         };
         signer.sign(&mut parts, &request.body, SystemClock.now())?;
         let signed = Request::from_parts(parts, Full::new(Bytes::from(request.body)));
@@ -112,13 +115,11 @@ impl Client {
             .await
             .with_context(|| format!("no answer from {}", self.endpoint))?;
         let status = response.status().as_u16();
-        let request_id = response
-            .headers()
-            .get("x-amzn-requestid")
-            .and_then(|id| id.to_str().ok());
+        let headers = response.headers().clone();
+        let request_id = headers.get("x-amzn-requestid").and_then(|id| id.to_str().ok());
         let request_id = request_id.unwrap_or_default().to_owned();
         let body = response.into_body().collect().await?.to_bytes();
-        let result = match portcullis_wire::decode_reply::<O>(status, &body) {
+        let result = match portcullis_wire::decode_answer::<O>(status, &headers, &body) {
             Ok(output) => Ok(output),
             Err(ClientError::Service { code, message, .. }) => Err(Refusal { code, message }),
             Err(error) => return Err(error.into()),

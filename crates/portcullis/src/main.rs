@@ -1,9 +1,13 @@
 //! The Portcullis command line.
 
+mod account;
 mod agent;
 mod assembly;
 mod client;
+mod connection;
 mod demo_task;
+mod explain;
+mod iam;
 mod image;
 mod operations;
 mod policy;
@@ -36,8 +40,14 @@ enum Command {
     Quickstart(quickstart::Options),
     /// Run the container agent of a server elsewhere
     Agent(agent::Options),
+    /// Make and list the accounts of a running server
+    Account(account::Options),
     /// List the operations this server has
     Operations(operations::Options),
+    /// The identities of a running server: who is allowed what, one file of all, tokens for SCIM
+    Iam(iam::Options),
+    /// Why a running server refused a request, by the authorization id in the refusal
+    Explain(explain::Options),
     /// Check, explain, compare and rewrite policies; needs no server
     Policy(policy::Options),
     /// What runs inside the quickstart's task
@@ -71,7 +81,10 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Serve(options) => serve::run(options).await,
         Command::Quickstart(options) => quickstart::run(options).await,
         Command::Agent(options) => agent::run(options).await,
+        Command::Account(options) => account::run(options).await,
         Command::Operations(options) => operations::run(&options),
+        Command::Iam(options) => iam::run(options).await,
+        Command::Explain(options) => explain::run(options).await,
         Command::Policy(options) => policy::run(options),
         Command::DemoTask(options) => demo_task::run(options).await,
     }

@@ -9,7 +9,8 @@ use std::process::ExitCode;
 
 use anyhow::{Context as _, Result, bail};
 use clap::{Args, ValueEnum};
-use portcullis_control::bootstrap::{ADMINISTRATOR, LongTermKey};
+use portcullis_control::bootstrap::{ADMINISTRATOR, IamQuotas, LongTermKey};
+use portcullis_control::federation::Authorities;
 use portcullis_control::server;
 use portcullis_core::AccountId;
 use serde::Deserialize;
@@ -44,6 +45,16 @@ pub struct Options {
     #[arg(long)]
     #[serde(default)]
     trusted_proxy: Vec<IpAddr>,
+    /// Let identity providers keep users and groups by SCIM 2.0, below /scim/v2
+    #[arg(long)]
+    scim: bool,
+    /// Certificate authorities in PEM that are trusted when the keys of identity providers are fetched [default: the system's]
+    #[arg(long)]
+    provider_ca: Option<PathBuf>,
+    /// Quota of IAM that differs from AWS's default, such as roles=10000; may be given more than once
+    #[arg(long, value_name = "NAME=NUMBER")]
+    #[serde(default)]
+    iam_quota: Vec<String>,
     /// File with these options in JSON
     #[arg(long)]
     #[serde(skip)]
@@ -104,6 +115,9 @@ impl Options {
             account: self.account.or(file.account),
             tls_cert: self.tls_cert.or(file.tls_cert),
             tls_key: self.tls_key.or(file.tls_key),
+            scim: self.scim || file.scim,
+            provider_ca: self.provider_ca.or(file.provider_ca),
+            iam_quota: [file.iam_quota, self.iam_quota].concat(),
             trusted_proxy: if self.trusted_proxy.is_empty() {
                 file.trusted_proxy
             } else {
@@ -134,8 +148,15 @@ impl Options {
             (None, None) => None,
             _ => bail!("{ROOT_ID} and {ROOT_SECRET} belong together: set both or none"),
         };
+        let mut iam_quotas = IamQuotas::default();
+        for quota in &self.iam_quota {
+            iam_quotas.set(quota).context("--iam-quota")?;
+        }
+        let provider_authorities = authorities(self.provider_ca.as_deref())?;
         let key_dir = data_dir.clone();
         Ok(Plan {
+            iam_quotas,
+            provider_authorities,
             listen: self
                 .listen
                 .unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 4566))),
@@ -148,8 +169,26 @@ impl Options {
             hand_over: Box::new(move |key, endpoint| hand_over(key, key_dir.as_deref(), endpoint)),
             tls,
             trusted_proxies: self.trusted_proxy,
+            scim: self.scim,
         })
     }
+}
+
+/// Where systems keep the authorities they trust.
+const SYSTEM_AUTHORITIES: [&str; 3] = [
+    "/etc/ssl/certs/ca-certificates.crt",
+    "/etc/pki/tls/certs/ca-bundle.crt",
+    "/etc/ssl/cert.pem",
+];
+
+/// The authorities for identity providers: the file's, else the system's, else none but what thumbprints pin.
+fn authorities(file: Option<&Path>) -> Result<Authorities> {
+    if let Some(file) = file {
+        return Authorities::from_pem(&read(file)?).with_context(|| file.display().to_string());
+    }
+    let mut systems = SYSTEM_AUTHORITIES.iter().filter_map(|path| fs::read(path).ok());
+    let found = systems.find_map(|pem| Authorities::from_pem(&pem).ok());
+    Ok(found.unwrap_or_default())
 }
 
 fn read(path: &Path) -> Result<Vec<u8>> {

@@ -2,18 +2,25 @@
 
 use std::fmt;
 
+use http::HeaderMap;
 use serde_json::Value;
 use thiserror::Error;
 
 use crate::json;
 use crate::query::{Element, FormWriter, parse_xml, xml_to_value};
 use crate::reader::{ReadError, Reader};
+use crate::reply::{ERROR_TYPE, REST_CONTENT_TYPE};
+use crate::rest;
 use crate::schema::{OperationMeta, Protocol};
 use crate::shape::{Operation, Wire};
 
-/// A request, to be sent as `POST /` after signing. Its `Debug` does not show the body, which may hold secrets.
+/// A request, to be sent after signing. Its `Debug` does not show path and body, which may hold secrets.
 #[derive(Clone, PartialEq, Eq)]
 pub struct ClientRequest {
+    /// HTTP method.
+    pub method: &'static str,
+    /// Path and query string; `/` but for REST services.
+    pub path: String,
     /// Headers, lower-case.
     pub headers: Vec<(&'static str, String)>,
     /// The body.
@@ -87,34 +94,60 @@ pub fn encode_request<O: Operation>(input: &O::Input) -> ClientRequest {
                 format!("{}.{}", service.target_prefix, O::META.name),
             ),
         ];
-        return ClientRequest {
-            headers,
-            body: json::to_bytes(input),
-        };
+        return posted(headers, json::to_bytes(input));
+    }
+    if service.protocol.is_rest() {
+        return rest_request(O::META, &json::to_value(input));
     }
     let mut writer = FormWriter::new(O::META.name, service.api_version);
     input.write(&mut writer);
     let content_type = "application/x-www-form-urlencoded; charset=utf-8".to_owned();
+    posted(vec![("content-type", content_type)], writer.finish().into_bytes())
+}
+
+fn posted(headers: Vec<(&'static str, String)>, body: Vec<u8>) -> ClientRequest {
     ClientRequest {
-        headers: vec![("content-type", content_type)],
-        body: writer.finish().into_bytes(),
+        method: "POST",
+        path: "/".to_owned(),
+        headers,
+        body,
     }
 }
 
-/// The output, or the error, in an operation's answer.
-pub fn decode_reply<O: Operation>(status: u16, body: &[u8]) -> Result<O::Output, ClientError> {
-    let is_json = O::META.service.protocol.is_json();
-    if status != 200 {
-        return Err(if is_json {
-            json_error(status, body)
-        } else {
-            xml_error(status, body)
-        });
+fn rest_request(operation: &OperationMeta, input: &Value) -> ClientRequest {
+    let placed = rest::place_input(operation, input);
+    let mut headers = placed.headers;
+    if !placed.body.is_empty() {
+        headers.push(("content-type", REST_CONTENT_TYPE.to_owned()));
     }
-    let value = if is_json {
-        json_answer(body)
-    } else {
-        xml_answer(O::META, body)
+    ClientRequest {
+        method: placed.method,
+        path: placed.path,
+        headers,
+        body: placed.body,
+    }
+}
+
+/// The output, or the error, in the answer of a service that puts everything into the body; see [`decode_answer`].
+pub fn decode_reply<O: Operation>(status: u16, body: &[u8]) -> Result<O::Output, ClientError> {
+    decode_answer::<O>(status, &HeaderMap::new(), body)
+}
+
+/// The output, or the error, in an operation's answer.
+pub fn decode_answer<O: Operation>(
+    status: u16,
+    headers: &HeaderMap,
+    body: &[u8],
+) -> Result<O::Output, ClientError> {
+    let protocol = O::META.service.protocol;
+    let is_success = status == 200 || (protocol.is_rest() && (200..300).contains(&status));
+    let value = match (is_success, protocol) {
+        (false, _) if protocol.is_rest() => return Err(rest_error(status, headers, body)),
+        (false, _) if protocol.is_json() => return Err(json_error(status, body)),
+        (false, _) => return Err(xml_error(status, body)),
+        (true, _) if protocol.is_rest() => rest::read_output(O::META, status, headers, body),
+        (true, _) if protocol.is_json() => json_answer(body),
+        (true, _) => xml_answer(O::META, body),
     };
     value
         .and_then(|value| O::Output::read(Reader::new(&value)))
@@ -171,6 +204,23 @@ fn json_error(status: u16, body: &[u8]) -> ClientError {
         status,
         code: code.to_owned(),
         message: text(["message", "Message"]).to_owned(),
+    }
+}
+
+/// The code stands in a header, perhaps with something behind it: `AccessDeniedException:http://...`.
+fn rest_error(status: u16, headers: &HeaderMap, body: &[u8]) -> ClientError {
+    let named = headers.get(ERROR_TYPE).and_then(|code| code.to_str().ok());
+    let Some(code) = named.and_then(|code| code.split(':').next()) else {
+        return json_error(status, body);
+    };
+    let value: Value = serde_json::from_slice(body).unwrap_or_default();
+    let message = ["message", "Message"]
+        .iter()
+        .find_map(|name| value.get(name)?.as_str());
+    ClientError::Service {
+        status,
+        code: code.to_owned(),
+        message: message.unwrap_or_default().to_owned(),
     }
 }
 

@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 
 use crate::json;
 use crate::query::{XmlWriter, escape};
+use crate::rest;
 use crate::schema::{ErrorMeta, OperationMeta, Protocol, Service};
 use crate::shape::{Operation, Wire};
 
@@ -116,11 +117,22 @@ pub fn encode_reply<O: Operation>(output: &O::Output, request_id: &str) -> Reply
             json::to_bytes(output),
         );
     }
+    if service.protocol.is_rest() {
+        let placed = rest::place_output(O::META, json::to_value(output));
+        let mut reply = Reply::new(placed.status, REST_CONTENT_TYPE, request_id, placed.body);
+        reply.headers.extend(placed.headers);
+        return reply;
+    }
     let mut writer = XmlWriter::default();
     output.write(&mut writer);
     let body = query_body(O::META, &writer.finish(), request_id);
     Reply::new(200, XML_CONTENT_TYPE, request_id, body.into_bytes())
 }
+
+/// Content type of REST services that speak JSON.
+pub(crate) const REST_CONTENT_TYPE: &str = "application/json";
+/// The header that tells a REST error's code.
+pub(crate) const ERROR_TYPE: &str = "x-amzn-errortype";
 
 /// Content type of query answers.
 const XML_CONTENT_TYPE: &str = "text/xml";
@@ -154,6 +166,12 @@ pub fn encode_error(service: &Service, error: &ErrorReply, request_id: &str) -> 
             json_error(error),
         );
     }
+    if service.protocol.is_rest() {
+        let body = rest_error(error);
+        let mut reply = Reply::new(error.status, REST_CONTENT_TYPE, request_id, body);
+        reply.headers.push((ERROR_TYPE, error.code.clone()));
+        return reply;
+    }
     let body = xml_error(service.xml_namespace, error, request_id);
     Reply::new(error.status, XML_CONTENT_TYPE, request_id, body.into_bytes())
 }
@@ -161,6 +179,15 @@ pub fn encode_error(service: &Service, error: &ErrorReply, request_id: &str) -> 
 fn json_error(error: &ErrorReply) -> Vec<u8> {
     let mut body = Map::new();
     body.insert("__type".to_owned(), Value::from(error.code.as_str()));
+    write_error(body, error)
+}
+
+/// The code stands in a header.
+fn rest_error(error: &ErrorReply) -> Vec<u8> {
+    write_error(Map::new(), error)
+}
+
+fn write_error(mut body: Map<String, Value>, error: &ErrorReply) -> Vec<u8> {
     body.insert("message".to_owned(), Value::from(error.message.as_str()));
     body.extend(
         error

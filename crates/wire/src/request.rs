@@ -1,5 +1,6 @@
 //! Requests: bytes into a checked, typed input.
 
+use http::request::Parts;
 use serde_json::Value;
 use thiserror::Error;
 
@@ -8,9 +9,31 @@ use crate::limits::Excess;
 use crate::query::form::{self, FormError};
 use crate::reader::Reader;
 use crate::reply::ErrorReply;
-use crate::schema::{OperationMeta, Service};
+use crate::rest;
+use crate::schema::{OperationMeta, Protocol, Service};
 use crate::shape::{Operation, Wire};
 use crate::validate::validate;
+
+/// Where an operation's input stands.
+#[derive(Clone, Copy, Debug)]
+pub struct Payload<'r> {
+    /// The body, or the query string of a query request without a body.
+    pub body: &'r [u8],
+    /// Method, path, query string and headers, which hold input of REST services.
+    pub parts: Option<&'r Parts>,
+}
+
+impl<'r> From<&'r [u8]> for Payload<'r> {
+    fn from(body: &'r [u8]) -> Self {
+        Self { body, parts: None }
+    }
+}
+
+impl<'r> From<&'r Vec<u8>> for Payload<'r> {
+    fn from(body: &'r Vec<u8>) -> Self {
+        body.as_slice().into()
+    }
+}
 
 /// Why a request was not understood.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -30,7 +53,7 @@ impl RequestError {
     /// The error this service answers. Query services call broken input `MalformedInput`, JSON services
     /// `SerializationException`; the code for broken rules is the service's own (`models/served.json`).
     pub fn reply(&self, service: &Service) -> ErrorReply {
-        let malformed = if service.protocol.is_json() {
+        let malformed = if service.protocol.is_json() || service.protocol == Protocol::RestJson {
             "SerializationException"
         } else {
             "MalformedInput"
@@ -45,25 +68,45 @@ impl RequestError {
 }
 
 /// Reads an operation's input from the payload that [`route`](crate::route) found, and checks it against its schema.
-pub fn decode_request<O: Operation>(payload: &[u8]) -> Result<O::Input, RequestError> {
-    let value = normal_form(O::META, payload)?;
+pub fn decode_request<'r, O: Operation>(payload: impl Into<Payload<'r>>) -> Result<O::Input, RequestError> {
+    let value = normal_form(O::META, payload.into())?;
     let input =
         O::Input::read(Reader::new(&value)).map_err(|e| RequestError::Serialization(e.to_string()))?;
     validate(O::META.input, &value).map_err(RequestError::Validation)?;
     Ok(input)
 }
 
-fn normal_form(operation: &OperationMeta, payload: &[u8]) -> Result<Value, RequestError> {
-    if operation.service.protocol.is_json() {
+fn normal_form(operation: &OperationMeta, payload: Payload<'_>) -> Result<Value, RequestError> {
+    let protocol = operation.service.protocol;
+    if protocol.is_json() {
         // AWS takes an empty body for an empty structure.
-        let text: &[u8] = if payload.is_empty() { b"{}" } else { payload };
-        return json::parse(text).map_err(|error| match error {
-            ParseError::Excess(excess) => RequestError::Excess(excess),
-            syntax @ ParseError::Syntax { .. } => RequestError::Serialization(syntax.to_string()),
-        });
+        let text: &[u8] = if payload.body.is_empty() {
+            b"{}"
+        } else {
+            payload.body
+        };
+        return Ok(json::parse(text)?);
     }
-    form::to_value(payload, operation.input).map_err(|error| match error {
-        FormError::Excess(excess) => RequestError::Excess(excess),
-        FormError::Malformed(text) => RequestError::Serialization(text),
-    })
+    if protocol.is_rest() {
+        return rest::read_input(operation, payload);
+    }
+    Ok(form::to_value(payload.body, operation.input)?)
+}
+
+impl From<ParseError> for RequestError {
+    fn from(error: ParseError) -> Self {
+        match error {
+            ParseError::Excess(excess) => Self::Excess(excess),
+            syntax @ ParseError::Syntax { .. } => Self::Serialization(syntax.to_string()),
+        }
+    }
+}
+
+impl From<FormError> for RequestError {
+    fn from(error: FormError) -> Self {
+        match error {
+            FormError::Excess(excess) => Self::Excess(excess),
+            FormError::Malformed(text) => Self::Serialization(text),
+        }
+    }
 }

@@ -6,7 +6,10 @@ use http::request::Parts;
 
 use crate::query::form;
 use crate::reply::{ErrorReply, Reply, encode_error};
+use crate::request::Payload;
+use crate::rest;
 use crate::schema::{Protocol, Service};
+use crate::sigv4;
 
 /// A request's destination.
 #[derive(Clone, Copy, Debug)]
@@ -15,8 +18,8 @@ pub struct Route<'r> {
     pub service: &'static Service,
     /// The operation, one of the service's names; it need not be served.
     pub operation: &'static str,
-    /// Where the input stands: the body, or the query string of a query request without a body.
-    pub payload: &'r [u8],
+    /// Where the input stands.
+    pub payload: Payload<'r>,
 }
 
 /// A request that names no operation we know.
@@ -57,17 +60,20 @@ impl RouteError {
 const fn nameless(protocol: Protocol) -> Service {
     Service {
         name: "",
+        signing_name: "",
         protocol,
         target_prefix: "",
         api_version: "",
         xml_namespace: "",
         validation_code: "",
         operations: &[],
+        routes: &[],
         served: &[],
     }
 }
 
-/// Finds the operation: by `X-Amz-Target`, otherwise by `Action` and `Version` of the form.
+/// Finds the operation: by `X-Amz-Target`; by method and path of a REST service that the request is signed for;
+/// otherwise by `Action` and `Version` of the form.
 pub fn route<'r>(
     services: &[&'static Service],
     parts: &'r Parts,
@@ -75,8 +81,33 @@ pub fn route<'r>(
 ) -> Result<Route<'r>, RouteError> {
     match parts.headers.get("x-amz-target") {
         Some(target) => by_target(services, target.to_str().unwrap_or_default(), body),
-        None => by_action(services, parts, body),
+        None => match by_path(services, parts, body) {
+            Some(route) => Ok(route),
+            None => by_action(services, parts, body),
+        },
     }
+}
+
+/// A request without a signature may mean any service: it will be told to sign.
+fn by_path<'r>(services: &[&'static Service], parts: &'r Parts, body: &'r [u8]) -> Option<Route<'r>> {
+    let signed_for = sigv4::claimed_service(parts);
+    let rest = services.iter().filter(|service| service.protocol.is_rest());
+    let meant = rest.filter(|service| {
+        signed_for
+            .as_ref()
+            .is_none_or(|name| name == service.signing_name)
+    });
+    let (service, route) = meant
+        .filter_map(|service| Some((service, rest::find_route(service, parts)?)))
+        .next()?;
+    Some(Route {
+        service,
+        operation: route.operation,
+        payload: Payload {
+            body,
+            parts: Some(parts),
+        },
+    })
 }
 
 fn by_target<'r>(
@@ -94,7 +125,7 @@ fn by_target<'r>(
     Ok(Route {
         service,
         operation,
-        payload: body,
+        payload: body.into(),
     })
 }
 
@@ -126,7 +157,7 @@ fn by_action<'r>(
         Some((service, operation)) => Ok(Route {
             service,
             operation,
-            payload,
+            payload: payload.into(),
         }),
         None => {
             let version = version.unwrap_or(Cow::Borrowed("NO_VERSION_SPECIFIED"));

@@ -31,12 +31,19 @@ impl Protocol {
     pub const fn is_json(self) -> bool {
         matches!(self, Self::Json10 | Self::Json11)
     }
+
+    /// Whether method and path say which operation is meant.
+    pub const fn is_rest(self) -> bool {
+        matches!(self, Self::RestJson | Self::RestXml)
+    }
 }
 
 /// A service as its model describes it.
 pub struct Service {
-    /// Short name, also the signing name: `ecs`.
+    /// Short name: `ecs`.
     pub name: &'static str,
+    /// The name requests are signed for, which is also the prefix of its IAM actions; services may share it.
+    pub signing_name: &'static str,
     /// The wire form.
     pub protocol: Protocol,
     /// Prefix of `X-Amz-Target` before the dot; empty for query services.
@@ -49,8 +56,23 @@ pub struct Service {
     pub validation_code: &'static str,
     /// Names of ALL operations of the model, sorted.
     pub operations: &'static [&'static str],
+    /// How each of them is asked for, of REST services; empty for others.
+    pub routes: &'static [HttpRoute],
     /// The operations that have shapes here, sorted by name.
     pub served: &'static [&'static OperationMeta],
+}
+
+/// How an operation of a REST service is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HttpRoute {
+    /// The operation.
+    pub operation: &'static str,
+    /// `GET`.
+    pub method: &'static str,
+    /// `/authorization-details/{authorizationId}`; a label that ends in `+` takes several segments.
+    pub path: &'static str,
+    /// HTTP status of its answers.
+    pub status: u16,
 }
 
 impl fmt::Debug for Service {
@@ -64,6 +86,11 @@ impl Service {
     pub fn operation(&self, name: &str) -> Option<&'static str> {
         let index = self.operations.binary_search(&name).ok()?;
         self.operations.get(index).copied()
+    }
+
+    /// How an operation of a REST service is asked for.
+    pub fn route_of(&self, operation: &str) -> Option<&'static HttpRoute> {
+        self.routes.iter().find(|route| route.operation == operation)
     }
 }
 
@@ -234,6 +261,27 @@ pub struct Member {
     pub schema: &'static Schema,
     /// Whether the model requires it.
     pub required: bool,
+    /// Where it stands in requests and answers of REST services.
+    pub location: Location,
+}
+
+/// Where a member of an input or output stands in the request or answer of a REST service. The names are the ones used
+/// there, which may differ from the member's.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Location {
+    /// In the body, beside others.
+    #[default]
+    Body,
+    /// It is the whole body.
+    Payload,
+    /// In the path, as this label.
+    Label(&'static str),
+    /// In the query string; a list as one parameter for each element.
+    Query(&'static str),
+    /// In this header; lower-case.
+    Header(&'static str),
+    /// It is the HTTP status.
+    Status,
 }
 
 impl Member {
@@ -243,7 +291,14 @@ impl Member {
             name,
             schema,
             required: false,
+            location: Location::Body,
         }
+    }
+
+    /// The same member, standing elsewhere than in the body.
+    #[must_use]
+    pub const fn at(self, location: Location) -> Self {
+        Self { location, ..self }
     }
 
     /// A member that must be present.
@@ -252,6 +307,7 @@ impl Member {
             name,
             schema,
             required: true,
+            location: Location::Body,
         }
     }
 }

@@ -50,3 +50,44 @@ class CreateServiceLinkedRole(Iam):
 
     def invalid(self, aws):
         return Invalid({"AWSServiceName": "no-such-service.amazonaws.com"}, "InvalidInput", r".*")
+
+
+def linked_role(aws):
+    """A service-linked role of Auto Scaling: its name."""
+    made = aws.iam.create_service_linked_role(
+        AWSServiceName="autoscaling.amazonaws.com", CustomSuffix=aws.name("s")
+    )
+    return made["Role"]["RoleName"]
+
+
+class DeleteServiceLinkedRole(Iam):
+    def parameters(self, aws):
+        return {"RoleName": linked_role(aws)}
+
+    def check(self, aws, parameters, reply):
+        task = reply["DeletionTaskId"]
+        assert aws.iam.get_service_linked_role_deletion_status(DeletionTaskId=task)["Status"] == "SUCCEEDED"
+        listed = aws.iam.get_paginator("list_roles").paginate(PathPrefix="/aws-service-role/").build_full_result()
+        assert parameters["RoleName"] not in [role["RoleName"] for role in listed["Roles"]]
+
+    def resource(self, aws, parameters):
+        return f"role {parameters['RoleName']}"
+
+    def invalid(self, aws):
+        message = r"The role with name no-such-role cannot be found\."
+        return Invalid({"RoleName": "no-such-role"}, "NoSuchEntity", message)
+
+
+class GetServiceLinkedRoleDeletionStatus(Iam):
+    def parameters(self, aws):
+        self.role = linked_role(aws)
+        return {"DeletionTaskId": aws.iam.delete_service_linked_role(RoleName=self.role)["DeletionTaskId"]}
+
+    def check(self, aws, parameters, reply):
+        assert reply["Status"] == "SUCCEEDED"
+
+    def resource(self, aws, parameters):
+        return aws.iam_arn(f"role/aws-service-role/autoscaling.amazonaws.com/{self.role}")
+
+    def invalid(self, aws):
+        return Invalid({"DeletionTaskId": "no-task"}, "InvalidInput", r"Invalid task id")

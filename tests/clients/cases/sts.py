@@ -59,3 +59,12 @@ class GetSessionToken(Sts):
     def invalid(self, aws):
         parameters = {"DurationSeconds": 60}
         return Invalid(parameters, "ValidationError", r"1 validation error detected: .*durationSeconds.*")
+
+
+class DecodeAuthorizationMessage(Sts):
+    """Only EC2's refusals carry such messages, which is not served yet: a real one is decoded by the server's own tests."""
+
+    can_succeed = False
+
+    def invalid(self, aws):
+        return Invalid({"EncodedMessage": "bm9uZQ"}, "InvalidAuthorizationMessageException", "Message is not valid")

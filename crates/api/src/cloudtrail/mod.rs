@@ -14,6 +14,7 @@ pub use types::*;
 /// The service.
 pub static SERVICE: portcullis_wire::Service = portcullis_wire::Service {
     name: "cloudtrail",
+    signing_name: "cloudtrail",
     protocol: portcullis_wire::Protocol::Json11,
     target_prefix: "com.amazonaws.cloudtrail.v20131101.CloudTrail_20131101",
     api_version: "2013-11-01",
@@ -81,5 +82,6 @@ pub static SERVICE: portcullis_wire::Service = portcullis_wire::Service {
         "UpdateEventDataStore",
         "UpdateTrail",
     ],
+    routes: &[],
     served: &[&op::LOOKUP_EVENTS_META],
 };

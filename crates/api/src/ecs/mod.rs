@@ -16,6 +16,7 @@ pub use types2::*;
 /// The service.
 pub static SERVICE: portcullis_wire::Service = portcullis_wire::Service {
     name: "ecs",
+    signing_name: "ecs",
     protocol: portcullis_wire::Protocol::Json11,
     target_prefix: "AmazonEC2ContainerServiceV20141113",
     api_version: "2014-11-13",
@@ -111,6 +112,7 @@ pub static SERVICE: portcullis_wire::Service = portcullis_wire::Service {
         "UpdateTaskProtection",
         "UpdateTaskSet",
     ],
+    routes: &[],
     served: &[
         &op::CREATE_CAPACITY_PROVIDER_META,
         &op::CREATE_CLUSTER_META,

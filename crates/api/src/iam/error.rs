@@ -9,10 +9,45 @@ pub static CONCURRENT_MODIFICATION: ErrorMeta = ErrorMeta {
     sender_fault: true,
 };
 
+/// `CredentialReportExpiredException`.
+pub static CREDENTIAL_REPORT_EXPIRED: ErrorMeta = ErrorMeta {
+    code: "ReportExpired",
+    status: 410,
+    sender_fault: true,
+};
+
+/// `CredentialReportNotPresentException`.
+pub static CREDENTIAL_REPORT_NOT_PRESENT: ErrorMeta = ErrorMeta {
+    code: "ReportNotPresent",
+    status: 410,
+    sender_fault: true,
+};
+
+/// `CredentialReportNotReadyException`.
+pub static CREDENTIAL_REPORT_NOT_READY: ErrorMeta = ErrorMeta {
+    code: "ReportInProgress",
+    status: 404,
+    sender_fault: true,
+};
+
 /// `DeleteConflictException`.
 pub static DELETE_CONFLICT: ErrorMeta = ErrorMeta {
     code: "DeleteConflict",
     status: 409,
+    sender_fault: true,
+};
+
+/// `DuplicateCertificateException`.
+pub static DUPLICATE_CERTIFICATE: ErrorMeta = ErrorMeta {
+    code: "DuplicateCertificate",
+    status: 409,
+    sender_fault: true,
+};
+
+/// `DuplicateSSHPublicKeyException`.
+pub static DUPLICATE_SSH_PUBLIC_KEY: ErrorMeta = ErrorMeta {
+    code: "DuplicateSSHPublicKey",
+    status: 400,
     sender_fault: true,
 };
 
@@ -30,10 +65,31 @@ pub static ENTITY_TEMPORARILY_UNMODIFIABLE: ErrorMeta = ErrorMeta {
     sender_fault: true,
 };
 
+/// `FeatureDisabledException`.
+pub static FEATURE_DISABLED: ErrorMeta = ErrorMeta {
+    code: "FeatureDisabled",
+    status: 404,
+    sender_fault: true,
+};
+
+/// `FeatureEnabledException`.
+pub static FEATURE_ENABLED: ErrorMeta = ErrorMeta {
+    code: "FeatureEnabled",
+    status: 409,
+    sender_fault: true,
+};
+
 /// `InvalidAuthenticationCodeException`.
 pub static INVALID_AUTHENTICATION_CODE: ErrorMeta = ErrorMeta {
     code: "InvalidAuthenticationCode",
     status: 403,
+    sender_fault: true,
+};
+
+/// `InvalidCertificateException`.
+pub static INVALID_CERTIFICATE: ErrorMeta = ErrorMeta {
+    code: "InvalidCertificate",
+    status: 400,
     sender_fault: true,
 };
 
@@ -44,10 +100,38 @@ pub static INVALID_INPUT: ErrorMeta = ErrorMeta {
     sender_fault: true,
 };
 
+/// `InvalidPublicKeyException`.
+pub static INVALID_PUBLIC_KEY: ErrorMeta = ErrorMeta {
+    code: "InvalidPublicKey",
+    status: 400,
+    sender_fault: true,
+};
+
+/// `InvalidUserTypeException`.
+pub static INVALID_USER_TYPE: ErrorMeta = ErrorMeta {
+    code: "InvalidUserType",
+    status: 400,
+    sender_fault: true,
+};
+
+/// `KeyPairMismatchException`.
+pub static KEY_PAIR_MISMATCH: ErrorMeta = ErrorMeta {
+    code: "KeyPairMismatch",
+    status: 400,
+    sender_fault: true,
+};
+
 /// `LimitExceededException`.
 pub static LIMIT_EXCEEDED: ErrorMeta = ErrorMeta {
     code: "LimitExceeded",
     status: 409,
+    sender_fault: true,
+};
+
+/// `MalformedCertificateException`.
+pub static MALFORMED_CERTIFICATE: ErrorMeta = ErrorMeta {
+    code: "MalformedCertificate",
+    status: 400,
     sender_fault: true,
 };
 
@@ -62,6 +146,20 @@ pub static MALFORMED_POLICY_DOCUMENT: ErrorMeta = ErrorMeta {
 pub static NO_SUCH_ENTITY: ErrorMeta = ErrorMeta {
     code: "NoSuchEntity",
     status: 404,
+    sender_fault: true,
+};
+
+/// `OpenIdIdpCommunicationErrorException`.
+pub static OPEN_ID_IDP_COMMUNICATION_ERROR: ErrorMeta = ErrorMeta {
+    code: "OpenIdIdpCommunicationError",
+    status: 400,
+    sender_fault: true,
+};
+
+/// `PasswordPolicyViolationException`.
+pub static PASSWORD_POLICY_VIOLATION: ErrorMeta = ErrorMeta {
+    code: "PasswordPolicyViolation",
+    status: 400,
     sender_fault: true,
 };
 
@@ -86,9 +184,23 @@ pub static SERVICE_FAILURE: ErrorMeta = ErrorMeta {
     sender_fault: false,
 };
 
+/// `ServiceNotSupportedException`.
+pub static SERVICE_NOT_SUPPORTED: ErrorMeta = ErrorMeta {
+    code: "NotSupportedService",
+    status: 404,
+    sender_fault: true,
+};
+
 /// `UnmodifiableEntityException`.
 pub static UNMODIFIABLE_ENTITY: ErrorMeta = ErrorMeta {
     code: "UnmodifiableEntity",
+    status: 400,
+    sender_fault: true,
+};
+
+/// `UnrecognizedPublicKeyEncodingException`.
+pub static UNRECOGNIZED_PUBLIC_KEY_ENCODING: ErrorMeta = ErrorMeta {
+    code: "UnrecognizedPublicKeyEncoding",
     status: 400,
     sender_fault: true,
 };

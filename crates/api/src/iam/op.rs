@@ -4,6 +4,34 @@ use portcullis_wire::{Operation, OperationMeta};
 
 use super::error;
 
+/// `AddClientIDToOpenIDConnectProvider`.
+#[derive(Clone, Copy, Debug)]
+pub struct AddClientIDToOpenIDConnectProvider;
+
+impl Operation for AddClientIDToOpenIDConnectProvider {
+    type Input = super::AddClientIDToOpenIDConnectProviderRequest;
+    type Output = portcullis_wire::Empty;
+    const META: &'static OperationMeta = &ADD_CLIENT_ID_TO_OPEN_ID_CONNECT_PROVIDER_META;
+}
+
+pub(super) static ADD_CLIENT_ID_TO_OPEN_ID_CONNECT_PROVIDER_META: OperationMeta = OperationMeta {
+    name: "AddClientIDToOpenIDConnectProvider",
+    service: &super::SERVICE,
+    input: &super::schema::ADD_CLIENT_ID_TO_OPEN_ID_CONNECT_PROVIDER_REQUEST,
+    output: portcullis_wire::Empty::SCHEMA,
+    result_wrapper: None,
+    errors: &[
+        &error::CONCURRENT_MODIFICATION,
+        &error::INVALID_INPUT,
+        &error::LIMIT_EXCEEDED,
+        &error::NO_SUCH_ENTITY,
+        &error::SERVICE_FAILURE,
+    ],
+    readonly: false,
+    idempotent: false,
+    unsigned: false,
+};
+
 /// `AddRoleToInstanceProfile`.
 #[derive(Clone, Copy, Debug)]
 pub struct AddRoleToInstanceProfile;
@@ -143,6 +171,35 @@ pub(super) static ATTACH_USER_POLICY_META: OperationMeta = OperationMeta {
     unsigned: false,
 };
 
+/// `ChangePassword`.
+#[derive(Clone, Copy, Debug)]
+pub struct ChangePassword;
+
+impl Operation for ChangePassword {
+    type Input = super::ChangePasswordRequest;
+    type Output = portcullis_wire::Empty;
+    const META: &'static OperationMeta = &CHANGE_PASSWORD_META;
+}
+
+pub(super) static CHANGE_PASSWORD_META: OperationMeta = OperationMeta {
+    name: "ChangePassword",
+    service: &super::SERVICE,
+    input: &super::schema::CHANGE_PASSWORD_REQUEST,
+    output: portcullis_wire::Empty::SCHEMA,
+    result_wrapper: None,
+    errors: &[
+        &error::ENTITY_TEMPORARILY_UNMODIFIABLE,
+        &error::INVALID_USER_TYPE,
+        &error::LIMIT_EXCEEDED,
+        &error::NO_SUCH_ENTITY,
+        &error::PASSWORD_POLICY_VIOLATION,
+        &error::SERVICE_FAILURE,
+    ],
+    readonly: false,
+    idempotent: false,
+    unsigned: false,
+};
+
 /// `CreateAccessKey`.
 #[derive(Clone, Copy, Debug)]
 pub struct CreateAccessKey;
@@ -162,6 +219,33 @@ pub(super) static CREATE_ACCESS_KEY_META: OperationMeta = OperationMeta {
     errors: &[
         &error::LIMIT_EXCEEDED,
         &error::NO_SUCH_ENTITY,
+        &error::SERVICE_FAILURE,
+    ],
+    readonly: false,
+    idempotent: false,
+    unsigned: false,
+};
+
+/// `CreateAccountAlias`.
+#[derive(Clone, Copy, Debug)]
+pub struct CreateAccountAlias;
+
+impl Operation for CreateAccountAlias {
+    type Input = super::CreateAccountAliasRequest;
+    type Output = portcullis_wire::Empty;
+    const META: &'static OperationMeta = &CREATE_ACCOUNT_ALIAS_META;
+}
+
+pub(super) static CREATE_ACCOUNT_ALIAS_META: OperationMeta = OperationMeta {
+    name: "CreateAccountAlias",
+    service: &super::SERVICE,
+    input: &super::schema::CREATE_ACCOUNT_ALIAS_REQUEST,
+    output: portcullis_wire::Empty::SCHEMA,
+    result_wrapper: None,
+    errors: &[
+        &error::CONCURRENT_MODIFICATION,
+        &error::ENTITY_ALREADY_EXISTS,
+        &error::LIMIT_EXCEEDED,
         &error::SERVICE_FAILURE,
     ],
     readonly: false,
@@ -217,6 +301,63 @@ pub(super) static CREATE_INSTANCE_PROFILE_META: OperationMeta = OperationMeta {
         &error::ENTITY_ALREADY_EXISTS,
         &error::INVALID_INPUT,
         &error::LIMIT_EXCEEDED,
+        &error::SERVICE_FAILURE,
+    ],
+    readonly: false,
+    idempotent: false,
+    unsigned: false,
+};
+
+/// `CreateLoginProfile`.
+#[derive(Clone, Copy, Debug)]
+pub struct CreateLoginProfile;
+
+impl Operation for CreateLoginProfile {
+    type Input = super::CreateLoginProfileRequest;
+    type Output = super::CreateLoginProfileResponse;
+    const META: &'static OperationMeta = &CREATE_LOGIN_PROFILE_META;
+}
+
+pub(super) static CREATE_LOGIN_PROFILE_META: OperationMeta = OperationMeta {
+    name: "CreateLoginProfile",
+    service: &super::SERVICE,
+    input: &super::schema::CREATE_LOGIN_PROFILE_REQUEST,
+    output: &super::schema::CREATE_LOGIN_PROFILE_RESPONSE,
+    result_wrapper: Some("CreateLoginProfileResult"),
+    errors: &[
+        &error::ENTITY_ALREADY_EXISTS,
+        &error::LIMIT_EXCEEDED,
+        &error::NO_SUCH_ENTITY,
+        &error::PASSWORD_POLICY_VIOLATION,
+        &error::SERVICE_FAILURE,
+    ],
+    readonly: false,
+    idempotent: false,
+    unsigned: false,
+};
+
+/// `CreateOpenIDConnectProvider`.
+#[derive(Clone, Copy, Debug)]
+pub struct CreateOpenIDConnectProvider;
+
+impl Operation for CreateOpenIDConnectProvider {
+    type Input = super::CreateOpenIDConnectProviderRequest;
+    type Output = super::CreateOpenIDConnectProviderResponse;
+    const META: &'static OperationMeta = &CREATE_OPEN_ID_CONNECT_PROVIDER_META;
+}
+
+pub(super) static CREATE_OPEN_ID_CONNECT_PROVIDER_META: OperationMeta = OperationMeta {
+    name: "CreateOpenIDConnectProvider",
+    service: &super::SERVICE,
+    input: &super::schema::CREATE_OPEN_ID_CONNECT_PROVIDER_REQUEST,
+    output: &super::schema::CREATE_OPEN_ID_CONNECT_PROVIDER_RESPONSE,
+    result_wrapper: Some("CreateOpenIDConnectProviderResult"),
+    errors: &[
+        &error::CONCURRENT_MODIFICATION,
+        &error::ENTITY_ALREADY_EXISTS,
+        &error::INVALID_INPUT,
+        &error::LIMIT_EXCEEDED,
+        &error::OPEN_ID_IDP_COMMUNICATION_ERROR,
         &error::SERVICE_FAILURE,
     ],
     readonly: false,
@@ -310,6 +451,34 @@ pub(super) static CREATE_ROLE_META: OperationMeta = OperationMeta {
     unsigned: false,
 };
 
+/// `CreateSAMLProvider`.
+#[derive(Clone, Copy, Debug)]
+pub struct CreateSAMLProvider;
+
+impl Operation for CreateSAMLProvider {
+    type Input = super::CreateSAMLProviderRequest;
+    type Output = super::CreateSAMLProviderResponse;
+    const META: &'static OperationMeta = &CREATE_SAML_PROVIDER_META;
+}
+
+pub(super) static CREATE_SAML_PROVIDER_META: OperationMeta = OperationMeta {
+    name: "CreateSAMLProvider",
+    service: &super::SERVICE,
+    input: &super::schema::CREATE_SAML_PROVIDER_REQUEST,
+    output: &super::schema::CREATE_SAML_PROVIDER_RESPONSE,
+    result_wrapper: Some("CreateSAMLProviderResult"),
+    errors: &[
+        &error::CONCURRENT_MODIFICATION,
+        &error::ENTITY_ALREADY_EXISTS,
+        &error::INVALID_INPUT,
+        &error::LIMIT_EXCEEDED,
+        &error::SERVICE_FAILURE,
+    ],
+    readonly: false,
+    idempotent: false,
+    unsigned: false,
+};
+
 /// `CreateServiceLinkedRole`.
 #[derive(Clone, Copy, Debug)]
 pub struct CreateServiceLinkedRole;
@@ -331,6 +500,32 @@ pub(super) static CREATE_SERVICE_LINKED_ROLE_META: OperationMeta = OperationMeta
         &error::LIMIT_EXCEEDED,
         &error::NO_SUCH_ENTITY,
         &error::SERVICE_FAILURE,
+    ],
+    readonly: false,
+    idempotent: false,
+    unsigned: false,
+};
+
+/// `CreateServiceSpecificCredential`.
+#[derive(Clone, Copy, Debug)]
+pub struct CreateServiceSpecificCredential;
+
+impl Operation for CreateServiceSpecificCredential {
+    type Input = super::CreateServiceSpecificCredentialRequest;
+    type Output = super::CreateServiceSpecificCredentialResponse;
+    const META: &'static OperationMeta = &CREATE_SERVICE_SPECIFIC_CREDENTIAL_META;
+}
+
+pub(super) static CREATE_SERVICE_SPECIFIC_CREDENTIAL_META: OperationMeta = OperationMeta {
+    name: "CreateServiceSpecificCredential",
+    service: &super::SERVICE,
+    input: &super::schema::CREATE_SERVICE_SPECIFIC_CREDENTIAL_REQUEST,
+    output: &super::schema::CREATE_SERVICE_SPECIFIC_CREDENTIAL_RESPONSE,
+    result_wrapper: Some("CreateServiceSpecificCredentialResult"),
+    errors: &[
+        &error::LIMIT_EXCEEDED,
+        &error::NO_SUCH_ENTITY,
+        &error::SERVICE_NOT_SUPPORTED,
     ],
     readonly: false,
     idempotent: false,
@@ -448,6 +643,59 @@ pub(super) static DELETE_ACCESS_KEY_META: OperationMeta = OperationMeta {
     unsigned: false,
 };
 
+/// `DeleteAccountAlias`.
+#[derive(Clone, Copy, Debug)]
+pub struct DeleteAccountAlias;
+
+impl Operation for DeleteAccountAlias {
+    type Input = super::DeleteAccountAliasRequest;
+    type Output = portcullis_wire::Empty;
+    const META: &'static OperationMeta = &DELETE_ACCOUNT_ALIAS_META;
+}
+
+pub(super) static DELETE_ACCOUNT_ALIAS_META: OperationMeta = OperationMeta {
+    name: "DeleteAccountAlias",
+    service: &super::SERVICE,
+    input: &super::schema::DELETE_ACCOUNT_ALIAS_REQUEST,
+    output: portcullis_wire::Empty::SCHEMA,
+    result_wrapper: None,
+    errors: &[
+        &error::CONCURRENT_MODIFICATION,
+        &error::LIMIT_EXCEEDED,
+        &error::NO_SUCH_ENTITY,
+        &error::SERVICE_FAILURE,
+    ],
+    readonly: false,
+    idempotent: false,
+    unsigned: false,
+};
+
+/// `DeleteAccountPasswordPolicy`.
+#[derive(Clone, Copy, Debug)]
+pub struct DeleteAccountPasswordPolicy;
+
+impl Operation for DeleteAccountPasswordPolicy {
+    type Input = portcullis_wire::Empty;
+    type Output = portcullis_wire::Empty;
+    const META: &'static OperationMeta = &DELETE_ACCOUNT_PASSWORD_POLICY_META;
+}
+
+pub(super) static DELETE_ACCOUNT_PASSWORD_POLICY_META: OperationMeta = OperationMeta {
+    name: "DeleteAccountPasswordPolicy",
+    service: &super::SERVICE,
+    input: portcullis_wire::Empty::SCHEMA,
+    output: portcullis_wire::Empty::SCHEMA,
+    result_wrapper: None,
+    errors: &[
+        &error::LIMIT_EXCEEDED,
+        &error::NO_SUCH_ENTITY,
+        &error::SERVICE_FAILURE,
+    ],
+    readonly: false,
+    idempotent: false,
+    unsigned: false,
+};
+
 /// `DeleteGroup`.
 #[derive(Clone, Copy, Debug)]
 pub struct DeleteGroup;
@@ -520,6 +768,59 @@ pub(super) static DELETE_INSTANCE_PROFILE_META: OperationMeta = OperationMeta {
     errors: &[
         &error::DELETE_CONFLICT,
         &error::LIMIT_EXCEEDED,
+        &error::NO_SUCH_ENTITY,
+        &error::SERVICE_FAILURE,
+    ],
+    readonly: false,
+    idempotent: false,
+    unsigned: false,
+};
+
+/// `DeleteLoginProfile`.
+#[derive(Clone, Copy, Debug)]
+pub struct DeleteLoginProfile;
+
+impl Operation for DeleteLoginProfile {
+    type Input = super::DeleteLoginProfileRequest;
+    type Output = portcullis_wire::Empty;
+    const META: &'static OperationMeta = &DELETE_LOGIN_PROFILE_META;
+}
+
+pub(super) static DELETE_LOGIN_PROFILE_META: OperationMeta = OperationMeta {
+    name: "DeleteLoginProfile",
+    service: &super::SERVICE,
+    input: &super::schema::DELETE_LOGIN_PROFILE_REQUEST,
+    output: portcullis_wire::Empty::SCHEMA,
+    result_wrapper: None,
+    errors: &[
+        &error::ENTITY_TEMPORARILY_UNMODIFIABLE,
+        &error::LIMIT_EXCEEDED,
+        &error::NO_SUCH_ENTITY,
+        &error::SERVICE_FAILURE,
+    ],
+    readonly: false,
+    idempotent: false,
+    unsigned: false,
+};
+
+/// `DeleteOpenIDConnectProvider`.
+#[derive(Clone, Copy, Debug)]
+pub struct DeleteOpenIDConnectProvider;
+
+impl Operation for DeleteOpenIDConnectProvider {
+    type Input = super::DeleteOpenIDConnectProviderRequest;
+    type Output = portcullis_wire::Empty;
+    const META: &'static OperationMeta = &DELETE_OPEN_ID_CONNECT_PROVIDER_META;
+}
+
+pub(super) static DELETE_OPEN_ID_CONNECT_PROVIDER_META: OperationMeta = OperationMeta {
+    name: "DeleteOpenIDConnectProvider",
+    service: &super::SERVICE,
+    input: &super::schema::DELETE_OPEN_ID_CONNECT_PROVIDER_REQUEST,
+    output: portcullis_wire::Empty::SCHEMA,
+    result_wrapper: None,
+    errors: &[
+        &error::INVALID_INPUT,
         &error::NO_SUCH_ENTITY,
         &error::SERVICE_FAILURE,
     ],
@@ -660,6 +961,157 @@ pub(super) static DELETE_ROLE_POLICY_META: OperationMeta = OperationMeta {
         &error::NO_SUCH_ENTITY,
         &error::SERVICE_FAILURE,
         &error::UNMODIFIABLE_ENTITY,
+    ],
+    readonly: false,
+    idempotent: false,
+    unsigned: false,
+};
+
+/// `DeleteSAMLProvider`.
+#[derive(Clone, Copy, Debug)]
+pub struct DeleteSAMLProvider;
+
+impl Operation for DeleteSAMLProvider {
+    type Input = super::DeleteSAMLProviderRequest;
+    type Output = portcullis_wire::Empty;
+    const META: &'static OperationMeta = &DELETE_SAML_PROVIDER_META;
+}
+
+pub(super) static DELETE_SAML_PROVIDER_META: OperationMeta = OperationMeta {
+    name: "DeleteSAMLProvider",
+    service: &super::SERVICE,
+    input: &super::schema::DELETE_SAML_PROVIDER_REQUEST,
+    output: portcullis_wire::Empty::SCHEMA,
+    result_wrapper: None,
+    errors: &[
+        &error::INVALID_INPUT,
+        &error::LIMIT_EXCEEDED,
+        &error::NO_SUCH_ENTITY,
+        &error::SERVICE_FAILURE,
+    ],
+    readonly: false,
+    idempotent: false,
+    unsigned: false,
+};
+
+/// `DeleteSSHPublicKey`.
+#[derive(Clone, Copy, Debug)]
+pub struct DeleteSSHPublicKey;
+
+impl Operation for DeleteSSHPublicKey {
+    type Input = super::DeleteSSHPublicKeyRequest;
+    type Output = portcullis_wire::Empty;
+    const META: &'static OperationMeta = &DELETE_SSH_PUBLIC_KEY_META;
+}
+
+pub(super) static DELETE_SSH_PUBLIC_KEY_META: OperationMeta = OperationMeta {
+    name: "DeleteSSHPublicKey",
+    service: &super::SERVICE,
+    input: &super::schema::DELETE_SSH_PUBLIC_KEY_REQUEST,
+    output: portcullis_wire::Empty::SCHEMA,
+    result_wrapper: None,
+    errors: &[&error::NO_SUCH_ENTITY],
+    readonly: false,
+    idempotent: false,
+    unsigned: false,
+};
+
+/// `DeleteServerCertificate`.
+#[derive(Clone, Copy, Debug)]
+pub struct DeleteServerCertificate;
+
+impl Operation for DeleteServerCertificate {
+    type Input = super::DeleteServerCertificateRequest;
+    type Output = portcullis_wire::Empty;
+    const META: &'static OperationMeta = &DELETE_SERVER_CERTIFICATE_META;
+}
+
+pub(super) static DELETE_SERVER_CERTIFICATE_META: OperationMeta = OperationMeta {
+    name: "DeleteServerCertificate",
+    service: &super::SERVICE,
+    input: &super::schema::DELETE_SERVER_CERTIFICATE_REQUEST,
+    output: portcullis_wire::Empty::SCHEMA,
+    result_wrapper: None,
+    errors: &[
+        &error::DELETE_CONFLICT,
+        &error::LIMIT_EXCEEDED,
+        &error::NO_SUCH_ENTITY,
+        &error::SERVICE_FAILURE,
+    ],
+    readonly: false,
+    idempotent: false,
+    unsigned: false,
+};
+
+/// `DeleteServiceLinkedRole`.
+#[derive(Clone, Copy, Debug)]
+pub struct DeleteServiceLinkedRole;
+
+impl Operation for DeleteServiceLinkedRole {
+    type Input = super::DeleteServiceLinkedRoleRequest;
+    type Output = super::DeleteServiceLinkedRoleResponse;
+    const META: &'static OperationMeta = &DELETE_SERVICE_LINKED_ROLE_META;
+}
+
+pub(super) static DELETE_SERVICE_LINKED_ROLE_META: OperationMeta = OperationMeta {
+    name: "DeleteServiceLinkedRole",
+    service: &super::SERVICE,
+    input: &super::schema::DELETE_SERVICE_LINKED_ROLE_REQUEST,
+    output: &super::schema::DELETE_SERVICE_LINKED_ROLE_RESPONSE,
+    result_wrapper: Some("DeleteServiceLinkedRoleResult"),
+    errors: &[
+        &error::LIMIT_EXCEEDED,
+        &error::NO_SUCH_ENTITY,
+        &error::SERVICE_FAILURE,
+    ],
+    readonly: false,
+    idempotent: false,
+    unsigned: false,
+};
+
+/// `DeleteServiceSpecificCredential`.
+#[derive(Clone, Copy, Debug)]
+pub struct DeleteServiceSpecificCredential;
+
+impl Operation for DeleteServiceSpecificCredential {
+    type Input = super::DeleteServiceSpecificCredentialRequest;
+    type Output = portcullis_wire::Empty;
+    const META: &'static OperationMeta = &DELETE_SERVICE_SPECIFIC_CREDENTIAL_META;
+}
+
+pub(super) static DELETE_SERVICE_SPECIFIC_CREDENTIAL_META: OperationMeta = OperationMeta {
+    name: "DeleteServiceSpecificCredential",
+    service: &super::SERVICE,
+    input: &super::schema::DELETE_SERVICE_SPECIFIC_CREDENTIAL_REQUEST,
+    output: portcullis_wire::Empty::SCHEMA,
+    result_wrapper: None,
+    errors: &[&error::NO_SUCH_ENTITY],
+    readonly: false,
+    idempotent: false,
+    unsigned: false,
+};
+
+/// `DeleteSigningCertificate`.
+#[derive(Clone, Copy, Debug)]
+pub struct DeleteSigningCertificate;
+
+impl Operation for DeleteSigningCertificate {
+    type Input = super::DeleteSigningCertificateRequest;
+    type Output = portcullis_wire::Empty;
+    const META: &'static OperationMeta = &DELETE_SIGNING_CERTIFICATE_META;
+}
+
+pub(super) static DELETE_SIGNING_CERTIFICATE_META: OperationMeta = OperationMeta {
+    name: "DeleteSigningCertificate",
+    service: &super::SERVICE,
+    input: &super::schema::DELETE_SIGNING_CERTIFICATE_REQUEST,
+    output: portcullis_wire::Empty::SCHEMA,
+    result_wrapper: None,
+    errors: &[
+        &error::CONCURRENT_MODIFICATION,
+        &error::LIMIT_EXCEEDED,
+        &error::NO_SUCH_ENTITY,
+        &error::SERVICE_FAILURE,
     ],
     readonly: false,
     idempotent: false,
@@ -852,6 +1304,28 @@ pub(super) static DETACH_USER_POLICY_META: OperationMeta = OperationMeta {
     unsigned: false,
 };
 
+/// `DisableOutboundWebIdentityFederation`.
+#[derive(Clone, Copy, Debug)]
+pub struct DisableOutboundWebIdentityFederation;
+
+impl Operation for DisableOutboundWebIdentityFederation {
+    type Input = portcullis_wire::Empty;
+    type Output = portcullis_wire::Empty;
+    const META: &'static OperationMeta = &DISABLE_OUTBOUND_WEB_IDENTITY_FEDERATION_META;
+}
+
+pub(super) static DISABLE_OUTBOUND_WEB_IDENTITY_FEDERATION_META: OperationMeta = OperationMeta {
+    name: "DisableOutboundWebIdentityFederation",
+    service: &super::SERVICE,
+    input: portcullis_wire::Empty::SCHEMA,
+    output: portcullis_wire::Empty::SCHEMA,
+    result_wrapper: None,
+    errors: &[&error::FEATURE_DISABLED],
+    readonly: false,
+    idempotent: false,
+    unsigned: false,
+};
+
 /// `EnableMFADevice`.
 #[derive(Clone, Copy, Debug)]
 pub struct EnableMFADevice;
@@ -877,6 +1351,72 @@ pub(super) static ENABLE_MFA_DEVICE_META: OperationMeta = OperationMeta {
         &error::NO_SUCH_ENTITY,
         &error::SERVICE_FAILURE,
     ],
+    readonly: false,
+    idempotent: false,
+    unsigned: false,
+};
+
+/// `EnableOutboundWebIdentityFederation`.
+#[derive(Clone, Copy, Debug)]
+pub struct EnableOutboundWebIdentityFederation;
+
+impl Operation for EnableOutboundWebIdentityFederation {
+    type Input = portcullis_wire::Empty;
+    type Output = super::EnableOutboundWebIdentityFederationResponse;
+    const META: &'static OperationMeta = &ENABLE_OUTBOUND_WEB_IDENTITY_FEDERATION_META;
+}
+
+pub(super) static ENABLE_OUTBOUND_WEB_IDENTITY_FEDERATION_META: OperationMeta = OperationMeta {
+    name: "EnableOutboundWebIdentityFederation",
+    service: &super::SERVICE,
+    input: portcullis_wire::Empty::SCHEMA,
+    output: &super::schema::ENABLE_OUTBOUND_WEB_IDENTITY_FEDERATION_RESPONSE,
+    result_wrapper: Some("EnableOutboundWebIdentityFederationResult"),
+    errors: &[&error::FEATURE_ENABLED],
+    readonly: false,
+    idempotent: false,
+    unsigned: false,
+};
+
+/// `GenerateCredentialReport`.
+#[derive(Clone, Copy, Debug)]
+pub struct GenerateCredentialReport;
+
+impl Operation for GenerateCredentialReport {
+    type Input = portcullis_wire::Empty;
+    type Output = super::GenerateCredentialReportResponse;
+    const META: &'static OperationMeta = &GENERATE_CREDENTIAL_REPORT_META;
+}
+
+pub(super) static GENERATE_CREDENTIAL_REPORT_META: OperationMeta = OperationMeta {
+    name: "GenerateCredentialReport",
+    service: &super::SERVICE,
+    input: portcullis_wire::Empty::SCHEMA,
+    output: &super::schema::GENERATE_CREDENTIAL_REPORT_RESPONSE,
+    result_wrapper: Some("GenerateCredentialReportResult"),
+    errors: &[&error::LIMIT_EXCEEDED, &error::SERVICE_FAILURE],
+    readonly: false,
+    idempotent: false,
+    unsigned: false,
+};
+
+/// `GenerateServiceLastAccessedDetails`.
+#[derive(Clone, Copy, Debug)]
+pub struct GenerateServiceLastAccessedDetails;
+
+impl Operation for GenerateServiceLastAccessedDetails {
+    type Input = super::GenerateServiceLastAccessedDetailsRequest;
+    type Output = super::GenerateServiceLastAccessedDetailsResponse;
+    const META: &'static OperationMeta = &GENERATE_SERVICE_LAST_ACCESSED_DETAILS_META;
+}
+
+pub(super) static GENERATE_SERVICE_LAST_ACCESSED_DETAILS_META: OperationMeta = OperationMeta {
+    name: "GenerateServiceLastAccessedDetails",
+    service: &super::SERVICE,
+    input: &super::schema::GENERATE_SERVICE_LAST_ACCESSED_DETAILS_REQUEST,
+    output: &super::schema::GENERATE_SERVICE_LAST_ACCESSED_DETAILS_RESPONSE,
+    result_wrapper: Some("GenerateServiceLastAccessedDetailsResult"),
+    errors: &[&error::INVALID_INPUT, &error::NO_SUCH_ENTITY],
     readonly: false,
     idempotent: false,
     unsigned: false,
@@ -921,6 +1461,28 @@ pub(super) static GET_ACCOUNT_AUTHORIZATION_DETAILS_META: OperationMeta = Operat
     output: &super::schema::GET_ACCOUNT_AUTHORIZATION_DETAILS_RESPONSE,
     result_wrapper: Some("GetAccountAuthorizationDetailsResult"),
     errors: &[&error::SERVICE_FAILURE],
+    readonly: false,
+    idempotent: false,
+    unsigned: false,
+};
+
+/// `GetAccountPasswordPolicy`.
+#[derive(Clone, Copy, Debug)]
+pub struct GetAccountPasswordPolicy;
+
+impl Operation for GetAccountPasswordPolicy {
+    type Input = portcullis_wire::Empty;
+    type Output = super::GetAccountPasswordPolicyResponse;
+    const META: &'static OperationMeta = &GET_ACCOUNT_PASSWORD_POLICY_META;
+}
+
+pub(super) static GET_ACCOUNT_PASSWORD_POLICY_META: OperationMeta = OperationMeta {
+    name: "GetAccountPasswordPolicy",
+    service: &super::SERVICE,
+    input: portcullis_wire::Empty::SCHEMA,
+    output: &super::schema::GET_ACCOUNT_PASSWORD_POLICY_RESPONSE,
+    result_wrapper: Some("GetAccountPasswordPolicyResult"),
+    errors: &[&error::NO_SUCH_ENTITY, &error::SERVICE_FAILURE],
     readonly: false,
     idempotent: false,
     unsigned: false,
@@ -992,6 +1554,33 @@ pub(super) static GET_CONTEXT_KEYS_FOR_PRINCIPAL_POLICY_META: OperationMeta = Op
     unsigned: false,
 };
 
+/// `GetCredentialReport`.
+#[derive(Clone, Copy, Debug)]
+pub struct GetCredentialReport;
+
+impl Operation for GetCredentialReport {
+    type Input = portcullis_wire::Empty;
+    type Output = super::GetCredentialReportResponse;
+    const META: &'static OperationMeta = &GET_CREDENTIAL_REPORT_META;
+}
+
+pub(super) static GET_CREDENTIAL_REPORT_META: OperationMeta = OperationMeta {
+    name: "GetCredentialReport",
+    service: &super::SERVICE,
+    input: portcullis_wire::Empty::SCHEMA,
+    output: &super::schema::GET_CREDENTIAL_REPORT_RESPONSE,
+    result_wrapper: Some("GetCredentialReportResult"),
+    errors: &[
+        &error::CREDENTIAL_REPORT_EXPIRED,
+        &error::CREDENTIAL_REPORT_NOT_PRESENT,
+        &error::CREDENTIAL_REPORT_NOT_READY,
+        &error::SERVICE_FAILURE,
+    ],
+    readonly: false,
+    idempotent: false,
+    unsigned: false,
+};
+
 /// `GetGroup`.
 #[derive(Clone, Copy, Debug)]
 pub struct GetGroup;
@@ -1058,6 +1647,28 @@ pub(super) static GET_INSTANCE_PROFILE_META: OperationMeta = OperationMeta {
     unsigned: false,
 };
 
+/// `GetLoginProfile`.
+#[derive(Clone, Copy, Debug)]
+pub struct GetLoginProfile;
+
+impl Operation for GetLoginProfile {
+    type Input = super::GetLoginProfileRequest;
+    type Output = super::GetLoginProfileResponse;
+    const META: &'static OperationMeta = &GET_LOGIN_PROFILE_META;
+}
+
+pub(super) static GET_LOGIN_PROFILE_META: OperationMeta = OperationMeta {
+    name: "GetLoginProfile",
+    service: &super::SERVICE,
+    input: &super::schema::GET_LOGIN_PROFILE_REQUEST,
+    output: &super::schema::GET_LOGIN_PROFILE_RESPONSE,
+    result_wrapper: Some("GetLoginProfileResult"),
+    errors: &[&error::NO_SUCH_ENTITY, &error::SERVICE_FAILURE],
+    readonly: false,
+    idempotent: false,
+    unsigned: false,
+};
+
 /// `GetMFADevice`.
 #[derive(Clone, Copy, Debug)]
 pub struct GetMFADevice;
@@ -1075,6 +1686,54 @@ pub(super) static GET_MFA_DEVICE_META: OperationMeta = OperationMeta {
     output: &super::schema::GET_MFA_DEVICE_RESPONSE,
     result_wrapper: Some("GetMFADeviceResult"),
     errors: &[&error::NO_SUCH_ENTITY, &error::SERVICE_FAILURE],
+    readonly: false,
+    idempotent: false,
+    unsigned: false,
+};
+
+/// `GetOpenIDConnectProvider`.
+#[derive(Clone, Copy, Debug)]
+pub struct GetOpenIDConnectProvider;
+
+impl Operation for GetOpenIDConnectProvider {
+    type Input = super::GetOpenIDConnectProviderRequest;
+    type Output = super::GetOpenIDConnectProviderResponse;
+    const META: &'static OperationMeta = &GET_OPEN_ID_CONNECT_PROVIDER_META;
+}
+
+pub(super) static GET_OPEN_ID_CONNECT_PROVIDER_META: OperationMeta = OperationMeta {
+    name: "GetOpenIDConnectProvider",
+    service: &super::SERVICE,
+    input: &super::schema::GET_OPEN_ID_CONNECT_PROVIDER_REQUEST,
+    output: &super::schema::GET_OPEN_ID_CONNECT_PROVIDER_RESPONSE,
+    result_wrapper: Some("GetOpenIDConnectProviderResult"),
+    errors: &[
+        &error::INVALID_INPUT,
+        &error::NO_SUCH_ENTITY,
+        &error::SERVICE_FAILURE,
+    ],
+    readonly: false,
+    idempotent: false,
+    unsigned: false,
+};
+
+/// `GetOutboundWebIdentityFederationInfo`.
+#[derive(Clone, Copy, Debug)]
+pub struct GetOutboundWebIdentityFederationInfo;
+
+impl Operation for GetOutboundWebIdentityFederationInfo {
+    type Input = portcullis_wire::Empty;
+    type Output = super::GetOutboundWebIdentityFederationInfoResponse;
+    const META: &'static OperationMeta = &GET_OUTBOUND_WEB_IDENTITY_FEDERATION_INFO_META;
+}
+
+pub(super) static GET_OUTBOUND_WEB_IDENTITY_FEDERATION_INFO_META: OperationMeta = OperationMeta {
+    name: "GetOutboundWebIdentityFederationInfo",
+    service: &super::SERVICE,
+    input: portcullis_wire::Empty::SCHEMA,
+    output: &super::schema::GET_OUTBOUND_WEB_IDENTITY_FEDERATION_INFO_RESPONSE,
+    result_wrapper: Some("GetOutboundWebIdentityFederationInfoResult"),
+    errors: &[&error::FEATURE_DISABLED],
     readonly: false,
     idempotent: false,
     unsigned: false,
@@ -1176,6 +1835,146 @@ pub(super) static GET_ROLE_POLICY_META: OperationMeta = OperationMeta {
     unsigned: false,
 };
 
+/// `GetSAMLProvider`.
+#[derive(Clone, Copy, Debug)]
+pub struct GetSAMLProvider;
+
+impl Operation for GetSAMLProvider {
+    type Input = super::GetSAMLProviderRequest;
+    type Output = super::GetSAMLProviderResponse;
+    const META: &'static OperationMeta = &GET_SAML_PROVIDER_META;
+}
+
+pub(super) static GET_SAML_PROVIDER_META: OperationMeta = OperationMeta {
+    name: "GetSAMLProvider",
+    service: &super::SERVICE,
+    input: &super::schema::GET_SAML_PROVIDER_REQUEST,
+    output: &super::schema::GET_SAML_PROVIDER_RESPONSE,
+    result_wrapper: Some("GetSAMLProviderResult"),
+    errors: &[
+        &error::INVALID_INPUT,
+        &error::NO_SUCH_ENTITY,
+        &error::SERVICE_FAILURE,
+    ],
+    readonly: false,
+    idempotent: false,
+    unsigned: false,
+};
+
+/// `GetSSHPublicKey`.
+#[derive(Clone, Copy, Debug)]
+pub struct GetSSHPublicKey;
+
+impl Operation for GetSSHPublicKey {
+    type Input = super::GetSSHPublicKeyRequest;
+    type Output = super::GetSSHPublicKeyResponse;
+    const META: &'static OperationMeta = &GET_SSH_PUBLIC_KEY_META;
+}
+
+pub(super) static GET_SSH_PUBLIC_KEY_META: OperationMeta = OperationMeta {
+    name: "GetSSHPublicKey",
+    service: &super::SERVICE,
+    input: &super::schema::GET_SSH_PUBLIC_KEY_REQUEST,
+    output: &super::schema::GET_SSH_PUBLIC_KEY_RESPONSE,
+    result_wrapper: Some("GetSSHPublicKeyResult"),
+    errors: &[&error::NO_SUCH_ENTITY, &error::UNRECOGNIZED_PUBLIC_KEY_ENCODING],
+    readonly: false,
+    idempotent: false,
+    unsigned: false,
+};
+
+/// `GetServerCertificate`.
+#[derive(Clone, Copy, Debug)]
+pub struct GetServerCertificate;
+
+impl Operation for GetServerCertificate {
+    type Input = super::GetServerCertificateRequest;
+    type Output = super::GetServerCertificateResponse;
+    const META: &'static OperationMeta = &GET_SERVER_CERTIFICATE_META;
+}
+
+pub(super) static GET_SERVER_CERTIFICATE_META: OperationMeta = OperationMeta {
+    name: "GetServerCertificate",
+    service: &super::SERVICE,
+    input: &super::schema::GET_SERVER_CERTIFICATE_REQUEST,
+    output: &super::schema::GET_SERVER_CERTIFICATE_RESPONSE,
+    result_wrapper: Some("GetServerCertificateResult"),
+    errors: &[&error::NO_SUCH_ENTITY, &error::SERVICE_FAILURE],
+    readonly: false,
+    idempotent: false,
+    unsigned: false,
+};
+
+/// `GetServiceLastAccessedDetails`.
+#[derive(Clone, Copy, Debug)]
+pub struct GetServiceLastAccessedDetails;
+
+impl Operation for GetServiceLastAccessedDetails {
+    type Input = super::GetServiceLastAccessedDetailsRequest;
+    type Output = super::GetServiceLastAccessedDetailsResponse;
+    const META: &'static OperationMeta = &GET_SERVICE_LAST_ACCESSED_DETAILS_META;
+}
+
+pub(super) static GET_SERVICE_LAST_ACCESSED_DETAILS_META: OperationMeta = OperationMeta {
+    name: "GetServiceLastAccessedDetails",
+    service: &super::SERVICE,
+    input: &super::schema::GET_SERVICE_LAST_ACCESSED_DETAILS_REQUEST,
+    output: &super::schema::GET_SERVICE_LAST_ACCESSED_DETAILS_RESPONSE,
+    result_wrapper: Some("GetServiceLastAccessedDetailsResult"),
+    errors: &[&error::INVALID_INPUT, &error::NO_SUCH_ENTITY],
+    readonly: false,
+    idempotent: false,
+    unsigned: false,
+};
+
+/// `GetServiceLastAccessedDetailsWithEntities`.
+#[derive(Clone, Copy, Debug)]
+pub struct GetServiceLastAccessedDetailsWithEntities;
+
+impl Operation for GetServiceLastAccessedDetailsWithEntities {
+    type Input = super::GetServiceLastAccessedDetailsWithEntitiesRequest;
+    type Output = super::GetServiceLastAccessedDetailsWithEntitiesResponse;
+    const META: &'static OperationMeta = &GET_SERVICE_LAST_ACCESSED_DETAILS_WITH_ENTITIES_META;
+}
+
+pub(super) static GET_SERVICE_LAST_ACCESSED_DETAILS_WITH_ENTITIES_META: OperationMeta = OperationMeta {
+    name: "GetServiceLastAccessedDetailsWithEntities",
+    service: &super::SERVICE,
+    input: &super::schema::GET_SERVICE_LAST_ACCESSED_DETAILS_WITH_ENTITIES_REQUEST,
+    output: &super::schema::GET_SERVICE_LAST_ACCESSED_DETAILS_WITH_ENTITIES_RESPONSE,
+    result_wrapper: Some("GetServiceLastAccessedDetailsWithEntitiesResult"),
+    errors: &[&error::INVALID_INPUT, &error::NO_SUCH_ENTITY],
+    readonly: false,
+    idempotent: false,
+    unsigned: false,
+};
+
+/// `GetServiceLinkedRoleDeletionStatus`.
+#[derive(Clone, Copy, Debug)]
+pub struct GetServiceLinkedRoleDeletionStatus;
+
+impl Operation for GetServiceLinkedRoleDeletionStatus {
+    type Input = super::GetServiceLinkedRoleDeletionStatusRequest;
+    type Output = super::GetServiceLinkedRoleDeletionStatusResponse;
+    const META: &'static OperationMeta = &GET_SERVICE_LINKED_ROLE_DELETION_STATUS_META;
+}
+
+pub(super) static GET_SERVICE_LINKED_ROLE_DELETION_STATUS_META: OperationMeta = OperationMeta {
+    name: "GetServiceLinkedRoleDeletionStatus",
+    service: &super::SERVICE,
+    input: &super::schema::GET_SERVICE_LINKED_ROLE_DELETION_STATUS_REQUEST,
+    output: &super::schema::GET_SERVICE_LINKED_ROLE_DELETION_STATUS_RESPONSE,
+    result_wrapper: Some("GetServiceLinkedRoleDeletionStatusResult"),
+    errors: &[
+        &error::INVALID_INPUT,
+        &error::NO_SUCH_ENTITY,
+        &error::SERVICE_FAILURE,
+    ],
+    readonly: false,
+    idempotent: false,
+    unsigned: false,
+};
+
 /// `GetUser`.
 #[derive(Clone, Copy, Debug)]
 pub struct GetUser;
@@ -1237,6 +2036,28 @@ pub(super) static LIST_ACCESS_KEYS_META: OperationMeta = OperationMeta {
     output: &super::schema::LIST_ACCESS_KEYS_RESPONSE,
     result_wrapper: Some("ListAccessKeysResult"),
     errors: &[&error::NO_SUCH_ENTITY, &error::SERVICE_FAILURE],
+    readonly: false,
+    idempotent: false,
+    unsigned: false,
+};
+
+/// `ListAccountAliases`.
+#[derive(Clone, Copy, Debug)]
+pub struct ListAccountAliases;
+
+impl Operation for ListAccountAliases {
+    type Input = super::ListAccountAliasesRequest;
+    type Output = super::ListAccountAliasesResponse;
+    const META: &'static OperationMeta = &LIST_ACCOUNT_ALIASES_META;
+}
+
+pub(super) static LIST_ACCOUNT_ALIASES_META: OperationMeta = OperationMeta {
+    name: "ListAccountAliases",
+    service: &super::SERVICE,
+    input: &super::schema::LIST_ACCOUNT_ALIASES_REQUEST,
+    output: &super::schema::LIST_ACCOUNT_ALIASES_RESPONSE,
+    result_wrapper: Some("ListAccountAliasesResult"),
+    errors: &[&error::SERVICE_FAILURE],
     readonly: false,
     idempotent: false,
     unsigned: false,
@@ -1526,6 +2347,54 @@ pub(super) static LIST_MFA_DEVICES_META: OperationMeta = OperationMeta {
     unsigned: false,
 };
 
+/// `ListOpenIDConnectProviderTags`.
+#[derive(Clone, Copy, Debug)]
+pub struct ListOpenIDConnectProviderTags;
+
+impl Operation for ListOpenIDConnectProviderTags {
+    type Input = super::ListOpenIDConnectProviderTagsRequest;
+    type Output = super::ListOpenIDConnectProviderTagsResponse;
+    const META: &'static OperationMeta = &LIST_OPEN_ID_CONNECT_PROVIDER_TAGS_META;
+}
+
+pub(super) static LIST_OPEN_ID_CONNECT_PROVIDER_TAGS_META: OperationMeta = OperationMeta {
+    name: "ListOpenIDConnectProviderTags",
+    service: &super::SERVICE,
+    input: &super::schema::LIST_OPEN_ID_CONNECT_PROVIDER_TAGS_REQUEST,
+    output: &super::schema::LIST_OPEN_ID_CONNECT_PROVIDER_TAGS_RESPONSE,
+    result_wrapper: Some("ListOpenIDConnectProviderTagsResult"),
+    errors: &[
+        &error::INVALID_INPUT,
+        &error::NO_SUCH_ENTITY,
+        &error::SERVICE_FAILURE,
+    ],
+    readonly: false,
+    idempotent: false,
+    unsigned: false,
+};
+
+/// `ListOpenIDConnectProviders`.
+#[derive(Clone, Copy, Debug)]
+pub struct ListOpenIDConnectProviders;
+
+impl Operation for ListOpenIDConnectProviders {
+    type Input = super::ListOpenIDConnectProvidersRequest;
+    type Output = super::ListOpenIDConnectProvidersResponse;
+    const META: &'static OperationMeta = &LIST_OPEN_ID_CONNECT_PROVIDERS_META;
+}
+
+pub(super) static LIST_OPEN_ID_CONNECT_PROVIDERS_META: OperationMeta = OperationMeta {
+    name: "ListOpenIDConnectProviders",
+    service: &super::SERVICE,
+    input: &super::schema::LIST_OPEN_ID_CONNECT_PROVIDERS_REQUEST,
+    output: &super::schema::LIST_OPEN_ID_CONNECT_PROVIDERS_RESPONSE,
+    result_wrapper: Some("ListOpenIDConnectProvidersResult"),
+    errors: &[&error::SERVICE_FAILURE],
+    readonly: false,
+    idempotent: false,
+    unsigned: false,
+};
+
 /// `ListPolicies`.
 #[derive(Clone, Copy, Debug)]
 pub struct ListPolicies;
@@ -1543,6 +2412,28 @@ pub(super) static LIST_POLICIES_META: OperationMeta = OperationMeta {
     output: &super::schema::LIST_POLICIES_RESPONSE,
     result_wrapper: Some("ListPoliciesResult"),
     errors: &[&error::SERVICE_FAILURE],
+    readonly: false,
+    idempotent: false,
+    unsigned: false,
+};
+
+/// `ListPoliciesGrantingServiceAccess`.
+#[derive(Clone, Copy, Debug)]
+pub struct ListPoliciesGrantingServiceAccess;
+
+impl Operation for ListPoliciesGrantingServiceAccess {
+    type Input = super::ListPoliciesGrantingServiceAccessRequest;
+    type Output = super::ListPoliciesGrantingServiceAccessResponse;
+    const META: &'static OperationMeta = &LIST_POLICIES_GRANTING_SERVICE_ACCESS_META;
+}
+
+pub(super) static LIST_POLICIES_GRANTING_SERVICE_ACCESS_META: OperationMeta = OperationMeta {
+    name: "ListPoliciesGrantingServiceAccess",
+    service: &super::SERVICE,
+    input: &super::schema::LIST_POLICIES_GRANTING_SERVICE_ACCESS_REQUEST,
+    output: &super::schema::LIST_POLICIES_GRANTING_SERVICE_ACCESS_RESPONSE,
+    result_wrapper: Some("ListPoliciesGrantingServiceAccessResult"),
+    errors: &[&error::INVALID_INPUT, &error::NO_SUCH_ENTITY],
     readonly: false,
     idempotent: false,
     unsigned: false,
@@ -1661,6 +2552,164 @@ pub(super) static LIST_ROLES_META: OperationMeta = OperationMeta {
     output: &super::schema::LIST_ROLES_RESPONSE,
     result_wrapper: Some("ListRolesResult"),
     errors: &[&error::SERVICE_FAILURE],
+    readonly: false,
+    idempotent: false,
+    unsigned: false,
+};
+
+/// `ListSAMLProviderTags`.
+#[derive(Clone, Copy, Debug)]
+pub struct ListSAMLProviderTags;
+
+impl Operation for ListSAMLProviderTags {
+    type Input = super::ListSAMLProviderTagsRequest;
+    type Output = super::ListSAMLProviderTagsResponse;
+    const META: &'static OperationMeta = &LIST_SAML_PROVIDER_TAGS_META;
+}
+
+pub(super) static LIST_SAML_PROVIDER_TAGS_META: OperationMeta = OperationMeta {
+    name: "ListSAMLProviderTags",
+    service: &super::SERVICE,
+    input: &super::schema::LIST_SAML_PROVIDER_TAGS_REQUEST,
+    output: &super::schema::LIST_SAML_PROVIDER_TAGS_RESPONSE,
+    result_wrapper: Some("ListSAMLProviderTagsResult"),
+    errors: &[
+        &error::INVALID_INPUT,
+        &error::NO_SUCH_ENTITY,
+        &error::SERVICE_FAILURE,
+    ],
+    readonly: false,
+    idempotent: false,
+    unsigned: false,
+};
+
+/// `ListSAMLProviders`.
+#[derive(Clone, Copy, Debug)]
+pub struct ListSAMLProviders;
+
+impl Operation for ListSAMLProviders {
+    type Input = super::ListSAMLProvidersRequest;
+    type Output = super::ListSAMLProvidersResponse;
+    const META: &'static OperationMeta = &LIST_SAML_PROVIDERS_META;
+}
+
+pub(super) static LIST_SAML_PROVIDERS_META: OperationMeta = OperationMeta {
+    name: "ListSAMLProviders",
+    service: &super::SERVICE,
+    input: &super::schema::LIST_SAML_PROVIDERS_REQUEST,
+    output: &super::schema::LIST_SAML_PROVIDERS_RESPONSE,
+    result_wrapper: Some("ListSAMLProvidersResult"),
+    errors: &[&error::SERVICE_FAILURE],
+    readonly: false,
+    idempotent: false,
+    unsigned: false,
+};
+
+/// `ListSSHPublicKeys`.
+#[derive(Clone, Copy, Debug)]
+pub struct ListSSHPublicKeys;
+
+impl Operation for ListSSHPublicKeys {
+    type Input = super::ListSSHPublicKeysRequest;
+    type Output = super::ListSSHPublicKeysResponse;
+    const META: &'static OperationMeta = &LIST_SSH_PUBLIC_KEYS_META;
+}
+
+pub(super) static LIST_SSH_PUBLIC_KEYS_META: OperationMeta = OperationMeta {
+    name: "ListSSHPublicKeys",
+    service: &super::SERVICE,
+    input: &super::schema::LIST_SSH_PUBLIC_KEYS_REQUEST,
+    output: &super::schema::LIST_SSH_PUBLIC_KEYS_RESPONSE,
+    result_wrapper: Some("ListSSHPublicKeysResult"),
+    errors: &[&error::NO_SUCH_ENTITY],
+    readonly: false,
+    idempotent: false,
+    unsigned: false,
+};
+
+/// `ListServerCertificateTags`.
+#[derive(Clone, Copy, Debug)]
+pub struct ListServerCertificateTags;
+
+impl Operation for ListServerCertificateTags {
+    type Input = super::ListServerCertificateTagsRequest;
+    type Output = super::ListServerCertificateTagsResponse;
+    const META: &'static OperationMeta = &LIST_SERVER_CERTIFICATE_TAGS_META;
+}
+
+pub(super) static LIST_SERVER_CERTIFICATE_TAGS_META: OperationMeta = OperationMeta {
+    name: "ListServerCertificateTags",
+    service: &super::SERVICE,
+    input: &super::schema::LIST_SERVER_CERTIFICATE_TAGS_REQUEST,
+    output: &super::schema::LIST_SERVER_CERTIFICATE_TAGS_RESPONSE,
+    result_wrapper: Some("ListServerCertificateTagsResult"),
+    errors: &[&error::NO_SUCH_ENTITY, &error::SERVICE_FAILURE],
+    readonly: false,
+    idempotent: false,
+    unsigned: false,
+};
+
+/// `ListServerCertificates`.
+#[derive(Clone, Copy, Debug)]
+pub struct ListServerCertificates;
+
+impl Operation for ListServerCertificates {
+    type Input = super::ListServerCertificatesRequest;
+    type Output = super::ListServerCertificatesResponse;
+    const META: &'static OperationMeta = &LIST_SERVER_CERTIFICATES_META;
+}
+
+pub(super) static LIST_SERVER_CERTIFICATES_META: OperationMeta = OperationMeta {
+    name: "ListServerCertificates",
+    service: &super::SERVICE,
+    input: &super::schema::LIST_SERVER_CERTIFICATES_REQUEST,
+    output: &super::schema::LIST_SERVER_CERTIFICATES_RESPONSE,
+    result_wrapper: Some("ListServerCertificatesResult"),
+    errors: &[&error::SERVICE_FAILURE],
+    readonly: false,
+    idempotent: false,
+    unsigned: false,
+};
+
+/// `ListServiceSpecificCredentials`.
+#[derive(Clone, Copy, Debug)]
+pub struct ListServiceSpecificCredentials;
+
+impl Operation for ListServiceSpecificCredentials {
+    type Input = super::ListServiceSpecificCredentialsRequest;
+    type Output = super::ListServiceSpecificCredentialsResponse;
+    const META: &'static OperationMeta = &LIST_SERVICE_SPECIFIC_CREDENTIALS_META;
+}
+
+pub(super) static LIST_SERVICE_SPECIFIC_CREDENTIALS_META: OperationMeta = OperationMeta {
+    name: "ListServiceSpecificCredentials",
+    service: &super::SERVICE,
+    input: &super::schema::LIST_SERVICE_SPECIFIC_CREDENTIALS_REQUEST,
+    output: &super::schema::LIST_SERVICE_SPECIFIC_CREDENTIALS_RESPONSE,
+    result_wrapper: Some("ListServiceSpecificCredentialsResult"),
+    errors: &[&error::NO_SUCH_ENTITY, &error::SERVICE_NOT_SUPPORTED],
+    readonly: false,
+    idempotent: false,
+    unsigned: false,
+};
+
+/// `ListSigningCertificates`.
+#[derive(Clone, Copy, Debug)]
+pub struct ListSigningCertificates;
+
+impl Operation for ListSigningCertificates {
+    type Input = super::ListSigningCertificatesRequest;
+    type Output = super::ListSigningCertificatesResponse;
+    const META: &'static OperationMeta = &LIST_SIGNING_CERTIFICATES_META;
+}
+
+pub(super) static LIST_SIGNING_CERTIFICATES_META: OperationMeta = OperationMeta {
+    name: "ListSigningCertificates",
+    service: &super::SERVICE,
+    input: &super::schema::LIST_SIGNING_CERTIFICATES_REQUEST,
+    output: &super::schema::LIST_SIGNING_CERTIFICATES_RESPONSE,
+    result_wrapper: Some("ListSigningCertificatesResult"),
+    errors: &[&error::NO_SUCH_ENTITY, &error::SERVICE_FAILURE],
     readonly: false,
     idempotent: false,
     unsigned: false,
@@ -1891,6 +2940,33 @@ pub(super) static PUT_USER_POLICY_META: OperationMeta = OperationMeta {
     unsigned: false,
 };
 
+/// `RemoveClientIDFromOpenIDConnectProvider`.
+#[derive(Clone, Copy, Debug)]
+pub struct RemoveClientIDFromOpenIDConnectProvider;
+
+impl Operation for RemoveClientIDFromOpenIDConnectProvider {
+    type Input = super::RemoveClientIDFromOpenIDConnectProviderRequest;
+    type Output = portcullis_wire::Empty;
+    const META: &'static OperationMeta = &REMOVE_CLIENT_ID_FROM_OPEN_ID_CONNECT_PROVIDER_META;
+}
+
+pub(super) static REMOVE_CLIENT_ID_FROM_OPEN_ID_CONNECT_PROVIDER_META: OperationMeta = OperationMeta {
+    name: "RemoveClientIDFromOpenIDConnectProvider",
+    service: &super::SERVICE,
+    input: &super::schema::REMOVE_CLIENT_ID_FROM_OPEN_ID_CONNECT_PROVIDER_REQUEST,
+    output: portcullis_wire::Empty::SCHEMA,
+    result_wrapper: None,
+    errors: &[
+        &error::CONCURRENT_MODIFICATION,
+        &error::INVALID_INPUT,
+        &error::NO_SUCH_ENTITY,
+        &error::SERVICE_FAILURE,
+    ],
+    readonly: false,
+    idempotent: false,
+    unsigned: false,
+};
+
 /// `RemoveRoleFromInstanceProfile`.
 #[derive(Clone, Copy, Debug)]
 pub struct RemoveRoleFromInstanceProfile;
@@ -1939,6 +3015,28 @@ pub(super) static REMOVE_USER_FROM_GROUP_META: OperationMeta = OperationMeta {
         &error::NO_SUCH_ENTITY,
         &error::SERVICE_FAILURE,
     ],
+    readonly: false,
+    idempotent: false,
+    unsigned: false,
+};
+
+/// `ResetServiceSpecificCredential`.
+#[derive(Clone, Copy, Debug)]
+pub struct ResetServiceSpecificCredential;
+
+impl Operation for ResetServiceSpecificCredential {
+    type Input = super::ResetServiceSpecificCredentialRequest;
+    type Output = super::ResetServiceSpecificCredentialResponse;
+    const META: &'static OperationMeta = &RESET_SERVICE_SPECIFIC_CREDENTIAL_META;
+}
+
+pub(super) static RESET_SERVICE_SPECIFIC_CREDENTIAL_META: OperationMeta = OperationMeta {
+    name: "ResetServiceSpecificCredential",
+    service: &super::SERVICE,
+    input: &super::schema::RESET_SERVICE_SPECIFIC_CREDENTIAL_REQUEST,
+    output: &super::schema::RESET_SERVICE_SPECIFIC_CREDENTIAL_RESPONSE,
+    result_wrapper: Some("ResetServiceSpecificCredentialResult"),
+    errors: &[&error::NO_SUCH_ENTITY],
     readonly: false,
     idempotent: false,
     unsigned: false,
@@ -1994,6 +3092,28 @@ pub(super) static SET_DEFAULT_POLICY_VERSION_META: OperationMeta = OperationMeta
         &error::NO_SUCH_ENTITY,
         &error::SERVICE_FAILURE,
     ],
+    readonly: false,
+    idempotent: false,
+    unsigned: false,
+};
+
+/// `SetSecurityTokenServicePreferences`.
+#[derive(Clone, Copy, Debug)]
+pub struct SetSecurityTokenServicePreferences;
+
+impl Operation for SetSecurityTokenServicePreferences {
+    type Input = super::SetSecurityTokenServicePreferencesRequest;
+    type Output = portcullis_wire::Empty;
+    const META: &'static OperationMeta = &SET_SECURITY_TOKEN_SERVICE_PREFERENCES_META;
+}
+
+pub(super) static SET_SECURITY_TOKEN_SERVICE_PREFERENCES_META: OperationMeta = OperationMeta {
+    name: "SetSecurityTokenServicePreferences",
+    service: &super::SERVICE,
+    input: &super::schema::SET_SECURITY_TOKEN_SERVICE_PREFERENCES_REQUEST,
+    output: portcullis_wire::Empty::SCHEMA,
+    result_wrapper: None,
+    errors: &[&error::SERVICE_FAILURE],
     readonly: false,
     idempotent: false,
     unsigned: false,
@@ -2103,6 +3223,34 @@ pub(super) static TAG_MFA_DEVICE_META: OperationMeta = OperationMeta {
     unsigned: false,
 };
 
+/// `TagOpenIDConnectProvider`.
+#[derive(Clone, Copy, Debug)]
+pub struct TagOpenIDConnectProvider;
+
+impl Operation for TagOpenIDConnectProvider {
+    type Input = super::TagOpenIDConnectProviderRequest;
+    type Output = portcullis_wire::Empty;
+    const META: &'static OperationMeta = &TAG_OPEN_ID_CONNECT_PROVIDER_META;
+}
+
+pub(super) static TAG_OPEN_ID_CONNECT_PROVIDER_META: OperationMeta = OperationMeta {
+    name: "TagOpenIDConnectProvider",
+    service: &super::SERVICE,
+    input: &super::schema::TAG_OPEN_ID_CONNECT_PROVIDER_REQUEST,
+    output: portcullis_wire::Empty::SCHEMA,
+    result_wrapper: None,
+    errors: &[
+        &error::CONCURRENT_MODIFICATION,
+        &error::INVALID_INPUT,
+        &error::LIMIT_EXCEEDED,
+        &error::NO_SUCH_ENTITY,
+        &error::SERVICE_FAILURE,
+    ],
+    readonly: false,
+    idempotent: false,
+    unsigned: false,
+};
+
 /// `TagPolicy`.
 #[derive(Clone, Copy, Debug)]
 pub struct TagPolicy;
@@ -2145,6 +3293,62 @@ pub(super) static TAG_ROLE_META: OperationMeta = OperationMeta {
     name: "TagRole",
     service: &super::SERVICE,
     input: &super::schema::TAG_ROLE_REQUEST,
+    output: portcullis_wire::Empty::SCHEMA,
+    result_wrapper: None,
+    errors: &[
+        &error::CONCURRENT_MODIFICATION,
+        &error::INVALID_INPUT,
+        &error::LIMIT_EXCEEDED,
+        &error::NO_SUCH_ENTITY,
+        &error::SERVICE_FAILURE,
+    ],
+    readonly: false,
+    idempotent: false,
+    unsigned: false,
+};
+
+/// `TagSAMLProvider`.
+#[derive(Clone, Copy, Debug)]
+pub struct TagSAMLProvider;
+
+impl Operation for TagSAMLProvider {
+    type Input = super::TagSAMLProviderRequest;
+    type Output = portcullis_wire::Empty;
+    const META: &'static OperationMeta = &TAG_SAML_PROVIDER_META;
+}
+
+pub(super) static TAG_SAML_PROVIDER_META: OperationMeta = OperationMeta {
+    name: "TagSAMLProvider",
+    service: &super::SERVICE,
+    input: &super::schema::TAG_SAML_PROVIDER_REQUEST,
+    output: portcullis_wire::Empty::SCHEMA,
+    result_wrapper: None,
+    errors: &[
+        &error::CONCURRENT_MODIFICATION,
+        &error::INVALID_INPUT,
+        &error::LIMIT_EXCEEDED,
+        &error::NO_SUCH_ENTITY,
+        &error::SERVICE_FAILURE,
+    ],
+    readonly: false,
+    idempotent: false,
+    unsigned: false,
+};
+
+/// `TagServerCertificate`.
+#[derive(Clone, Copy, Debug)]
+pub struct TagServerCertificate;
+
+impl Operation for TagServerCertificate {
+    type Input = super::TagServerCertificateRequest;
+    type Output = portcullis_wire::Empty;
+    const META: &'static OperationMeta = &TAG_SERVER_CERTIFICATE_META;
+}
+
+pub(super) static TAG_SERVER_CERTIFICATE_META: OperationMeta = OperationMeta {
+    name: "TagServerCertificate",
+    service: &super::SERVICE,
+    input: &super::schema::TAG_SERVER_CERTIFICATE_REQUEST,
     output: portcullis_wire::Empty::SCHEMA,
     result_wrapper: None,
     errors: &[
@@ -2241,6 +3445,33 @@ pub(super) static UNTAG_MFA_DEVICE_META: OperationMeta = OperationMeta {
     unsigned: false,
 };
 
+/// `UntagOpenIDConnectProvider`.
+#[derive(Clone, Copy, Debug)]
+pub struct UntagOpenIDConnectProvider;
+
+impl Operation for UntagOpenIDConnectProvider {
+    type Input = super::UntagOpenIDConnectProviderRequest;
+    type Output = portcullis_wire::Empty;
+    const META: &'static OperationMeta = &UNTAG_OPEN_ID_CONNECT_PROVIDER_META;
+}
+
+pub(super) static UNTAG_OPEN_ID_CONNECT_PROVIDER_META: OperationMeta = OperationMeta {
+    name: "UntagOpenIDConnectProvider",
+    service: &super::SERVICE,
+    input: &super::schema::UNTAG_OPEN_ID_CONNECT_PROVIDER_REQUEST,
+    output: portcullis_wire::Empty::SCHEMA,
+    result_wrapper: None,
+    errors: &[
+        &error::CONCURRENT_MODIFICATION,
+        &error::INVALID_INPUT,
+        &error::NO_SUCH_ENTITY,
+        &error::SERVICE_FAILURE,
+    ],
+    readonly: false,
+    idempotent: false,
+    unsigned: false,
+};
+
 /// `UntagPolicy`.
 #[derive(Clone, Copy, Debug)]
 pub struct UntagPolicy;
@@ -2294,6 +3525,60 @@ pub(super) static UNTAG_ROLE_META: OperationMeta = OperationMeta {
     unsigned: false,
 };
 
+/// `UntagSAMLProvider`.
+#[derive(Clone, Copy, Debug)]
+pub struct UntagSAMLProvider;
+
+impl Operation for UntagSAMLProvider {
+    type Input = super::UntagSAMLProviderRequest;
+    type Output = portcullis_wire::Empty;
+    const META: &'static OperationMeta = &UNTAG_SAML_PROVIDER_META;
+}
+
+pub(super) static UNTAG_SAML_PROVIDER_META: OperationMeta = OperationMeta {
+    name: "UntagSAMLProvider",
+    service: &super::SERVICE,
+    input: &super::schema::UNTAG_SAML_PROVIDER_REQUEST,
+    output: portcullis_wire::Empty::SCHEMA,
+    result_wrapper: None,
+    errors: &[
+        &error::CONCURRENT_MODIFICATION,
+        &error::INVALID_INPUT,
+        &error::NO_SUCH_ENTITY,
+        &error::SERVICE_FAILURE,
+    ],
+    readonly: false,
+    idempotent: false,
+    unsigned: false,
+};
+
+/// `UntagServerCertificate`.
+#[derive(Clone, Copy, Debug)]
+pub struct UntagServerCertificate;
+
+impl Operation for UntagServerCertificate {
+    type Input = super::UntagServerCertificateRequest;
+    type Output = portcullis_wire::Empty;
+    const META: &'static OperationMeta = &UNTAG_SERVER_CERTIFICATE_META;
+}
+
+pub(super) static UNTAG_SERVER_CERTIFICATE_META: OperationMeta = OperationMeta {
+    name: "UntagServerCertificate",
+    service: &super::SERVICE,
+    input: &super::schema::UNTAG_SERVER_CERTIFICATE_REQUEST,
+    output: portcullis_wire::Empty::SCHEMA,
+    result_wrapper: None,
+    errors: &[
+        &error::CONCURRENT_MODIFICATION,
+        &error::INVALID_INPUT,
+        &error::NO_SUCH_ENTITY,
+        &error::SERVICE_FAILURE,
+    ],
+    readonly: false,
+    idempotent: false,
+    unsigned: false,
+};
+
 /// `UntagUser`.
 #[derive(Clone, Copy, Debug)]
 pub struct UntagUser;
@@ -2339,6 +3624,33 @@ pub(super) static UPDATE_ACCESS_KEY_META: OperationMeta = OperationMeta {
     errors: &[
         &error::INVALID_INPUT,
         &error::LIMIT_EXCEEDED,
+        &error::NO_SUCH_ENTITY,
+        &error::SERVICE_FAILURE,
+    ],
+    readonly: false,
+    idempotent: false,
+    unsigned: false,
+};
+
+/// `UpdateAccountPasswordPolicy`.
+#[derive(Clone, Copy, Debug)]
+pub struct UpdateAccountPasswordPolicy;
+
+impl Operation for UpdateAccountPasswordPolicy {
+    type Input = super::UpdateAccountPasswordPolicyRequest;
+    type Output = portcullis_wire::Empty;
+    const META: &'static OperationMeta = &UPDATE_ACCOUNT_PASSWORD_POLICY_META;
+}
+
+pub(super) static UPDATE_ACCOUNT_PASSWORD_POLICY_META: OperationMeta = OperationMeta {
+    name: "UpdateAccountPasswordPolicy",
+    service: &super::SERVICE,
+    input: &super::schema::UPDATE_ACCOUNT_PASSWORD_POLICY_REQUEST,
+    output: portcullis_wire::Empty::SCHEMA,
+    result_wrapper: None,
+    errors: &[
+        &error::LIMIT_EXCEEDED,
+        &error::MALFORMED_POLICY_DOCUMENT,
         &error::NO_SUCH_ENTITY,
         &error::SERVICE_FAILURE,
     ],
@@ -2402,6 +3714,61 @@ pub(super) static UPDATE_GROUP_META: OperationMeta = OperationMeta {
     unsigned: false,
 };
 
+/// `UpdateLoginProfile`.
+#[derive(Clone, Copy, Debug)]
+pub struct UpdateLoginProfile;
+
+impl Operation for UpdateLoginProfile {
+    type Input = super::UpdateLoginProfileRequest;
+    type Output = portcullis_wire::Empty;
+    const META: &'static OperationMeta = &UPDATE_LOGIN_PROFILE_META;
+}
+
+pub(super) static UPDATE_LOGIN_PROFILE_META: OperationMeta = OperationMeta {
+    name: "UpdateLoginProfile",
+    service: &super::SERVICE,
+    input: &super::schema::UPDATE_LOGIN_PROFILE_REQUEST,
+    output: portcullis_wire::Empty::SCHEMA,
+    result_wrapper: None,
+    errors: &[
+        &error::ENTITY_TEMPORARILY_UNMODIFIABLE,
+        &error::LIMIT_EXCEEDED,
+        &error::NO_SUCH_ENTITY,
+        &error::PASSWORD_POLICY_VIOLATION,
+        &error::SERVICE_FAILURE,
+    ],
+    readonly: false,
+    idempotent: false,
+    unsigned: false,
+};
+
+/// `UpdateOpenIDConnectProviderThumbprint`.
+#[derive(Clone, Copy, Debug)]
+pub struct UpdateOpenIDConnectProviderThumbprint;
+
+impl Operation for UpdateOpenIDConnectProviderThumbprint {
+    type Input = super::UpdateOpenIDConnectProviderThumbprintRequest;
+    type Output = portcullis_wire::Empty;
+    const META: &'static OperationMeta = &UPDATE_OPEN_ID_CONNECT_PROVIDER_THUMBPRINT_META;
+}
+
+pub(super) static UPDATE_OPEN_ID_CONNECT_PROVIDER_THUMBPRINT_META: OperationMeta = OperationMeta {
+    name: "UpdateOpenIDConnectProviderThumbprint",
+    service: &super::SERVICE,
+    input: &super::schema::UPDATE_OPEN_ID_CONNECT_PROVIDER_THUMBPRINT_REQUEST,
+    output: portcullis_wire::Empty::SCHEMA,
+    result_wrapper: None,
+    errors: &[
+        &error::CONCURRENT_MODIFICATION,
+        &error::INVALID_INPUT,
+        &error::NO_SUCH_ENTITY,
+        &error::SERVICE_FAILURE,
+    ],
+    readonly: false,
+    idempotent: false,
+    unsigned: false,
+};
+
 /// `UpdateRole`.
 #[derive(Clone, Copy, Debug)]
 pub struct UpdateRole;
@@ -2454,6 +3821,132 @@ pub(super) static UPDATE_ROLE_DESCRIPTION_META: OperationMeta = OperationMeta {
     unsigned: false,
 };
 
+/// `UpdateSAMLProvider`.
+#[derive(Clone, Copy, Debug)]
+pub struct UpdateSAMLProvider;
+
+impl Operation for UpdateSAMLProvider {
+    type Input = super::UpdateSAMLProviderRequest;
+    type Output = super::UpdateSAMLProviderResponse;
+    const META: &'static OperationMeta = &UPDATE_SAML_PROVIDER_META;
+}
+
+pub(super) static UPDATE_SAML_PROVIDER_META: OperationMeta = OperationMeta {
+    name: "UpdateSAMLProvider",
+    service: &super::SERVICE,
+    input: &super::schema::UPDATE_SAML_PROVIDER_REQUEST,
+    output: &super::schema::UPDATE_SAML_PROVIDER_RESPONSE,
+    result_wrapper: Some("UpdateSAMLProviderResult"),
+    errors: &[
+        &error::CONCURRENT_MODIFICATION,
+        &error::INVALID_INPUT,
+        &error::LIMIT_EXCEEDED,
+        &error::NO_SUCH_ENTITY,
+        &error::SERVICE_FAILURE,
+    ],
+    readonly: false,
+    idempotent: false,
+    unsigned: false,
+};
+
+/// `UpdateSSHPublicKey`.
+#[derive(Clone, Copy, Debug)]
+pub struct UpdateSSHPublicKey;
+
+impl Operation for UpdateSSHPublicKey {
+    type Input = super::UpdateSSHPublicKeyRequest;
+    type Output = portcullis_wire::Empty;
+    const META: &'static OperationMeta = &UPDATE_SSH_PUBLIC_KEY_META;
+}
+
+pub(super) static UPDATE_SSH_PUBLIC_KEY_META: OperationMeta = OperationMeta {
+    name: "UpdateSSHPublicKey",
+    service: &super::SERVICE,
+    input: &super::schema::UPDATE_SSH_PUBLIC_KEY_REQUEST,
+    output: portcullis_wire::Empty::SCHEMA,
+    result_wrapper: None,
+    errors: &[&error::INVALID_INPUT, &error::NO_SUCH_ENTITY],
+    readonly: false,
+    idempotent: false,
+    unsigned: false,
+};
+
+/// `UpdateServerCertificate`.
+#[derive(Clone, Copy, Debug)]
+pub struct UpdateServerCertificate;
+
+impl Operation for UpdateServerCertificate {
+    type Input = super::UpdateServerCertificateRequest;
+    type Output = portcullis_wire::Empty;
+    const META: &'static OperationMeta = &UPDATE_SERVER_CERTIFICATE_META;
+}
+
+pub(super) static UPDATE_SERVER_CERTIFICATE_META: OperationMeta = OperationMeta {
+    name: "UpdateServerCertificate",
+    service: &super::SERVICE,
+    input: &super::schema::UPDATE_SERVER_CERTIFICATE_REQUEST,
+    output: portcullis_wire::Empty::SCHEMA,
+    result_wrapper: None,
+    errors: &[
+        &error::ENTITY_ALREADY_EXISTS,
+        &error::LIMIT_EXCEEDED,
+        &error::NO_SUCH_ENTITY,
+        &error::SERVICE_FAILURE,
+    ],
+    readonly: false,
+    idempotent: false,
+    unsigned: false,
+};
+
+/// `UpdateServiceSpecificCredential`.
+#[derive(Clone, Copy, Debug)]
+pub struct UpdateServiceSpecificCredential;
+
+impl Operation for UpdateServiceSpecificCredential {
+    type Input = super::UpdateServiceSpecificCredentialRequest;
+    type Output = portcullis_wire::Empty;
+    const META: &'static OperationMeta = &UPDATE_SERVICE_SPECIFIC_CREDENTIAL_META;
+}
+
+pub(super) static UPDATE_SERVICE_SPECIFIC_CREDENTIAL_META: OperationMeta = OperationMeta {
+    name: "UpdateServiceSpecificCredential",
+    service: &super::SERVICE,
+    input: &super::schema::UPDATE_SERVICE_SPECIFIC_CREDENTIAL_REQUEST,
+    output: portcullis_wire::Empty::SCHEMA,
+    result_wrapper: None,
+    errors: &[&error::NO_SUCH_ENTITY],
+    readonly: false,
+    idempotent: false,
+    unsigned: false,
+};
+
+/// `UpdateSigningCertificate`.
+#[derive(Clone, Copy, Debug)]
+pub struct UpdateSigningCertificate;
+
+impl Operation for UpdateSigningCertificate {
+    type Input = super::UpdateSigningCertificateRequest;
+    type Output = portcullis_wire::Empty;
+    const META: &'static OperationMeta = &UPDATE_SIGNING_CERTIFICATE_META;
+}
+
+pub(super) static UPDATE_SIGNING_CERTIFICATE_META: OperationMeta = OperationMeta {
+    name: "UpdateSigningCertificate",
+    service: &super::SERVICE,
+    input: &super::schema::UPDATE_SIGNING_CERTIFICATE_REQUEST,
+    output: portcullis_wire::Empty::SCHEMA,
+    result_wrapper: None,
+    errors: &[
+        &error::INVALID_INPUT,
+        &error::LIMIT_EXCEEDED,
+        &error::NO_SUCH_ENTITY,
+        &error::SERVICE_FAILURE,
+    ],
+    readonly: false,
+    idempotent: false,
+    unsigned: false,
+};
+
 /// `UpdateUser`.
 #[derive(Clone, Copy, Debug)]
 pub struct UpdateUser;
@@ -2475,6 +3968,95 @@ pub(super) static UPDATE_USER_META: OperationMeta = OperationMeta {
         &error::ENTITY_ALREADY_EXISTS,
         &error::ENTITY_TEMPORARILY_UNMODIFIABLE,
         &error::LIMIT_EXCEEDED,
+        &error::NO_SUCH_ENTITY,
+        &error::SERVICE_FAILURE,
+    ],
+    readonly: false,
+    idempotent: false,
+    unsigned: false,
+};
+
+/// `UploadSSHPublicKey`.
+#[derive(Clone, Copy, Debug)]
+pub struct UploadSSHPublicKey;
+
+impl Operation for UploadSSHPublicKey {
+    type Input = super::UploadSSHPublicKeyRequest;
+    type Output = super::UploadSSHPublicKeyResponse;
+    const META: &'static OperationMeta = &UPLOAD_SSH_PUBLIC_KEY_META;
+}
+
+pub(super) static UPLOAD_SSH_PUBLIC_KEY_META: OperationMeta = OperationMeta {
+    name: "UploadSSHPublicKey",
+    service: &super::SERVICE,
+    input: &super::schema::UPLOAD_SSH_PUBLIC_KEY_REQUEST,
+    output: &super::schema::UPLOAD_SSH_PUBLIC_KEY_RESPONSE,
+    result_wrapper: Some("UploadSSHPublicKeyResult"),
+    errors: &[
+        &error::DUPLICATE_SSH_PUBLIC_KEY,
+        &error::INVALID_PUBLIC_KEY,
+        &error::LIMIT_EXCEEDED,
+        &error::NO_SUCH_ENTITY,
+        &error::UNRECOGNIZED_PUBLIC_KEY_ENCODING,
+    ],
+    readonly: false,
+    idempotent: false,
+    unsigned: false,
+};
+
+/// `UploadServerCertificate`.
+#[derive(Clone, Copy, Debug)]
+pub struct UploadServerCertificate;
+
+impl Operation for UploadServerCertificate {
+    type Input = super::UploadServerCertificateRequest;
+    type Output = super::UploadServerCertificateResponse;
+    const META: &'static OperationMeta = &UPLOAD_SERVER_CERTIFICATE_META;
+}
+
+pub(super) static UPLOAD_SERVER_CERTIFICATE_META: OperationMeta = OperationMeta {
+    name: "UploadServerCertificate",
+    service: &super::SERVICE,
+    input: &super::schema::UPLOAD_SERVER_CERTIFICATE_REQUEST,
+    output: &super::schema::UPLOAD_SERVER_CERTIFICATE_RESPONSE,
+    result_wrapper: Some("UploadServerCertificateResult"),
+    errors: &[
+        &error::CONCURRENT_MODIFICATION,
+        &error::ENTITY_ALREADY_EXISTS,
+        &error::INVALID_INPUT,
+        &error::KEY_PAIR_MISMATCH,
+        &error::LIMIT_EXCEEDED,
+        &error::MALFORMED_CERTIFICATE,
+        &error::SERVICE_FAILURE,
+    ],
+    readonly: false,
+    idempotent: false,
+    unsigned: false,
+};
+
+/// `UploadSigningCertificate`.
+#[derive(Clone, Copy, Debug)]
+pub struct UploadSigningCertificate;
+
+impl Operation for UploadSigningCertificate {
+    type Input = super::UploadSigningCertificateRequest;
+    type Output = super::UploadSigningCertificateResponse;
+    const META: &'static OperationMeta = &UPLOAD_SIGNING_CERTIFICATE_META;
+}
+
+pub(super) static UPLOAD_SIGNING_CERTIFICATE_META: OperationMeta = OperationMeta {
+    name: "UploadSigningCertificate",
+    service: &super::SERVICE,
+    input: &super::schema::UPLOAD_SIGNING_CERTIFICATE_REQUEST,
+    output: &super::schema::UPLOAD_SIGNING_CERTIFICATE_RESPONSE,
+    result_wrapper: Some("UploadSigningCertificateResult"),
+    errors: &[
+        &error::CONCURRENT_MODIFICATION,
+        &error::DUPLICATE_CERTIFICATE,
+        &error::ENTITY_ALREADY_EXISTS,
+        &error::INVALID_CERTIFICATE,
+        &error::LIMIT_EXCEEDED,
+        &error::MALFORMED_CERTIFICATE,
         &error::NO_SUCH_ENTITY,
         &error::SERVICE_FAILURE,
     ],

@@ -104,6 +104,78 @@ impl Wire for CreateInstanceProfileResponse {
     }
 }
 
+/// `CreateLoginProfileResponse`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct CreateLoginProfileResponse {
+    /// `LoginProfile`.
+    pub login_profile: super::LoginProfile,
+}
+
+impl Shape for CreateLoginProfileResponse {
+    fn schema() -> &'static Structure {
+        &schema::CREATE_LOGIN_PROFILE_RESPONSE
+    }
+}
+
+impl Wire for CreateLoginProfileResponse {
+    fn read(reader: Reader<'_>) -> Result<Self, ReadError> {
+        let mut shape = Self::default();
+        reader.structure(&schema::CREATE_LOGIN_PROFILE_RESPONSE, &mut |index, value| {
+            if index == 0 {
+                shape.login_profile = Wire::read(value)?;
+            }
+            Ok(())
+        })?;
+        Ok(shape)
+    }
+
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure(&schema::CREATE_LOGIN_PROFILE_RESPONSE);
+        put(writer, 0, &self.login_profile);
+        writer.end_structure();
+    }
+}
+
+/// `CreateOpenIDConnectProviderResponse`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct CreateOpenIDConnectProviderResponse {
+    /// `OpenIDConnectProviderArn`.
+    pub open_id_connect_provider_arn: Option<String>,
+    /// `Tags`.
+    pub tags: Option<Vec<super::Tag>>,
+}
+
+impl Shape for CreateOpenIDConnectProviderResponse {
+    fn schema() -> &'static Structure {
+        &schema::CREATE_OPEN_ID_CONNECT_PROVIDER_RESPONSE
+    }
+}
+
+impl Wire for CreateOpenIDConnectProviderResponse {
+    fn read(reader: Reader<'_>) -> Result<Self, ReadError> {
+        let mut shape = Self::default();
+        reader.structure(
+            &schema::CREATE_OPEN_ID_CONNECT_PROVIDER_RESPONSE,
+            &mut |index, value| {
+                match index {
+                    0 => shape.open_id_connect_provider_arn = Wire::read(value)?,
+                    1 => shape.tags = Wire::read(value)?,
+                    _ => {}
+                }
+                Ok(())
+            },
+        )?;
+        Ok(shape)
+    }
+
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure(&schema::CREATE_OPEN_ID_CONNECT_PROVIDER_RESPONSE);
+        put(writer, 0, &self.open_id_connect_provider_arn);
+        put(writer, 1, &self.tags);
+        writer.end_structure();
+    }
+}
+
 /// `CreatePolicyResponse`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct CreatePolicyResponse {
@@ -200,6 +272,43 @@ impl Wire for CreateRoleResponse {
     }
 }
 
+/// `CreateSAMLProviderResponse`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct CreateSAMLProviderResponse {
+    /// `SAMLProviderArn`.
+    pub saml_provider_arn: Option<String>,
+    /// `Tags`.
+    pub tags: Option<Vec<super::Tag>>,
+}
+
+impl Shape for CreateSAMLProviderResponse {
+    fn schema() -> &'static Structure {
+        &schema::CREATE_SAML_PROVIDER_RESPONSE
+    }
+}
+
+impl Wire for CreateSAMLProviderResponse {
+    fn read(reader: Reader<'_>) -> Result<Self, ReadError> {
+        let mut shape = Self::default();
+        reader.structure(&schema::CREATE_SAML_PROVIDER_RESPONSE, &mut |index, value| {
+            match index {
+                0 => shape.saml_provider_arn = Wire::read(value)?,
+                1 => shape.tags = Wire::read(value)?,
+                _ => {}
+            }
+            Ok(())
+        })?;
+        Ok(shape)
+    }
+
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure(&schema::CREATE_SAML_PROVIDER_RESPONSE);
+        put(writer, 0, &self.saml_provider_arn);
+        put(writer, 1, &self.tags);
+        writer.end_structure();
+    }
+}
+
 /// `CreateServiceLinkedRoleResponse`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct CreateServiceLinkedRoleResponse {
@@ -231,6 +340,41 @@ impl Wire for CreateServiceLinkedRoleResponse {
     fn write(&self, writer: &mut dyn Writer) {
         writer.begin_structure(&schema::CREATE_SERVICE_LINKED_ROLE_RESPONSE);
         put(writer, 0, &self.role);
+        writer.end_structure();
+    }
+}
+
+/// `CreateServiceSpecificCredentialResponse`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct CreateServiceSpecificCredentialResponse {
+    /// `ServiceSpecificCredential`.
+    pub service_specific_credential: Option<super::ServiceSpecificCredential>,
+}
+
+impl Shape for CreateServiceSpecificCredentialResponse {
+    fn schema() -> &'static Structure {
+        &schema::CREATE_SERVICE_SPECIFIC_CREDENTIAL_RESPONSE
+    }
+}
+
+impl Wire for CreateServiceSpecificCredentialResponse {
+    fn read(reader: Reader<'_>) -> Result<Self, ReadError> {
+        let mut shape = Self::default();
+        reader.structure(
+            &schema::CREATE_SERVICE_SPECIFIC_CREDENTIAL_RESPONSE,
+            &mut |index, value| {
+                if index == 0 {
+                    shape.service_specific_credential = Wire::read(value)?;
+                }
+                Ok(())
+            },
+        )?;
+        Ok(shape)
+    }
+
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure(&schema::CREATE_SERVICE_SPECIFIC_CREDENTIAL_RESPONSE);
+        put(writer, 0, &self.service_specific_credential);
         writer.end_structure();
     }
 }
@@ -298,6 +442,151 @@ impl Wire for CreateVirtualMFADeviceResponse {
     fn write(&self, writer: &mut dyn Writer) {
         writer.begin_structure(&schema::CREATE_VIRTUAL_MFA_DEVICE_RESPONSE);
         put(writer, 0, &self.virtual_mfa_device);
+        writer.end_structure();
+    }
+}
+
+/// `DeleteServiceLinkedRoleResponse`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DeleteServiceLinkedRoleResponse {
+    /// `DeletionTaskId`.
+    pub deletion_task_id: String,
+}
+
+impl Shape for DeleteServiceLinkedRoleResponse {
+    fn schema() -> &'static Structure {
+        &schema::DELETE_SERVICE_LINKED_ROLE_RESPONSE
+    }
+}
+
+impl Wire for DeleteServiceLinkedRoleResponse {
+    fn read(reader: Reader<'_>) -> Result<Self, ReadError> {
+        let mut shape = Self::default();
+        reader.structure(
+            &schema::DELETE_SERVICE_LINKED_ROLE_RESPONSE,
+            &mut |index, value| {
+                if index == 0 {
+                    shape.deletion_task_id = Wire::read(value)?;
+                }
+                Ok(())
+            },
+        )?;
+        Ok(shape)
+    }
+
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure(&schema::DELETE_SERVICE_LINKED_ROLE_RESPONSE);
+        put(writer, 0, &self.deletion_task_id);
+        writer.end_structure();
+    }
+}
+
+/// `EnableOutboundWebIdentityFederationResponse`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct EnableOutboundWebIdentityFederationResponse {
+    /// `IssuerIdentifier`.
+    pub issuer_identifier: Option<String>,
+}
+
+impl Shape for EnableOutboundWebIdentityFederationResponse {
+    fn schema() -> &'static Structure {
+        &schema::ENABLE_OUTBOUND_WEB_IDENTITY_FEDERATION_RESPONSE
+    }
+}
+
+impl Wire for EnableOutboundWebIdentityFederationResponse {
+    fn read(reader: Reader<'_>) -> Result<Self, ReadError> {
+        let mut shape = Self::default();
+        reader.structure(
+            &schema::ENABLE_OUTBOUND_WEB_IDENTITY_FEDERATION_RESPONSE,
+            &mut |index, value| {
+                if index == 0 {
+                    shape.issuer_identifier = Wire::read(value)?;
+                }
+                Ok(())
+            },
+        )?;
+        Ok(shape)
+    }
+
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure(&schema::ENABLE_OUTBOUND_WEB_IDENTITY_FEDERATION_RESPONSE);
+        put(writer, 0, &self.issuer_identifier);
+        writer.end_structure();
+    }
+}
+
+/// `GenerateCredentialReportResponse`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct GenerateCredentialReportResponse {
+    /// `State`.
+    pub state: Option<String>,
+    /// `Description`.
+    pub description: Option<String>,
+}
+
+impl Shape for GenerateCredentialReportResponse {
+    fn schema() -> &'static Structure {
+        &schema::GENERATE_CREDENTIAL_REPORT_RESPONSE
+    }
+}
+
+impl Wire for GenerateCredentialReportResponse {
+    fn read(reader: Reader<'_>) -> Result<Self, ReadError> {
+        let mut shape = Self::default();
+        reader.structure(
+            &schema::GENERATE_CREDENTIAL_REPORT_RESPONSE,
+            &mut |index, value| {
+                match index {
+                    0 => shape.state = Wire::read(value)?,
+                    1 => shape.description = Wire::read(value)?,
+                    _ => {}
+                }
+                Ok(())
+            },
+        )?;
+        Ok(shape)
+    }
+
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure(&schema::GENERATE_CREDENTIAL_REPORT_RESPONSE);
+        put(writer, 0, &self.state);
+        put(writer, 1, &self.description);
+        writer.end_structure();
+    }
+}
+
+/// `GenerateServiceLastAccessedDetailsResponse`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct GenerateServiceLastAccessedDetailsResponse {
+    /// `JobId`.
+    pub job_id: Option<String>,
+}
+
+impl Shape for GenerateServiceLastAccessedDetailsResponse {
+    fn schema() -> &'static Structure {
+        &schema::GENERATE_SERVICE_LAST_ACCESSED_DETAILS_RESPONSE
+    }
+}
+
+impl Wire for GenerateServiceLastAccessedDetailsResponse {
+    fn read(reader: Reader<'_>) -> Result<Self, ReadError> {
+        let mut shape = Self::default();
+        reader.structure(
+            &schema::GENERATE_SERVICE_LAST_ACCESSED_DETAILS_RESPONSE,
+            &mut |index, value| {
+                if index == 0 {
+                    shape.job_id = Wire::read(value)?;
+                }
+                Ok(())
+            },
+        )?;
+        Ok(shape)
+    }
+
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure(&schema::GENERATE_SERVICE_LAST_ACCESSED_DETAILS_RESPONSE);
+        put(writer, 0, &self.job_id);
         writer.end_structure();
     }
 }
@@ -395,6 +684,41 @@ impl Wire for GetAccountAuthorizationDetailsResponse {
     }
 }
 
+/// `GetAccountPasswordPolicyResponse`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct GetAccountPasswordPolicyResponse {
+    /// `PasswordPolicy`.
+    pub password_policy: super::PasswordPolicy,
+}
+
+impl Shape for GetAccountPasswordPolicyResponse {
+    fn schema() -> &'static Structure {
+        &schema::GET_ACCOUNT_PASSWORD_POLICY_RESPONSE
+    }
+}
+
+impl Wire for GetAccountPasswordPolicyResponse {
+    fn read(reader: Reader<'_>) -> Result<Self, ReadError> {
+        let mut shape = Self::default();
+        reader.structure(
+            &schema::GET_ACCOUNT_PASSWORD_POLICY_RESPONSE,
+            &mut |index, value| {
+                if index == 0 {
+                    shape.password_policy = Wire::read(value)?;
+                }
+                Ok(())
+            },
+        )?;
+        Ok(shape)
+    }
+
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure(&schema::GET_ACCOUNT_PASSWORD_POLICY_RESPONSE);
+        put(writer, 0, &self.password_policy);
+        writer.end_structure();
+    }
+}
+
 /// `GetAccountSummaryResponse`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct GetAccountSummaryResponse {
@@ -458,6 +782,47 @@ impl Wire for GetContextKeysForPolicyResponse {
     fn write(&self, writer: &mut dyn Writer) {
         writer.begin_structure(&schema::GET_CONTEXT_KEYS_FOR_POLICY_RESPONSE);
         put(writer, 0, &self.context_key_names);
+        writer.end_structure();
+    }
+}
+
+/// `GetCredentialReportResponse`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct GetCredentialReportResponse {
+    /// `Content`.
+    pub content: Option<Vec<u8>>,
+    /// `ReportFormat`.
+    pub report_format: Option<String>,
+    /// `GeneratedTime`.
+    pub generated_time: Option<Timestamp>,
+}
+
+impl Shape for GetCredentialReportResponse {
+    fn schema() -> &'static Structure {
+        &schema::GET_CREDENTIAL_REPORT_RESPONSE
+    }
+}
+
+impl Wire for GetCredentialReportResponse {
+    fn read(reader: Reader<'_>) -> Result<Self, ReadError> {
+        let mut shape = Self::default();
+        reader.structure(&schema::GET_CREDENTIAL_REPORT_RESPONSE, &mut |index, value| {
+            match index {
+                0 => shape.content = Wire::read(value)?,
+                1 => shape.report_format = Wire::read(value)?,
+                2 => shape.generated_time = Wire::read(value)?,
+                _ => {}
+            }
+            Ok(())
+        })?;
+        Ok(shape)
+    }
+
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure(&schema::GET_CREDENTIAL_REPORT_RESPONSE);
+        put(writer, 0, &self.content);
+        put(writer, 1, &self.report_format);
+        put(writer, 2, &self.generated_time);
         writer.end_structure();
     }
 }
@@ -580,6 +945,38 @@ impl Wire for GetInstanceProfileResponse {
     }
 }
 
+/// `GetLoginProfileResponse`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct GetLoginProfileResponse {
+    /// `LoginProfile`.
+    pub login_profile: super::LoginProfile,
+}
+
+impl Shape for GetLoginProfileResponse {
+    fn schema() -> &'static Structure {
+        &schema::GET_LOGIN_PROFILE_RESPONSE
+    }
+}
+
+impl Wire for GetLoginProfileResponse {
+    fn read(reader: Reader<'_>) -> Result<Self, ReadError> {
+        let mut shape = Self::default();
+        reader.structure(&schema::GET_LOGIN_PROFILE_RESPONSE, &mut |index, value| {
+            if index == 0 {
+                shape.login_profile = Wire::read(value)?;
+            }
+            Ok(())
+        })?;
+        Ok(shape)
+    }
+
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure(&schema::GET_LOGIN_PROFILE_RESPONSE);
+        put(writer, 0, &self.login_profile);
+        writer.end_structure();
+    }
+}
+
 /// `GetMFADeviceResponse`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct GetMFADeviceResponse {
@@ -621,6 +1018,98 @@ impl Wire for GetMFADeviceResponse {
         put(writer, 1, &self.serial_number);
         put(writer, 2, &self.enable_date);
         put(writer, 3, &self.certifications);
+        writer.end_structure();
+    }
+}
+
+/// `GetOpenIDConnectProviderResponse`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct GetOpenIDConnectProviderResponse {
+    /// `Url`.
+    pub url: Option<String>,
+    /// `ClientIDList`.
+    pub client_id_list: Option<Vec<String>>,
+    /// `ThumbprintList`.
+    pub thumbprint_list: Option<Vec<String>>,
+    /// `CreateDate`.
+    pub create_date: Option<Timestamp>,
+    /// `Tags`.
+    pub tags: Option<Vec<super::Tag>>,
+}
+
+impl Shape for GetOpenIDConnectProviderResponse {
+    fn schema() -> &'static Structure {
+        &schema::GET_OPEN_ID_CONNECT_PROVIDER_RESPONSE
+    }
+}
+
+impl Wire for GetOpenIDConnectProviderResponse {
+    fn read(reader: Reader<'_>) -> Result<Self, ReadError> {
+        let mut shape = Self::default();
+        reader.structure(
+            &schema::GET_OPEN_ID_CONNECT_PROVIDER_RESPONSE,
+            &mut |index, value| {
+                match index {
+                    0 => shape.url = Wire::read(value)?,
+                    1 => shape.client_id_list = Wire::read(value)?,
+                    2 => shape.thumbprint_list = Wire::read(value)?,
+                    3 => shape.create_date = Wire::read(value)?,
+                    4 => shape.tags = Wire::read(value)?,
+                    _ => {}
+                }
+                Ok(())
+            },
+        )?;
+        Ok(shape)
+    }
+
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure(&schema::GET_OPEN_ID_CONNECT_PROVIDER_RESPONSE);
+        put(writer, 0, &self.url);
+        put(writer, 1, &self.client_id_list);
+        put(writer, 2, &self.thumbprint_list);
+        put(writer, 3, &self.create_date);
+        put(writer, 4, &self.tags);
+        writer.end_structure();
+    }
+}
+
+/// `GetOutboundWebIdentityFederationInfoResponse`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct GetOutboundWebIdentityFederationInfoResponse {
+    /// `IssuerIdentifier`.
+    pub issuer_identifier: Option<String>,
+    /// `JwtVendingEnabled`.
+    pub jwt_vending_enabled: Option<bool>,
+}
+
+impl Shape for GetOutboundWebIdentityFederationInfoResponse {
+    fn schema() -> &'static Structure {
+        &schema::GET_OUTBOUND_WEB_IDENTITY_FEDERATION_INFO_RESPONSE
+    }
+}
+
+impl Wire for GetOutboundWebIdentityFederationInfoResponse {
+    fn read(reader: Reader<'_>) -> Result<Self, ReadError> {
+        let mut shape = Self::default();
+        reader.structure(
+            &schema::GET_OUTBOUND_WEB_IDENTITY_FEDERATION_INFO_RESPONSE,
+            &mut |index, value| {
+                match index {
+                    0 => shape.issuer_identifier = Wire::read(value)?,
+                    1 => shape.jwt_vending_enabled = Wire::read(value)?,
+                    _ => {}
+                }
+                Ok(())
+            },
+        )?;
+        Ok(shape)
+    }
+
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure(&schema::GET_OUTBOUND_WEB_IDENTITY_FEDERATION_INFO_RESPONSE);
+        put(writer, 0, &self.issuer_identifier);
+        put(writer, 1, &self.jwt_vending_enabled);
         writer.end_structure();
     }
 }
@@ -762,6 +1251,291 @@ impl Wire for GetRoleResponse {
     }
 }
 
+/// `GetSAMLProviderResponse`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct GetSAMLProviderResponse {
+    /// `SAMLProviderUUID`.
+    pub saml_provider_uuid: Option<String>,
+    /// `SAMLMetadataDocument`.
+    pub saml_metadata_document: Option<String>,
+    /// `CreateDate`.
+    pub create_date: Option<Timestamp>,
+    /// `ValidUntil`.
+    pub valid_until: Option<Timestamp>,
+    /// `Tags`.
+    pub tags: Option<Vec<super::Tag>>,
+    /// `AssertionEncryptionMode`.
+    pub assertion_encryption_mode: Option<String>,
+    /// `PrivateKeyList`.
+    pub private_key_list: Option<Vec<super::SAMLPrivateKey>>,
+}
+
+impl Shape for GetSAMLProviderResponse {
+    fn schema() -> &'static Structure {
+        &schema::GET_SAML_PROVIDER_RESPONSE
+    }
+}
+
+impl Wire for GetSAMLProviderResponse {
+    fn read(reader: Reader<'_>) -> Result<Self, ReadError> {
+        let mut shape = Self::default();
+        reader.structure(&schema::GET_SAML_PROVIDER_RESPONSE, &mut |index, value| {
+            match index {
+                0 => shape.saml_provider_uuid = Wire::read(value)?,
+                1 => shape.saml_metadata_document = Wire::read(value)?,
+                2 => shape.create_date = Wire::read(value)?,
+                3 => shape.valid_until = Wire::read(value)?,
+                4 => shape.tags = Wire::read(value)?,
+                5 => shape.assertion_encryption_mode = Wire::read(value)?,
+                6 => shape.private_key_list = Wire::read(value)?,
+                _ => {}
+            }
+            Ok(())
+        })?;
+        Ok(shape)
+    }
+
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure(&schema::GET_SAML_PROVIDER_RESPONSE);
+        put(writer, 0, &self.saml_provider_uuid);
+        put(writer, 1, &self.saml_metadata_document);
+        put(writer, 2, &self.create_date);
+        put(writer, 3, &self.valid_until);
+        put(writer, 4, &self.tags);
+        put(writer, 5, &self.assertion_encryption_mode);
+        put(writer, 6, &self.private_key_list);
+        writer.end_structure();
+    }
+}
+
+/// `GetSSHPublicKeyResponse`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct GetSSHPublicKeyResponse {
+    /// `SSHPublicKey`.
+    pub ssh_public_key: Option<super::SSHPublicKey>,
+}
+
+impl Shape for GetSSHPublicKeyResponse {
+    fn schema() -> &'static Structure {
+        &schema::GET_SSH_PUBLIC_KEY_RESPONSE
+    }
+}
+
+impl Wire for GetSSHPublicKeyResponse {
+    fn read(reader: Reader<'_>) -> Result<Self, ReadError> {
+        let mut shape = Self::default();
+        reader.structure(&schema::GET_SSH_PUBLIC_KEY_RESPONSE, &mut |index, value| {
+            if index == 0 {
+                shape.ssh_public_key = Wire::read(value)?;
+            }
+            Ok(())
+        })?;
+        Ok(shape)
+    }
+
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure(&schema::GET_SSH_PUBLIC_KEY_RESPONSE);
+        put(writer, 0, &self.ssh_public_key);
+        writer.end_structure();
+    }
+}
+
+/// `GetServerCertificateResponse`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct GetServerCertificateResponse {
+    /// `ServerCertificate`.
+    pub server_certificate: super::ServerCertificate,
+}
+
+impl Shape for GetServerCertificateResponse {
+    fn schema() -> &'static Structure {
+        &schema::GET_SERVER_CERTIFICATE_RESPONSE
+    }
+}
+
+impl Wire for GetServerCertificateResponse {
+    fn read(reader: Reader<'_>) -> Result<Self, ReadError> {
+        let mut shape = Self::default();
+        reader.structure(&schema::GET_SERVER_CERTIFICATE_RESPONSE, &mut |index, value| {
+            if index == 0 {
+                shape.server_certificate = Wire::read(value)?;
+            }
+            Ok(())
+        })?;
+        Ok(shape)
+    }
+
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure(&schema::GET_SERVER_CERTIFICATE_RESPONSE);
+        put(writer, 0, &self.server_certificate);
+        writer.end_structure();
+    }
+}
+
+/// `GetServiceLastAccessedDetailsResponse`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct GetServiceLastAccessedDetailsResponse {
+    /// `JobStatus`.
+    pub job_status: String,
+    /// `JobType`.
+    pub job_type: Option<String>,
+    /// `JobCreationDate`.
+    pub job_creation_date: Timestamp,
+    /// `ServicesLastAccessed`.
+    pub services_last_accessed: Vec<super::ServiceLastAccessed>,
+    /// `JobCompletionDate`.
+    pub job_completion_date: Timestamp,
+    /// `IsTruncated`.
+    pub is_truncated: Option<bool>,
+    /// `Marker`.
+    pub marker: Option<String>,
+    /// `Error`.
+    pub error: Option<super::ErrorDetails>,
+}
+
+impl Shape for GetServiceLastAccessedDetailsResponse {
+    fn schema() -> &'static Structure {
+        &schema::GET_SERVICE_LAST_ACCESSED_DETAILS_RESPONSE
+    }
+}
+
+impl Wire for GetServiceLastAccessedDetailsResponse {
+    fn read(reader: Reader<'_>) -> Result<Self, ReadError> {
+        let mut shape = Self::default();
+        reader.structure(
+            &schema::GET_SERVICE_LAST_ACCESSED_DETAILS_RESPONSE,
+            &mut |index, value| {
+                match index {
+                    0 => shape.job_status = Wire::read(value)?,
+                    1 => shape.job_type = Wire::read(value)?,
+                    2 => shape.job_creation_date = Wire::read(value)?,
+                    3 => shape.services_last_accessed = Wire::read(value)?,
+                    4 => shape.job_completion_date = Wire::read(value)?,
+                    5 => shape.is_truncated = Wire::read(value)?,
+                    6 => shape.marker = Wire::read(value)?,
+                    7 => shape.error = Wire::read(value)?,
+                    _ => {}
+                }
+                Ok(())
+            },
+        )?;
+        Ok(shape)
+    }
+
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure(&schema::GET_SERVICE_LAST_ACCESSED_DETAILS_RESPONSE);
+        put(writer, 0, &self.job_status);
+        put(writer, 1, &self.job_type);
+        put(writer, 2, &self.job_creation_date);
+        put(writer, 3, &self.services_last_accessed);
+        put(writer, 4, &self.job_completion_date);
+        put(writer, 5, &self.is_truncated);
+        put(writer, 6, &self.marker);
+        put(writer, 7, &self.error);
+        writer.end_structure();
+    }
+}
+
+/// `GetServiceLastAccessedDetailsWithEntitiesResponse`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct GetServiceLastAccessedDetailsWithEntitiesResponse {
+    /// `JobStatus`.
+    pub job_status: String,
+    /// `JobCreationDate`.
+    pub job_creation_date: Timestamp,
+    /// `JobCompletionDate`.
+    pub job_completion_date: Timestamp,
+    /// `EntityDetailsList`.
+    pub entity_details_list: Vec<super::EntityDetails>,
+    /// `IsTruncated`.
+    pub is_truncated: Option<bool>,
+    /// `Marker`.
+    pub marker: Option<String>,
+    /// `Error`.
+    pub error: Option<super::ErrorDetails>,
+}
+
+impl Shape for GetServiceLastAccessedDetailsWithEntitiesResponse {
+    fn schema() -> &'static Structure {
+        &schema::GET_SERVICE_LAST_ACCESSED_DETAILS_WITH_ENTITIES_RESPONSE
+    }
+}
+
+impl Wire for GetServiceLastAccessedDetailsWithEntitiesResponse {
+    fn read(reader: Reader<'_>) -> Result<Self, ReadError> {
+        let mut shape = Self::default();
+        reader.structure(
+            &schema::GET_SERVICE_LAST_ACCESSED_DETAILS_WITH_ENTITIES_RESPONSE,
+            &mut |index, value| {
+                match index {
+                    0 => shape.job_status = Wire::read(value)?,
+                    1 => shape.job_creation_date = Wire::read(value)?,
+                    2 => shape.job_completion_date = Wire::read(value)?,
+                    3 => shape.entity_details_list = Wire::read(value)?,
+                    4 => shape.is_truncated = Wire::read(value)?,
+                    5 => shape.marker = Wire::read(value)?,
+                    6 => shape.error = Wire::read(value)?,
+                    _ => {}
+                }
+                Ok(())
+            },
+        )?;
+        Ok(shape)
+    }
+
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure(&schema::GET_SERVICE_LAST_ACCESSED_DETAILS_WITH_ENTITIES_RESPONSE);
+        put(writer, 0, &self.job_status);
+        put(writer, 1, &self.job_creation_date);
+        put(writer, 2, &self.job_completion_date);
+        put(writer, 3, &self.entity_details_list);
+        put(writer, 4, &self.is_truncated);
+        put(writer, 5, &self.marker);
+        put(writer, 6, &self.error);
+        writer.end_structure();
+    }
+}
+
+/// `GetServiceLinkedRoleDeletionStatusResponse`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct GetServiceLinkedRoleDeletionStatusResponse {
+    /// `Status`.
+    pub status: String,
+    /// `Reason`.
+    pub reason: Option<super::DeletionTaskFailureReasonType>,
+}
+
+impl Shape for GetServiceLinkedRoleDeletionStatusResponse {
+    fn schema() -> &'static Structure {
+        &schema::GET_SERVICE_LINKED_ROLE_DELETION_STATUS_RESPONSE
+    }
+}
+
+impl Wire for GetServiceLinkedRoleDeletionStatusResponse {
+    fn read(reader: Reader<'_>) -> Result<Self, ReadError> {
+        let mut shape = Self::default();
+        reader.structure(
+            &schema::GET_SERVICE_LINKED_ROLE_DELETION_STATUS_RESPONSE,
+            &mut |index, value| {
+                match index {
+                    0 => shape.status = Wire::read(value)?,
+                    1 => shape.reason = Wire::read(value)?,
+                    _ => {}
+                }
+                Ok(())
+            },
+        )?;
+        Ok(shape)
+    }
+
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure(&schema::GET_SERVICE_LINKED_ROLE_DELETION_STATUS_RESPONSE);
+        put(writer, 0, &self.status);
+        put(writer, 1, &self.reason);
+        writer.end_structure();
+    }
+}
+
 /// `GetUserPolicyResponse`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct GetUserPolicyResponse {
@@ -870,6 +1644,47 @@ impl Wire for ListAccessKeysResponse {
     fn write(&self, writer: &mut dyn Writer) {
         writer.begin_structure(&schema::LIST_ACCESS_KEYS_RESPONSE);
         put(writer, 0, &self.access_key_metadata);
+        put(writer, 1, &self.is_truncated);
+        put(writer, 2, &self.marker);
+        writer.end_structure();
+    }
+}
+
+/// `ListAccountAliasesResponse`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ListAccountAliasesResponse {
+    /// `AccountAliases`.
+    pub account_aliases: Vec<String>,
+    /// `IsTruncated`.
+    pub is_truncated: Option<bool>,
+    /// `Marker`.
+    pub marker: Option<String>,
+}
+
+impl Shape for ListAccountAliasesResponse {
+    fn schema() -> &'static Structure {
+        &schema::LIST_ACCOUNT_ALIASES_RESPONSE
+    }
+}
+
+impl Wire for ListAccountAliasesResponse {
+    fn read(reader: Reader<'_>) -> Result<Self, ReadError> {
+        let mut shape = Self::default();
+        reader.structure(&schema::LIST_ACCOUNT_ALIASES_RESPONSE, &mut |index, value| {
+            match index {
+                0 => shape.account_aliases = Wire::read(value)?,
+                1 => shape.is_truncated = Wire::read(value)?,
+                2 => shape.marker = Wire::read(value)?,
+                _ => {}
+            }
+            Ok(())
+        })?;
+        Ok(shape)
+    }
+
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure(&schema::LIST_ACCOUNT_ALIASES_RESPONSE);
+        put(writer, 0, &self.account_aliases);
         put(writer, 1, &self.is_truncated);
         put(writer, 2, &self.marker);
         writer.end_structure();
@@ -1391,6 +2206,129 @@ impl Wire for ListMFADevicesResponse {
     }
 }
 
+/// `ListOpenIDConnectProviderTagsResponse`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ListOpenIDConnectProviderTagsResponse {
+    /// `Tags`.
+    pub tags: Vec<super::Tag>,
+    /// `IsTruncated`.
+    pub is_truncated: Option<bool>,
+    /// `Marker`.
+    pub marker: Option<String>,
+}
+
+impl Shape for ListOpenIDConnectProviderTagsResponse {
+    fn schema() -> &'static Structure {
+        &schema::LIST_OPEN_ID_CONNECT_PROVIDER_TAGS_RESPONSE
+    }
+}
+
+impl Wire for ListOpenIDConnectProviderTagsResponse {
+    fn read(reader: Reader<'_>) -> Result<Self, ReadError> {
+        let mut shape = Self::default();
+        reader.structure(
+            &schema::LIST_OPEN_ID_CONNECT_PROVIDER_TAGS_RESPONSE,
+            &mut |index, value| {
+                match index {
+                    0 => shape.tags = Wire::read(value)?,
+                    1 => shape.is_truncated = Wire::read(value)?,
+                    2 => shape.marker = Wire::read(value)?,
+                    _ => {}
+                }
+                Ok(())
+            },
+        )?;
+        Ok(shape)
+    }
+
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure(&schema::LIST_OPEN_ID_CONNECT_PROVIDER_TAGS_RESPONSE);
+        put(writer, 0, &self.tags);
+        put(writer, 1, &self.is_truncated);
+        put(writer, 2, &self.marker);
+        writer.end_structure();
+    }
+}
+
+/// `ListOpenIDConnectProvidersResponse`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ListOpenIDConnectProvidersResponse {
+    /// `OpenIDConnectProviderList`.
+    pub open_id_connect_provider_list: Option<Vec<super::OpenIDConnectProviderListEntry>>,
+}
+
+impl Shape for ListOpenIDConnectProvidersResponse {
+    fn schema() -> &'static Structure {
+        &schema::LIST_OPEN_ID_CONNECT_PROVIDERS_RESPONSE
+    }
+}
+
+impl Wire for ListOpenIDConnectProvidersResponse {
+    fn read(reader: Reader<'_>) -> Result<Self, ReadError> {
+        let mut shape = Self::default();
+        reader.structure(
+            &schema::LIST_OPEN_ID_CONNECT_PROVIDERS_RESPONSE,
+            &mut |index, value| {
+                if index == 0 {
+                    shape.open_id_connect_provider_list = Wire::read(value)?;
+                }
+                Ok(())
+            },
+        )?;
+        Ok(shape)
+    }
+
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure(&schema::LIST_OPEN_ID_CONNECT_PROVIDERS_RESPONSE);
+        put(writer, 0, &self.open_id_connect_provider_list);
+        writer.end_structure();
+    }
+}
+
+/// `ListPoliciesGrantingServiceAccessResponse`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ListPoliciesGrantingServiceAccessResponse {
+    /// `PoliciesGrantingServiceAccess`.
+    pub policies_granting_service_access: Vec<super::ListPoliciesGrantingServiceAccessEntry>,
+    /// `IsTruncated`.
+    pub is_truncated: Option<bool>,
+    /// `Marker`.
+    pub marker: Option<String>,
+}
+
+impl Shape for ListPoliciesGrantingServiceAccessResponse {
+    fn schema() -> &'static Structure {
+        &schema::LIST_POLICIES_GRANTING_SERVICE_ACCESS_RESPONSE
+    }
+}
+
+impl Wire for ListPoliciesGrantingServiceAccessResponse {
+    fn read(reader: Reader<'_>) -> Result<Self, ReadError> {
+        let mut shape = Self::default();
+        reader.structure(
+            &schema::LIST_POLICIES_GRANTING_SERVICE_ACCESS_RESPONSE,
+            &mut |index, value| {
+                match index {
+                    0 => shape.policies_granting_service_access = Wire::read(value)?,
+                    1 => shape.is_truncated = Wire::read(value)?,
+                    2 => shape.marker = Wire::read(value)?,
+                    _ => {}
+                }
+                Ok(())
+            },
+        )?;
+        Ok(shape)
+    }
+
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure(&schema::LIST_POLICIES_GRANTING_SERVICE_ACCESS_RESPONSE);
+        put(writer, 0, &self.policies_granting_service_access);
+        put(writer, 1, &self.is_truncated);
+        put(writer, 2, &self.marker);
+        writer.end_structure();
+    }
+}
+
 /// `ListPoliciesResponse`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ListPoliciesResponse {
@@ -1637,6 +2575,293 @@ impl Wire for ListRolesResponse {
     }
 }
 
+/// `ListSAMLProviderTagsResponse`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ListSAMLProviderTagsResponse {
+    /// `Tags`.
+    pub tags: Vec<super::Tag>,
+    /// `IsTruncated`.
+    pub is_truncated: Option<bool>,
+    /// `Marker`.
+    pub marker: Option<String>,
+}
+
+impl Shape for ListSAMLProviderTagsResponse {
+    fn schema() -> &'static Structure {
+        &schema::LIST_SAML_PROVIDER_TAGS_RESPONSE
+    }
+}
+
+impl Wire for ListSAMLProviderTagsResponse {
+    fn read(reader: Reader<'_>) -> Result<Self, ReadError> {
+        let mut shape = Self::default();
+        reader.structure(&schema::LIST_SAML_PROVIDER_TAGS_RESPONSE, &mut |index, value| {
+            match index {
+                0 => shape.tags = Wire::read(value)?,
+                1 => shape.is_truncated = Wire::read(value)?,
+                2 => shape.marker = Wire::read(value)?,
+                _ => {}
+            }
+            Ok(())
+        })?;
+        Ok(shape)
+    }
+
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure(&schema::LIST_SAML_PROVIDER_TAGS_RESPONSE);
+        put(writer, 0, &self.tags);
+        put(writer, 1, &self.is_truncated);
+        put(writer, 2, &self.marker);
+        writer.end_structure();
+    }
+}
+
+/// `ListSAMLProvidersResponse`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ListSAMLProvidersResponse {
+    /// `SAMLProviderList`.
+    pub saml_provider_list: Option<Vec<super::SAMLProviderListEntry>>,
+}
+
+impl Shape for ListSAMLProvidersResponse {
+    fn schema() -> &'static Structure {
+        &schema::LIST_SAML_PROVIDERS_RESPONSE
+    }
+}
+
+impl Wire for ListSAMLProvidersResponse {
+    fn read(reader: Reader<'_>) -> Result<Self, ReadError> {
+        let mut shape = Self::default();
+        reader.structure(&schema::LIST_SAML_PROVIDERS_RESPONSE, &mut |index, value| {
+            if index == 0 {
+                shape.saml_provider_list = Wire::read(value)?;
+            }
+            Ok(())
+        })?;
+        Ok(shape)
+    }
+
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure(&schema::LIST_SAML_PROVIDERS_RESPONSE);
+        put(writer, 0, &self.saml_provider_list);
+        writer.end_structure();
+    }
+}
+
+/// `ListSSHPublicKeysResponse`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ListSSHPublicKeysResponse {
+    /// `SSHPublicKeys`.
+    pub ssh_public_keys: Option<Vec<super::SSHPublicKeyMetadata>>,
+    /// `IsTruncated`.
+    pub is_truncated: Option<bool>,
+    /// `Marker`.
+    pub marker: Option<String>,
+}
+
+impl Shape for ListSSHPublicKeysResponse {
+    fn schema() -> &'static Structure {
+        &schema::LIST_SSH_PUBLIC_KEYS_RESPONSE
+    }
+}
+
+impl Wire for ListSSHPublicKeysResponse {
+    fn read(reader: Reader<'_>) -> Result<Self, ReadError> {
+        let mut shape = Self::default();
+        reader.structure(&schema::LIST_SSH_PUBLIC_KEYS_RESPONSE, &mut |index, value| {
+            match index {
+                0 => shape.ssh_public_keys = Wire::read(value)?,
+                1 => shape.is_truncated = Wire::read(value)?,
+                2 => shape.marker = Wire::read(value)?,
+                _ => {}
+            }
+            Ok(())
+        })?;
+        Ok(shape)
+    }
+
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure(&schema::LIST_SSH_PUBLIC_KEYS_RESPONSE);
+        put(writer, 0, &self.ssh_public_keys);
+        put(writer, 1, &self.is_truncated);
+        put(writer, 2, &self.marker);
+        writer.end_structure();
+    }
+}
+
+/// `ListServerCertificateTagsResponse`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ListServerCertificateTagsResponse {
+    /// `Tags`.
+    pub tags: Vec<super::Tag>,
+    /// `IsTruncated`.
+    pub is_truncated: Option<bool>,
+    /// `Marker`.
+    pub marker: Option<String>,
+}
+
+impl Shape for ListServerCertificateTagsResponse {
+    fn schema() -> &'static Structure {
+        &schema::LIST_SERVER_CERTIFICATE_TAGS_RESPONSE
+    }
+}
+
+impl Wire for ListServerCertificateTagsResponse {
+    fn read(reader: Reader<'_>) -> Result<Self, ReadError> {
+        let mut shape = Self::default();
+        reader.structure(
+            &schema::LIST_SERVER_CERTIFICATE_TAGS_RESPONSE,
+            &mut |index, value| {
+                match index {
+                    0 => shape.tags = Wire::read(value)?,
+                    1 => shape.is_truncated = Wire::read(value)?,
+                    2 => shape.marker = Wire::read(value)?,
+                    _ => {}
+                }
+                Ok(())
+            },
+        )?;
+        Ok(shape)
+    }
+
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure(&schema::LIST_SERVER_CERTIFICATE_TAGS_RESPONSE);
+        put(writer, 0, &self.tags);
+        put(writer, 1, &self.is_truncated);
+        put(writer, 2, &self.marker);
+        writer.end_structure();
+    }
+}
+
+/// `ListServerCertificatesResponse`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ListServerCertificatesResponse {
+    /// `ServerCertificateMetadataList`.
+    pub server_certificate_metadata_list: Vec<super::ServerCertificateMetadata>,
+    /// `IsTruncated`.
+    pub is_truncated: Option<bool>,
+    /// `Marker`.
+    pub marker: Option<String>,
+}
+
+impl Shape for ListServerCertificatesResponse {
+    fn schema() -> &'static Structure {
+        &schema::LIST_SERVER_CERTIFICATES_RESPONSE
+    }
+}
+
+impl Wire for ListServerCertificatesResponse {
+    fn read(reader: Reader<'_>) -> Result<Self, ReadError> {
+        let mut shape = Self::default();
+        reader.structure(&schema::LIST_SERVER_CERTIFICATES_RESPONSE, &mut |index, value| {
+            match index {
+                0 => shape.server_certificate_metadata_list = Wire::read(value)?,
+                1 => shape.is_truncated = Wire::read(value)?,
+                2 => shape.marker = Wire::read(value)?,
+                _ => {}
+            }
+            Ok(())
+        })?;
+        Ok(shape)
+    }
+
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure(&schema::LIST_SERVER_CERTIFICATES_RESPONSE);
+        put(writer, 0, &self.server_certificate_metadata_list);
+        put(writer, 1, &self.is_truncated);
+        put(writer, 2, &self.marker);
+        writer.end_structure();
+    }
+}
+
+/// `ListServiceSpecificCredentialsResponse`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ListServiceSpecificCredentialsResponse {
+    /// `ServiceSpecificCredentials`.
+    pub service_specific_credentials: Option<Vec<super::ServiceSpecificCredentialMetadata>>,
+    /// `Marker`.
+    pub marker: Option<String>,
+    /// `IsTruncated`.
+    pub is_truncated: Option<bool>,
+}
+
+impl Shape for ListServiceSpecificCredentialsResponse {
+    fn schema() -> &'static Structure {
+        &schema::LIST_SERVICE_SPECIFIC_CREDENTIALS_RESPONSE
+    }
+}
+
+impl Wire for ListServiceSpecificCredentialsResponse {
+    fn read(reader: Reader<'_>) -> Result<Self, ReadError> {
+        let mut shape = Self::default();
+        reader.structure(
+            &schema::LIST_SERVICE_SPECIFIC_CREDENTIALS_RESPONSE,
+            &mut |index, value| {
+                match index {
+                    0 => shape.service_specific_credentials = Wire::read(value)?,
+                    1 => shape.marker = Wire::read(value)?,
+                    2 => shape.is_truncated = Wire::read(value)?,
+                    _ => {}
+                }
+                Ok(())
+            },
+        )?;
+        Ok(shape)
+    }
+
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure(&schema::LIST_SERVICE_SPECIFIC_CREDENTIALS_RESPONSE);
+        put(writer, 0, &self.service_specific_credentials);
+        put(writer, 1, &self.marker);
+        put(writer, 2, &self.is_truncated);
+        writer.end_structure();
+    }
+}
+
+/// `ListSigningCertificatesResponse`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ListSigningCertificatesResponse {
+    /// `Certificates`.
+    pub certificates: Vec<super::SigningCertificate>,
+    /// `IsTruncated`.
+    pub is_truncated: Option<bool>,
+    /// `Marker`.
+    pub marker: Option<String>,
+}
+
+impl Shape for ListSigningCertificatesResponse {
+    fn schema() -> &'static Structure {
+        &schema::LIST_SIGNING_CERTIFICATES_RESPONSE
+    }
+}
+
+impl Wire for ListSigningCertificatesResponse {
+    fn read(reader: Reader<'_>) -> Result<Self, ReadError> {
+        let mut shape = Self::default();
+        reader.structure(
+            &schema::LIST_SIGNING_CERTIFICATES_RESPONSE,
+            &mut |index, value| {
+                match index {
+                    0 => shape.certificates = Wire::read(value)?,
+                    1 => shape.is_truncated = Wire::read(value)?,
+                    2 => shape.marker = Wire::read(value)?,
+                    _ => {}
+                }
+                Ok(())
+            },
+        )?;
+        Ok(shape)
+    }
+
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure(&schema::LIST_SIGNING_CERTIFICATES_RESPONSE);
+        put(writer, 0, &self.certificates);
+        put(writer, 1, &self.is_truncated);
+        put(writer, 2, &self.marker);
+        writer.end_structure();
+    }
+}
+
 /// `ListUserPoliciesResponse`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ListUserPoliciesResponse {
@@ -1801,6 +3026,41 @@ impl Wire for ListVirtualMFADevicesResponse {
     }
 }
 
+/// `ResetServiceSpecificCredentialResponse`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ResetServiceSpecificCredentialResponse {
+    /// `ServiceSpecificCredential`.
+    pub service_specific_credential: Option<super::ServiceSpecificCredential>,
+}
+
+impl Shape for ResetServiceSpecificCredentialResponse {
+    fn schema() -> &'static Structure {
+        &schema::RESET_SERVICE_SPECIFIC_CREDENTIAL_RESPONSE
+    }
+}
+
+impl Wire for ResetServiceSpecificCredentialResponse {
+    fn read(reader: Reader<'_>) -> Result<Self, ReadError> {
+        let mut shape = Self::default();
+        reader.structure(
+            &schema::RESET_SERVICE_SPECIFIC_CREDENTIAL_RESPONSE,
+            &mut |index, value| {
+                if index == 0 {
+                    shape.service_specific_credential = Wire::read(value)?;
+                }
+                Ok(())
+            },
+        )?;
+        Ok(shape)
+    }
+
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure(&schema::RESET_SERVICE_SPECIFIC_CREDENTIAL_RESPONSE);
+        put(writer, 0, &self.service_specific_credential);
+        writer.end_structure();
+    }
+}
+
 /// `SimulatePolicyResponse`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct SimulatePolicyResponse {
@@ -1892,6 +3152,145 @@ impl Wire for UpdateRoleResponse {
 
     fn write(&self, writer: &mut dyn Writer) {
         writer.begin_structure(&schema::UPDATE_ROLE_RESPONSE);
+        writer.end_structure();
+    }
+}
+
+/// `UpdateSAMLProviderResponse`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct UpdateSAMLProviderResponse {
+    /// `SAMLProviderArn`.
+    pub saml_provider_arn: Option<String>,
+}
+
+impl Shape for UpdateSAMLProviderResponse {
+    fn schema() -> &'static Structure {
+        &schema::UPDATE_SAML_PROVIDER_RESPONSE
+    }
+}
+
+impl Wire for UpdateSAMLProviderResponse {
+    fn read(reader: Reader<'_>) -> Result<Self, ReadError> {
+        let mut shape = Self::default();
+        reader.structure(&schema::UPDATE_SAML_PROVIDER_RESPONSE, &mut |index, value| {
+            if index == 0 {
+                shape.saml_provider_arn = Wire::read(value)?;
+            }
+            Ok(())
+        })?;
+        Ok(shape)
+    }
+
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure(&schema::UPDATE_SAML_PROVIDER_RESPONSE);
+        put(writer, 0, &self.saml_provider_arn);
+        writer.end_structure();
+    }
+}
+
+/// `UploadSSHPublicKeyResponse`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct UploadSSHPublicKeyResponse {
+    /// `SSHPublicKey`.
+    pub ssh_public_key: Option<super::SSHPublicKey>,
+}
+
+impl Shape for UploadSSHPublicKeyResponse {
+    fn schema() -> &'static Structure {
+        &schema::UPLOAD_SSH_PUBLIC_KEY_RESPONSE
+    }
+}
+
+impl Wire for UploadSSHPublicKeyResponse {
+    fn read(reader: Reader<'_>) -> Result<Self, ReadError> {
+        let mut shape = Self::default();
+        reader.structure(&schema::UPLOAD_SSH_PUBLIC_KEY_RESPONSE, &mut |index, value| {
+            if index == 0 {
+                shape.ssh_public_key = Wire::read(value)?;
+            }
+            Ok(())
+        })?;
+        Ok(shape)
+    }
+
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure(&schema::UPLOAD_SSH_PUBLIC_KEY_RESPONSE);
+        put(writer, 0, &self.ssh_public_key);
+        writer.end_structure();
+    }
+}
+
+/// `UploadServerCertificateResponse`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct UploadServerCertificateResponse {
+    /// `ServerCertificateMetadata`.
+    pub server_certificate_metadata: Option<super::ServerCertificateMetadata>,
+    /// `Tags`.
+    pub tags: Option<Vec<super::Tag>>,
+}
+
+impl Shape for UploadServerCertificateResponse {
+    fn schema() -> &'static Structure {
+        &schema::UPLOAD_SERVER_CERTIFICATE_RESPONSE
+    }
+}
+
+impl Wire for UploadServerCertificateResponse {
+    fn read(reader: Reader<'_>) -> Result<Self, ReadError> {
+        let mut shape = Self::default();
+        reader.structure(
+            &schema::UPLOAD_SERVER_CERTIFICATE_RESPONSE,
+            &mut |index, value| {
+                match index {
+                    0 => shape.server_certificate_metadata = Wire::read(value)?,
+                    1 => shape.tags = Wire::read(value)?,
+                    _ => {}
+                }
+                Ok(())
+            },
+        )?;
+        Ok(shape)
+    }
+
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure(&schema::UPLOAD_SERVER_CERTIFICATE_RESPONSE);
+        put(writer, 0, &self.server_certificate_metadata);
+        put(writer, 1, &self.tags);
+        writer.end_structure();
+    }
+}
+
+/// `UploadSigningCertificateResponse`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct UploadSigningCertificateResponse {
+    /// `Certificate`.
+    pub certificate: super::SigningCertificate,
+}
+
+impl Shape for UploadSigningCertificateResponse {
+    fn schema() -> &'static Structure {
+        &schema::UPLOAD_SIGNING_CERTIFICATE_RESPONSE
+    }
+}
+
+impl Wire for UploadSigningCertificateResponse {
+    fn read(reader: Reader<'_>) -> Result<Self, ReadError> {
+        let mut shape = Self::default();
+        reader.structure(
+            &schema::UPLOAD_SIGNING_CERTIFICATE_RESPONSE,
+            &mut |index, value| {
+                if index == 0 {
+                    shape.certificate = Wire::read(value)?;
+                }
+                Ok(())
+            },
+        )?;
+        Ok(shape)
+    }
+
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure(&schema::UPLOAD_SIGNING_CERTIFICATE_RESPONSE);
+        put(writer, 0, &self.certificate);
         writer.end_structure();
     }
 }

@@ -2,6 +2,13 @@
 
 use portcullis_wire::schema::{List, Map, Member, Pattern, Range, Schema, Structure, Text};
 
+static ACCESS_ADVISOR_USAGE_GRANULARITY_TYPE: Schema = Schema::String(Text {
+    length: Range::ANY,
+    pattern: None,
+    choices: &["SERVICE_LEVEL", "ACTION_LEVEL"],
+    sensitive: false,
+});
+
 pub(super) static ACCESS_KEY: Structure = Structure {
     name: "AccessKey",
     members: &[
@@ -49,6 +56,14 @@ static ACTION_NAME_TYPE: Schema = Schema::String(Text {
     sensitive: false,
 });
 
+pub(super) static ADD_CLIENT_ID_TO_OPEN_ID_CONNECT_PROVIDER_REQUEST: Structure = Structure {
+    name: "AddClientIDToOpenIDConnectProviderRequest",
+    members: &[
+        Member::required("OpenIDConnectProviderArn", &ARN_TYPE),
+        Member::required("ClientID", &CLIENT_ID_TYPE),
+    ],
+};
+
 pub(super) static ADD_ROLE_TO_INSTANCE_PROFILE_REQUEST: Structure = Structure {
     name: "AddRoleToInstanceProfileRequest",
     members: &[
@@ -64,6 +79,13 @@ pub(super) static ADD_USER_TO_GROUP_REQUEST: Structure = Structure {
         Member::required("UserName", &EXISTING_USER_NAME_TYPE),
     ],
 };
+
+static ARN_LIST_TYPE: Schema = Schema::List(List {
+    member: &ARN_TYPE,
+    member_name: "member",
+    flattened: false,
+    length: Range::ANY,
+});
 
 pub(super) static ATTACH_GROUP_POLICY_REQUEST: Structure = Structure {
     name: "AttachGroupPolicyRequest",
@@ -151,6 +173,14 @@ static CERTIFICATION_VALUE_TYPE: Schema = Schema::String(Text {
     sensitive: false,
 });
 
+pub(super) static CHANGE_PASSWORD_REQUEST: Structure = Structure {
+    name: "ChangePasswordRequest",
+    members: &[
+        Member::required("OldPassword", &PASSWORD_TYPE),
+        Member::required("NewPassword", &PASSWORD_TYPE),
+    ],
+};
+
 pub(super) static CONTEXT_ENTRY: Structure = Structure {
     name: "ContextEntry",
     members: &[
@@ -221,6 +251,11 @@ pub(super) static CREATE_ACCESS_KEY_RESPONSE: Structure = Structure {
     members: &[Member::required("AccessKey", &Schema::Structure(&ACCESS_KEY))],
 };
 
+pub(super) static CREATE_ACCOUNT_ALIAS_REQUEST: Structure = Structure {
+    name: "CreateAccountAliasRequest",
+    members: &[Member::required("AccountAlias", &ACCOUNT_ALIAS_TYPE)],
+};
+
 pub(super) static CREATE_GROUP_REQUEST: Structure = Structure {
     name: "CreateGroupRequest",
     members: &[
@@ -249,6 +284,41 @@ pub(super) static CREATE_INSTANCE_PROFILE_RESPONSE: Structure = Structure {
         "InstanceProfile",
         &Schema::Structure(&INSTANCE_PROFILE),
     )],
+};
+
+pub(super) static CREATE_LOGIN_PROFILE_REQUEST: Structure = Structure {
+    name: "CreateLoginProfileRequest",
+    members: &[
+        Member::optional("UserName", &USER_NAME_TYPE),
+        Member::optional("Password", &PASSWORD_TYPE),
+        Member::optional("PasswordResetRequired", &Schema::Boolean),
+    ],
+};
+
+pub(super) static CREATE_LOGIN_PROFILE_RESPONSE: Structure = Structure {
+    name: "CreateLoginProfileResponse",
+    members: &[Member::required(
+        "LoginProfile",
+        &Schema::Structure(&LOGIN_PROFILE),
+    )],
+};
+
+pub(super) static CREATE_OPEN_ID_CONNECT_PROVIDER_REQUEST: Structure = Structure {
+    name: "CreateOpenIDConnectProviderRequest",
+    members: &[
+        Member::required("Url", &OPEN_ID_CONNECT_PROVIDER_URL_TYPE),
+        Member::optional("ClientIDList", &CLIENT_ID_LIST_TYPE),
+        Member::optional("ThumbprintList", &THUMBPRINT_LIST_TYPE),
+        Member::optional("Tags", &TAG_LIST_TYPE),
+    ],
+};
+
+pub(super) static CREATE_OPEN_ID_CONNECT_PROVIDER_RESPONSE: Structure = Structure {
+    name: "CreateOpenIDConnectProviderResponse",
+    members: &[
+        Member::optional("OpenIDConnectProviderArn", &ARN_TYPE),
+        Member::optional("Tags", &TAG_LIST_TYPE),
+    ],
 };
 
 pub(super) static CREATE_POLICY_REQUEST: Structure = Structure {
@@ -302,6 +372,25 @@ pub(super) static CREATE_ROLE_RESPONSE: Structure = Structure {
     members: &[Member::required("Role", &Schema::Structure(&ROLE))],
 };
 
+pub(super) static CREATE_SAML_PROVIDER_REQUEST: Structure = Structure {
+    name: "CreateSAMLProviderRequest",
+    members: &[
+        Member::required("SAMLMetadataDocument", &SAML_METADATA_DOCUMENT_TYPE),
+        Member::required("Name", &SAML_PROVIDER_NAME_TYPE),
+        Member::optional("Tags", &TAG_LIST_TYPE),
+        Member::optional("AssertionEncryptionMode", &ASSERTION_ENCRYPTION_MODE_TYPE),
+        Member::optional("AddPrivateKey", &PRIVATE_KEY_TYPE),
+    ],
+};
+
+pub(super) static CREATE_SAML_PROVIDER_RESPONSE: Structure = Structure {
+    name: "CreateSAMLProviderResponse",
+    members: &[
+        Member::optional("SAMLProviderArn", &ARN_TYPE),
+        Member::optional("Tags", &TAG_LIST_TYPE),
+    ],
+};
+
 pub(super) static CREATE_SERVICE_LINKED_ROLE_REQUEST: Structure = Structure {
     name: "CreateServiceLinkedRoleRequest",
     members: &[
@@ -314,6 +403,23 @@ pub(super) static CREATE_SERVICE_LINKED_ROLE_REQUEST: Structure = Structure {
 pub(super) static CREATE_SERVICE_LINKED_ROLE_RESPONSE: Structure = Structure {
     name: "CreateServiceLinkedRoleResponse",
     members: &[Member::optional("Role", &Schema::Structure(&ROLE))],
+};
+
+pub(super) static CREATE_SERVICE_SPECIFIC_CREDENTIAL_REQUEST: Structure = Structure {
+    name: "CreateServiceSpecificCredentialRequest",
+    members: &[
+        Member::required("UserName", &USER_NAME_TYPE),
+        Member::required("ServiceName", &Schema::STRING),
+        Member::optional("CredentialAgeDays", &CREDENTIAL_AGE_DAYS),
+    ],
+};
+
+pub(super) static CREATE_SERVICE_SPECIFIC_CREDENTIAL_RESPONSE: Structure = Structure {
+    name: "CreateServiceSpecificCredentialResponse",
+    members: &[Member::optional(
+        "ServiceSpecificCredential",
+        &Schema::Structure(&SERVICE_SPECIFIC_CREDENTIAL),
+    )],
 };
 
 pub(super) static CREATE_USER_REQUEST: Structure = Structure {
@@ -364,6 +470,11 @@ pub(super) static DELETE_ACCESS_KEY_REQUEST: Structure = Structure {
     ],
 };
 
+pub(super) static DELETE_ACCOUNT_ALIAS_REQUEST: Structure = Structure {
+    name: "DeleteAccountAliasRequest",
+    members: &[Member::required("AccountAlias", &ACCOUNT_ALIAS_TYPE)],
+};
+
 pub(super) static DELETE_GROUP_POLICY_REQUEST: Structure = Structure {
     name: "DeleteGroupPolicyRequest",
     members: &[
@@ -383,6 +494,16 @@ pub(super) static DELETE_INSTANCE_PROFILE_REQUEST: Structure = Structure {
         "InstanceProfileName",
         &INSTANCE_PROFILE_NAME_TYPE,
     )],
+};
+
+pub(super) static DELETE_LOGIN_PROFILE_REQUEST: Structure = Structure {
+    name: "DeleteLoginProfileRequest",
+    members: &[Member::optional("UserName", &USER_NAME_TYPE)],
+};
+
+pub(super) static DELETE_OPEN_ID_CONNECT_PROVIDER_REQUEST: Structure = Structure {
+    name: "DeleteOpenIDConnectProviderRequest",
+    members: &[Member::required("OpenIDConnectProviderArn", &ARN_TYPE)],
 };
 
 pub(super) static DELETE_POLICY_REQUEST: Structure = Structure {
@@ -416,6 +537,53 @@ pub(super) static DELETE_ROLE_REQUEST: Structure = Structure {
     members: &[Member::required("RoleName", &ROLE_NAME_TYPE)],
 };
 
+pub(super) static DELETE_SAML_PROVIDER_REQUEST: Structure = Structure {
+    name: "DeleteSAMLProviderRequest",
+    members: &[Member::required("SAMLProviderArn", &ARN_TYPE)],
+};
+
+pub(super) static DELETE_SSH_PUBLIC_KEY_REQUEST: Structure = Structure {
+    name: "DeleteSSHPublicKeyRequest",
+    members: &[
+        Member::required("UserName", &USER_NAME_TYPE),
+        Member::required("SSHPublicKeyId", &PUBLIC_KEY_ID_TYPE),
+    ],
+};
+
+pub(super) static DELETE_SERVER_CERTIFICATE_REQUEST: Structure = Structure {
+    name: "DeleteServerCertificateRequest",
+    members: &[Member::required(
+        "ServerCertificateName",
+        &SERVER_CERTIFICATE_NAME_TYPE,
+    )],
+};
+
+pub(super) static DELETE_SERVICE_LINKED_ROLE_REQUEST: Structure = Structure {
+    name: "DeleteServiceLinkedRoleRequest",
+    members: &[Member::required("RoleName", &ROLE_NAME_TYPE)],
+};
+
+pub(super) static DELETE_SERVICE_LINKED_ROLE_RESPONSE: Structure = Structure {
+    name: "DeleteServiceLinkedRoleResponse",
+    members: &[Member::required("DeletionTaskId", &DELETION_TASK_ID_TYPE)],
+};
+
+pub(super) static DELETE_SERVICE_SPECIFIC_CREDENTIAL_REQUEST: Structure = Structure {
+    name: "DeleteServiceSpecificCredentialRequest",
+    members: &[
+        Member::optional("UserName", &USER_NAME_TYPE),
+        Member::required("ServiceSpecificCredentialId", &SERVICE_SPECIFIC_CREDENTIAL_ID),
+    ],
+};
+
+pub(super) static DELETE_SIGNING_CERTIFICATE_REQUEST: Structure = Structure {
+    name: "DeleteSigningCertificateRequest",
+    members: &[
+        Member::optional("UserName", &EXISTING_USER_NAME_TYPE),
+        Member::required("CertificateId", &CERTIFICATE_ID_TYPE),
+    ],
+};
+
 pub(super) static DELETE_USER_PERMISSIONS_BOUNDARY_REQUEST: Structure = Structure {
     name: "DeleteUserPermissionsBoundaryRequest",
     members: &[Member::required("UserName", &USER_NAME_TYPE)],
@@ -438,6 +606,31 @@ pub(super) static DELETE_VIRTUAL_MFA_DEVICE_REQUEST: Structure = Structure {
     name: "DeleteVirtualMFADeviceRequest",
     members: &[Member::required("SerialNumber", &SERIAL_NUMBER_TYPE)],
 };
+
+pub(super) static DELETION_TASK_FAILURE_REASON_TYPE: Structure = Structure {
+    name: "DeletionTaskFailureReasonType",
+    members: &[
+        Member::optional("Reason", &REASON_TYPE),
+        Member::optional("RoleUsageList", &ROLE_USAGE_LIST_TYPE),
+    ],
+};
+
+static DELETION_TASK_ID_TYPE: Schema = Schema::String(Text {
+    length: Range {
+        min: Some(1),
+        max: Some(1000),
+    },
+    pattern: None,
+    choices: &[],
+    sensitive: false,
+});
+
+static DELETION_TASK_STATUS_TYPE: Schema = Schema::String(Text {
+    length: Range::ANY,
+    pattern: None,
+    choices: &["SUCCEEDED", "IN_PROGRESS", "FAILED", "NOT_STARTED"],
+    sensitive: false,
+});
 
 pub(super) static DETACH_GROUP_POLICY_REQUEST: Structure = Structure {
     name: "DetachGroupPolicyRequest",
@@ -473,12 +666,44 @@ pub(super) static ENABLE_MFA_DEVICE_REQUEST: Structure = Structure {
     ],
 };
 
+pub(super) static ENABLE_OUTBOUND_WEB_IDENTITY_FEDERATION_RESPONSE: Structure = Structure {
+    name: "EnableOutboundWebIdentityFederationResponse",
+    members: &[Member::optional("IssuerIdentifier", &Schema::STRING)],
+};
+
+pub(super) static ENTITY_DETAILS: Structure = Structure {
+    name: "EntityDetails",
+    members: &[
+        Member::required("EntityInfo", &Schema::Structure(&ENTITY_INFO)),
+        Member::optional("LastAuthenticated", &Schema::Timestamp),
+    ],
+};
+
+pub(super) static ENTITY_INFO: Structure = Structure {
+    name: "EntityInfo",
+    members: &[
+        Member::required("Arn", &ARN_TYPE),
+        Member::required("Name", &USER_NAME_TYPE),
+        Member::required("Type", &POLICY_OWNER_ENTITY_TYPE),
+        Member::required("Id", &ID_TYPE),
+        Member::optional("Path", &PATH_TYPE),
+    ],
+};
+
 static ENTITY_TYPE: Schema = Schema::String(Text {
     length: Range::ANY,
     pattern: None,
     choices: &["User", "Role", "Group", "LocalManagedPolicy", "AWSManagedPolicy"],
     sensitive: false,
 });
+
+pub(super) static ERROR_DETAILS: Structure = Structure {
+    name: "ErrorDetails",
+    members: &[
+        Member::required("Message", &Schema::STRING),
+        Member::required("Code", &Schema::STRING),
+    ],
+};
 
 static EVAL_DECISION_DETAILS_TYPE: Schema = Schema::Map(Map {
     key: &EVAL_DECISION_SOURCE_TYPE,
@@ -527,6 +752,27 @@ static EVALUATION_RESULTS_LIST_TYPE: Schema = Schema::List(List {
     length: Range::ANY,
 });
 
+pub(super) static GENERATE_CREDENTIAL_REPORT_RESPONSE: Structure = Structure {
+    name: "GenerateCredentialReportResponse",
+    members: &[
+        Member::optional("State", &REPORT_STATE_TYPE),
+        Member::optional("Description", &Schema::STRING),
+    ],
+};
+
+pub(super) static GENERATE_SERVICE_LAST_ACCESSED_DETAILS_REQUEST: Structure = Structure {
+    name: "GenerateServiceLastAccessedDetailsRequest",
+    members: &[
+        Member::required("Arn", &ARN_TYPE),
+        Member::optional("Granularity", &ACCESS_ADVISOR_USAGE_GRANULARITY_TYPE),
+    ],
+};
+
+pub(super) static GENERATE_SERVICE_LAST_ACCESSED_DETAILS_RESPONSE: Structure = Structure {
+    name: "GenerateServiceLastAccessedDetailsResponse",
+    members: &[Member::optional("JobId", &JOB_ID_TYPE)],
+};
+
 pub(super) static GET_ACCESS_KEY_LAST_USED_REQUEST: Structure = Structure {
     name: "GetAccessKeyLastUsedRequest",
     members: &[Member::required("AccessKeyId", &ACCESS_KEY_ID_TYPE)],
@@ -561,6 +807,14 @@ pub(super) static GET_ACCOUNT_AUTHORIZATION_DETAILS_RESPONSE: Structure = Struct
     ],
 };
 
+pub(super) static GET_ACCOUNT_PASSWORD_POLICY_RESPONSE: Structure = Structure {
+    name: "GetAccountPasswordPolicyResponse",
+    members: &[Member::required(
+        "PasswordPolicy",
+        &Schema::Structure(&PASSWORD_POLICY),
+    )],
+};
+
 pub(super) static GET_ACCOUNT_SUMMARY_RESPONSE: Structure = Structure {
     name: "GetAccountSummaryResponse",
     members: &[Member::optional("SummaryMap", &SUMMARY_MAP_TYPE)],
@@ -584,6 +838,15 @@ pub(super) static GET_CONTEXT_KEYS_FOR_PRINCIPAL_POLICY_REQUEST: Structure = Str
     members: &[
         Member::required("PolicySourceArn", &ARN_TYPE),
         Member::optional("PolicyInputList", &SIMULATION_POLICY_LIST_TYPE),
+    ],
+};
+
+pub(super) static GET_CREDENTIAL_REPORT_RESPONSE: Structure = Structure {
+    name: "GetCredentialReportResponse",
+    members: &[
+        Member::optional("Content", &Schema::Blob),
+        Member::optional("ReportFormat", &REPORT_FORMAT_TYPE),
+        Member::optional("GeneratedTime", &Schema::Timestamp),
     ],
 };
 
@@ -639,6 +902,19 @@ pub(super) static GET_INSTANCE_PROFILE_RESPONSE: Structure = Structure {
     )],
 };
 
+pub(super) static GET_LOGIN_PROFILE_REQUEST: Structure = Structure {
+    name: "GetLoginProfileRequest",
+    members: &[Member::optional("UserName", &USER_NAME_TYPE)],
+};
+
+pub(super) static GET_LOGIN_PROFILE_RESPONSE: Structure = Structure {
+    name: "GetLoginProfileResponse",
+    members: &[Member::required(
+        "LoginProfile",
+        &Schema::Structure(&LOGIN_PROFILE),
+    )],
+};
+
 pub(super) static GET_MFA_DEVICE_REQUEST: Structure = Structure {
     name: "GetMFADeviceRequest",
     members: &[
@@ -654,6 +930,30 @@ pub(super) static GET_MFA_DEVICE_RESPONSE: Structure = Structure {
         Member::required("SerialNumber", &SERIAL_NUMBER_TYPE),
         Member::optional("EnableDate", &Schema::Timestamp),
         Member::optional("Certifications", &CERTIFICATION_MAP_TYPE),
+    ],
+};
+
+pub(super) static GET_OPEN_ID_CONNECT_PROVIDER_REQUEST: Structure = Structure {
+    name: "GetOpenIDConnectProviderRequest",
+    members: &[Member::required("OpenIDConnectProviderArn", &ARN_TYPE)],
+};
+
+pub(super) static GET_OPEN_ID_CONNECT_PROVIDER_RESPONSE: Structure = Structure {
+    name: "GetOpenIDConnectProviderResponse",
+    members: &[
+        Member::optional("Url", &OPEN_ID_CONNECT_PROVIDER_URL_TYPE),
+        Member::optional("ClientIDList", &CLIENT_ID_LIST_TYPE),
+        Member::optional("ThumbprintList", &THUMBPRINT_LIST_TYPE),
+        Member::optional("CreateDate", &Schema::Timestamp),
+        Member::optional("Tags", &TAG_LIST_TYPE),
+    ],
+};
+
+pub(super) static GET_OUTBOUND_WEB_IDENTITY_FEDERATION_INFO_RESPONSE: Structure = Structure {
+    name: "GetOutboundWebIdentityFederationInfoResponse",
+    members: &[
+        Member::optional("IssuerIdentifier", &Schema::STRING),
+        Member::optional("JwtVendingEnabled", &Schema::Boolean),
     ],
 };
 
@@ -708,6 +1008,116 @@ pub(super) static GET_ROLE_REQUEST: Structure = Structure {
 pub(super) static GET_ROLE_RESPONSE: Structure = Structure {
     name: "GetRoleResponse",
     members: &[Member::required("Role", &Schema::Structure(&ROLE))],
+};
+
+pub(super) static GET_SAML_PROVIDER_REQUEST: Structure = Structure {
+    name: "GetSAMLProviderRequest",
+    members: &[Member::required("SAMLProviderArn", &ARN_TYPE)],
+};
+
+pub(super) static GET_SAML_PROVIDER_RESPONSE: Structure = Structure {
+    name: "GetSAMLProviderResponse",
+    members: &[
+        Member::optional("SAMLProviderUUID", &PRIVATE_KEY_ID_TYPE),
+        Member::optional("SAMLMetadataDocument", &SAML_METADATA_DOCUMENT_TYPE),
+        Member::optional("CreateDate", &Schema::Timestamp),
+        Member::optional("ValidUntil", &Schema::Timestamp),
+        Member::optional("Tags", &TAG_LIST_TYPE),
+        Member::optional("AssertionEncryptionMode", &ASSERTION_ENCRYPTION_MODE_TYPE),
+        Member::optional("PrivateKeyList", &PRIVATE_KEY_LIST),
+    ],
+};
+
+pub(super) static GET_SSH_PUBLIC_KEY_REQUEST: Structure = Structure {
+    name: "GetSSHPublicKeyRequest",
+    members: &[
+        Member::required("UserName", &USER_NAME_TYPE),
+        Member::required("SSHPublicKeyId", &PUBLIC_KEY_ID_TYPE),
+        Member::required("Encoding", &ENCODING_TYPE),
+    ],
+};
+
+pub(super) static GET_SSH_PUBLIC_KEY_RESPONSE: Structure = Structure {
+    name: "GetSSHPublicKeyResponse",
+    members: &[Member::optional(
+        "SSHPublicKey",
+        &Schema::Structure(&SSH_PUBLIC_KEY),
+    )],
+};
+
+pub(super) static GET_SERVER_CERTIFICATE_REQUEST: Structure = Structure {
+    name: "GetServerCertificateRequest",
+    members: &[Member::required(
+        "ServerCertificateName",
+        &SERVER_CERTIFICATE_NAME_TYPE,
+    )],
+};
+
+pub(super) static GET_SERVER_CERTIFICATE_RESPONSE: Structure = Structure {
+    name: "GetServerCertificateResponse",
+    members: &[Member::required(
+        "ServerCertificate",
+        &Schema::Structure(&SERVER_CERTIFICATE),
+    )],
+};
+
+pub(super) static GET_SERVICE_LAST_ACCESSED_DETAILS_REQUEST: Structure = Structure {
+    name: "GetServiceLastAccessedDetailsRequest",
+    members: &[
+        Member::required("JobId", &JOB_ID_TYPE),
+        Member::optional("MaxItems", &MAX_ITEMS_TYPE),
+        Member::optional("Marker", &MARKER_TYPE),
+    ],
+};
+
+pub(super) static GET_SERVICE_LAST_ACCESSED_DETAILS_RESPONSE: Structure = Structure {
+    name: "GetServiceLastAccessedDetailsResponse",
+    members: &[
+        Member::required("JobStatus", &JOB_STATUS_TYPE),
+        Member::optional("JobType", &ACCESS_ADVISOR_USAGE_GRANULARITY_TYPE),
+        Member::required("JobCreationDate", &Schema::Timestamp),
+        Member::required("ServicesLastAccessed", &SERVICES_LAST_ACCESSED),
+        Member::required("JobCompletionDate", &Schema::Timestamp),
+        Member::optional("IsTruncated", &Schema::Boolean),
+        Member::optional("Marker", &Schema::STRING),
+        Member::optional("Error", &Schema::Structure(&ERROR_DETAILS)),
+    ],
+};
+
+pub(super) static GET_SERVICE_LAST_ACCESSED_DETAILS_WITH_ENTITIES_REQUEST: Structure = Structure {
+    name: "GetServiceLastAccessedDetailsWithEntitiesRequest",
+    members: &[
+        Member::required("JobId", &JOB_ID_TYPE),
+        Member::required("ServiceNamespace", &SERVICE_NAMESPACE_TYPE),
+        Member::optional("MaxItems", &MAX_ITEMS_TYPE),
+        Member::optional("Marker", &MARKER_TYPE),
+    ],
+};
+
+pub(super) static GET_SERVICE_LAST_ACCESSED_DETAILS_WITH_ENTITIES_RESPONSE: Structure = Structure {
+    name: "GetServiceLastAccessedDetailsWithEntitiesResponse",
+    members: &[
+        Member::required("JobStatus", &JOB_STATUS_TYPE),
+        Member::required("JobCreationDate", &Schema::Timestamp),
+        Member::required("JobCompletionDate", &Schema::Timestamp),
+        Member::required("EntityDetailsList", &ENTITY_DETAILS_LIST_TYPE),
+        Member::optional("IsTruncated", &Schema::Boolean),
+        Member::optional("Marker", &Schema::STRING),
+        Member::optional("Error", &Schema::Structure(&ERROR_DETAILS)),
+    ],
+};
+
+pub(super) static GET_SERVICE_LINKED_ROLE_DELETION_STATUS_REQUEST: Structure = Structure {
+    name: "GetServiceLinkedRoleDeletionStatusRequest",
+    members: &[Member::required("DeletionTaskId", &DELETION_TASK_ID_TYPE)],
+};
+
+pub(super) static GET_SERVICE_LINKED_ROLE_DELETION_STATUS_RESPONSE: Structure = Structure {
+    name: "GetServiceLinkedRoleDeletionStatusResponse",
+    members: &[
+        Member::required("Status", &DELETION_TASK_STATUS_TYPE),
+        Member::optional("Reason", &Schema::Structure(&DELETION_TASK_FAILURE_REASON_TYPE)),
+    ],
 };
 
 pub(super) static GET_USER_POLICY_REQUEST: Structure = Structure {
@@ -796,6 +1206,23 @@ pub(super) static LIST_ACCESS_KEYS_RESPONSE: Structure = Structure {
     name: "ListAccessKeysResponse",
     members: &[
         Member::required("AccessKeyMetadata", &ACCESS_KEY_METADATA_LIST_TYPE),
+        Member::optional("IsTruncated", &Schema::Boolean),
+        Member::optional("Marker", &Schema::STRING),
+    ],
+};
+
+pub(super) static LIST_ACCOUNT_ALIASES_REQUEST: Structure = Structure {
+    name: "ListAccountAliasesRequest",
+    members: &[
+        Member::optional("Marker", &MARKER_TYPE),
+        Member::optional("MaxItems", &MAX_ITEMS_TYPE),
+    ],
+};
+
+pub(super) static LIST_ACCOUNT_ALIASES_RESPONSE: Structure = Structure {
+    name: "ListAccountAliasesResponse",
+    members: &[
+        Member::required("AccountAliases", &ACCOUNT_ALIAS_LIST_TYPE),
         Member::optional("IsTruncated", &Schema::Boolean),
         Member::optional("Marker", &Schema::STRING),
     ],
@@ -1025,6 +1452,66 @@ pub(super) static LIST_MFA_DEVICES_RESPONSE: Structure = Structure {
     ],
 };
 
+pub(super) static LIST_OPEN_ID_CONNECT_PROVIDER_TAGS_REQUEST: Structure = Structure {
+    name: "ListOpenIDConnectProviderTagsRequest",
+    members: &[
+        Member::required("OpenIDConnectProviderArn", &ARN_TYPE),
+        Member::optional("Marker", &MARKER_TYPE),
+        Member::optional("MaxItems", &MAX_ITEMS_TYPE),
+    ],
+};
+
+pub(super) static LIST_OPEN_ID_CONNECT_PROVIDER_TAGS_RESPONSE: Structure = Structure {
+    name: "ListOpenIDConnectProviderTagsResponse",
+    members: &[
+        Member::required("Tags", &TAG_LIST_TYPE),
+        Member::optional("IsTruncated", &Schema::Boolean),
+        Member::optional("Marker", &Schema::STRING),
+    ],
+};
+
+pub(super) static LIST_OPEN_ID_CONNECT_PROVIDERS_REQUEST: Structure = Structure {
+    name: "ListOpenIDConnectProvidersRequest",
+    members: &[],
+};
+
+pub(super) static LIST_OPEN_ID_CONNECT_PROVIDERS_RESPONSE: Structure = Structure {
+    name: "ListOpenIDConnectProvidersResponse",
+    members: &[Member::optional(
+        "OpenIDConnectProviderList",
+        &OPEN_ID_CONNECT_PROVIDER_LIST_TYPE,
+    )],
+};
+
+pub(super) static LIST_POLICIES_GRANTING_SERVICE_ACCESS_ENTRY: Structure = Structure {
+    name: "ListPoliciesGrantingServiceAccessEntry",
+    members: &[
+        Member::optional("ServiceNamespace", &SERVICE_NAMESPACE_TYPE),
+        Member::optional("Policies", &POLICY_GRANTING_SERVICE_ACCESS_LIST_TYPE),
+    ],
+};
+
+pub(super) static LIST_POLICIES_GRANTING_SERVICE_ACCESS_REQUEST: Structure = Structure {
+    name: "ListPoliciesGrantingServiceAccessRequest",
+    members: &[
+        Member::optional("Marker", &MARKER_TYPE),
+        Member::required("Arn", &ARN_TYPE),
+        Member::required("ServiceNamespaces", &SERVICE_NAMESPACE_LIST_TYPE),
+    ],
+};
+
+pub(super) static LIST_POLICIES_GRANTING_SERVICE_ACCESS_RESPONSE: Structure = Structure {
+    name: "ListPoliciesGrantingServiceAccessResponse",
+    members: &[
+        Member::required(
+            "PoliciesGrantingServiceAccess",
+            &LIST_POLICY_GRANTING_SERVICE_ACCESS_RESPONSE_LIST_TYPE,
+        ),
+        Member::optional("IsTruncated", &Schema::Boolean),
+        Member::optional("Marker", &Schema::STRING),
+    ],
+};
+
 pub(super) static LIST_POLICIES_REQUEST: Structure = Structure {
     name: "ListPoliciesRequest",
     members: &[
@@ -1136,6 +1623,132 @@ pub(super) static LIST_ROLES_RESPONSE: Structure = Structure {
     ],
 };
 
+pub(super) static LIST_SAML_PROVIDER_TAGS_REQUEST: Structure = Structure {
+    name: "ListSAMLProviderTagsRequest",
+    members: &[
+        Member::required("SAMLProviderArn", &ARN_TYPE),
+        Member::optional("Marker", &MARKER_TYPE),
+        Member::optional("MaxItems", &MAX_ITEMS_TYPE),
+    ],
+};
+
+pub(super) static LIST_SAML_PROVIDER_TAGS_RESPONSE: Structure = Structure {
+    name: "ListSAMLProviderTagsResponse",
+    members: &[
+        Member::required("Tags", &TAG_LIST_TYPE),
+        Member::optional("IsTruncated", &Schema::Boolean),
+        Member::optional("Marker", &Schema::STRING),
+    ],
+};
+
+pub(super) static LIST_SAML_PROVIDERS_REQUEST: Structure = Structure {
+    name: "ListSAMLProvidersRequest",
+    members: &[],
+};
+
+pub(super) static LIST_SAML_PROVIDERS_RESPONSE: Structure = Structure {
+    name: "ListSAMLProvidersResponse",
+    members: &[Member::optional("SAMLProviderList", &SAML_PROVIDER_LIST_TYPE)],
+};
+
+pub(super) static LIST_SSH_PUBLIC_KEYS_REQUEST: Structure = Structure {
+    name: "ListSSHPublicKeysRequest",
+    members: &[
+        Member::optional("UserName", &USER_NAME_TYPE),
+        Member::optional("Marker", &MARKER_TYPE),
+        Member::optional("MaxItems", &MAX_ITEMS_TYPE),
+    ],
+};
+
+pub(super) static LIST_SSH_PUBLIC_KEYS_RESPONSE: Structure = Structure {
+    name: "ListSSHPublicKeysResponse",
+    members: &[
+        Member::optional("SSHPublicKeys", &SSH_PUBLIC_KEY_LIST_TYPE),
+        Member::optional("IsTruncated", &Schema::Boolean),
+        Member::optional("Marker", &Schema::STRING),
+    ],
+};
+
+pub(super) static LIST_SERVER_CERTIFICATE_TAGS_REQUEST: Structure = Structure {
+    name: "ListServerCertificateTagsRequest",
+    members: &[
+        Member::required("ServerCertificateName", &SERVER_CERTIFICATE_NAME_TYPE),
+        Member::optional("Marker", &MARKER_TYPE),
+        Member::optional("MaxItems", &MAX_ITEMS_TYPE),
+    ],
+};
+
+pub(super) static LIST_SERVER_CERTIFICATE_TAGS_RESPONSE: Structure = Structure {
+    name: "ListServerCertificateTagsResponse",
+    members: &[
+        Member::required("Tags", &TAG_LIST_TYPE),
+        Member::optional("IsTruncated", &Schema::Boolean),
+        Member::optional("Marker", &Schema::STRING),
+    ],
+};
+
+pub(super) static LIST_SERVER_CERTIFICATES_REQUEST: Structure = Structure {
+    name: "ListServerCertificatesRequest",
+    members: &[
+        Member::optional("PathPrefix", &PATH_PREFIX_TYPE),
+        Member::optional("Marker", &MARKER_TYPE),
+        Member::optional("MaxItems", &MAX_ITEMS_TYPE),
+    ],
+};
+
+pub(super) static LIST_SERVER_CERTIFICATES_RESPONSE: Structure = Structure {
+    name: "ListServerCertificatesResponse",
+    members: &[
+        Member::required(
+            "ServerCertificateMetadataList",
+            &SERVER_CERTIFICATE_METADATA_LIST_TYPE,
+        ),
+        Member::optional("IsTruncated", &Schema::Boolean),
+        Member::optional("Marker", &Schema::STRING),
+    ],
+};
+
+pub(super) static LIST_SERVICE_SPECIFIC_CREDENTIALS_REQUEST: Structure = Structure {
+    name: "ListServiceSpecificCredentialsRequest",
+    members: &[
+        Member::optional("UserName", &USER_NAME_TYPE),
+        Member::optional("ServiceName", &Schema::STRING),
+        Member::optional("AllUsers", &Schema::Boolean),
+        Member::optional("Marker", &MARKER_TYPE),
+        Member::optional("MaxItems", &MAX_ITEMS_TYPE),
+    ],
+};
+
+pub(super) static LIST_SERVICE_SPECIFIC_CREDENTIALS_RESPONSE: Structure = Structure {
+    name: "ListServiceSpecificCredentialsResponse",
+    members: &[
+        Member::optional(
+            "ServiceSpecificCredentials",
+            &SERVICE_SPECIFIC_CREDENTIALS_LIST_TYPE,
+        ),
+        Member::optional("Marker", &Schema::STRING),
+        Member::optional("IsTruncated", &Schema::Boolean),
+    ],
+};
+
+pub(super) static LIST_SIGNING_CERTIFICATES_REQUEST: Structure = Structure {
+    name: "ListSigningCertificatesRequest",
+    members: &[
+        Member::optional("UserName", &EXISTING_USER_NAME_TYPE),
+        Member::optional("Marker", &MARKER_TYPE),
+        Member::optional("MaxItems", &MAX_ITEMS_TYPE),
+    ],
+};
+
+pub(super) static LIST_SIGNING_CERTIFICATES_RESPONSE: Structure = Structure {
+    name: "ListSigningCertificatesResponse",
+    members: &[
+        Member::required("Certificates", &CERTIFICATE_LIST_TYPE),
+        Member::optional("IsTruncated", &Schema::Boolean),
+        Member::optional("Marker", &Schema::STRING),
+    ],
+};
+
 pub(super) static LIST_USER_POLICIES_REQUEST: Structure = Structure {
     name: "ListUserPoliciesRequest",
     members: &[
@@ -1208,6 +1821,15 @@ pub(super) static LIST_VIRTUAL_MFA_DEVICES_RESPONSE: Structure = Structure {
     ],
 };
 
+pub(super) static LOGIN_PROFILE: Structure = Structure {
+    name: "LoginProfile",
+    members: &[
+        Member::required("UserName", &USER_NAME_TYPE),
+        Member::required("CreateDate", &Schema::Timestamp),
+        Member::optional("PasswordResetRequired", &Schema::Boolean),
+    ],
+};
+
 pub(super) static MFA_DEVICE: Structure = Structure {
     name: "MFADevice",
     members: &[
@@ -1242,6 +1864,28 @@ static MANAGED_POLICY_DETAIL_LIST_TYPE: Schema = Schema::List(List {
     length: Range::ANY,
 });
 
+pub(super) static OPEN_ID_CONNECT_PROVIDER_LIST_ENTRY: Structure = Structure {
+    name: "OpenIDConnectProviderListEntry",
+    members: &[Member::optional("Arn", &ARN_TYPE)],
+};
+
+static OPEN_ID_CONNECT_PROVIDER_LIST_TYPE: Schema = Schema::List(List {
+    member: &Schema::Structure(&OPEN_ID_CONNECT_PROVIDER_LIST_ENTRY),
+    member_name: "member",
+    flattened: false,
+    length: Range::ANY,
+});
+
+static OPEN_ID_CONNECT_PROVIDER_URL_TYPE: Schema = Schema::String(Text {
+    length: Range {
+        min: Some(1),
+        max: Some(255),
+    },
+    pattern: None,
+    choices: &[],
+    sensitive: false,
+});
+
 pub(super) static ORDERED_ORGANIZATION_POLICY_TYPE: Structure = Structure {
     name: "OrderedOrganizationPolicyType",
     members: &[Member::optional(
@@ -1263,6 +1907,22 @@ static ORGANIZATION_POLICY_LIST_TYPE: Schema = Schema::List(List {
 pub(super) static ORGANIZATIONS_DECISION_DETAIL: Structure = Structure {
     name: "OrganizationsDecisionDetail",
     members: &[Member::optional("AllowedByOrganizations", &Schema::Boolean)],
+};
+
+pub(super) static PASSWORD_POLICY: Structure = Structure {
+    name: "PasswordPolicy",
+    members: &[
+        Member::optional("MinimumPasswordLength", &MINIMUM_PASSWORD_LENGTH_TYPE),
+        Member::optional("RequireSymbols", &Schema::Boolean),
+        Member::optional("RequireNumbers", &Schema::Boolean),
+        Member::optional("RequireUppercaseCharacters", &Schema::Boolean),
+        Member::optional("RequireLowercaseCharacters", &Schema::Boolean),
+        Member::optional("AllowUsersToChangePassword", &Schema::Boolean),
+        Member::optional("ExpirePasswords", &Schema::Boolean),
+        Member::optional("MaxPasswordAge", &MAX_PASSWORD_AGE_TYPE),
+        Member::optional("PasswordReusePrevention", &PASSWORD_REUSE_PREVENTION_TYPE),
+        Member::optional("HardExpiry", &Schema::Boolean),
+    ],
 };
 
 static PERMISSIONS_BOUNDARY_ATTACHMENT_TYPE: Schema = Schema::String(Text {
@@ -1319,6 +1979,17 @@ static POLICY_EXCLUSIONS_LIST_TYPE: Schema = Schema::List(List {
         max: Some(256),
     },
 });
+
+pub(super) static POLICY_GRANTING_SERVICE_ACCESS: Structure = Structure {
+    name: "PolicyGrantingServiceAccess",
+    members: &[
+        Member::required("PolicyName", &POLICY_NAME_TYPE),
+        Member::required("PolicyType", &POLICY_TYPE),
+        Member::optional("PolicyArn", &ARN_TYPE),
+        Member::optional("EntityType", &POLICY_OWNER_ENTITY_TYPE),
+        Member::optional("EntityName", &ENTITY_NAME_TYPE),
+    ],
+};
 
 pub(super) static POLICY_GROUP: Structure = Structure {
     name: "PolicyGroup",
@@ -1474,6 +2145,34 @@ pub(super) static PUT_USER_POLICY_REQUEST: Structure = Structure {
     ],
 };
 
+static REASON_TYPE: Schema = Schema::String(Text {
+    length: Range {
+        min: None,
+        max: Some(1000),
+    },
+    pattern: None,
+    choices: &[],
+    sensitive: false,
+});
+
+static REGION_NAME_TYPE: Schema = Schema::String(Text {
+    length: Range {
+        min: Some(1),
+        max: Some(100),
+    },
+    pattern: None,
+    choices: &[],
+    sensitive: false,
+});
+
+pub(super) static REMOVE_CLIENT_ID_FROM_OPEN_ID_CONNECT_PROVIDER_REQUEST: Structure = Structure {
+    name: "RemoveClientIDFromOpenIDConnectProviderRequest",
+    members: &[
+        Member::required("OpenIDConnectProviderArn", &ARN_TYPE),
+        Member::required("ClientID", &CLIENT_ID_TYPE),
+    ],
+};
+
 pub(super) static REMOVE_ROLE_FROM_INSTANCE_PROFILE_REQUEST: Structure = Structure {
     name: "RemoveRoleFromInstanceProfileRequest",
     members: &[
@@ -1488,6 +2187,36 @@ pub(super) static REMOVE_USER_FROM_GROUP_REQUEST: Structure = Structure {
         Member::required("GroupName", &GROUP_NAME_TYPE),
         Member::required("UserName", &EXISTING_USER_NAME_TYPE),
     ],
+};
+
+static REPORT_FORMAT_TYPE: Schema = Schema::String(Text {
+    length: Range::ANY,
+    pattern: None,
+    choices: &["text/csv"],
+    sensitive: false,
+});
+
+static REPORT_STATE_TYPE: Schema = Schema::String(Text {
+    length: Range::ANY,
+    pattern: None,
+    choices: &["STARTED", "INPROGRESS", "COMPLETE"],
+    sensitive: false,
+});
+
+pub(super) static RESET_SERVICE_SPECIFIC_CREDENTIAL_REQUEST: Structure = Structure {
+    name: "ResetServiceSpecificCredentialRequest",
+    members: &[
+        Member::optional("UserName", &USER_NAME_TYPE),
+        Member::required("ServiceSpecificCredentialId", &SERVICE_SPECIFIC_CREDENTIAL_ID),
+    ],
+};
+
+pub(super) static RESET_SERVICE_SPECIFIC_CREDENTIAL_RESPONSE: Structure = Structure {
+    name: "ResetServiceSpecificCredentialResponse",
+    members: &[Member::optional(
+        "ServiceSpecificCredential",
+        &Schema::Structure(&SERVICE_SPECIFIC_CREDENTIAL),
+    )],
 };
 
 static RESOURCE_HANDLING_OPTION_TYPE: Schema = Schema::String(Text {
@@ -1599,11 +2328,200 @@ pub(super) static ROLE_LAST_USED: Structure = Structure {
     ],
 };
 
+static ROLE_USAGE_LIST_TYPE: Schema = Schema::List(List {
+    member: &Schema::Structure(&ROLE_USAGE_TYPE),
+    member_name: "member",
+    flattened: false,
+    length: Range::ANY,
+});
+
+pub(super) static ROLE_USAGE_TYPE: Structure = Structure {
+    name: "RoleUsageType",
+    members: &[
+        Member::optional("Region", &REGION_NAME_TYPE),
+        Member::optional("Resources", &ARN_LIST_TYPE),
+    ],
+};
+
+static SAML_METADATA_DOCUMENT_TYPE: Schema = Schema::String(Text {
+    length: Range {
+        min: Some(1000),
+        max: Some(10000000),
+    },
+    pattern: None,
+    choices: &[],
+    sensitive: false,
+});
+
+pub(super) static SAML_PRIVATE_KEY: Structure = Structure {
+    name: "SAMLPrivateKey",
+    members: &[
+        Member::optional("KeyId", &PRIVATE_KEY_ID_TYPE),
+        Member::optional("Timestamp", &Schema::Timestamp),
+    ],
+};
+
+pub(super) static SAML_PROVIDER_LIST_ENTRY: Structure = Structure {
+    name: "SAMLProviderListEntry",
+    members: &[
+        Member::optional("Arn", &ARN_TYPE),
+        Member::optional("ValidUntil", &Schema::Timestamp),
+        Member::optional("CreateDate", &Schema::Timestamp),
+    ],
+};
+
+static SAML_PROVIDER_LIST_TYPE: Schema = Schema::List(List {
+    member: &Schema::Structure(&SAML_PROVIDER_LIST_ENTRY),
+    member_name: "member",
+    flattened: false,
+    length: Range::ANY,
+});
+
+static SAML_PROVIDER_NAME_TYPE: Schema = Schema::String(Text {
+    length: Range {
+        min: Some(1),
+        max: Some(128),
+    },
+    pattern: Some(&PATTERN_3),
+    choices: &[],
+    sensitive: false,
+});
+
+pub(super) static SSH_PUBLIC_KEY: Structure = Structure {
+    name: "SSHPublicKey",
+    members: &[
+        Member::required("UserName", &USER_NAME_TYPE),
+        Member::required("SSHPublicKeyId", &PUBLIC_KEY_ID_TYPE),
+        Member::required("Fingerprint", &PUBLIC_KEY_FINGERPRINT_TYPE),
+        Member::required("SSHPublicKeyBody", &PUBLIC_KEY_MATERIAL_TYPE),
+        Member::required("Status", &STATUS_TYPE),
+        Member::optional("UploadDate", &Schema::Timestamp),
+    ],
+};
+
+static SSH_PUBLIC_KEY_LIST_TYPE: Schema = Schema::List(List {
+    member: &Schema::Structure(&SSH_PUBLIC_KEY_METADATA),
+    member_name: "member",
+    flattened: false,
+    length: Range::ANY,
+});
+
+pub(super) static SSH_PUBLIC_KEY_METADATA: Structure = Structure {
+    name: "SSHPublicKeyMetadata",
+    members: &[
+        Member::required("UserName", &USER_NAME_TYPE),
+        Member::required("SSHPublicKeyId", &PUBLIC_KEY_ID_TYPE),
+        Member::required("Status", &STATUS_TYPE),
+        Member::required("UploadDate", &Schema::Timestamp),
+    ],
+};
+
+pub(super) static SERVER_CERTIFICATE: Structure = Structure {
+    name: "ServerCertificate",
+    members: &[
+        Member::required(
+            "ServerCertificateMetadata",
+            &Schema::Structure(&SERVER_CERTIFICATE_METADATA),
+        ),
+        Member::required("CertificateBody", &CERTIFICATE_BODY_TYPE),
+        Member::optional("CertificateChain", &CERTIFICATE_CHAIN_TYPE),
+        Member::optional("Tags", &TAG_LIST_TYPE),
+    ],
+};
+
+pub(super) static SERVER_CERTIFICATE_METADATA: Structure = Structure {
+    name: "ServerCertificateMetadata",
+    members: &[
+        Member::required("Path", &PATH_TYPE),
+        Member::required("ServerCertificateName", &SERVER_CERTIFICATE_NAME_TYPE),
+        Member::required("ServerCertificateId", &ID_TYPE),
+        Member::required("Arn", &ARN_TYPE),
+        Member::optional("UploadDate", &Schema::Timestamp),
+        Member::optional("Expiration", &Schema::Timestamp),
+    ],
+};
+
+pub(super) static SERVICE_LAST_ACCESSED: Structure = Structure {
+    name: "ServiceLastAccessed",
+    members: &[
+        Member::required("ServiceName", &Schema::STRING),
+        Member::optional("LastAuthenticated", &Schema::Timestamp),
+        Member::required("ServiceNamespace", &SERVICE_NAMESPACE_TYPE),
+        Member::optional("LastAuthenticatedEntity", &ARN_TYPE),
+        Member::optional("LastAuthenticatedRegion", &Schema::STRING),
+        Member::optional("TotalAuthenticatedEntities", &Schema::INTEGER),
+        Member::optional("TrackedActionsLastAccessed", &TRACKED_ACTIONS_LAST_ACCESSED),
+    ],
+};
+
+pub(super) static SERVICE_SPECIFIC_CREDENTIAL: Structure = Structure {
+    name: "ServiceSpecificCredential",
+    members: &[
+        Member::required("CreateDate", &Schema::Timestamp),
+        Member::optional("ExpirationDate", &Schema::Timestamp),
+        Member::required("ServiceName", &Schema::STRING),
+        Member::optional("ServiceUserName", &SERVICE_USER_NAME),
+        Member::optional("ServicePassword", &SERVICE_PASSWORD),
+        Member::optional("ServiceCredentialAlias", &SERVICE_CREDENTIAL_ALIAS),
+        Member::optional("ServiceCredentialSecret", &SERVICE_CREDENTIAL_SECRET),
+        Member::required("ServiceSpecificCredentialId", &SERVICE_SPECIFIC_CREDENTIAL_ID),
+        Member::required("UserName", &USER_NAME_TYPE),
+        Member::required("Status", &STATUS_TYPE),
+    ],
+};
+
+pub(super) static SERVICE_SPECIFIC_CREDENTIAL_METADATA: Structure = Structure {
+    name: "ServiceSpecificCredentialMetadata",
+    members: &[
+        Member::required("UserName", &USER_NAME_TYPE),
+        Member::required("Status", &STATUS_TYPE),
+        Member::optional("ServiceUserName", &SERVICE_USER_NAME),
+        Member::optional("ServiceCredentialAlias", &SERVICE_CREDENTIAL_ALIAS),
+        Member::required("CreateDate", &Schema::Timestamp),
+        Member::optional("ExpirationDate", &Schema::Timestamp),
+        Member::required("ServiceSpecificCredentialId", &SERVICE_SPECIFIC_CREDENTIAL_ID),
+        Member::required("ServiceName", &Schema::STRING),
+    ],
+};
+
+static SERVICE_SPECIFIC_CREDENTIALS_LIST_TYPE: Schema = Schema::List(List {
+    member: &Schema::Structure(&SERVICE_SPECIFIC_CREDENTIAL_METADATA),
+    member_name: "member",
+    flattened: false,
+    length: Range::ANY,
+});
+
+static SERVICES_LAST_ACCESSED: Schema = Schema::List(List {
+    member: &Schema::Structure(&SERVICE_LAST_ACCESSED),
+    member_name: "member",
+    flattened: false,
+    length: Range::ANY,
+});
+
 pub(super) static SET_DEFAULT_POLICY_VERSION_REQUEST: Structure = Structure {
     name: "SetDefaultPolicyVersionRequest",
     members: &[
         Member::required("PolicyArn", &ARN_TYPE),
         Member::required("VersionId", &POLICY_VERSION_ID_TYPE),
+    ],
+};
+
+pub(super) static SET_SECURITY_TOKEN_SERVICE_PREFERENCES_REQUEST: Structure = Structure {
+    name: "SetSecurityTokenServicePreferencesRequest",
+    members: &[Member::required(
+        "GlobalEndpointTokenVersion",
+        &GLOBAL_ENDPOINT_TOKEN_VERSION,
+    )],
+};
+
+pub(super) static SIGNING_CERTIFICATE: Structure = Structure {
+    name: "SigningCertificate",
+    members: &[
+        Member::required("UserName", &USER_NAME_TYPE),
+        Member::required("CertificateId", &CERTIFICATE_ID_TYPE),
+        Member::required("CertificateBody", &CERTIFICATE_BODY_TYPE),
+        Member::required("Status", &STATUS_TYPE),
+        Member::optional("UploadDate", &Schema::Timestamp),
     ],
 };
 
@@ -1712,6 +2630,14 @@ pub(super) static TAG_MFA_DEVICE_REQUEST: Structure = Structure {
     ],
 };
 
+pub(super) static TAG_OPEN_ID_CONNECT_PROVIDER_REQUEST: Structure = Structure {
+    name: "TagOpenIDConnectProviderRequest",
+    members: &[
+        Member::required("OpenIDConnectProviderArn", &ARN_TYPE),
+        Member::required("Tags", &TAG_LIST_TYPE),
+    ],
+};
+
 pub(super) static TAG_POLICY_REQUEST: Structure = Structure {
     name: "TagPolicyRequest",
     members: &[
@@ -1728,6 +2654,22 @@ pub(super) static TAG_ROLE_REQUEST: Structure = Structure {
     ],
 };
 
+pub(super) static TAG_SAML_PROVIDER_REQUEST: Structure = Structure {
+    name: "TagSAMLProviderRequest",
+    members: &[
+        Member::required("SAMLProviderArn", &ARN_TYPE),
+        Member::required("Tags", &TAG_LIST_TYPE),
+    ],
+};
+
+pub(super) static TAG_SERVER_CERTIFICATE_REQUEST: Structure = Structure {
+    name: "TagServerCertificateRequest",
+    members: &[
+        Member::required("ServerCertificateName", &SERVER_CERTIFICATE_NAME_TYPE),
+        Member::required("Tags", &TAG_LIST_TYPE),
+    ],
+};
+
 pub(super) static TAG_USER_REQUEST: Structure = Structure {
     name: "TagUserRequest",
     members: &[
@@ -1735,6 +2677,23 @@ pub(super) static TAG_USER_REQUEST: Structure = Structure {
         Member::required("Tags", &TAG_LIST_TYPE),
     ],
 };
+
+pub(super) static TRACKED_ACTION_LAST_ACCESSED: Structure = Structure {
+    name: "TrackedActionLastAccessed",
+    members: &[
+        Member::optional("ActionName", &Schema::STRING),
+        Member::optional("LastAccessedEntity", &ARN_TYPE),
+        Member::optional("LastAccessedTime", &Schema::Timestamp),
+        Member::optional("LastAccessedRegion", &Schema::STRING),
+    ],
+};
+
+static TRACKED_ACTIONS_LAST_ACCESSED: Schema = Schema::List(List {
+    member: &Schema::Structure(&TRACKED_ACTION_LAST_ACCESSED),
+    member_name: "member",
+    flattened: false,
+    length: Range::ANY,
+});
 
 pub(super) static UNTAG_INSTANCE_PROFILE_REQUEST: Structure = Structure {
     name: "UntagInstanceProfileRequest",
@@ -1752,6 +2711,14 @@ pub(super) static UNTAG_MFA_DEVICE_REQUEST: Structure = Structure {
     ],
 };
 
+pub(super) static UNTAG_OPEN_ID_CONNECT_PROVIDER_REQUEST: Structure = Structure {
+    name: "UntagOpenIDConnectProviderRequest",
+    members: &[
+        Member::required("OpenIDConnectProviderArn", &ARN_TYPE),
+        Member::required("TagKeys", &TAG_KEY_LIST_TYPE),
+    ],
+};
+
 pub(super) static UNTAG_POLICY_REQUEST: Structure = Structure {
     name: "UntagPolicyRequest",
     members: &[
@@ -1764,6 +2731,22 @@ pub(super) static UNTAG_ROLE_REQUEST: Structure = Structure {
     name: "UntagRoleRequest",
     members: &[
         Member::required("RoleName", &ROLE_NAME_TYPE),
+        Member::required("TagKeys", &TAG_KEY_LIST_TYPE),
+    ],
+};
+
+pub(super) static UNTAG_SAML_PROVIDER_REQUEST: Structure = Structure {
+    name: "UntagSAMLProviderRequest",
+    members: &[
+        Member::required("SAMLProviderArn", &ARN_TYPE),
+        Member::required("TagKeys", &TAG_KEY_LIST_TYPE),
+    ],
+};
+
+pub(super) static UNTAG_SERVER_CERTIFICATE_REQUEST: Structure = Structure {
+    name: "UntagServerCertificateRequest",
+    members: &[
+        Member::required("ServerCertificateName", &SERVER_CERTIFICATE_NAME_TYPE),
         Member::required("TagKeys", &TAG_KEY_LIST_TYPE),
     ],
 };
@@ -1785,6 +2768,21 @@ pub(super) static UPDATE_ACCESS_KEY_REQUEST: Structure = Structure {
     ],
 };
 
+pub(super) static UPDATE_ACCOUNT_PASSWORD_POLICY_REQUEST: Structure = Structure {
+    name: "UpdateAccountPasswordPolicyRequest",
+    members: &[
+        Member::optional("MinimumPasswordLength", &MINIMUM_PASSWORD_LENGTH_TYPE),
+        Member::optional("RequireSymbols", &Schema::Boolean),
+        Member::optional("RequireNumbers", &Schema::Boolean),
+        Member::optional("RequireUppercaseCharacters", &Schema::Boolean),
+        Member::optional("RequireLowercaseCharacters", &Schema::Boolean),
+        Member::optional("AllowUsersToChangePassword", &Schema::Boolean),
+        Member::optional("MaxPasswordAge", &MAX_PASSWORD_AGE_TYPE),
+        Member::optional("PasswordReusePrevention", &PASSWORD_REUSE_PREVENTION_TYPE),
+        Member::optional("HardExpiry", &Schema::Boolean),
+    ],
+};
+
 pub(super) static UPDATE_ASSUME_ROLE_POLICY_REQUEST: Structure = Structure {
     name: "UpdateAssumeRolePolicyRequest",
     members: &[
@@ -1799,6 +2797,23 @@ pub(super) static UPDATE_GROUP_REQUEST: Structure = Structure {
         Member::required("GroupName", &GROUP_NAME_TYPE),
         Member::optional("NewPath", &PATH_TYPE),
         Member::optional("NewGroupName", &GROUP_NAME_TYPE),
+    ],
+};
+
+pub(super) static UPDATE_LOGIN_PROFILE_REQUEST: Structure = Structure {
+    name: "UpdateLoginProfileRequest",
+    members: &[
+        Member::required("UserName", &USER_NAME_TYPE),
+        Member::optional("Password", &PASSWORD_TYPE),
+        Member::optional("PasswordResetRequired", &Schema::Boolean),
+    ],
+};
+
+pub(super) static UPDATE_OPEN_ID_CONNECT_PROVIDER_THUMBPRINT_REQUEST: Structure = Structure {
+    name: "UpdateOpenIDConnectProviderThumbprintRequest",
+    members: &[
+        Member::required("OpenIDConnectProviderArn", &ARN_TYPE),
+        Member::required("ThumbprintList", &THUMBPRINT_LIST_TYPE),
     ],
 };
 
@@ -1829,6 +2844,58 @@ pub(super) static UPDATE_ROLE_RESPONSE: Structure = Structure {
     members: &[],
 };
 
+pub(super) static UPDATE_SAML_PROVIDER_REQUEST: Structure = Structure {
+    name: "UpdateSAMLProviderRequest",
+    members: &[
+        Member::optional("SAMLMetadataDocument", &SAML_METADATA_DOCUMENT_TYPE),
+        Member::required("SAMLProviderArn", &ARN_TYPE),
+        Member::optional("AssertionEncryptionMode", &ASSERTION_ENCRYPTION_MODE_TYPE),
+        Member::optional("AddPrivateKey", &PRIVATE_KEY_TYPE),
+        Member::optional("RemovePrivateKey", &PRIVATE_KEY_ID_TYPE),
+    ],
+};
+
+pub(super) static UPDATE_SAML_PROVIDER_RESPONSE: Structure = Structure {
+    name: "UpdateSAMLProviderResponse",
+    members: &[Member::optional("SAMLProviderArn", &ARN_TYPE)],
+};
+
+pub(super) static UPDATE_SSH_PUBLIC_KEY_REQUEST: Structure = Structure {
+    name: "UpdateSSHPublicKeyRequest",
+    members: &[
+        Member::required("UserName", &USER_NAME_TYPE),
+        Member::required("SSHPublicKeyId", &PUBLIC_KEY_ID_TYPE),
+        Member::required("Status", &STATUS_TYPE),
+    ],
+};
+
+pub(super) static UPDATE_SERVER_CERTIFICATE_REQUEST: Structure = Structure {
+    name: "UpdateServerCertificateRequest",
+    members: &[
+        Member::required("ServerCertificateName", &SERVER_CERTIFICATE_NAME_TYPE),
+        Member::optional("NewPath", &PATH_TYPE),
+        Member::optional("NewServerCertificateName", &SERVER_CERTIFICATE_NAME_TYPE),
+    ],
+};
+
+pub(super) static UPDATE_SERVICE_SPECIFIC_CREDENTIAL_REQUEST: Structure = Structure {
+    name: "UpdateServiceSpecificCredentialRequest",
+    members: &[
+        Member::optional("UserName", &USER_NAME_TYPE),
+        Member::required("ServiceSpecificCredentialId", &SERVICE_SPECIFIC_CREDENTIAL_ID),
+        Member::required("Status", &STATUS_TYPE),
+    ],
+};
+
+pub(super) static UPDATE_SIGNING_CERTIFICATE_REQUEST: Structure = Structure {
+    name: "UpdateSigningCertificateRequest",
+    members: &[
+        Member::optional("UserName", &EXISTING_USER_NAME_TYPE),
+        Member::required("CertificateId", &CERTIFICATE_ID_TYPE),
+        Member::required("Status", &STATUS_TYPE),
+    ],
+};
+
 pub(super) static UPDATE_USER_REQUEST: Structure = Structure {
     name: "UpdateUserRequest",
     members: &[
@@ -1836,6 +2903,61 @@ pub(super) static UPDATE_USER_REQUEST: Structure = Structure {
         Member::optional("NewPath", &PATH_TYPE),
         Member::optional("NewUserName", &USER_NAME_TYPE),
     ],
+};
+
+pub(super) static UPLOAD_SSH_PUBLIC_KEY_REQUEST: Structure = Structure {
+    name: "UploadSSHPublicKeyRequest",
+    members: &[
+        Member::required("UserName", &USER_NAME_TYPE),
+        Member::required("SSHPublicKeyBody", &PUBLIC_KEY_MATERIAL_TYPE),
+    ],
+};
+
+pub(super) static UPLOAD_SSH_PUBLIC_KEY_RESPONSE: Structure = Structure {
+    name: "UploadSSHPublicKeyResponse",
+    members: &[Member::optional(
+        "SSHPublicKey",
+        &Schema::Structure(&SSH_PUBLIC_KEY),
+    )],
+};
+
+pub(super) static UPLOAD_SERVER_CERTIFICATE_REQUEST: Structure = Structure {
+    name: "UploadServerCertificateRequest",
+    members: &[
+        Member::optional("Path", &PATH_TYPE),
+        Member::required("ServerCertificateName", &SERVER_CERTIFICATE_NAME_TYPE),
+        Member::required("CertificateBody", &CERTIFICATE_BODY_TYPE),
+        Member::required("PrivateKey", &PRIVATE_KEY_TYPE),
+        Member::optional("CertificateChain", &CERTIFICATE_CHAIN_TYPE),
+        Member::optional("Tags", &TAG_LIST_TYPE),
+    ],
+};
+
+pub(super) static UPLOAD_SERVER_CERTIFICATE_RESPONSE: Structure = Structure {
+    name: "UploadServerCertificateResponse",
+    members: &[
+        Member::optional(
+            "ServerCertificateMetadata",
+            &Schema::Structure(&SERVER_CERTIFICATE_METADATA),
+        ),
+        Member::optional("Tags", &TAG_LIST_TYPE),
+    ],
+};
+
+pub(super) static UPLOAD_SIGNING_CERTIFICATE_REQUEST: Structure = Structure {
+    name: "UploadSigningCertificateRequest",
+    members: &[
+        Member::optional("UserName", &EXISTING_USER_NAME_TYPE),
+        Member::required("CertificateBody", &CERTIFICATE_BODY_TYPE),
+    ],
+};
+
+pub(super) static UPLOAD_SIGNING_CERTIFICATE_RESPONSE: Structure = Structure {
+    name: "UploadSigningCertificateResponse",
+    members: &[Member::required(
+        "Certificate",
+        &Schema::Structure(&SIGNING_CERTIFICATE),
+    )],
 };
 
 pub(super) static USER: Structure = Structure {
@@ -1891,7 +3013,7 @@ static ACCESS_KEY_ID_TYPE: Schema = Schema::String(Text {
         min: Some(16),
         max: Some(128),
     },
-    pattern: Some(&PATTERN_3),
+    pattern: Some(&PATTERN_4),
     choices: &[],
     sensitive: false,
 });
@@ -1910,6 +3032,23 @@ static ACCESS_KEY_SECRET_TYPE: Schema = Schema::String(Text {
     sensitive: true,
 });
 
+static ACCOUNT_ALIAS_LIST_TYPE: Schema = Schema::List(List {
+    member: &ACCOUNT_ALIAS_TYPE,
+    member_name: "member",
+    flattened: false,
+    length: Range::ANY,
+});
+
+static ACCOUNT_ALIAS_TYPE: Schema = Schema::String(Text {
+    length: Range {
+        min: Some(3),
+        max: Some(63),
+    },
+    pattern: Some(&PATTERN_5),
+    choices: &[],
+    sensitive: false,
+});
+
 static ARN_TYPE: Schema = Schema::String(Text {
     length: Range {
         min: Some(20),
@@ -1917,6 +3056,13 @@ static ARN_TYPE: Schema = Schema::String(Text {
     },
     pattern: None,
     choices: &[],
+    sensitive: false,
+});
+
+static ASSERTION_ENCRYPTION_MODE_TYPE: Schema = Schema::String(Text {
+    length: Range::ANY,
+    pattern: None,
+    choices: &["Required", "Allowed"],
     sensitive: false,
 });
 
@@ -1939,9 +3085,68 @@ static AUTHENTICATION_CODE_TYPE: Schema = Schema::String(Text {
         min: Some(6),
         max: Some(6),
     },
+    pattern: Some(&PATTERN_6),
+    choices: &[],
+    sensitive: false,
+});
+
+static CERTIFICATE_BODY_TYPE: Schema = Schema::String(Text {
+    length: Range {
+        min: Some(1),
+        max: Some(16384),
+    },
+    pattern: Some(&PATTERN_7),
+    choices: &[],
+    sensitive: false,
+});
+
+static CERTIFICATE_CHAIN_TYPE: Schema = Schema::String(Text {
+    length: Range {
+        min: Some(1),
+        max: Some(2097152),
+    },
+    pattern: Some(&PATTERN_7),
+    choices: &[],
+    sensitive: false,
+});
+
+static CERTIFICATE_ID_TYPE: Schema = Schema::String(Text {
+    length: Range {
+        min: Some(24),
+        max: Some(128),
+    },
     pattern: Some(&PATTERN_4),
     choices: &[],
     sensitive: false,
+});
+
+static CERTIFICATE_LIST_TYPE: Schema = Schema::List(List {
+    member: &Schema::Structure(&SIGNING_CERTIFICATE),
+    member_name: "member",
+    flattened: false,
+    length: Range::ANY,
+});
+
+static CLIENT_ID_LIST_TYPE: Schema = Schema::List(List {
+    member: &CLIENT_ID_TYPE,
+    member_name: "member",
+    flattened: false,
+    length: Range::ANY,
+});
+
+static CLIENT_ID_TYPE: Schema = Schema::String(Text {
+    length: Range {
+        min: Some(1),
+        max: Some(255),
+    },
+    pattern: None,
+    choices: &[],
+    sensitive: false,
+});
+
+static CREDENTIAL_AGE_DAYS: Schema = Schema::Integer(Range {
+    min: Some(1),
+    max: Some(36600),
 });
 
 static CUSTOM_SUFFIX_TYPE: Schema = Schema::String(Text {
@@ -1954,11 +3159,35 @@ static CUSTOM_SUFFIX_TYPE: Schema = Schema::String(Text {
     sensitive: false,
 });
 
+static ENCODING_TYPE: Schema = Schema::String(Text {
+    length: Range::ANY,
+    pattern: None,
+    choices: &["SSH", "PEM"],
+    sensitive: false,
+});
+
+static ENTITY_DETAILS_LIST_TYPE: Schema = Schema::List(List {
+    member: &Schema::Structure(&ENTITY_DETAILS),
+    member_name: "member",
+    flattened: false,
+    length: Range::ANY,
+});
+
 static ENTITY_LIST_TYPE: Schema = Schema::List(List {
     member: &ENTITY_TYPE,
     member_name: "member",
     flattened: false,
     length: Range::ANY,
+});
+
+static ENTITY_NAME_TYPE: Schema = Schema::String(Text {
+    length: Range {
+        min: Some(1),
+        max: Some(128),
+    },
+    pattern: Some(&PATTERN_1),
+    choices: &[],
+    sensitive: false,
 });
 
 static EXISTING_USER_NAME_TYPE: Schema = Schema::String(Text {
@@ -1968,6 +3197,13 @@ static EXISTING_USER_NAME_TYPE: Schema = Schema::String(Text {
     },
     pattern: Some(&PATTERN_1),
     choices: &[],
+    sensitive: false,
+});
+
+static GLOBAL_ENDPOINT_TOKEN_VERSION: Schema = Schema::String(Text {
+    length: Range::ANY,
+    pattern: None,
+    choices: &["v1Token", "v2Token"],
     sensitive: false,
 });
 
@@ -2007,7 +3243,7 @@ static ID_TYPE: Schema = Schema::String(Text {
         min: Some(16),
         max: Some(128),
     },
-    pattern: Some(&PATTERN_3),
+    pattern: Some(&PATTERN_4),
     choices: &[],
     sensitive: false,
 });
@@ -2029,6 +3265,30 @@ static INSTANCE_PROFILE_NAME_TYPE: Schema = Schema::String(Text {
     sensitive: false,
 });
 
+static JOB_ID_TYPE: Schema = Schema::String(Text {
+    length: Range {
+        min: Some(36),
+        max: Some(36),
+    },
+    pattern: None,
+    choices: &[],
+    sensitive: false,
+});
+
+static JOB_STATUS_TYPE: Schema = Schema::String(Text {
+    length: Range::ANY,
+    pattern: None,
+    choices: &["IN_PROGRESS", "COMPLETED", "FAILED"],
+    sensitive: false,
+});
+
+static LIST_POLICY_GRANTING_SERVICE_ACCESS_RESPONSE_LIST_TYPE: Schema = Schema::List(List {
+    member: &Schema::Structure(&LIST_POLICIES_GRANTING_SERVICE_ACCESS_ENTRY),
+    member_name: "member",
+    flattened: false,
+    length: Range::ANY,
+});
+
 static MARKER_TYPE: Schema = Schema::String(Text {
     length: Range {
         min: Some(1),
@@ -2044,6 +3304,11 @@ static MAX_ITEMS_TYPE: Schema = Schema::Integer(Range {
     max: Some(1000),
 });
 
+static MAX_PASSWORD_AGE_TYPE: Schema = Schema::Integer(Range {
+    min: Some(1),
+    max: Some(1095),
+});
+
 static MFA_DEVICE_LIST_TYPE: Schema = Schema::List(List {
     member: &Schema::Structure(&MFA_DEVICE),
     member_name: "member",
@@ -2051,12 +3316,32 @@ static MFA_DEVICE_LIST_TYPE: Schema = Schema::List(List {
     length: Range::ANY,
 });
 
+static MINIMUM_PASSWORD_LENGTH_TYPE: Schema = Schema::Integer(Range {
+    min: Some(6),
+    max: Some(128),
+});
+
+static PASSWORD_REUSE_PREVENTION_TYPE: Schema = Schema::Integer(Range {
+    min: Some(1),
+    max: Some(24),
+});
+
+static PASSWORD_TYPE: Schema = Schema::String(Text {
+    length: Range {
+        min: Some(1),
+        max: Some(128),
+    },
+    pattern: Some(&PATTERN_7),
+    choices: &[],
+    sensitive: true,
+});
+
 static PATH_PREFIX_TYPE: Schema = Schema::String(Text {
     length: Range {
         min: Some(1),
         max: Some(512),
     },
-    pattern: Some(&PATTERN_5),
+    pattern: Some(&PATTERN_8),
     choices: &[],
     sensitive: false,
 });
@@ -2066,7 +3351,7 @@ static PATH_TYPE: Schema = Schema::String(Text {
         min: Some(1),
         max: Some(512),
     },
-    pattern: Some(&PATTERN_6),
+    pattern: Some(&PATTERN_9),
     choices: &[],
     sensitive: false,
 });
@@ -2105,6 +3390,13 @@ static POLICY_DOCUMENT_VERSION_LIST_TYPE: Schema = Schema::List(List {
     length: Range::ANY,
 });
 
+static POLICY_GRANTING_SERVICE_ACCESS_LIST_TYPE: Schema = Schema::List(List {
+    member: &Schema::Structure(&POLICY_GRANTING_SERVICE_ACCESS),
+    member_name: "member",
+    flattened: false,
+    length: Range::ANY,
+});
+
 static POLICY_LIST_TYPE: Schema = Schema::List(List {
     member: &Schema::Structure(&POLICY),
     member_name: "member",
@@ -2129,12 +3421,19 @@ static POLICY_NAME_TYPE: Schema = Schema::String(Text {
     sensitive: false,
 });
 
+static POLICY_OWNER_ENTITY_TYPE: Schema = Schema::String(Text {
+    length: Range::ANY,
+    pattern: None,
+    choices: &["USER", "ROLE", "GROUP"],
+    sensitive: false,
+});
+
 static POLICY_PATH_TYPE: Schema = Schema::String(Text {
     length: Range {
         min: Some(1),
         max: Some(512),
     },
-    pattern: Some(&PATTERN_8),
+    pattern: Some(&PATTERN_10),
     choices: &[],
     sensitive: false,
 });
@@ -2146,9 +3445,76 @@ static POLICY_SCOPE_TYPE: Schema = Schema::String(Text {
     sensitive: false,
 });
 
+static POLICY_TYPE: Schema = Schema::String(Text {
+    length: Range::ANY,
+    pattern: None,
+    choices: &["INLINE", "MANAGED"],
+    sensitive: false,
+});
+
 static POLICY_VERSION_ID_TYPE: Schema = Schema::String(Text {
     length: Range::ANY,
-    pattern: Some(&PATTERN_9),
+    pattern: Some(&PATTERN_11),
+    choices: &[],
+    sensitive: false,
+});
+
+static PRIVATE_KEY_ID_TYPE: Schema = Schema::String(Text {
+    length: Range {
+        min: Some(22),
+        max: Some(64),
+    },
+    pattern: Some(&PATTERN_12),
+    choices: &[],
+    sensitive: false,
+});
+
+static PRIVATE_KEY_LIST: Schema = Schema::List(List {
+    member: &Schema::Structure(&SAML_PRIVATE_KEY),
+    member_name: "member",
+    flattened: false,
+    length: Range {
+        min: None,
+        max: Some(2),
+    },
+});
+
+static PRIVATE_KEY_TYPE: Schema = Schema::String(Text {
+    length: Range {
+        min: Some(1),
+        max: Some(16384),
+    },
+    pattern: Some(&PATTERN_7),
+    choices: &[],
+    sensitive: true,
+});
+
+static PUBLIC_KEY_FINGERPRINT_TYPE: Schema = Schema::String(Text {
+    length: Range {
+        min: Some(48),
+        max: Some(48),
+    },
+    pattern: Some(&PATTERN_13),
+    choices: &[],
+    sensitive: false,
+});
+
+static PUBLIC_KEY_ID_TYPE: Schema = Schema::String(Text {
+    length: Range {
+        min: Some(20),
+        max: Some(128),
+    },
+    pattern: Some(&PATTERN_4),
+    choices: &[],
+    sensitive: false,
+});
+
+static PUBLIC_KEY_MATERIAL_TYPE: Schema = Schema::String(Text {
+    length: Range {
+        min: Some(1),
+        max: Some(16384),
+    },
+    pattern: Some(&PATTERN_7),
     choices: &[],
     sensitive: false,
 });
@@ -2158,7 +3524,7 @@ static ROLE_DESCRIPTION_TYPE: Schema = Schema::String(Text {
         min: None,
         max: Some(1000),
     },
-    pattern: Some(&PATTERN_10),
+    pattern: Some(&PATTERN_14),
     choices: &[],
     sensitive: false,
 });
@@ -2197,7 +3563,88 @@ static SERIAL_NUMBER_TYPE: Schema = Schema::String(Text {
         min: Some(9),
         max: Some(256),
     },
-    pattern: Some(&PATTERN_11),
+    pattern: Some(&PATTERN_15),
+    choices: &[],
+    sensitive: false,
+});
+
+static SERVER_CERTIFICATE_METADATA_LIST_TYPE: Schema = Schema::List(List {
+    member: &Schema::Structure(&SERVER_CERTIFICATE_METADATA),
+    member_name: "member",
+    flattened: false,
+    length: Range::ANY,
+});
+
+static SERVER_CERTIFICATE_NAME_TYPE: Schema = Schema::String(Text {
+    length: Range {
+        min: Some(1),
+        max: Some(128),
+    },
+    pattern: Some(&PATTERN_1),
+    choices: &[],
+    sensitive: false,
+});
+
+static SERVICE_CREDENTIAL_ALIAS: Schema = Schema::String(Text {
+    length: Range {
+        min: Some(0),
+        max: Some(200),
+    },
+    pattern: Some(&PATTERN_1),
+    choices: &[],
+    sensitive: false,
+});
+
+static SERVICE_CREDENTIAL_SECRET: Schema = Schema::String(Text {
+    length: Range::ANY,
+    pattern: None,
+    choices: &[],
+    sensitive: true,
+});
+
+static SERVICE_NAMESPACE_LIST_TYPE: Schema = Schema::List(List {
+    member: &SERVICE_NAMESPACE_TYPE,
+    member_name: "member",
+    flattened: false,
+    length: Range {
+        min: Some(1),
+        max: Some(200),
+    },
+});
+
+static SERVICE_NAMESPACE_TYPE: Schema = Schema::String(Text {
+    length: Range {
+        min: Some(1),
+        max: Some(64),
+    },
+    pattern: Some(&PATTERN_16),
+    choices: &[],
+    sensitive: false,
+});
+
+static SERVICE_PASSWORD: Schema = Schema::String(Text {
+    length: Range::ANY,
+    pattern: None,
+    choices: &[],
+    sensitive: true,
+});
+
+static SERVICE_SPECIFIC_CREDENTIAL_ID: Schema = Schema::String(Text {
+    length: Range {
+        min: Some(20),
+        max: Some(128),
+    },
+    pattern: Some(&PATTERN_4),
+    choices: &[],
+    sensitive: false,
+});
+
+static SERVICE_USER_NAME: Schema = Schema::String(Text {
+    length: Range {
+        min: Some(0),
+        max: Some(200),
+    },
+    pattern: Some(&PATTERN_17),
     choices: &[],
     sensitive: false,
 });
@@ -2275,7 +3722,7 @@ static TAG_KEY_TYPE: Schema = Schema::String(Text {
         min: Some(1),
         max: Some(128),
     },
-    pattern: Some(&PATTERN_12),
+    pattern: Some(&PATTERN_18),
     choices: &[],
     sensitive: false,
 });
@@ -2295,7 +3742,24 @@ static TAG_VALUE_TYPE: Schema = Schema::String(Text {
         min: Some(0),
         max: Some(256),
     },
-    pattern: Some(&PATTERN_13),
+    pattern: Some(&PATTERN_19),
+    choices: &[],
+    sensitive: false,
+});
+
+static THUMBPRINT_LIST_TYPE: Schema = Schema::List(List {
+    member: &THUMBPRINT_TYPE,
+    member_name: "member",
+    flattened: false,
+    length: Range::ANY,
+});
+
+static THUMBPRINT_TYPE: Schema = Schema::String(Text {
+    length: Range {
+        min: Some(40),
+        max: Some(40),
+    },
+    pattern: None,
     choices: &[],
     sensitive: false,
 });
@@ -2341,29 +3805,33 @@ static VIRTUAL_MFA_DEVICE_NAME: Schema = Schema::String(Text {
     sensitive: false,
 });
 
-static PATTERN_8: Pattern = Pattern::new(
+static PATTERN_10: Pattern = Pattern::new(
     "((/[A-Za-z0-9\\.,\\+@=_-]+)*)/",
     "^(?:((/[A-Za-z0-9\\.,\\+@=_-]+)*)/)$",
 );
 
-static PATTERN_6: Pattern = Pattern::new(
+static PATTERN_9: Pattern = Pattern::new(
     "(\\u002F)|(\\u002F[\\u0021-\\u007E]+\\u002F)",
     "^(?:(\\u002F)|(\\u002F[\\u0021-\\u007E]+\\u002F))$",
 );
 
-static PATTERN_4: Pattern = Pattern::new("[\\d]+", "^(?:[[0-9]]+)$");
+static PATTERN_13: Pattern = Pattern::new("[:\\w]+", "^(?:[:[0-9A-Za-z_]]+)$");
 
-static PATTERN_13: Pattern = Pattern::new(
+static PATTERN_12: Pattern = Pattern::new("[A-Z0-9]+", "^(?:[A-Z0-9]+)$");
+
+static PATTERN_6: Pattern = Pattern::new("[\\d]+", "^(?:[[0-9]]+)$");
+
+static PATTERN_19: Pattern = Pattern::new(
     "[\\p{L}\\p{Z}\\p{N}_.:/=+\\-@]*",
     "^(?:[\\p{L}\\p{Z}\\p{N}_.:/=+\\-@]*)$",
 );
 
-static PATTERN_12: Pattern = Pattern::new(
+static PATTERN_18: Pattern = Pattern::new(
     "[\\p{L}\\p{Z}\\p{N}_.:/=+\\-@]+",
     "^(?:[\\p{L}\\p{Z}\\p{N}_.:/=+\\-@]+)$",
 );
 
-static PATTERN_10: Pattern = Pattern::new(
+static PATTERN_14: Pattern = Pattern::new(
     "[\\u0009\\u000A\\u000D\\u0020-\\u007E\\u00A1-\\u00FF]*",
     "^(?:[\\u0009\\u000A\\u000D\\u0020-\\u007E\\u00A1-\\u00FF]*)$",
 );
@@ -2375,15 +3843,26 @@ static PATTERN_7: Pattern = Pattern::new(
 
 static PATTERN_2: Pattern = Pattern::new("[\\u0020-\\u00FF]+", "^(?:[\\u0020-\\u00FF]+)$");
 
+static PATTERN_17: Pattern = Pattern::new("[\\w+=,.@-]*", "^(?:[[0-9A-Za-z_]+=,.@-]*)$");
+
 static PATTERN_1: Pattern = Pattern::new("[\\w+=,.@-]+", "^(?:[[0-9A-Za-z_]+=,.@-]+)$");
 
-static PATTERN_11: Pattern = Pattern::new("[\\w+=/:,.@-]+", "^(?:[[0-9A-Za-z_]+=/:,.@-]+)$");
+static PATTERN_15: Pattern = Pattern::new("[\\w+=/:,.@-]+", "^(?:[[0-9A-Za-z_]+=/:,.@-]+)$");
 
-static PATTERN_3: Pattern = Pattern::new("[\\w]+", "^(?:[[0-9A-Za-z_]]+)$");
+static PATTERN_16: Pattern = Pattern::new("[\\w-]*", "^(?:[[0-9A-Za-z_]-]*)$");
 
-static PATTERN_5: Pattern = Pattern::new("\\u002F[\\u0021-\\u007F]*", "^(?:\\u002F[\\u0021-\\u007F]*)$");
+static PATTERN_3: Pattern = Pattern::new("[\\w._-]+", "^(?:[[0-9A-Za-z_]._-]+)$");
 
-static PATTERN_9: Pattern = Pattern::new(
+static PATTERN_4: Pattern = Pattern::new("[\\w]+", "^(?:[[0-9A-Za-z_]]+)$");
+
+static PATTERN_8: Pattern = Pattern::new("\\u002F[\\u0021-\\u007F]*", "^(?:\\u002F[\\u0021-\\u007F]*)$");
+
+static PATTERN_5: Pattern = Pattern::new(
+    "^[a-z0-9]([a-z0-9]|-(?!-)){1,61}[a-z0-9]$",
+    "^(?:[a-z0-9](?:[a-z0-9]|-[a-z0-9]){1,61})$",
+);
+
+static PATTERN_11: Pattern = Pattern::new(
     "v[1-9][0-9]*(\\.[A-Za-z0-9-]*)?",
     "^(?:v[1-9][0-9]*(\\.[A-Za-z0-9-]*)?)$",
 );

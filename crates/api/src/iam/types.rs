@@ -271,6 +271,166 @@ impl Wire for ContextEntry {
     }
 }
 
+/// `DeletionTaskFailureReasonType`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DeletionTaskFailureReasonType {
+    /// `Reason`.
+    pub reason: Option<String>,
+    /// `RoleUsageList`.
+    pub role_usage_list: Option<Vec<super::RoleUsageType>>,
+}
+
+impl Shape for DeletionTaskFailureReasonType {
+    fn schema() -> &'static Structure {
+        &schema::DELETION_TASK_FAILURE_REASON_TYPE
+    }
+}
+
+impl Wire for DeletionTaskFailureReasonType {
+    fn read(reader: Reader<'_>) -> Result<Self, ReadError> {
+        let mut shape = Self::default();
+        reader.structure(&schema::DELETION_TASK_FAILURE_REASON_TYPE, &mut |index, value| {
+            match index {
+                0 => shape.reason = Wire::read(value)?,
+                1 => shape.role_usage_list = Wire::read(value)?,
+                _ => {}
+            }
+            Ok(())
+        })?;
+        Ok(shape)
+    }
+
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure(&schema::DELETION_TASK_FAILURE_REASON_TYPE);
+        put(writer, 0, &self.reason);
+        put(writer, 1, &self.role_usage_list);
+        writer.end_structure();
+    }
+}
+
+/// `EntityDetails`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct EntityDetails {
+    /// `EntityInfo`.
+    pub entity_info: super::EntityInfo,
+    /// `LastAuthenticated`.
+    pub last_authenticated: Option<Timestamp>,
+}
+
+impl Shape for EntityDetails {
+    fn schema() -> &'static Structure {
+        &schema::ENTITY_DETAILS
+    }
+}
+
+impl Wire for EntityDetails {
+    fn read(reader: Reader<'_>) -> Result<Self, ReadError> {
+        let mut shape = Self::default();
+        reader.structure(&schema::ENTITY_DETAILS, &mut |index, value| {
+            match index {
+                0 => shape.entity_info = Wire::read(value)?,
+                1 => shape.last_authenticated = Wire::read(value)?,
+                _ => {}
+            }
+            Ok(())
+        })?;
+        Ok(shape)
+    }
+
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure(&schema::ENTITY_DETAILS);
+        put(writer, 0, &self.entity_info);
+        put(writer, 1, &self.last_authenticated);
+        writer.end_structure();
+    }
+}
+
+/// `EntityInfo`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct EntityInfo {
+    /// `Arn`.
+    pub arn: String,
+    /// `Name`.
+    pub name: String,
+    /// `Type`.
+    pub r#type: String,
+    /// `Id`.
+    pub id: String,
+    /// `Path`.
+    pub path: Option<String>,
+}
+
+impl Shape for EntityInfo {
+    fn schema() -> &'static Structure {
+        &schema::ENTITY_INFO
+    }
+}
+
+impl Wire for EntityInfo {
+    fn read(reader: Reader<'_>) -> Result<Self, ReadError> {
+        let mut shape = Self::default();
+        reader.structure(&schema::ENTITY_INFO, &mut |index, value| {
+            match index {
+                0 => shape.arn = Wire::read(value)?,
+                1 => shape.name = Wire::read(value)?,
+                2 => shape.r#type = Wire::read(value)?,
+                3 => shape.id = Wire::read(value)?,
+                4 => shape.path = Wire::read(value)?,
+                _ => {}
+            }
+            Ok(())
+        })?;
+        Ok(shape)
+    }
+
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure(&schema::ENTITY_INFO);
+        put(writer, 0, &self.arn);
+        put(writer, 1, &self.name);
+        put(writer, 2, &self.r#type);
+        put(writer, 3, &self.id);
+        put(writer, 4, &self.path);
+        writer.end_structure();
+    }
+}
+
+/// `ErrorDetails`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ErrorDetails {
+    /// `Message`.
+    pub message: String,
+    /// `Code`.
+    pub code: String,
+}
+
+impl Shape for ErrorDetails {
+    fn schema() -> &'static Structure {
+        &schema::ERROR_DETAILS
+    }
+}
+
+impl Wire for ErrorDetails {
+    fn read(reader: Reader<'_>) -> Result<Self, ReadError> {
+        let mut shape = Self::default();
+        reader.structure(&schema::ERROR_DETAILS, &mut |index, value| {
+            match index {
+                0 => shape.message = Wire::read(value)?,
+                1 => shape.code = Wire::read(value)?,
+                _ => {}
+            }
+            Ok(())
+        })?;
+        Ok(shape)
+    }
+
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure(&schema::ERROR_DETAILS);
+        put(writer, 0, &self.message);
+        put(writer, 1, &self.code);
+        writer.end_structure();
+    }
+}
+
 /// `EvaluationResult`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct EvaluationResult {
@@ -540,6 +700,87 @@ impl Wire for InstanceProfile {
     }
 }
 
+/// `ListPoliciesGrantingServiceAccessEntry`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ListPoliciesGrantingServiceAccessEntry {
+    /// `ServiceNamespace`.
+    pub service_namespace: Option<String>,
+    /// `Policies`.
+    pub policies: Option<Vec<super::PolicyGrantingServiceAccess>>,
+}
+
+impl Shape for ListPoliciesGrantingServiceAccessEntry {
+    fn schema() -> &'static Structure {
+        &schema::LIST_POLICIES_GRANTING_SERVICE_ACCESS_ENTRY
+    }
+}
+
+impl Wire for ListPoliciesGrantingServiceAccessEntry {
+    fn read(reader: Reader<'_>) -> Result<Self, ReadError> {
+        let mut shape = Self::default();
+        reader.structure(
+            &schema::LIST_POLICIES_GRANTING_SERVICE_ACCESS_ENTRY,
+            &mut |index, value| {
+                match index {
+                    0 => shape.service_namespace = Wire::read(value)?,
+                    1 => shape.policies = Wire::read(value)?,
+                    _ => {}
+                }
+                Ok(())
+            },
+        )?;
+        Ok(shape)
+    }
+
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure(&schema::LIST_POLICIES_GRANTING_SERVICE_ACCESS_ENTRY);
+        put(writer, 0, &self.service_namespace);
+        put(writer, 1, &self.policies);
+        writer.end_structure();
+    }
+}
+
+/// `LoginProfile`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct LoginProfile {
+    /// `UserName`.
+    pub user_name: String,
+    /// `CreateDate`.
+    pub create_date: Timestamp,
+    /// `PasswordResetRequired`.
+    pub password_reset_required: Option<bool>,
+}
+
+impl Shape for LoginProfile {
+    fn schema() -> &'static Structure {
+        &schema::LOGIN_PROFILE
+    }
+}
+
+impl Wire for LoginProfile {
+    fn read(reader: Reader<'_>) -> Result<Self, ReadError> {
+        let mut shape = Self::default();
+        reader.structure(&schema::LOGIN_PROFILE, &mut |index, value| {
+            match index {
+                0 => shape.user_name = Wire::read(value)?,
+                1 => shape.create_date = Wire::read(value)?,
+                2 => shape.password_reset_required = Wire::read(value)?,
+                _ => {}
+            }
+            Ok(())
+        })?;
+        Ok(shape)
+    }
+
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure(&schema::LOGIN_PROFILE);
+        put(writer, 0, &self.user_name);
+        put(writer, 1, &self.create_date);
+        put(writer, 2, &self.password_reset_required);
+        writer.end_structure();
+    }
+}
+
 /// `MFADevice`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct MFADevice {
@@ -658,6 +899,41 @@ impl Wire for ManagedPolicyDetail {
     }
 }
 
+/// `OpenIDConnectProviderListEntry`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct OpenIDConnectProviderListEntry {
+    /// `Arn`.
+    pub arn: Option<String>,
+}
+
+impl Shape for OpenIDConnectProviderListEntry {
+    fn schema() -> &'static Structure {
+        &schema::OPEN_ID_CONNECT_PROVIDER_LIST_ENTRY
+    }
+}
+
+impl Wire for OpenIDConnectProviderListEntry {
+    fn read(reader: Reader<'_>) -> Result<Self, ReadError> {
+        let mut shape = Self::default();
+        reader.structure(
+            &schema::OPEN_ID_CONNECT_PROVIDER_LIST_ENTRY,
+            &mut |index, value| {
+                if index == 0 {
+                    shape.arn = Wire::read(value)?;
+                }
+                Ok(())
+            },
+        )?;
+        Ok(shape)
+    }
+
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure(&schema::OPEN_ID_CONNECT_PROVIDER_LIST_ENTRY);
+        put(writer, 0, &self.arn);
+        writer.end_structure();
+    }
+}
+
 /// `OrderedOrganizationPolicyType`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct OrderedOrganizationPolicyType {
@@ -718,6 +994,75 @@ impl Wire for OrganizationsDecisionDetail {
     fn write(&self, writer: &mut dyn Writer) {
         writer.begin_structure(&schema::ORGANIZATIONS_DECISION_DETAIL);
         put(writer, 0, &self.allowed_by_organizations);
+        writer.end_structure();
+    }
+}
+
+/// `PasswordPolicy`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct PasswordPolicy {
+    /// `MinimumPasswordLength`.
+    pub minimum_password_length: Option<i32>,
+    /// `RequireSymbols`.
+    pub require_symbols: Option<bool>,
+    /// `RequireNumbers`.
+    pub require_numbers: Option<bool>,
+    /// `RequireUppercaseCharacters`.
+    pub require_uppercase_characters: Option<bool>,
+    /// `RequireLowercaseCharacters`.
+    pub require_lowercase_characters: Option<bool>,
+    /// `AllowUsersToChangePassword`.
+    pub allow_users_to_change_password: Option<bool>,
+    /// `ExpirePasswords`.
+    pub expire_passwords: Option<bool>,
+    /// `MaxPasswordAge`.
+    pub max_password_age: Option<i32>,
+    /// `PasswordReusePrevention`.
+    pub password_reuse_prevention: Option<i32>,
+    /// `HardExpiry`.
+    pub hard_expiry: Option<bool>,
+}
+
+impl Shape for PasswordPolicy {
+    fn schema() -> &'static Structure {
+        &schema::PASSWORD_POLICY
+    }
+}
+
+impl Wire for PasswordPolicy {
+    fn read(reader: Reader<'_>) -> Result<Self, ReadError> {
+        let mut shape = Self::default();
+        reader.structure(&schema::PASSWORD_POLICY, &mut |index, value| {
+            match index {
+                0 => shape.minimum_password_length = Wire::read(value)?,
+                1 => shape.require_symbols = Wire::read(value)?,
+                2 => shape.require_numbers = Wire::read(value)?,
+                3 => shape.require_uppercase_characters = Wire::read(value)?,
+                4 => shape.require_lowercase_characters = Wire::read(value)?,
+                5 => shape.allow_users_to_change_password = Wire::read(value)?,
+                6 => shape.expire_passwords = Wire::read(value)?,
+                7 => shape.max_password_age = Wire::read(value)?,
+                8 => shape.password_reuse_prevention = Wire::read(value)?,
+                9 => shape.hard_expiry = Wire::read(value)?,
+                _ => {}
+            }
+            Ok(())
+        })?;
+        Ok(shape)
+    }
+
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure(&schema::PASSWORD_POLICY);
+        put(writer, 0, &self.minimum_password_length);
+        put(writer, 1, &self.require_symbols);
+        put(writer, 2, &self.require_numbers);
+        put(writer, 3, &self.require_uppercase_characters);
+        put(writer, 4, &self.require_lowercase_characters);
+        put(writer, 5, &self.allow_users_to_change_password);
+        put(writer, 6, &self.expire_passwords);
+        put(writer, 7, &self.max_password_age);
+        put(writer, 8, &self.password_reuse_prevention);
+        put(writer, 9, &self.hard_expiry);
         writer.end_structure();
     }
 }
@@ -867,6 +1212,55 @@ impl Wire for PolicyDetail {
         writer.begin_structure(&schema::POLICY_DETAIL);
         put(writer, 0, &self.policy_name);
         put(writer, 1, &self.policy_document);
+        writer.end_structure();
+    }
+}
+
+/// `PolicyGrantingServiceAccess`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct PolicyGrantingServiceAccess {
+    /// `PolicyName`.
+    pub policy_name: String,
+    /// `PolicyType`.
+    pub policy_type: String,
+    /// `PolicyArn`.
+    pub policy_arn: Option<String>,
+    /// `EntityType`.
+    pub entity_type: Option<String>,
+    /// `EntityName`.
+    pub entity_name: Option<String>,
+}
+
+impl Shape for PolicyGrantingServiceAccess {
+    fn schema() -> &'static Structure {
+        &schema::POLICY_GRANTING_SERVICE_ACCESS
+    }
+}
+
+impl Wire for PolicyGrantingServiceAccess {
+    fn read(reader: Reader<'_>) -> Result<Self, ReadError> {
+        let mut shape = Self::default();
+        reader.structure(&schema::POLICY_GRANTING_SERVICE_ACCESS, &mut |index, value| {
+            match index {
+                0 => shape.policy_name = Wire::read(value)?,
+                1 => shape.policy_type = Wire::read(value)?,
+                2 => shape.policy_arn = Wire::read(value)?,
+                3 => shape.entity_type = Wire::read(value)?,
+                4 => shape.entity_name = Wire::read(value)?,
+                _ => {}
+            }
+            Ok(())
+        })?;
+        Ok(shape)
+    }
+
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure(&schema::POLICY_GRANTING_SERVICE_ACCESS);
+        put(writer, 0, &self.policy_name);
+        put(writer, 1, &self.policy_type);
+        put(writer, 2, &self.policy_arn);
+        put(writer, 3, &self.entity_type);
+        put(writer, 4, &self.entity_name);
         writer.end_structure();
     }
 }
@@ -1349,6 +1743,576 @@ impl Wire for RoleLastUsed {
     }
 }
 
+/// `RoleUsageType`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct RoleUsageType {
+    /// `Region`.
+    pub region: Option<String>,
+    /// `Resources`.
+    pub resources: Option<Vec<String>>,
+}
+
+impl Shape for RoleUsageType {
+    fn schema() -> &'static Structure {
+        &schema::ROLE_USAGE_TYPE
+    }
+}
+
+impl Wire for RoleUsageType {
+    fn read(reader: Reader<'_>) -> Result<Self, ReadError> {
+        let mut shape = Self::default();
+        reader.structure(&schema::ROLE_USAGE_TYPE, &mut |index, value| {
+            match index {
+                0 => shape.region = Wire::read(value)?,
+                1 => shape.resources = Wire::read(value)?,
+                _ => {}
+            }
+            Ok(())
+        })?;
+        Ok(shape)
+    }
+
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure(&schema::ROLE_USAGE_TYPE);
+        put(writer, 0, &self.region);
+        put(writer, 1, &self.resources);
+        writer.end_structure();
+    }
+}
+
+/// `SAMLPrivateKey`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct SAMLPrivateKey {
+    /// `KeyId`.
+    pub key_id: Option<String>,
+    /// `Timestamp`.
+    pub timestamp: Option<Timestamp>,
+}
+
+impl Shape for SAMLPrivateKey {
+    fn schema() -> &'static Structure {
+        &schema::SAML_PRIVATE_KEY
+    }
+}
+
+impl Wire for SAMLPrivateKey {
+    fn read(reader: Reader<'_>) -> Result<Self, ReadError> {
+        let mut shape = Self::default();
+        reader.structure(&schema::SAML_PRIVATE_KEY, &mut |index, value| {
+            match index {
+                0 => shape.key_id = Wire::read(value)?,
+                1 => shape.timestamp = Wire::read(value)?,
+                _ => {}
+            }
+            Ok(())
+        })?;
+        Ok(shape)
+    }
+
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure(&schema::SAML_PRIVATE_KEY);
+        put(writer, 0, &self.key_id);
+        put(writer, 1, &self.timestamp);
+        writer.end_structure();
+    }
+}
+
+/// `SAMLProviderListEntry`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct SAMLProviderListEntry {
+    /// `Arn`.
+    pub arn: Option<String>,
+    /// `ValidUntil`.
+    pub valid_until: Option<Timestamp>,
+    /// `CreateDate`.
+    pub create_date: Option<Timestamp>,
+}
+
+impl Shape for SAMLProviderListEntry {
+    fn schema() -> &'static Structure {
+        &schema::SAML_PROVIDER_LIST_ENTRY
+    }
+}
+
+impl Wire for SAMLProviderListEntry {
+    fn read(reader: Reader<'_>) -> Result<Self, ReadError> {
+        let mut shape = Self::default();
+        reader.structure(&schema::SAML_PROVIDER_LIST_ENTRY, &mut |index, value| {
+            match index {
+                0 => shape.arn = Wire::read(value)?,
+                1 => shape.valid_until = Wire::read(value)?,
+                2 => shape.create_date = Wire::read(value)?,
+                _ => {}
+            }
+            Ok(())
+        })?;
+        Ok(shape)
+    }
+
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure(&schema::SAML_PROVIDER_LIST_ENTRY);
+        put(writer, 0, &self.arn);
+        put(writer, 1, &self.valid_until);
+        put(writer, 2, &self.create_date);
+        writer.end_structure();
+    }
+}
+
+/// `SSHPublicKey`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct SSHPublicKey {
+    /// `UserName`.
+    pub user_name: String,
+    /// `SSHPublicKeyId`.
+    pub ssh_public_key_id: String,
+    /// `Fingerprint`.
+    pub fingerprint: String,
+    /// `SSHPublicKeyBody`.
+    pub ssh_public_key_body: String,
+    /// `Status`.
+    pub status: String,
+    /// `UploadDate`.
+    pub upload_date: Option<Timestamp>,
+}
+
+impl Shape for SSHPublicKey {
+    fn schema() -> &'static Structure {
+        &schema::SSH_PUBLIC_KEY
+    }
+}
+
+impl Wire for SSHPublicKey {
+    fn read(reader: Reader<'_>) -> Result<Self, ReadError> {
+        let mut shape = Self::default();
+        reader.structure(&schema::SSH_PUBLIC_KEY, &mut |index, value| {
+            match index {
+                0 => shape.user_name = Wire::read(value)?,
+                1 => shape.ssh_public_key_id = Wire::read(value)?,
+                2 => shape.fingerprint = Wire::read(value)?,
+                3 => shape.ssh_public_key_body = Wire::read(value)?,
+                4 => shape.status = Wire::read(value)?,
+                5 => shape.upload_date = Wire::read(value)?,
+                _ => {}
+            }
+            Ok(())
+        })?;
+        Ok(shape)
+    }
+
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure(&schema::SSH_PUBLIC_KEY);
+        put(writer, 0, &self.user_name);
+        put(writer, 1, &self.ssh_public_key_id);
+        put(writer, 2, &self.fingerprint);
+        put(writer, 3, &self.ssh_public_key_body);
+        put(writer, 4, &self.status);
+        put(writer, 5, &self.upload_date);
+        writer.end_structure();
+    }
+}
+
+/// `SSHPublicKeyMetadata`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct SSHPublicKeyMetadata {
+    /// `UserName`.
+    pub user_name: String,
+    /// `SSHPublicKeyId`.
+    pub ssh_public_key_id: String,
+    /// `Status`.
+    pub status: String,
+    /// `UploadDate`.
+    pub upload_date: Timestamp,
+}
+
+impl Shape for SSHPublicKeyMetadata {
+    fn schema() -> &'static Structure {
+        &schema::SSH_PUBLIC_KEY_METADATA
+    }
+}
+
+impl Wire for SSHPublicKeyMetadata {
+    fn read(reader: Reader<'_>) -> Result<Self, ReadError> {
+        let mut shape = Self::default();
+        reader.structure(&schema::SSH_PUBLIC_KEY_METADATA, &mut |index, value| {
+            match index {
+                0 => shape.user_name = Wire::read(value)?,
+                1 => shape.ssh_public_key_id = Wire::read(value)?,
+                2 => shape.status = Wire::read(value)?,
+                3 => shape.upload_date = Wire::read(value)?,
+                _ => {}
+            }
+            Ok(())
+        })?;
+        Ok(shape)
+    }
+
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure(&schema::SSH_PUBLIC_KEY_METADATA);
+        put(writer, 0, &self.user_name);
+        put(writer, 1, &self.ssh_public_key_id);
+        put(writer, 2, &self.status);
+        put(writer, 3, &self.upload_date);
+        writer.end_structure();
+    }
+}
+
+/// `ServerCertificate`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ServerCertificate {
+    /// `ServerCertificateMetadata`.
+    pub server_certificate_metadata: super::ServerCertificateMetadata,
+    /// `CertificateBody`.
+    pub certificate_body: String,
+    /// `CertificateChain`.
+    pub certificate_chain: Option<String>,
+    /// `Tags`.
+    pub tags: Option<Vec<super::Tag>>,
+}
+
+impl Shape for ServerCertificate {
+    fn schema() -> &'static Structure {
+        &schema::SERVER_CERTIFICATE
+    }
+}
+
+impl Wire for ServerCertificate {
+    fn read(reader: Reader<'_>) -> Result<Self, ReadError> {
+        let mut shape = Self::default();
+        reader.structure(&schema::SERVER_CERTIFICATE, &mut |index, value| {
+            match index {
+                0 => shape.server_certificate_metadata = Wire::read(value)?,
+                1 => shape.certificate_body = Wire::read(value)?,
+                2 => shape.certificate_chain = Wire::read(value)?,
+                3 => shape.tags = Wire::read(value)?,
+                _ => {}
+            }
+            Ok(())
+        })?;
+        Ok(shape)
+    }
+
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure(&schema::SERVER_CERTIFICATE);
+        put(writer, 0, &self.server_certificate_metadata);
+        put(writer, 1, &self.certificate_body);
+        put(writer, 2, &self.certificate_chain);
+        put(writer, 3, &self.tags);
+        writer.end_structure();
+    }
+}
+
+/// `ServerCertificateMetadata`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ServerCertificateMetadata {
+    /// `Path`.
+    pub path: String,
+    /// `ServerCertificateName`.
+    pub server_certificate_name: String,
+    /// `ServerCertificateId`.
+    pub server_certificate_id: String,
+    /// `Arn`.
+    pub arn: String,
+    /// `UploadDate`.
+    pub upload_date: Option<Timestamp>,
+    /// `Expiration`.
+    pub expiration: Option<Timestamp>,
+}
+
+impl Shape for ServerCertificateMetadata {
+    fn schema() -> &'static Structure {
+        &schema::SERVER_CERTIFICATE_METADATA
+    }
+}
+
+impl Wire for ServerCertificateMetadata {
+    fn read(reader: Reader<'_>) -> Result<Self, ReadError> {
+        let mut shape = Self::default();
+        reader.structure(&schema::SERVER_CERTIFICATE_METADATA, &mut |index, value| {
+            match index {
+                0 => shape.path = Wire::read(value)?,
+                1 => shape.server_certificate_name = Wire::read(value)?,
+                2 => shape.server_certificate_id = Wire::read(value)?,
+                3 => shape.arn = Wire::read(value)?,
+                4 => shape.upload_date = Wire::read(value)?,
+                5 => shape.expiration = Wire::read(value)?,
+                _ => {}
+            }
+            Ok(())
+        })?;
+        Ok(shape)
+    }
+
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure(&schema::SERVER_CERTIFICATE_METADATA);
+        put(writer, 0, &self.path);
+        put(writer, 1, &self.server_certificate_name);
+        put(writer, 2, &self.server_certificate_id);
+        put(writer, 3, &self.arn);
+        put(writer, 4, &self.upload_date);
+        put(writer, 5, &self.expiration);
+        writer.end_structure();
+    }
+}
+
+/// `ServiceLastAccessed`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ServiceLastAccessed {
+    /// `ServiceName`.
+    pub service_name: String,
+    /// `LastAuthenticated`.
+    pub last_authenticated: Option<Timestamp>,
+    /// `ServiceNamespace`.
+    pub service_namespace: String,
+    /// `LastAuthenticatedEntity`.
+    pub last_authenticated_entity: Option<String>,
+    /// `LastAuthenticatedRegion`.
+    pub last_authenticated_region: Option<String>,
+    /// `TotalAuthenticatedEntities`.
+    pub total_authenticated_entities: Option<i32>,
+    /// `TrackedActionsLastAccessed`.
+    pub tracked_actions_last_accessed: Option<Vec<super::TrackedActionLastAccessed>>,
+}
+
+impl Shape for ServiceLastAccessed {
+    fn schema() -> &'static Structure {
+        &schema::SERVICE_LAST_ACCESSED
+    }
+}
+
+impl Wire for ServiceLastAccessed {
+    fn read(reader: Reader<'_>) -> Result<Self, ReadError> {
+        let mut shape = Self::default();
+        reader.structure(&schema::SERVICE_LAST_ACCESSED, &mut |index, value| {
+            match index {
+                0 => shape.service_name = Wire::read(value)?,
+                1 => shape.last_authenticated = Wire::read(value)?,
+                2 => shape.service_namespace = Wire::read(value)?,
+                3 => shape.last_authenticated_entity = Wire::read(value)?,
+                4 => shape.last_authenticated_region = Wire::read(value)?,
+                5 => shape.total_authenticated_entities = Wire::read(value)?,
+                6 => shape.tracked_actions_last_accessed = Wire::read(value)?,
+                _ => {}
+            }
+            Ok(())
+        })?;
+        Ok(shape)
+    }
+
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure(&schema::SERVICE_LAST_ACCESSED);
+        put(writer, 0, &self.service_name);
+        put(writer, 1, &self.last_authenticated);
+        put(writer, 2, &self.service_namespace);
+        put(writer, 3, &self.last_authenticated_entity);
+        put(writer, 4, &self.last_authenticated_region);
+        put(writer, 5, &self.total_authenticated_entities);
+        put(writer, 6, &self.tracked_actions_last_accessed);
+        writer.end_structure();
+    }
+}
+
+/// `ServiceSpecificCredential`.
+#[derive(Clone, Default, PartialEq)]
+pub struct ServiceSpecificCredential {
+    /// `CreateDate`.
+    pub create_date: Timestamp,
+    /// `ExpirationDate`.
+    pub expiration_date: Option<Timestamp>,
+    /// `ServiceName`.
+    pub service_name: String,
+    /// `ServiceUserName`.
+    pub service_user_name: Option<String>,
+    /// `ServicePassword`.
+    pub service_password: Option<String>,
+    /// `ServiceCredentialAlias`.
+    pub service_credential_alias: Option<String>,
+    /// `ServiceCredentialSecret`.
+    pub service_credential_secret: Option<String>,
+    /// `ServiceSpecificCredentialId`.
+    pub service_specific_credential_id: String,
+    /// `UserName`.
+    pub user_name: String,
+    /// `Status`.
+    pub status: String,
+}
+
+impl fmt::Debug for ServiceSpecificCredential {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ServiceSpecificCredential")
+            .field("create_date", &self.create_date)
+            .field("expiration_date", &self.expiration_date)
+            .field("service_name", &self.service_name)
+            .field("service_user_name", &self.service_user_name)
+            .field("service_password", &"(sensitive)")
+            .field("service_credential_alias", &self.service_credential_alias)
+            .field("service_credential_secret", &"(sensitive)")
+            .field(
+                "service_specific_credential_id",
+                &self.service_specific_credential_id,
+            )
+            .field("user_name", &self.user_name)
+            .field("status", &self.status)
+            .finish()
+    }
+}
+
+impl Shape for ServiceSpecificCredential {
+    fn schema() -> &'static Structure {
+        &schema::SERVICE_SPECIFIC_CREDENTIAL
+    }
+}
+
+impl Wire for ServiceSpecificCredential {
+    fn read(reader: Reader<'_>) -> Result<Self, ReadError> {
+        let mut shape = Self::default();
+        reader.structure(&schema::SERVICE_SPECIFIC_CREDENTIAL, &mut |index, value| {
+            match index {
+                0 => shape.create_date = Wire::read(value)?,
+                1 => shape.expiration_date = Wire::read(value)?,
+                2 => shape.service_name = Wire::read(value)?,
+                3 => shape.service_user_name = Wire::read(value)?,
+                4 => shape.service_password = Wire::read(value)?,
+                5 => shape.service_credential_alias = Wire::read(value)?,
+                6 => shape.service_credential_secret = Wire::read(value)?,
+                7 => shape.service_specific_credential_id = Wire::read(value)?,
+                8 => shape.user_name = Wire::read(value)?,
+                9 => shape.status = Wire::read(value)?,
+                _ => {}
+            }
+            Ok(())
+        })?;
+        Ok(shape)
+    }
+
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure(&schema::SERVICE_SPECIFIC_CREDENTIAL);
+        put(writer, 0, &self.create_date);
+        put(writer, 1, &self.expiration_date);
+        put(writer, 2, &self.service_name);
+        put(writer, 3, &self.service_user_name);
+        put(writer, 4, &self.service_password);
+        put(writer, 5, &self.service_credential_alias);
+        put(writer, 6, &self.service_credential_secret);
+        put(writer, 7, &self.service_specific_credential_id);
+        put(writer, 8, &self.user_name);
+        put(writer, 9, &self.status);
+        writer.end_structure();
+    }
+}
+
+/// `ServiceSpecificCredentialMetadata`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ServiceSpecificCredentialMetadata {
+    /// `UserName`.
+    pub user_name: String,
+    /// `Status`.
+    pub status: String,
+    /// `ServiceUserName`.
+    pub service_user_name: Option<String>,
+    /// `ServiceCredentialAlias`.
+    pub service_credential_alias: Option<String>,
+    /// `CreateDate`.
+    pub create_date: Timestamp,
+    /// `ExpirationDate`.
+    pub expiration_date: Option<Timestamp>,
+    /// `ServiceSpecificCredentialId`.
+    pub service_specific_credential_id: String,
+    /// `ServiceName`.
+    pub service_name: String,
+}
+
+impl Shape for ServiceSpecificCredentialMetadata {
+    fn schema() -> &'static Structure {
+        &schema::SERVICE_SPECIFIC_CREDENTIAL_METADATA
+    }
+}
+
+impl Wire for ServiceSpecificCredentialMetadata {
+    fn read(reader: Reader<'_>) -> Result<Self, ReadError> {
+        let mut shape = Self::default();
+        reader.structure(
+            &schema::SERVICE_SPECIFIC_CREDENTIAL_METADATA,
+            &mut |index, value| {
+                match index {
+                    0 => shape.user_name = Wire::read(value)?,
+                    1 => shape.status = Wire::read(value)?,
+                    2 => shape.service_user_name = Wire::read(value)?,
+                    3 => shape.service_credential_alias = Wire::read(value)?,
+                    4 => shape.create_date = Wire::read(value)?,
+                    5 => shape.expiration_date = Wire::read(value)?,
+                    6 => shape.service_specific_credential_id = Wire::read(value)?,
+                    7 => shape.service_name = Wire::read(value)?,
+                    _ => {}
+                }
+                Ok(())
+            },
+        )?;
+        Ok(shape)
+    }
+
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure(&schema::SERVICE_SPECIFIC_CREDENTIAL_METADATA);
+        put(writer, 0, &self.user_name);
+        put(writer, 1, &self.status);
+        put(writer, 2, &self.service_user_name);
+        put(writer, 3, &self.service_credential_alias);
+        put(writer, 4, &self.create_date);
+        put(writer, 5, &self.expiration_date);
+        put(writer, 6, &self.service_specific_credential_id);
+        put(writer, 7, &self.service_name);
+        writer.end_structure();
+    }
+}
+
+/// `SigningCertificate`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct SigningCertificate {
+    /// `UserName`.
+    pub user_name: String,
+    /// `CertificateId`.
+    pub certificate_id: String,
+    /// `CertificateBody`.
+    pub certificate_body: String,
+    /// `Status`.
+    pub status: String,
+    /// `UploadDate`.
+    pub upload_date: Option<Timestamp>,
+}
+
+impl Shape for SigningCertificate {
+    fn schema() -> &'static Structure {
+        &schema::SIGNING_CERTIFICATE
+    }
+}
+
+impl Wire for SigningCertificate {
+    fn read(reader: Reader<'_>) -> Result<Self, ReadError> {
+        let mut shape = Self::default();
+        reader.structure(&schema::SIGNING_CERTIFICATE, &mut |index, value| {
+            match index {
+                0 => shape.user_name = Wire::read(value)?,
+                1 => shape.certificate_id = Wire::read(value)?,
+                2 => shape.certificate_body = Wire::read(value)?,
+                3 => shape.status = Wire::read(value)?,
+                4 => shape.upload_date = Wire::read(value)?,
+                _ => {}
+            }
+            Ok(())
+        })?;
+        Ok(shape)
+    }
+
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure(&schema::SIGNING_CERTIFICATE);
+        put(writer, 0, &self.user_name);
+        put(writer, 1, &self.certificate_id);
+        put(writer, 2, &self.certificate_body);
+        put(writer, 3, &self.status);
+        put(writer, 4, &self.upload_date);
+        writer.end_structure();
+    }
+}
+
 /// `SourceRoleTemplate`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct SourceRoleTemplate {
@@ -1464,6 +2428,51 @@ impl Wire for Tag {
         writer.begin_structure(&schema::TAG);
         put(writer, 0, &self.key);
         put(writer, 1, &self.value);
+        writer.end_structure();
+    }
+}
+
+/// `TrackedActionLastAccessed`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct TrackedActionLastAccessed {
+    /// `ActionName`.
+    pub action_name: Option<String>,
+    /// `LastAccessedEntity`.
+    pub last_accessed_entity: Option<String>,
+    /// `LastAccessedTime`.
+    pub last_accessed_time: Option<Timestamp>,
+    /// `LastAccessedRegion`.
+    pub last_accessed_region: Option<String>,
+}
+
+impl Shape for TrackedActionLastAccessed {
+    fn schema() -> &'static Structure {
+        &schema::TRACKED_ACTION_LAST_ACCESSED
+    }
+}
+
+impl Wire for TrackedActionLastAccessed {
+    fn read(reader: Reader<'_>) -> Result<Self, ReadError> {
+        let mut shape = Self::default();
+        reader.structure(&schema::TRACKED_ACTION_LAST_ACCESSED, &mut |index, value| {
+            match index {
+                0 => shape.action_name = Wire::read(value)?,
+                1 => shape.last_accessed_entity = Wire::read(value)?,
+                2 => shape.last_accessed_time = Wire::read(value)?,
+                3 => shape.last_accessed_region = Wire::read(value)?,
+                _ => {}
+            }
+            Ok(())
+        })?;
+        Ok(shape)
+    }
+
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure(&schema::TRACKED_ACTION_LAST_ACCESSED);
+        put(writer, 0, &self.action_name);
+        put(writer, 1, &self.last_accessed_entity);
+        put(writer, 2, &self.last_accessed_time);
+        put(writer, 3, &self.last_accessed_region);
         writer.end_structure();
     }
 }

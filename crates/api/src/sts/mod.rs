@@ -14,6 +14,7 @@ pub use types::*;
 /// The service.
 pub static SERVICE: portcullis_wire::Service = portcullis_wire::Service {
     name: "sts",
+    signing_name: "sts",
     protocol: portcullis_wire::Protocol::Query,
     target_prefix: "",
     api_version: "2011-06-15",
@@ -32,6 +33,7 @@ pub static SERVICE: portcullis_wire::Service = portcullis_wire::Service {
         "GetSessionToken",
         "GetWebIdentityToken",
     ],
+    routes: &[],
     served: &[
         &op::ASSUME_ROLE_META,
         &op::ASSUME_ROLE_WITH_SAML_META,

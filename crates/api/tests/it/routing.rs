@@ -15,7 +15,7 @@ fn parts(uri: &str, target: Option<&str>) -> Parts {
 fn routed(uri: &str, target: Option<&str>, body: &str) -> String {
     match route(SERVICES, &parts(uri, target), body.as_bytes()) {
         Ok(route) => {
-            let payload = String::from_utf8_lossy(route.payload);
+            let payload = String::from_utf8_lossy(route.payload.body);
             format!("{}.{} <- {payload}", route.service.name, route.operation)
         }
         Err(error) => {

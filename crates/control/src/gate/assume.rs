@@ -2,7 +2,7 @@
 //! that makes such sessions and their records.
 
 use portcullis_core::{Arn, Region, Secret, uuid};
-use portcullis_policy::{Context, PolicySets, Request, Source};
+use portcullis_policy::{Context, Prepared, Programs, Request};
 use serde_json::json;
 
 use super::Gate;
@@ -10,6 +10,7 @@ use super::call::Call;
 use super::caller::Caller;
 use super::context::{add_global_keys, add_resource_tags};
 use super::error::ServiceError;
+use super::operation::{Check, ResourcePolicy};
 use super::record::Outcome;
 use super::session::{NewSession, Session, Subject};
 use crate::world::Snapshot;
@@ -43,17 +44,38 @@ pub struct Assumed {
     pub role: Arn,
 }
 
+impl Assumption<'_> {
+    /// The keys of the AssumeRole beside the global ones.
+    fn context(&self, role: Option<&Role>) -> Context {
+        let mut context = Context::new();
+        context.insert("aws:SourceArn", self.source);
+        context.insert("aws:SourceAccount", self.source.account());
+        context.insert("sts:RoleSessionName", self.session_name);
+        if let Some(role) = role {
+            add_resource_tags(&mut context, "iam", &role.tags);
+        }
+        context
+    }
+
+    /// The AssumeRole as the check it comes to, to explain it.
+    fn check(&self, role_arn: &Arn, role: Option<&Role>) -> Check {
+        let mut check = Check::new("sts:AssumeRole", role_arn.as_str());
+        check.context = self.context(role);
+        check.resource_policy = Some(ResourcePolicy {
+            name: role_arn.to_string(),
+            policy: role.and_then(|role| role.trust.policy().cloned()),
+        });
+        check
+    }
+}
+
 /// Whether a role's trust policy lets a service assume it. `call` is the service's own call, see [`service_call`].
 pub fn trusts(view: &Snapshot, call: &Call, role: &Role, assumption: &Assumption<'_>) -> bool {
     // A stored policy that no longer parses lets nobody in (R31).
-    let Some(document) = role.trust.document() else {
+    let Some(policy) = role.trust.policy() else {
         return false;
     };
-    let mut context = Context::new();
-    context.insert("aws:SourceArn", assumption.source);
-    context.insert("aws:SourceAccount", assumption.source.account());
-    context.insert("sts:RoleSessionName", assumption.session_name);
-    add_resource_tags(&mut context, "iam", &role.tags);
+    let mut context = assumption.context(Some(role));
     add_global_keys(&mut context, view, call);
     let principal = call.caller.principal();
     let request = Request {
@@ -63,18 +85,11 @@ pub fn trusts(view: &Snapshot, call: &Call, role: &Role, assumption: &Assumption
         context: &context,
         resource_account: Some(&call.account),
     };
-    let name = format!("trust policy of {}", role.arn);
-    let source = Source {
-        name: &name,
-        arn: None,
-        attached_to: Some(role.arn.as_str()),
-        document,
+    let programs = Programs {
+        resource: Some(policy.program()),
+        ..Programs::default()
     };
-    let sets = PolicySets {
-        resource: Some(source),
-        ..PolicySets::default()
-    };
-    portcullis_policy::decide(&request, &sets).is_allowed()
+    portcullis_policy::authorize(&Prepared::new(&request), &programs).is_allowed()
 }
 
 /// A service's own AssumeRole call; `None` when the resource it acts for is in no region.
@@ -110,12 +125,15 @@ impl Gate {
         let request_id = uuid(world.random().as_ref());
         let call = service_call(&view, assumption, world.clock().now(), request_id)?;
         let role = view.role_by_arn(role_arn.as_str());
-        let Some(role) = role.filter(|role| trusts(&view, &call, role, assumption)) else {
+        let trusting = role.filter(|role| trusts(&view, &call, role, assumption));
+        let Some(role) = trusting else {
             let text = format!(
                 "User: {} is not authorized to perform: sts:AssumeRole on resource: {role_arn}",
                 assumption.principal
             );
             let refused = ServiceError::access_denied(call.service, text);
+            let check = assumption.check(role_arn, role.map(AsRef::as_ref));
+            let refused = self.reasons.refused(&view, &call, &[check], refused);
             self.record(&call, false, None, &Outcome::Refused(&refused)).await;
             return None;
         };

@@ -55,7 +55,7 @@ impl Verifier<'_> {
     ) -> Result<Authenticated, AuthError> {
         let now = self.world.clock().now();
         let presented = Presented::parse(parts)?;
-        presented.check(service.name, now)?;
+        presented.check(service.signing_name, now)?;
         let region = served_region(&presented)?;
         let caller = match &presented.session_token {
             None => self.long_term(&presented, parts, body, region.partition())?,

@@ -1,21 +1,30 @@
 //! May they? Every check of a call against every policy that speaks about its caller.
 
-use portcullis_policy::{Context, Decision, Explanation, PolicySets, Request, Source};
+use portcullis_core::AccountId;
+use portcullis_policy::{Context, Explanation, PolicySets, Prepared, Principal, Request, Source};
 
 use super::call::Call;
-use super::context::add_global_keys;
+use super::context::{add_global_keys, add_resource_account_keys};
 use super::error::ServiceError;
 use super::operation::{Check, Granted, ResourcePolicy};
-use super::policies::{Policies, Unreadable};
+use super::policies::{Policies, Standing, Unreadable};
 use crate::open_points;
 use crate::world::Snapshot;
 
 /// Decides all checks of a call; the first refused one is the answer (R139).
 pub(crate) fn authorize(view: &Snapshot, call: &Call, checks: &[Check]) -> Result<Granted, ServiceError> {
-    let policies = Policies::of(view, &call.caller).map_err(|unreadable| broken(call, &unreadable))?;
-    let mut granted = Granted { optional: Vec::new() };
+    let standing = Standing::of(view, &call.caller).map_err(|unreadable| broken(call, &unreadable))?;
+    let asker = Asker::of(view, call);
+    let mut granted = Granted {
+        optional: Vec::new(),
+        other_accounts: other_accounts(call, checks),
+    };
     let refusals = checks.iter().filter_map(|check| {
-        let refused = refused(view, call, check, &policies);
+        let refused = match asker.allows(check, &standing) {
+            true => not_the_owner(call, check),
+            false if check.optional => return None,
+            false => Some(asker.refusal(check)),
+        };
         if check.optional && refused.is_none() {
             granted.optional.push(check.action);
         }
@@ -27,65 +36,147 @@ pub(crate) fn authorize(view: &Snapshot, call: &Call, checks: &[Check]) -> Resul
     }
 }
 
-/// Why a check is refused; `None` when it is allowed.
-fn refused(view: &Snapshot, call: &Call, check: &Check, policies: &Policies<'_>) -> Option<ServiceError> {
-    let refused = with_request(view, call, check, policies, |request, sets| {
-        let decision = portcullis_policy::decide(request, sets);
-        (!decision.is_allowed()).then(|| refusal(call, check, Some(&decision)))
-    });
-    // No outcome: the policy of the resource cannot be read, which denies (R31).
-    refused
-        .unwrap_or_else(|| Some(refusal(call, check, None)))
-        .or_else(|| not_the_owner(call, check))
+fn other_accounts(call: &Call, checks: &[Check]) -> Vec<AccountId> {
+    let accounts = checks.iter().filter_map(Check::resource_account);
+    let mut others: Vec<_> = accounts.filter(|account| *account != call.account).collect();
+    others.sort_unstable();
+    others.dedup();
+    others
 }
 
-/// Why each check of a call was decided as it was: the slow path beside [`authorize`].
-pub fn explain(view: &Snapshot, call: &Call, checks: &[Check]) -> Vec<Explanation> {
+/// Why each check of a call was decided as it was: the slow path beside [`authorize`]. `None` when a policy that bears on
+/// it cannot be read.
+pub fn explain(view: &Snapshot, call: &Call, checks: &[Check]) -> Vec<Option<Explanation>> {
     let Ok(policies) = Policies::of(view, &call.caller) else {
-        return Vec::new();
+        return checks.iter().map(|_| None).collect();
     };
-    let one = |check| with_request(view, call, check, &policies, portcullis_policy::explain);
-    checks.iter().filter_map(one).collect()
+    let asker = Asker::of(view, call);
+    let one = |check| asker.with_sources(check, &policies, portcullis_policy::explain);
+    checks.iter().map(one).collect()
 }
 
-fn with_request<R>(
-    view: &Snapshot,
-    call: &Call,
-    check: &Check,
-    policies: &Policies<'_>,
-    then: impl FnOnce(&Request<'_>, &PolicySets<'_>) -> R,
-) -> Option<R> {
-    let mut context = Context::new();
-    add_global_keys(&mut context, view, call);
-    // A check may know better: AssumeRole's own MFA code speaks for that call (R162).
-    for (key, value) in check.context.iter() {
-        context.insert(key, value.clone());
+/// What the checks of one call are decided with.
+struct Asker<'a> {
+    view: &'a Snapshot,
+    call: &'a Call,
+    principal: Principal,
+    /// The keys that all checks of the call share.
+    context: Context,
+}
+
+/// What one check asks beside its action and resource.
+struct Question {
+    context: Context,
+    /// The account of the resource.
+    account: AccountId,
+}
+
+impl<'a> Asker<'a> {
+    fn of(view: &'a Snapshot, call: &'a Call) -> Self {
+        let mut context = Context::new();
+        add_global_keys(&mut context, view, call);
+        Self {
+            view,
+            call,
+            principal: call.caller.principal(),
+            context,
+        }
     }
-    let resource = match &check.resource_policy {
-        Some(ResourcePolicy { name, document }) => Some(Source {
-            name,
-            arn: None,
-            attached_to: Some(&check.resource),
-            document: document.as_deref()?,
-        }),
-        None => None,
-    };
-    let principal = call.caller.principal();
-    let request = Request {
-        principal: &principal,
-        action: check.action,
-        resource: &check.resource,
-        context: &context,
-        resource_account: Some(&call.account),
-    };
-    let sets = PolicySets {
-        identity: &policies.identity,
-        boundary: policies.boundary,
-        session: policies.session.as_deref(),
-        resource,
-        ..PolicySets::default()
-    };
-    Some(then(&request, &sets))
+
+    /// What a check asks. A check may know better than the call: AssumeRole's own MFA code speaks for it (R162).
+    fn question(&self, check: &Check) -> Question {
+        let mut context = self.context.clone();
+        for (key, value) in check.context.iter() {
+            context.insert(key, value.clone());
+        }
+        let own = &self.call.account;
+        let account = check.resource_account().unwrap_or_else(|| own.clone());
+        if account != *own {
+            add_resource_account_keys(&mut context, self.view, &account);
+        }
+        Question { context, account }
+    }
+
+    fn request<'r>(&'r self, check: &'r Check, question: &'r Question) -> Request<'r> {
+        Request {
+            principal: &self.principal,
+            action: check.action,
+            resource: &check.resource,
+            context: &question.context,
+            resource_account: Some(&question.account),
+        }
+    }
+
+    fn allows(&self, check: &Check, standing: &Standing<'_>) -> bool {
+        let resource = match &check.resource_policy {
+            None => None,
+            Some(ResourcePolicy {
+                policy: Some(policy), ..
+            }) => Some(policy.program()),
+            // It cannot be read, which denies (R31).
+            Some(ResourcePolicy { policy: None, .. }) => return false,
+        };
+        let question = self.question(check);
+        let request = self.request(check, &question);
+        portcullis_policy::authorize(&Prepared::new(&request), &standing.programs(resource)).is_allowed()
+    }
+
+    /// The words of a refusal: decided again, slowly, from the policies as they were written.
+    fn refusal(&self, check: &Check) -> ServiceError {
+        if self.call.caller.web_identity().is_some() {
+            // Strangers are told nothing of the role they wanted.
+            let text = format!("Not authorized to perform {}", check.action);
+            return ServiceError::access_denied(self.call.service, text);
+        }
+        let in_words = |request: &Request<'_>, sets: &PolicySets<'_>| {
+            let decision = portcullis_policy::decide(request, sets);
+            (!decision.is_allowed()).then(|| {
+                let caller = self.call.caller.arn();
+                portcullis_policy::access_denied_message(&caller, check.action, check.shown(), &decision)
+            })
+        };
+        let text = Policies::of(self.view, &self.call.caller)
+            .ok()
+            .and_then(|policies| self.with_sources(check, &policies, in_words))
+            .flatten()
+            .unwrap_or_else(|| self.refusal_without_reason(check));
+        ServiceError::access_denied(self.call.service, text)
+    }
+
+    fn refusal_without_reason(&self, check: &Check) -> String {
+        let caller = self.call.caller.arn();
+        format!(
+            "User: {caller} is not authorized to perform: {} on resource: {}",
+            check.action,
+            check.shown()
+        )
+    }
+
+    /// `None` when the policy of the resource cannot be read.
+    fn with_sources<R>(
+        &self,
+        check: &Check,
+        policies: &Policies<'_>,
+        then: impl FnOnce(&Request<'_>, &PolicySets<'_>) -> R,
+    ) -> Option<R> {
+        let resource = match &check.resource_policy {
+            Some(ResourcePolicy { name, policy }) => Some(Source {
+                name,
+                arn: None,
+                attached_to: Some(&check.resource),
+                document: policy.as_ref()?.document(),
+            }),
+            None => None,
+        };
+        let sets = PolicySets {
+            identity: &policies.identity,
+            boundary: policies.boundary,
+            session: policies.session.as_deref(),
+            resource,
+            ..PolicySets::default()
+        };
+        Some(then(&self.request(check, &self.question(check)), &sets))
+    }
 }
 
 /// Keeps out whoever has the permission but is not the one the resource belongs to.
@@ -104,27 +195,12 @@ fn not_the_owner(call: &Call, check: &Check) -> Option<ServiceError> {
     Some(ServiceError::access_denied(call.service, text))
 }
 
-fn refusal(call: &Call, check: &Check, decision: Option<&Decision<'_>>) -> ServiceError {
-    let resource = check.shown_resource.as_deref().unwrap_or(&check.resource);
-    let text = match decision {
-        Some(decision) => {
-            portcullis_policy::access_denied_message(&call.caller.arn(), check.action, resource, decision)
-        }
-        None => format!(
-            "User: {} is not authorized to perform: {} on resource: {resource}",
-            call.caller.arn(),
-            check.action
-        ),
-    };
-    ServiceError::access_denied(call.service, text)
-}
-
 fn broken(call: &Call, Unreadable(what): &Unreadable) -> ServiceError {
     tracing::error!(caller = %call.caller.arn(), policy = %what, "an attached policy cannot be read: everything is denied until it is replaced");
     let text = format!(
         "User: {} is not authorized to perform: {}:{}",
         call.caller.arn(),
-        call.service.name,
+        call.service.signing_name,
         call.operation
     );
     ServiceError::access_denied(call.service, text)

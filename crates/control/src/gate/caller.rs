@@ -6,6 +6,7 @@ use portcullis_core::{AccountId, Arn, Partition, Timestamp};
 use portcullis_policy::Principal;
 
 use super::session::Session;
+use crate::federation::Claims;
 
 /// An authenticated caller. Holds names and ids, not records: permissions are looked up in the picture that
 /// decides, so that a change binds the next request.
@@ -52,13 +53,28 @@ pub enum Identity {
     Federated {
         /// The name given at creation.
         name: String,
-        /// The IAM user who made it.
-        user: String,
-        /// That user's id.
+        /// The IAM user who made it; `None` if the root user did.
+        user: Option<String>,
+        /// That user's id; of root the account's.
         user_id: String,
     },
+    /// Nobody's credentials, but a token of an identity provider that was verified (R126).
+    WebIdentity(Arc<WebIdentity>),
     /// An AWS service acting as itself.
     Service(&'static str),
+}
+
+/// Whom an identity provider vouches for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WebIdentity {
+    /// The provider's ARN.
+    pub provider: Arn,
+    /// The provider's name: its issuer without the scheme.
+    pub name: String,
+    /// The issuer as the token spells it.
+    pub issuer: String,
+    /// What the token says.
+    pub claims: Claims,
 }
 
 impl Caller {
@@ -88,6 +104,7 @@ impl Caller {
             Identity::Federated { name, .. } => {
                 format!("arn:{partition}:sts::{account}:federated-user/{name}")
             }
+            Identity::WebIdentity(_) => self.user_id(),
             Identity::Service(principal) => (*principal).to_owned(),
         }
     }
@@ -107,7 +124,18 @@ impl Caller {
             Identity::User { id, .. } => id.clone(),
             Identity::Role { id, session_name, .. } => format!("{id}:{session_name}"),
             Identity::Federated { name, .. } => format!("{}:{name}", self.account),
+            Identity::WebIdentity(who) => {
+                format!("{}:{}:{}", who.name, who.claims.audience, who.claims.subject)
+            }
             Identity::Service(principal) => (*principal).to_owned(),
+        }
+    }
+
+    /// Whom an identity provider vouches for, when nobody signed.
+    pub fn web_identity(&self) -> Option<&Arc<WebIdentity>> {
+        match &self.identity {
+            Identity::WebIdentity(who) => Some(who),
+            _ => None,
         }
     }
 
@@ -124,6 +152,12 @@ impl Caller {
         self.session
             .as_ref()
             .and_then(|session| session.mfa_authenticated)
+    }
+
+    fn session_has_policies(&self) -> bool {
+        self.session
+            .as_ref()
+            .is_some_and(|session| session.has_policies())
     }
 
     /// The caller as the policy engine sees it.
@@ -149,11 +183,21 @@ impl Caller {
                 role_id: id.clone(),
                 account,
             },
+            // What root hands on is whatever its session policies let through, and nothing without any (R121).
+            Identity::Federated { user: None, .. } if self.session_has_policies() => {
+                Principal::Root { account }
+            }
             Identity::Federated { name, user, user_id } => Principal::FederatedUser {
                 arn: global("sts", format!("federated-user/{name}")),
-                user_arn: global("iam", format!("user/{user}")),
+                user_arn: match user {
+                    Some(user) => global("iam", format!("user/{user}")),
+                    None => global("iam", "root".to_owned()),
+                },
                 user_id: user_id.clone(),
                 account,
+            },
+            Identity::WebIdentity(who) => Principal::Federated {
+                provider: who.provider.to_string(),
             },
             Identity::Service(principal) => Principal::Service((*principal).to_owned()),
         }

@@ -1,22 +1,24 @@
 //! The global condition keys of a call (policy-language R106). A key whose source is absent stays absent.
 
-use portcullis_core::Tags;
+use portcullis_core::{AccountId, Tags};
 use portcullis_policy::Context;
 
 use super::call::Call;
 use super::caller::{Caller, Identity};
+use super::session::Provenance;
 use crate::world::Snapshot;
 
 /// Fills in every global key that the caller, the connection and the clock give.
 pub fn add_global_keys(context: &mut Context, view: &Snapshot, call: &Call) {
     add_principal_keys(context, view, &call.caller);
+    add_organization_keys(context, view, &call.caller);
     add_session_keys(context, call);
     let now = call.now;
     context.insert("aws:CurrentTime", now.to_iso());
     context.insert("aws:EpochTime", now.as_seconds().to_string());
     context.insert("aws:RequestedRegion", call.region.to_string());
     context.insert("aws:SecureTransport", call.is_secure().to_string());
-    context.insert("aws:ResourceAccount", call.account.to_string());
+    add_resource_account_keys(context, view, &call.account);
     if call.caller.service_principal().is_none() {
         context.insert("aws:SourceIp", call.source_ip.clone());
         context.insert("aws:ViaAWSService", "false".to_owned());
@@ -30,6 +32,13 @@ pub fn add_global_keys(context: &mut Context, view: &Snapshot, call: &Call) {
 }
 
 fn add_principal_keys(context: &mut Context, view: &Snapshot, caller: &Caller) {
+    if caller.web_identity().is_some() {
+        // Nobody signed: these three say so, the rest stays absent (R106).
+        context.insert("aws:PrincipalAccount", "anonymous".to_owned());
+        context.insert("aws:PrincipalType", principal_type(&caller.identity).to_owned());
+        context.insert("aws:userid", "anonymous".to_owned());
+        return;
+    }
     let is_service = caller.service_principal().is_some();
     context.insert("aws:PrincipalIsAWSService", is_service.to_string());
     if let Some(principal) = caller.service_principal() {
@@ -61,6 +70,27 @@ fn add_principal_keys(context: &mut Context, view: &Snapshot, caller: &Caller) {
     }
 }
 
+/// All accounts of a server that has an organization belong to it.
+fn add_organization_keys(context: &mut Context, view: &Snapshot, caller: &Caller) {
+    if caller.service_principal().is_some() || caller.web_identity().is_some() {
+        return;
+    }
+    if let Some(organization) = view.organization() {
+        context.insert("aws:PrincipalOrgID", organization.id.clone());
+        context.insert("aws:PrincipalOrgPaths", vec![organization.path()]);
+    }
+}
+
+/// The keys of the account whose resource is asked for.
+pub(super) fn add_resource_account_keys(context: &mut Context, view: &Snapshot, account: &AccountId) {
+    context.insert("aws:ResourceAccount", account.to_string());
+    let other = view.neighbours().view(account);
+    if let Some(organization) = other.and_then(|other| other.organization()) {
+        context.insert("aws:ResourceOrgID", organization.id.clone());
+        context.insert("aws:ResourceOrgPaths", vec![organization.path()]);
+    }
+}
+
 fn add_principal_tags(context: &mut Context, tags: &Tags) {
     for tag in tags.iter() {
         context.insert(format!("aws:PrincipalTag/{}", tag.key), tag.value.clone());
@@ -72,7 +102,9 @@ fn add_session_keys(context: &mut Context, call: &Call) {
         return;
     };
     context.insert("aws:TokenIssueTime", session.issued.to_iso());
-    if !matches!(call.caller.identity, Identity::Federated { .. }) {
+    // Federated identities have no MFA of ours (R159).
+    let is_federated = matches!(call.caller.identity, Identity::Federated { .. });
+    if !is_federated && session.provenance.is_none() {
         context.insert(
             "aws:MultiFactorAuthPresent",
             session.mfa_authenticated.is_some().to_string(),
@@ -87,6 +119,21 @@ fn add_session_keys(context: &mut Context, call: &Call) {
     if let Some(source) = &session.source_identity {
         context.insert("aws:SourceIdentity", source.clone());
     }
+    if let Some(Provenance { provider, name, keys }) = &session.provenance {
+        context.insert("aws:FederatedProvider", provider.to_string());
+        for (key, values) in keys {
+            add_provider_key(context, name, key, values);
+        }
+    }
+}
+
+/// A key of an identity provider: `PROVIDER:aud`. Authentication methods are several, like a claim with several values.
+pub fn add_provider_key(context: &mut Context, provider: &str, key: &str, values: &[String]) {
+    let name = format!("{provider}:{key}");
+    match values {
+        [value] if key != "amr" => context.insert(name, value.clone()),
+        values => context.insert(name, values.to_vec()),
+    }
 }
 
 fn principal_type(identity: &Identity) -> &'static str {
@@ -95,6 +142,7 @@ fn principal_type(identity: &Identity) -> &'static str {
         Identity::User { .. } => "User",
         Identity::Role { .. } => "AssumedRole",
         Identity::Federated { .. } => "FederatedUser",
+        Identity::WebIdentity(_) => "Anonymous",
         Identity::Service(_) => "Service",
     }
 }

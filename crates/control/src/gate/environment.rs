@@ -5,7 +5,8 @@ use std::sync::Arc;
 use portcullis_core::Random;
 use portcullis_store::{Store, Vault};
 
-use crate::world::MfaGuesses;
+use super::reasons::Reasons;
+use crate::world::{MfaGuesses, Uses};
 
 /// The seams of reads.
 #[derive(Debug, Clone)]
@@ -16,6 +17,10 @@ pub struct Environment {
     pub random: Arc<dyn Random>,
     /// For what the picture does not hold: events.
     pub store: Arc<dyn Store>,
+    /// Why calls were refused.
+    pub reasons: Arc<Reasons>,
     /// Wrong MFA codes, to make guessing slow.
     pub guesses: Arc<MfaGuesses>,
+    /// Who used what since it was last written down.
+    pub uses: Arc<Uses>,
 }

@@ -46,8 +46,16 @@ impl ServiceError {
     pub fn access_denied(service: &Service, message: String) -> Self {
         match service.protocol {
             Protocol::Query => Self::new("AccessDenied", 403, message),
+            Protocol::RestJson => Self::new("AccessDeniedException", 403, message),
             _ => Self::new("AccessDeniedException", 400, message),
         }
+    }
+
+    /// The same refusal, telling where its caller finds the whole explanation (R174).
+    #[must_use]
+    pub(super) fn with_authorization_id(mut self, region: &str, id: &str) -> Self {
+        self.message = portcullis_policy::with_authorization_id(&self.message, region, id);
+        self
     }
 
     /// The call is well-formed but this server does not have the operation.
@@ -56,6 +64,12 @@ impl ServiceError {
         match (service.name, service.protocol) {
             ("ecs", _) => Self::new("UnsupportedFeatureException", 400, text),
             ("cloudtrail", _) => Self::new("UnsupportedOperationException", 400, text),
+            ("organizations", _) => Self::new("UnsupportedAPIEndpointException", 400, text),
+            // As AWS answers where nobody has enabled root sessions in an organization.
+            ("sts", _) if operation == "AssumeRoot" => {
+                let text = "Centralized root access is not enabled: AssumeRoot cannot be called.";
+                Self::new("AccessDenied", 403, text)
+            }
             (_, Protocol::Query) => Self::new("InvalidAction", 400, text),
             _ => Self::new("UnknownOperationException", 400, text),
         }
@@ -68,6 +82,11 @@ impl ServiceError {
                 "ServerException",
                 500,
                 "Service Unavailable. Please try again later.",
+            ),
+            ("organizations", _) => Self::new(
+                "ServiceException",
+                500,
+                "AWS Organizations can't complete your request because of an internal service error. Try again later.",
             ),
             ("iam", _) => Self::new(
                 "ServiceFailure",

@@ -1,52 +1,78 @@
-//! When access keys and roles were last used: noted after authentication, whatever is decided then.
+//! Who used what, and when: noted in memory after authentication, whatever is decided then.
 
-use std::convert::Infallible;
+use std::sync::LazyLock;
+
+use portcullis_core::Region;
 
 use super::Gate;
 use super::call::Call;
 use super::caller::Identity;
+use super::operation::{Check, Granted, Row};
 use super::record::recorded_region;
-use crate::world::Snapshot;
-use crate::world::records::iam::LastUse;
+use crate::advisor;
+use crate::world::ActionName;
+
+static US_EAST_1: LazyLock<Region> = LazyLock::new(Region::us_east_1);
 
 impl Gate {
-    /// Notes a use that says something new. A use that cannot be kept is no reason to refuse the call.
-    pub(super) async fn note_use(&self, view: &Snapshot, call: &Call) {
-        let Some(subject) = subject(call) else { return };
-        if view
-            .last_uses
-            .get(subject)
-            .is_some_and(|known| says_it_already(known, call))
-        {
+    /// Notes that a caller attempts an operation.
+    pub(super) fn note_attempt(&self, call: &Call, row: Option<&Row>) {
+        let action = row.and_then(|row| row.actions.first()).copied();
+        let own = (call.service.name, call.operation);
+        let action = action.and_then(|action| action.split_once(':')).unwrap_or(own);
+        self.note_action(call, action);
+        if let Some(key) = long_term_key(call) {
+            let uses = self.world().uses();
+            uses.note_key(key, action.0, call.now, region(call));
+        }
+    }
+
+    /// Notes what else a call attempts, as its checks name it: tagging what it makes, for example.
+    pub(super) fn note_checks(&self, call: &Call, checks: &[Check], granted: Option<&Granted>) {
+        for check in checks {
+            let happens =
+                !check.optional || granted.is_some_and(|granted| granted.optional.contains(&check.action));
+            match check.action.split_once(':') {
+                Some(action) if happens && action != (call.service.name, call.operation) => {
+                    self.note_action(call, action);
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn note_action(&self, call: &Call, action: ActionName) {
+        let (service, name) = action;
+        if !advisor::is_tracked(service, name) {
             return;
         }
-        let last = LastUse {
-            subject: subject.to_owned(),
-            at: call.now,
-            service: call.service.name.to_owned(),
-            region: recorded_region(call).to_owned(),
-        };
-        let noted = self.world().write::<_, Infallible>(|tx| {
-            tx.put(last);
-            Ok(())
-        });
-        if let Err(error) = noted.await {
-            tracing::warn!(%error, "the last use of a key could not be noted");
+        if let Some(principal) = principal(call) {
+            let uses = self.world().uses();
+            uses.note_principal(principal, action, call.now, region(call));
         }
     }
 }
 
-/// The long-term key that signed, or the role whose session called.
-fn subject(call: &Call) -> Option<&str> {
-    match (&call.caller.identity, &call.caller.session) {
-        (Identity::Role { id, .. }, _) => Some(id),
-        (_, None) => Some(&call.caller.access_key_id),
-        (_, Some(_)) => None,
+/// The unique id of the user or role that calls.
+fn principal(call: &Call) -> Option<&str> {
+    match &call.caller.identity {
+        Identity::User { id, .. } | Identity::Role { id, .. } => Some(id),
+        Identity::Federated { user_id, .. } => Some(user_id),
+        _ => None,
     }
 }
 
-fn says_it_already(known: &LastUse, call: &Call) -> bool {
-    known.service == call.service.name
-        && known.region == recorded_region(call)
-        && call.now.seconds_since(known.at) < LastUse::GRANULARITY_SECONDS
+/// The long-term key that signed.
+fn long_term_key(call: &Call) -> Option<&str> {
+    let key = &call.caller.access_key_id;
+    (call.caller.session.is_none() && !key.is_empty()).then_some(key)
+}
+
+fn region(call: &Call) -> &Region {
+    let recorded = recorded_region(call);
+    if recorded == call.region.as_str() {
+        &call.region
+    } else {
+        &US_EAST_1
+    }
 }

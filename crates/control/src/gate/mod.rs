@@ -6,27 +6,31 @@ pub mod authorize;
 pub mod call;
 pub mod caller;
 pub mod context;
+pub mod encoded_message;
 pub mod environment;
 pub mod error;
 mod keys;
 mod last_use;
+mod on_behalf;
 pub mod operation;
 pub mod operations;
 pub mod policies;
-mod reasons;
+pub mod reasons;
 pub mod record;
 mod redact;
 pub mod session;
+pub(crate) mod unsigned;
 
 use std::sync::Arc;
 
 use http::request::Parts;
-use portcullis_core::uuid;
-use portcullis_policy::Explanation;
+use portcullis_core::{Random, uuid};
 use portcullis_store::{Change, Txn};
-use portcullis_wire::{Reply, RequestError, Route, Service};
+use portcullis_wire::{Payload, Reply, RequestError, Route, Service};
 use serde_json::Value;
 
+use crate::federation::{Authorities, Federation, outbound};
+use crate::world::records::federation::OutboundFederation;
 use crate::world::{Snapshot, Tx, World, WriteError};
 use environment::Environment;
 use operations::Operations;
@@ -36,8 +40,8 @@ use call::Call;
 use error::ServiceError;
 use keys::SigningKeys;
 use operation::{Answer, Check, Decoded, Row};
-use reasons::Reasons;
-use record::Outcome;
+use reasons::{Limits, Reason, Reasons};
+use record::{Outcome, Recipient};
 
 /// Where a request came from.
 #[derive(Debug, Clone)]
@@ -64,25 +68,55 @@ pub struct Gate {
     operations: Operations,
     environment: Environment,
     keys: SigningKeys,
-    reasons: Reasons,
+    reasons: Arc<Reasons>,
+    federation: Federation,
 }
 
 impl Gate {
     /// A gate before `world`, through which these operations can be reached.
     pub fn new(world: Arc<World>, operations: Operations) -> Self {
+        let reasons = Arc::new(Reasons::new(
+            Arc::clone(world.store()),
+            Arc::clone(world.vault()),
+            Arc::clone(world.clock()),
+            Arc::clone(world.random()),
+            Limits::default(),
+        ));
         let environment = Environment {
+            reasons: Arc::clone(&reasons),
             vault: Arc::clone(world.vault()),
             random: Arc::clone(world.random()),
             store: Arc::clone(world.store()),
             guesses: Arc::clone(world.guesses()),
+            uses: Arc::clone(world.uses()),
         };
         Self {
             world,
             operations,
             environment,
             keys: SigningKeys::default(),
-            reasons: Reasons::default(),
+            reasons,
+            federation: Federation::default(),
         }
+    }
+
+    /// Verifies identity providers' tokens with these certificate authorities.
+    #[must_use]
+    pub fn with_authorities(mut self, authorities: Authorities) -> Self {
+        self.federation = Federation::new(authorities);
+        self
+    }
+
+    /// What the account publishes for those who verify its tokens: discovery document and keys. For anybody: there is no
+    /// secret in them, and an issuer is named by an id nobody guesses.
+    pub fn federation_document(&self, path: &str) -> Option<String> {
+        let (id, below) = path.strip_prefix(outbound::PATH)?.split_once('/')?;
+        let view = self.world.view();
+        let federation = view.outbound_federation.get(OutboundFederation::KEY)?;
+        if federation.id != id {
+            return None;
+        }
+        outbound::document(federation, below).map(|document| document.to_string())
     }
 
     /// The state behind the gate.
@@ -96,8 +130,14 @@ impl Gate {
     }
 
     /// Why the checks of a recent refused call were decided as they were; empty when it is too long ago.
-    pub fn why(&self, request_id: &str) -> Vec<Explanation> {
+    pub fn why(&self, request_id: &str) -> Vec<Reason> {
         self.reasons.of(request_id)
+    }
+
+    /// Writes down what calls have left to be written. Blocks for the store; for an orderly end, when no call runs any
+    /// more.
+    pub fn settle(&self) {
+        self.reasons.settle();
     }
 
     /// Serves one request, from its bytes to the reply's.
@@ -121,11 +161,13 @@ impl Gate {
         peer: Peer,
         request_id: &str,
     ) -> Result<Answer, ServiceError> {
+        let who = if unsigned::takes_no_signature(route) {
+            self.by_token(route, parts).await?
+        } else {
+            self.authenticate(&self.world.view(), route.service, parts, body)?
+        };
         let view = self.world.view();
-        let who = self.authenticate(&view, route.service, parts, body)?;
         let call = self.call(who, route.service, route.operation, parts, peer, request_id);
-        self.note_use(&view, &call).await;
-        let view = self.world.view();
         let outcome = self.decode_and_run(&view, &call, route.payload).await;
         if let Err(error) = &outcome {
             tracing::debug!(caller = %call.caller.arn(), operation = call.operation, %error, "refused");
@@ -185,8 +227,10 @@ impl Gate {
     /// Decides checks that belong to no operation of a model, such as `ecs:Poll`, and records the refusal.
     pub async fn check(&self, call: &Call, checks: &[Check]) -> Result<(), ServiceError> {
         let view = self.world.view();
-        let decided = authorize::authorize(&view, call, checks).map(|_| ());
-        self.reasons.keep(&view, call, checks, decided.is_ok());
+        self.note_attempt(call, None);
+        let decided = authorize::authorize(&view, call, checks);
+        self.note_checks(call, checks, decided.as_ref().ok());
+        let decided = self.reasons.note(&view, call, checks, decided).map(|_| ());
         if let Err(error) = &decided {
             self.record(call, true, None, &Outcome::Refused(error)).await;
         }
@@ -202,10 +246,11 @@ impl Gate {
         &self,
         view: &Arc<Snapshot>,
         call: &Call,
-        body: &[u8],
+        payload: Payload<'_>,
     ) -> Result<Answer, ServiceError> {
         let row = self.operations.get(call.service.name, call.operation);
-        let outcome = match prepare(row, call, body) {
+        self.note_attempt(call, row);
+        let outcome = match prepare(row, call, payload) {
             Ok((row, decoded)) if row.writes => self.change(view, call, decoded.as_ref()).await,
             Ok((_, decoded)) => self.look(view, call, decoded.as_ref()).await,
             Err(error) => Err(error),
@@ -247,26 +292,41 @@ impl Gate {
         decoded: &dyn Decoded,
     ) -> Result<Answer, ServiceError> {
         let mut granted = self.grant(view, call, decoded)?;
+        let prepared = decoded.prepare(&granted, view, &self.environment, call)?;
         let seams = record::Seams {
             random: self.world.random().as_ref(),
             vault: self.world.vault(),
         };
         let parameters = decoded.parameters();
+        let elsewhere = (!granted.other_accounts.is_empty()).then(|| parameters.clone());
+        let mut shared = None;
         let run = |tx: &mut Tx<'_>| -> Result<Answer, ServiceError> {
             if tx.view().sequence != view.sequence + 1 {
                 let checks = decoded.require(tx.view(), &self.environment, call)?;
-                granted = authorize::authorize(tx.view(), call, &checks)?;
+                granted = authorize::authorize(tx.view(), call, &checks).map_err(|error| {
+                    let view = Arc::new(tx.view().clone());
+                    self.reasons.refused(&view, call, &checks, error)
+                })?;
             }
             let answer = decoded
-                .write(&granted, tx, call)
+                .write(&granted, prepared.as_deref(), tx, call)
                 .ok_or_else(|| ServiceError::internal(call.service))??;
             let members = || answer.members();
             let outcome = Outcome::Answered(&members);
-            let event = record::event(call, true, Some(parameters), &outcome, seams);
+            shared = shared_event_id(call, &granted, tx.random);
+            let recipient = Recipient {
+                account: &call.account,
+                shared: shared.as_deref(),
+            };
+            let event = record::event(call, recipient, true, Some(parameters), &outcome, seams);
             tx.append(event.key, event.document);
             Ok(answer)
         };
-        self.world.write(run).await.map_err(|error| match error {
+        let changed = self.world.write(run).await;
+        if let (Ok(answer), Some(parameters)) = (&changed, elsewhere) {
+            self.record_elsewhere(call, &granted, shared.as_deref(), &parameters, answer.as_ref());
+        }
+        changed.map_err(|error| match error {
             WriteError::Refused(error) => error,
             WriteError::Store(error) => {
                 tracing::error!(%error, operation = call.operation, "a change was not kept");
@@ -283,8 +343,37 @@ impl Gate {
     ) -> Result<operation::Granted, ServiceError> {
         let checks = decoded.require(view, &self.environment, call)?;
         let decided = authorize::authorize(view, call, &checks);
-        self.reasons.keep(view, call, &checks, decided.is_ok());
-        decided
+        self.note_checks(call, &checks, decided.as_ref().ok());
+        self.reasons.note(view, call, &checks, decided)
+    }
+
+    /// Writes the record of a change into the histories of the other accounts whose resources it used.
+    fn record_elsewhere(
+        &self,
+        call: &Call,
+        granted: &operation::Granted,
+        shared: Option<&str>,
+        parameters: &Value,
+        answer: &dyn operation::Answered,
+    ) {
+        let view = self.world.view();
+        let members = || answer.members();
+        for account in &granted.other_accounts {
+            let Some(store) = view.neighbours().store(account) else {
+                continue;
+            };
+            let seams = record::Seams {
+                random: self.world.random().as_ref(),
+                vault: self.world.vault(),
+            };
+            let outcome = Outcome::Answered(&members);
+            let recipient = Recipient { account, shared };
+            let event = record::event(call, recipient, true, Some(parameters.clone()), &outcome, seams);
+            let txn = Txn::of(vec![Change::put(event.key, event.document)]).relaxed();
+            if let Err(error) = store.commit(txn) {
+                tracing::error!(%error, %account, operation = call.operation, "an event was not kept");
+            }
+        }
     }
 
     /// Writes the record of a call that changed nothing: in order with all others, without waiting for the disk.
@@ -299,7 +388,7 @@ impl Gate {
             random: self.world.random().as_ref(),
             vault: self.world.vault(),
         };
-        let event = record::event(call, writes, parameters, outcome, seams);
+        let event = record::event(call, Recipient::caller(call), writes, parameters, outcome, seams);
         let txn = Txn::of(vec![Change::put(event.key, event.document)]).relaxed();
         let kept = match self.world.store().commit(txn) {
             Ok(pending) => pending.await,
@@ -311,17 +400,23 @@ impl Gate {
     }
 }
 
+/// Services' calls and those on resources of other accounts are in several histories.
+fn shared_event_id(call: &Call, granted: &operation::Granted, random: &dyn Random) -> Option<String> {
+    let is_shared = !granted.other_accounts.is_empty() || call.caller.service_principal().is_some();
+    is_shared.then(|| uuid(random))
+}
+
 /// What can be said of a call before anything is decided: whether there is such an operation, whether these
 /// credentials may ever call it, and whether the input is well-formed.
 fn prepare<'a>(
     row: Option<&'a Row>,
     call: &Call,
-    body: &[u8],
+    payload: Payload<'_>,
 ) -> Result<(&'a Row, Box<dyn Decoded>), ServiceError> {
     let row = row.ok_or_else(|| ServiceError::unsupported(call.service, call.operation))?;
     session::limits(call)?;
     let decoded = row
-        .decode(body)
+        .decode(payload)
         .map_err(|error| malformed(call.service, &error))?;
     Ok((row, decoded))
 }

@@ -1,15 +1,18 @@
 //! One operation = one function + one row. A row says which checks an operation requires and which function runs
 //! it; that function can only be reached with an [`Authorized`] of its own operation.
 
+use std::any::Any;
 use std::sync::Arc;
 
-use portcullis_policy::{Context, Document};
-use portcullis_wire::{Operation, OperationMeta, Reply, RequestError};
+use portcullis_core::AccountId;
+use portcullis_policy::Context;
+use portcullis_wire::{Operation, OperationMeta, Payload, Reply, RequestError};
 use serde_json::Value;
 
 use super::call::Call;
 use super::error::ServiceError;
 use crate::gate::environment::Environment;
+use crate::world::compiled::Policy;
 use crate::world::{Snapshot, Tx};
 
 /// One permission a call needs: all of a call's checks must pass (R139).
@@ -47,8 +50,8 @@ pub struct Owner {
 pub struct ResourcePolicy {
     /// Where it hangs, such as a role's ARN.
     pub name: String,
-    /// The document; `None` is one that no longer parses and denies everything (R31).
-    pub document: Option<Arc<Document>>,
+    /// The policy; `None` is one that no longer parses and denies everything (R31).
+    pub policy: Option<Arc<Policy>>,
 }
 
 impl Check {
@@ -102,6 +105,17 @@ impl Check {
         self
     }
 
+    /// The account whose resource it is, if the resource says so: another one than the caller's must allow the call
+    /// itself (R123).
+    pub(super) fn resource_account(&self) -> Option<AccountId> {
+        self.resource.split(':').nth(4)?.parse().ok()
+    }
+
+    /// The resource as a refusal names it.
+    pub(super) fn shown(&self) -> &str {
+        self.shown_resource.as_deref().unwrap_or(&self.resource)
+    }
+
     /// How a refusal names the resource.
     #[must_use]
     pub fn shown_as(mut self, text: impl Into<String>) -> Self {
@@ -129,9 +143,15 @@ pub struct Authorized<'a, O: Operation> {
     input: &'a O::Input,
     call: &'a Call,
     granted: &'a Granted,
+    prepared: Option<&'a Prepared>,
 }
 
 impl<'a, O: Operation> Authorized<'a, O> {
+    /// What the operation's [`Prepare`] made, if it has one.
+    pub fn prepared<T: 'static>(&self) -> Option<&'a T> {
+        self.prepared.and_then(|prepared| prepared.downcast_ref())
+    }
+
     /// Whether an optional check of this action was allowed.
     pub fn may(&self, action: &str) -> bool {
         self.granted.optional.contains(&action)
@@ -155,9 +175,15 @@ pub type Read<O> =
     fn(&Snapshot, &Environment, Authorized<'_, O>) -> Result<<O as Operation>::Output, ServiceError>;
 /// Runs an operation that changes state.
 pub type Write<O> = fn(&mut Tx<'_>, Authorized<'_, O>) -> Result<<O as Operation>::Output, ServiceError>;
+/// Does what takes long, such as hashing a password, after the decision and before the writers' queue. The picture may
+/// be another one when the change is made.
+pub type Prepare<O> = fn(&Snapshot, &Environment, Authorized<'_, O>) -> Result<Box<Prepared>, ServiceError>;
+
+/// What a [`Prepare`] made for its write.
+pub type Prepared = dyn Any + Send + Sync;
 
 /// Reads the typed input of one operation.
-type Decode = Box<dyn Fn(&[u8]) -> Result<Box<dyn Decoded>, RequestError> + Send + Sync>;
+type Decode = Box<dyn Fn(Payload<'_>) -> Result<Box<dyn Decoded>, RequestError> + Send + Sync>;
 
 /// A row of a service's table.
 pub struct Row {
@@ -177,8 +203,8 @@ impl std::fmt::Debug for Row {
 }
 
 impl Row {
-    pub(super) fn decode(&self, body: &[u8]) -> Result<Box<dyn Decoded>, RequestError> {
-        (self.decode)(body)
+    pub(super) fn decode(&self, payload: Payload<'_>) -> Result<Box<dyn Decoded>, RequestError> {
+        (self.decode)(payload)
     }
 }
 
@@ -192,10 +218,20 @@ pub fn write<O: Operation>(actions: &'static [&'static str], require: Require<O>
     row::<O>(actions, require, Run::Write(run))
 }
 
+/// A row for an operation that changes state after something that takes long.
+pub fn write_prepared<O: Operation>(
+    actions: &'static [&'static str],
+    require: Require<O>,
+    prepare: Prepare<O>,
+    run: Write<O>,
+) -> Row {
+    row::<O>(actions, require, Run::Prepared(prepare, run))
+}
+
 fn row<O: Operation>(actions: &'static [&'static str], require: Require<O>, run: Run<O>) -> Row {
-    let writes = matches!(run, Run::Write(_));
-    let decode = move |body: &[u8]| {
-        let input = portcullis_wire::decode_request::<O>(body)?;
+    let writes = !matches!(run, Run::Read(_));
+    let decode = move |payload: Payload<'_>| {
+        let input = portcullis_wire::decode_request::<O>(payload)?;
         Ok(Box::new(Typed { input, require, run }) as Box<dyn Decoded>)
     };
     Row {
@@ -209,6 +245,7 @@ fn row<O: Operation>(actions: &'static [&'static str], require: Require<O>, run:
 enum Run<O: Operation> {
     Read(Read<O>),
     Write(Write<O>),
+    Prepared(Prepare<O>, Write<O>),
 }
 
 impl<O: Operation> Clone for Run<O> {
@@ -253,8 +290,22 @@ pub(crate) trait Decoded: Send + Sync {
         env: &Environment,
         call: &Call,
     ) -> Option<Result<Answer, ServiceError>>;
+    /// What has to be done before [`write`](Self::write) and does not need the writers' lock.
+    fn prepare(
+        &self,
+        granted: &Granted,
+        view: &Snapshot,
+        env: &Environment,
+        call: &Call,
+    ) -> Result<Option<Box<Prepared>>, ServiceError>;
     /// `None` when the operation only reads.
-    fn write(&self, granted: &Granted, tx: &mut Tx<'_>, call: &Call) -> Option<Result<Answer, ServiceError>>;
+    fn write(
+        &self,
+        granted: &Granted,
+        prepared: Option<&Prepared>,
+        tx: &mut Tx<'_>,
+        call: &Call,
+    ) -> Option<Result<Answer, ServiceError>>;
 }
 
 /// Made by the gate's decision and by nothing else.
@@ -262,6 +313,8 @@ pub(crate) trait Decoded: Send + Sync {
 pub(crate) struct Granted {
     /// The actions of optional checks that were allowed.
     pub(super) optional: Vec<&'static str>,
+    /// Whose resources are used beside those of the caller's account.
+    pub(super) other_accounts: Vec<AccountId>,
 }
 
 struct Typed<O: Operation> {
@@ -271,11 +324,17 @@ struct Typed<O: Operation> {
 }
 
 impl<O: Operation> Typed<O> {
-    fn authorized<'a>(&'a self, granted: &'a Granted, call: &'a Call) -> Authorized<'a, O> {
+    fn authorized<'a>(
+        &'a self,
+        granted: &'a Granted,
+        prepared: Option<&'a Prepared>,
+        call: &'a Call,
+    ) -> Authorized<'a, O> {
         Authorized {
             input: &self.input,
             call,
             granted,
+            prepared,
         }
     }
 }
@@ -306,14 +365,35 @@ impl<O: Operation> Decoded for Typed<O> {
         call: &Call,
     ) -> Option<Result<Answer, ServiceError>> {
         match self.run {
-            Run::Read(run) => Some(run(view, env, self.authorized(granted, call)).map(answer::<O>)),
-            Run::Write(_) => None,
+            Run::Read(run) => Some(run(view, env, self.authorized(granted, None, call)).map(answer::<O>)),
+            Run::Write(_) | Run::Prepared(..) => None,
         }
     }
 
-    fn write(&self, granted: &Granted, tx: &mut Tx<'_>, call: &Call) -> Option<Result<Answer, ServiceError>> {
+    fn prepare(
+        &self,
+        granted: &Granted,
+        view: &Snapshot,
+        env: &Environment,
+        call: &Call,
+    ) -> Result<Option<Box<Prepared>>, ServiceError> {
         match self.run {
-            Run::Write(run) => Some(run(tx, self.authorized(granted, call)).map(answer::<O>)),
+            Run::Prepared(prepare, _) => prepare(view, env, self.authorized(granted, None, call)).map(Some),
+            Run::Read(_) | Run::Write(_) => Ok(None),
+        }
+    }
+
+    fn write(
+        &self,
+        granted: &Granted,
+        prepared: Option<&Prepared>,
+        tx: &mut Tx<'_>,
+        call: &Call,
+    ) -> Option<Result<Answer, ServiceError>> {
+        match self.run {
+            Run::Write(run) | Run::Prepared(_, run) => {
+                Some(run(tx, self.authorized(granted, prepared, call)).map(answer::<O>))
+            }
             Run::Read(_) => None,
         }
     }

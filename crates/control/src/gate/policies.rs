@@ -1,14 +1,134 @@
-//! Which policies speak about a caller: gathered from the picture that decides.
+//! Which policies speak about a caller: gathered from the picture that decides, compiled to decide and as they were
+//! written to explain.
+
+use std::sync::Arc;
 
 use portcullis_core::Arn;
-use portcullis_policy::{Document, Source};
+use portcullis_policy::{Program, Programs, Source};
 
 use super::caller::{Caller, Identity};
+use crate::world::compiled::{Compiled, Policy};
 use crate::world::records::PolicyText;
-use crate::world::records::iam::Permissions;
+use crate::world::records::iam::{Permissions, Role, User};
 use crate::world::{Snapshot, managed};
 
-/// The policies of one caller. Service principals and root have none.
+/// What decides about one caller. Service principals and root have nothing but perhaps a session.
+#[derive(Debug)]
+pub struct Standing<'a> {
+    compiled: Option<&'a Compiled>,
+    session: Option<Vec<&'a Program>>,
+}
+
+impl<'a> Standing<'a> {
+    /// Looks up what was compiled for a caller; compiles it when nobody asked before.
+    pub fn of(view: &'a Snapshot, caller: &'a Caller) -> Result<Self, Unreadable> {
+        let compiled = match Entity::of(view, caller)? {
+            None => None,
+            Some(entity) => {
+                let slot = &entity.permissions().compiled;
+                let compiled = slot.get_or_compile(|| compile(view, entity).ok());
+                Some(compiled.ok_or_else(|| unreadable(view, entity))?)
+            }
+        };
+        Ok(Self {
+            compiled,
+            session: session_programs(view, caller)?,
+        })
+    }
+
+    /// The programs of all sets, with that of the resource's own policy.
+    pub fn programs<'s>(&'s self, resource: Option<&'s Program>) -> Programs<'s> {
+        let boundary = self.compiled.and_then(|compiled| compiled.boundary.as_ref());
+        Programs {
+            identity: self.compiled.map(|compiled| &compiled.identity),
+            boundary: boundary.map(|boundary| boundary.program()),
+            session: self.session.as_deref(),
+            resource,
+            ..Programs::default()
+        }
+    }
+}
+
+fn compile(view: &Snapshot, entity: Entity<'_>) -> Result<Compiled, Unreadable> {
+    let mut policies = Policies::default();
+    policies.add_entity(view, entity)?;
+    let boundary = entity.permissions().boundary.as_ref();
+    Ok(Compiled {
+        identity: Program::compile(policies.identity.iter().map(|source| source.document)),
+        boundary: boundary.and_then(|arn| default_policy(view, arn)).cloned(),
+    })
+}
+
+/// Which policy cannot be read.
+fn unreadable(view: &Snapshot, entity: Entity<'_>) -> Unreadable {
+    let unknown = || Unreadable(entity.arn().to_string());
+    compile(view, entity).err().unwrap_or_else(unknown)
+}
+
+fn session_programs<'a>(
+    view: &'a Snapshot,
+    caller: &'a Caller,
+) -> Result<Option<Vec<&'a Program>>, Unreadable> {
+    let Some(session) = caller.session.as_ref().filter(|session| session.has_policies()) else {
+        return Ok(None);
+    };
+    let inline = session.policy.iter().map(|policy| {
+        let policy = policy.policy().ok_or_else(unreadable_session_policy)?;
+        Ok(policy.program())
+    });
+    let managed = session.policy_arns.iter().map(|arn| {
+        let policy = default_policy(view, arn).ok_or_else(|| Unreadable(arn.to_string()))?;
+        Ok(policy.program())
+    });
+    inline.chain(managed).collect::<Result<_, _>>().map(Some)
+}
+
+fn unreadable_session_policy() -> Unreadable {
+    Unreadable("session policy".to_owned())
+}
+
+/// Whose policies a caller has.
+#[derive(Clone, Copy)]
+enum Entity<'a> {
+    User(&'a User),
+    Role(&'a Role),
+}
+
+impl<'a> Entity<'a> {
+    /// `None` for root and services, who have no policies.
+    fn of(view: &'a Snapshot, caller: &Caller) -> Result<Option<Self>, Unreadable> {
+        match &caller.identity {
+            Identity::Root
+            | Identity::Service(_)
+            | Identity::WebIdentity(_)
+            | Identity::Federated { user: None, .. } => Ok(None),
+            Identity::User { name, .. } | Identity::Federated { user: Some(name), .. } => {
+                let user = view.user(name).ok_or_else(|| Unreadable(name.to_owned()))?;
+                Ok(Some(Self::User(user)))
+            }
+            Identity::Role { name, arn, .. } => {
+                let role = view.role(name).ok_or_else(|| Unreadable(arn.to_string()))?;
+                Ok(Some(Self::Role(role)))
+            }
+        }
+    }
+
+    fn arn(self) -> &'a Arn {
+        match self {
+            Self::User(user) => &user.arn,
+            Self::Role(role) => &role.arn,
+        }
+    }
+
+    fn permissions(self) -> &'a Permissions {
+        match self {
+            Self::User(user) => &user.permissions,
+            Self::Role(role) => &role.permissions,
+        }
+    }
+}
+
+/// The policies of one caller as they were written. Service principals and root have none.
 #[derive(Debug, Default)]
 pub struct Policies<'a> {
     /// Inline and attached, of the user and of its groups, or of the role.
@@ -27,25 +147,17 @@ impl<'a> Policies<'a> {
     /// Gathers the policies of a caller.
     pub fn of(view: &'a Snapshot, caller: &'a Caller) -> Result<Self, Unreadable> {
         let mut policies = Self::default();
-        match &caller.identity {
-            Identity::Root | Identity::Service(_) => {}
-            Identity::User { name, .. } | Identity::Federated { user: name, .. } => {
-                policies.add_user(view, name)?;
-            }
-            Identity::Role { name, arn, .. } => {
-                let role = view.role(name).ok_or_else(|| Unreadable(arn.to_string()))?;
-                policies.add(view, &role.arn, &role.permissions)?;
-            }
+        if let Some(entity) = Entity::of(view, caller)? {
+            policies.add_entity(view, entity)?;
         }
         policies.add_session(view, caller)?;
         Ok(policies)
     }
 
-    fn add_user(&mut self, view: &'a Snapshot, name: &str) -> Result<(), Unreadable> {
-        let user = view.user(name).ok_or_else(|| Unreadable(name.to_owned()))?;
-        self.add(view, &user.arn, &user.permissions)?;
-        for group in &user.groups {
-            if let Some(group) = view.group(group) {
+    fn add_entity(&mut self, view: &'a Snapshot, entity: Entity<'a>) -> Result<(), Unreadable> {
+        self.add(view, entity.arn(), entity.permissions())?;
+        if let Entity::User(user) = entity {
+            for group in user.groups.iter().filter_map(|group| view.group(group)) {
                 self.add(view, &group.arn, &group.permissions)?;
             }
         }
@@ -72,22 +184,17 @@ impl<'a> Policies<'a> {
     }
 
     fn add_session(&mut self, view: &'a Snapshot, caller: &'a Caller) -> Result<(), Unreadable> {
-        let Some(session) = &caller.session else {
+        let Some(session) = caller.session.as_ref().filter(|session| session.has_policies()) else {
             return Ok(());
         };
-        if session.policy.is_none() && session.policy_arns.is_empty() {
-            return Ok(());
-        }
         let mut sources = Vec::new();
         if let Some(policy) = &session.policy {
-            let document = policy
-                .document()
-                .ok_or_else(|| Unreadable("session policy".to_owned()))?;
+            let policy = policy.policy().ok_or_else(unreadable_session_policy)?;
             sources.push(Source {
                 name: "session policy",
                 arn: None,
                 attached_to: None,
-                document,
+                document: policy.document(),
             });
         }
         for arn in &session.policy_arns {
@@ -111,25 +218,23 @@ fn inline<'a>(owner: &'a Arn, name: &'a str, text: &'a PolicyText) -> Result<Sou
 }
 
 fn managed<'a>(view: &'a Snapshot, arn: &'a Arn, owner: &'a str) -> Result<Source<'a>, Unreadable> {
-    let document = default_document(view, arn).ok_or_else(|| Unreadable(arn.to_string()))?;
+    let policy = default_policy(view, arn).ok_or_else(|| Unreadable(arn.to_string()))?;
     let name = arn.as_str().rsplit('/').next().unwrap_or_default();
     Ok(Source {
         name,
         arn: Some(arn.as_str()),
         attached_to: Some(owner),
-        document,
+        document: policy.document(),
     })
 }
 
-/// The document in force of a managed policy, the customer's or AWS's.
-pub fn default_document<'a>(view: &'a Snapshot, arn: &Arn) -> Option<&'a Document> {
+/// The version in force of a managed policy, the customer's or AWS's.
+pub fn default_policy<'a>(view: &'a Snapshot, arn: &Arn) -> Option<&'a Arc<Policy>> {
     match view.policy(arn) {
-        Some(policy) => policy
-            .versions
-            .get(&policy.default_version)?
-            .document
-            .document()
-            .map(AsRef::as_ref),
-        None => managed::find(arn.as_str())?.document(),
+        Some(policy) => {
+            let version = policy.versions.get(&policy.default_version)?;
+            version.document.policy()
+        }
+        None => managed::find(arn.as_str())?.policy(),
     }
 }

@@ -1,6 +1,6 @@
 //! CloudTrail's record of a call (cloudtrail-and-access-advisor 5).
 
-use portcullis_core::{Random, Timestamp, uuid};
+use portcullis_core::{AccountId, Random, Timestamp, uuid};
 use portcullis_store::Vault;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
@@ -66,9 +66,13 @@ struct Record<'a> {
     #[serde(rename = "eventID")]
     event_id: &'a str,
     read_only: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    resources: Option<Value>,
     event_type: &'static str,
     management_event: bool,
     recipient_account_id: &'a str,
+    #[serde(rename = "sharedEventID", skip_serializing_if = "Option::is_none")]
+    shared_event_id: Option<&'a str>,
     event_category: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     tls_details: Option<Value>,
@@ -91,12 +95,34 @@ struct UserIdentity<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     session_context: Option<Value>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    identity_provider: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     invoked_by: Option<&'a str>,
+}
+
+/// Whose history a record goes to.
+#[derive(Debug, Clone, Copy)]
+pub struct Recipient<'a> {
+    /// The account.
+    pub account: &'a AccountId,
+    /// What the records of one call have in common, when several accounts get one.
+    pub shared: Option<&'a str>,
+}
+
+impl<'a> Recipient<'a> {
+    /// The caller's account alone.
+    pub fn caller(call: &'a Call) -> Self {
+        Self {
+            account: &call.account,
+            shared: None,
+        }
+    }
 }
 
 /// Writes the record of a call. `parameters` are the input's members, `writes` whether the operation changes state.
 pub fn event(
     call: &Call,
+    recipient: Recipient<'_>,
     writes: bool,
     parameters: Option<Value>,
     outcome: &Outcome<'_>,
@@ -105,9 +131,11 @@ pub fn event(
     let id = uuid(seams.random);
     let region = recorded_region(call);
     let (read_only, shows_response) = classify(call, writes);
+    let mut resources = None;
     let (request_parameters, response_elements) = match outcome {
         Outcome::Refused(_) => (Value::Null, Value::Null),
         Outcome::Answered(members) => {
+            resources = assumed_role(call, parameters.as_ref());
             let request =
                 parameters.map(|parameters| redact::request(call.service, call.operation, parameters));
             let response = shows_response.then(|| redact::response(call.service, call.operation, members()));
@@ -122,7 +150,7 @@ pub fn event(
         event_version: "1.11",
         user_identity: user_identity(&call.caller),
         event_time: call.now.to_iso(),
-        event_source: format!("{}.amazonaws.com", call.service.name),
+        event_source: format!("{}.amazonaws.com", call.service.signing_name),
         event_name: call.operation,
         aws_region: region,
         source_ip_address: &call.source_ip,
@@ -134,9 +162,11 @@ pub fn event(
         request_id: &call.request_id,
         event_id: &id,
         read_only,
+        resources,
         event_type: "AwsApiCall",
         management_event: true,
-        recipient_account_id: call.account.as_str(),
+        recipient_account_id: recipient.account.as_str(),
+        shared_event_id: recipient.shared,
         event_category: "Management",
         tls_details: call.tls.as_ref().map(|tls| tls_details(tls, call)),
     };
@@ -152,6 +182,14 @@ pub fn event(
         text
     };
     Event { key, document }
+}
+
+/// The role of a new session: the one resource that records of IAM, STS and ECS name.
+fn assumed_role(call: &Call, parameters: Option<&Value>) -> Option<Value> {
+    let is_assumption = call.service.name == "sts" && call.operation.starts_with("AssumeRole");
+    let arn = parameters.filter(|_| is_assumption)?.get("RoleArn")?.as_str()?;
+    let account = arn.split(':').nth(4)?;
+    Some(json!([{ "ARN": arn, "accountId": account, "type": "AWS::IAM::Role" }]))
 }
 
 fn text_of(record: &Record<'_>) -> Vec<u8> {
@@ -227,6 +265,7 @@ fn classify(call: &Call, writes: bool) -> (bool, bool) {
     match (call.service.name, call.operation) {
         ("sts", "AssumeRole" | "AssumeRoleWithSAML" | "AssumeRoleWithWebIdentity") => (true, true),
         ("sts", "GetSessionToken" | "GetFederationToken") => (false, true),
+        ("sts", "GetWebIdentityToken") => (false, false),
         _ => (!writes, writes),
     }
 }
@@ -238,6 +277,15 @@ fn user_identity(caller: &Caller) -> UserIdentity<'_> {
             return UserIdentity {
                 r#type: "AWSService",
                 invoked_by: Some(principal),
+                ..UserIdentity::default()
+            };
+        }
+        Identity::WebIdentity(who) => {
+            return UserIdentity {
+                r#type: "WebIdentityUser",
+                principal_id: Some(caller.user_id()),
+                user_name: Some(&who.claims.subject),
+                identity_provider: Some(who.provider.as_str()),
                 ..UserIdentity::default()
             };
         }
@@ -258,7 +306,7 @@ fn user_identity(caller: &Caller) -> UserIdentity<'_> {
         access_key_id: Some(&caller.access_key_id),
         user_name,
         session_context: session_context(caller),
-        invoked_by: None,
+        ..UserIdentity::default()
     }
 }
 
@@ -271,12 +319,26 @@ fn session_context(caller: &Caller) -> Option<Value> {
             let issuer = json!({ "type": "Role", "principalId": id, "arn": arn.as_str(), "accountId": account, "userName": name });
             context.insert("sessionIssuer".to_owned(), issuer);
         }
-        Identity::Federated { user, .. } => {
-            let arn = format!("arn:{}:iam::{account}:user/{user}", caller.partition);
-            let issuer = json!({ "type": "IAMUser", "arn": arn, "accountId": account, "userName": user });
+        Identity::Federated { user, user_id, .. } => {
+            let root = format!("arn:{}:iam::{account}:", caller.partition);
+            let issuer = match user {
+                Some(user) => json!({
+                    "type": "IAMUser", "principalId": user_id, "arn": format!("{root}user/{user}"),
+                    "accountId": account, "userName": user,
+                }),
+                None => json!({
+                    "type": "Root", "principalId": user_id, "arn": format!("{root}root"), "accountId": account,
+                }),
+            };
             context.insert("sessionIssuer".to_owned(), issuer);
         }
         _ => {}
+    }
+    if let Some(provenance) = &session.provenance {
+        context.insert(
+            "webIdFederationData".to_owned(),
+            json!({ "federatedProvider": provenance.provider.as_str(), "attributes": {} }),
+        );
     }
     let mfa = if session.mfa_authenticated.is_some() {
         "true"

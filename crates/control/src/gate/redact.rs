@@ -12,10 +12,13 @@ pub fn request(service: &Service, operation: &str, members: Value) -> Value {
     match (service.name, operation) {
         ("iam", "CreateLoginProfile" | "UpdateLoginProfile") => remove(&mut shown, &["password"]),
         ("iam", "ChangePassword") => remove(&mut shown, &["oldPassword", "newPassword"]),
+        ("iam", "UploadServerCertificate") => remove(&mut shown, &["privateKey"]),
+        ("iam", "CreateSAMLProvider" | "UpdateSAMLProvider") => remove(&mut shown, &["addPrivateKey"]),
         ("iam", "EnableMFADevice" | "ResyncMFADevice") => {
             remove(&mut shown, &["authenticationCode1", "authenticationCode2"]);
         }
         ("sts", "GetSessionToken" | "AssumeRole") => remove(&mut shown, &["tokenCode"]),
+        ("sts", "AssumeRoleWithWebIdentity") => remove(&mut shown, &["webIdentityToken"]),
         ("ecs", _) => hide_environments(&mut shown),
         _ => {}
     }
@@ -27,6 +30,11 @@ pub fn response(service: &Service, operation: &str, members: Value) -> Value {
     let mut shown = cased(service, members);
     match (service.name, operation) {
         ("iam", "CreateAccessKey") => within(&mut shown, "accessKey", &["secretAccessKey"]),
+        ("iam", "CreateServiceSpecificCredential" | "ResetServiceSpecificCredential") => within(
+            &mut shown,
+            "serviceSpecificCredential",
+            &["servicePassword", "serviceCredentialSecret"],
+        ),
         ("iam", "CreateVirtualMFADevice") => {
             within(&mut shown, "virtualMFADevice", &["base32StringSeed", "qRCodePNG"]);
         }
@@ -164,5 +172,55 @@ mod tests {
             shown,
             json!({ "credentials": { "accessKeyId": "ASIA", "expiration": "Aug 1, 2024, 11:45:22 AM" } })
         );
+    }
+    #[test]
+    fn passwords_and_private_keys_leave_no_trace() {
+        let service = &portcullis_api::iam::SERVICE;
+        let requests = [
+            (
+                "CreateLoginProfile",
+                json!({ "UserName": "u", "Password": "s3cret" }),
+            ),
+            (
+                "UpdateLoginProfile",
+                json!({ "UserName": "u", "Password": "s3cret" }),
+            ),
+            (
+                "ChangePassword",
+                json!({ "UserName": "u", "OldPassword": "s3cret", "NewPassword": "s3cret" }),
+            ),
+            (
+                "UploadServerCertificate",
+                json!({ "UserName": "u", "PrivateKey": "s3cret" }),
+            ),
+            (
+                "CreateSAMLProvider",
+                json!({ "UserName": "u", "AddPrivateKey": "s3cret" }),
+            ),
+            (
+                "UpdateSAMLProvider",
+                json!({ "UserName": "u", "AddPrivateKey": "s3cret" }),
+            ),
+        ];
+        for (operation, input) in requests {
+            assert_eq!(
+                request(service, operation, input),
+                json!({ "userName": "u" }),
+                "{operation}"
+            );
+        }
+        for operation in [
+            "CreateServiceSpecificCredential",
+            "ResetServiceSpecificCredential",
+        ] {
+            let output = json!({ "ServiceSpecificCredential": {
+                "UserName": "u", "ServicePassword": "s3cret", "ServiceCredentialSecret": "s3cret"
+            }});
+            assert_eq!(
+                response(service, operation, output),
+                json!({ "serviceSpecificCredential": { "userName": "u" } }),
+                "{operation}"
+            );
+        }
     }
 }

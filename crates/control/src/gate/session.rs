@@ -1,7 +1,7 @@
 //! Temporary credentials: self-contained, sealed tokens. Any server with the same vault can verify one without a
 //! lookup; revocation is looked up in the picture and binds at once.
 
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use super::caller::{Caller, Identity};
 use crate::world::Snapshot;
+use crate::world::compiled::Policy;
 use crate::world::records::iam::{Revocation, User};
 
 const PURPOSE: &str = "sts-session";
@@ -43,28 +44,32 @@ pub struct Session {
     pub transitive_tag_keys: Vec<String>,
     /// `aws:SourceIdentity`.
     pub source_identity: Option<String>,
+    /// The identity provider behind it (R126).
+    pub provenance: Option<Provenance>,
 }
 
 /// The inline policy of a session, parsed when it is first needed.
 #[derive(Debug, Clone)]
 pub struct SessionPolicy {
     text: String,
-    parsed: OnceLock<Option<Document>>,
+    policy: OnceLock<Option<Arc<Policy>>>,
 }
 
 impl SessionPolicy {
     fn new(text: String) -> Self {
         Self {
             text,
-            parsed: OnceLock::new(),
+            policy: OnceLock::new(),
         }
     }
 
-    /// The parsed form; `None` when the text does not parse, which denies everything (R31).
-    pub fn document(&self) -> Option<&Document> {
-        self.parsed
-            .get_or_init(|| Document::parse(&self.text, Kind::Session).ok())
-            .as_ref()
+    /// The policy; `None` when the text does not parse, which denies everything (R31).
+    pub fn policy(&self) -> Option<&Arc<Policy>> {
+        let parse = || {
+            let document = Document::parse(&self.text, Kind::Session).ok()?;
+            Some(Arc::new(Policy::new(document)))
+        };
+        self.policy.get_or_init(parse).as_ref()
     }
 }
 
@@ -94,11 +99,22 @@ pub enum Subject {
     Federated {
         /// The name given at creation.
         name: String,
-        /// The IAM user who made it.
-        user: String,
-        /// That user's id.
+        /// The IAM user who made it; `None` if the root user did.
+        user: Option<String>,
+        /// That user's id; of root the account's.
         user_id: String,
     },
+}
+
+/// What a session made of an identity provider's token carries on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Provenance {
+    /// The provider's ARN: `aws:FederatedProvider`.
+    pub provider: Arn,
+    /// The provider's name, as condition keys start.
+    pub name: String,
+    /// `aud`, `sub` and `amr`.
+    pub keys: Vec<(String, Vec<String>)>,
 }
 
 /// A new session: the parts a caller chooses; ids and keys are made by [`Session::issue`].
@@ -120,6 +136,8 @@ pub struct NewSession {
     pub transitive_tag_keys: Vec<String>,
     /// The source identity.
     pub source_identity: Option<String>,
+    /// The identity provider behind it.
+    pub provenance: Option<Provenance>,
 }
 
 impl NewSession {
@@ -134,6 +152,7 @@ impl NewSession {
             tags: Tags::new(),
             transitive_tag_keys: Vec::new(),
             source_identity: None,
+            provenance: None,
         }
     }
 }
@@ -157,6 +176,8 @@ struct Claims {
     transitive: Vec<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     source: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    provenance: Option<Provenance>,
 }
 
 impl Session {
@@ -174,6 +195,7 @@ impl Session {
             tags: new.tags,
             transitive_tag_keys: new.transitive_tag_keys,
             source_identity: new.source_identity,
+            provenance: new.provenance,
         }
     }
 
@@ -191,6 +213,7 @@ impl Session {
             tags: self.tags.clone(),
             transitive: self.transitive_tag_keys.clone(),
             source: self.source_identity.clone(),
+            provenance: self.provenance.clone(),
         };
         let plain = serde_json::to_vec(&claims).ok()?;
         let sealed = vault.seal(PURPOSE, b"", &plain).ok()?;
@@ -214,12 +237,18 @@ impl Session {
             tags: claims.tags,
             transitive_tag_keys: claims.transitive,
             source_identity: claims.source,
+            provenance: claims.provenance,
         })
     }
 
     /// Whether the token may no longer be used.
     pub fn is_expired(&self, now: Timestamp) -> bool {
         now >= self.expires
+    }
+
+    /// Whether session policies bound it (R121).
+    pub fn has_policies(&self) -> bool {
+        self.policy.is_some() || !self.policy_arns.is_empty()
     }
 
     pub(super) fn caller(self, snapshot: &Snapshot, partition: Partition) -> Option<Caller> {
@@ -250,21 +279,21 @@ impl Session {
                     session_name: session_name.clone(),
                 }
             }
-            Subject::Federated { name, user_id, .. } => {
-                let user = present_user(snapshot, user_id)?;
-                Identity::Federated {
-                    name: name.clone(),
-                    user: user.name.clone(),
-                    user_id: user_id.clone(),
-                }
-            }
+            Subject::Federated { name, user, user_id } => Identity::Federated {
+                name: name.clone(),
+                user: match user {
+                    Some(_) => Some(present_user(snapshot, user_id)?.name.clone()),
+                    None => None,
+                },
+                user_id: user_id.clone(),
+            },
         };
         Some(Caller {
             account: snapshot.account.clone(),
             partition,
             identity,
             access_key_id: self.access_key_id.clone(),
-            session: Some(std::sync::Arc::new(self)),
+            session: Some(Arc::new(self)),
         })
     }
 }

@@ -3,14 +3,23 @@
 pub mod cloudtrail;
 pub mod ecs;
 pub mod iam;
+pub mod organizations;
 pub mod sts;
+pub mod toolbox;
 
 use crate::gate::operations::Operations;
 
 /// The operations this server has.
 pub fn operations() -> Operations {
-    [cloudtrail::table(), ecs::table(), iam::table(), sts::table()]
-        .into_iter()
-        .flatten()
-        .collect()
+    [
+        cloudtrail::table(),
+        ecs::table(),
+        iam::table(),
+        organizations::table(),
+        sts::table(),
+        toolbox::table(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }

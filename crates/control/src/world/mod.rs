@@ -4,25 +4,30 @@
 //! picture its predecessor left; the store makes them last in that order, many to a disk write, and only then is
 //! the new picture published and the caller answered.
 
+pub mod compiled;
 mod guesses;
 pub mod managed;
+mod neighbours;
 pub mod records;
 mod snapshot;
 mod table;
 mod tx;
+mod uses;
 
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use portcullis_core::{AccountId, Clock, Random};
-use portcullis_store::{Epoch, Pending, Store, StoreError, Txn, Vault};
+use portcullis_store::{Epoch, Pending, Store, StoreError, Txn, Vault, namespace};
 use thiserror::Error;
 use tokio::sync::{Mutex, watch};
 
 pub use guesses::MfaGuesses;
+pub use neighbours::Neighbours;
 pub use snapshot::{Attachment, Snapshot, Usage, attachment_prefix};
 pub use table::Table;
 pub use tx::Tx;
+pub use uses::{ActionName, Noted, Use, Uses};
 
 /// Why a change did not happen.
 #[derive(Debug, Error)]
@@ -35,14 +40,16 @@ pub enum WriteError<E> {
     Store(#[from] StoreError),
 }
 
-/// All state of one server.
+/// All state of one account.
 #[derive(Debug)]
 pub struct World {
+    account: AccountId,
     state: Arc<State>,
     vault: Arc<Vault>,
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
     guesses: Arc<MfaGuesses>,
+    uses: Arc<Uses>,
 }
 
 /// What outlives a caller who goes away in the middle of a change.
@@ -64,7 +71,7 @@ struct Writer {
 }
 
 impl World {
-    /// Reads all state from the store.
+    /// Reads all state of a server's first account from the store.
     pub fn open(
         account: AccountId,
         store: Arc<dyn Store>,
@@ -72,28 +79,36 @@ impl World {
         clock: Arc<dyn Clock>,
         random: Arc<dyn Random>,
     ) -> Result<Self, StoreError> {
-        let epoch = store.epoch();
-        let mut snapshot = Snapshot::empty(account);
-        records::load_all(&mut snapshot, store.as_ref())?;
-        let snapshot = Arc::new(snapshot);
-        let writer = Mutex::new(Writer {
-            pending: Arc::clone(&snapshot),
-            epoch,
-        });
-        let (changed, _) = watch::channel(0);
-        let published = ArcSwap::new(snapshot);
+        let neighbours = Arc::default();
         Ok(Self {
-            state: Arc::new(State {
-                published,
-                writer,
-                changed,
-                store,
-            }),
+            state: State::open(account.clone(), store, neighbours)?,
+            account,
             vault,
             clock,
             random,
             guesses: Arc::default(),
+            uses: Arc::default(),
         })
+    }
+
+    /// Reads all state of another account of this server, which lives under a prefix of its own in the same store.
+    pub fn open_account(&self, account: AccountId) -> Result<Self, StoreError> {
+        let store = namespace(Arc::clone(self.store()), format!("@{account}/"));
+        let neighbours = Arc::clone(self.view().neighbours());
+        Ok(Self {
+            state: State::open(account.clone(), store, neighbours)?,
+            account,
+            vault: Arc::clone(&self.vault),
+            clock: Arc::clone(&self.clock),
+            random: Arc::clone(&self.random),
+            guesses: Arc::default(),
+            uses: Arc::default(),
+        })
+    }
+
+    /// Whose state it is.
+    pub fn account(&self) -> &AccountId {
+        &self.account
     }
 
     /// The published picture.
@@ -131,6 +146,11 @@ impl World {
         &self.guesses
     }
 
+    /// Who used what since it was last written down.
+    pub fn uses(&self) -> &Arc<Uses> {
+        &self.uses
+    }
+
     /// Makes a change and waits until it lasts and is published. The function may look at everything, also at what
     /// others are about to publish; it runs under the writers' lock, so it must not wait for anything.
     pub async fn write<R, E>(
@@ -165,6 +185,30 @@ impl World {
 }
 
 impl State {
+    fn open(
+        account: AccountId,
+        store: Arc<dyn Store>,
+        neighbours: Arc<Neighbours>,
+    ) -> Result<Arc<Self>, StoreError> {
+        let epoch = store.epoch();
+        let mut snapshot = Snapshot::empty_among(Arc::clone(&neighbours), account.clone());
+        records::load_all(&mut snapshot, store.as_ref())?;
+        let snapshot = Arc::new(snapshot);
+        let writer = Mutex::new(Writer {
+            pending: Arc::clone(&snapshot),
+            epoch,
+        });
+        let (changed, _) = watch::channel(0);
+        let state = Arc::new(Self {
+            published: ArcSwap::new(snapshot),
+            writer,
+            changed,
+            store,
+        });
+        neighbours.join(&account, &state);
+        Ok(state)
+    }
+
     /// Waits until a change lasts and publishes it; goes back to what lasts if it does not.
     async fn settle(
         self: Arc<Self>,
@@ -213,7 +257,8 @@ impl State {
         if writer.epoch != epoch || current == epoch {
             return;
         }
-        let mut snapshot = Snapshot::empty(writer.pending.account.clone());
+        let neighbours = Arc::clone(writer.pending.neighbours());
+        let mut snapshot = Snapshot::empty_among(neighbours, writer.pending.account.clone());
         match records::load_all(&mut snapshot, self.store.as_ref()) {
             Ok(()) => {
                 snapshot.sequence = writer.pending.sequence + 1;

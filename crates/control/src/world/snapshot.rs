@@ -4,11 +4,20 @@ use std::sync::Arc;
 
 use portcullis_core::{AccountId, Arn};
 
+use super::neighbours::Neighbours;
 use super::records::account::Account;
-use super::records::ecs;
-use super::records::iam::{
-    AccessKey, Group, InstanceProfile, LastUse, ManagedPolicy, MfaDevice, Permissions, Revocation, Role, User,
+use super::records::credentials::{
+    LoginProfile, ServerCertificate, ServiceCredential, SigningCertificate, SshKey,
 };
+use super::records::ecs;
+use super::records::federation::{OidcProvider, OutboundFederation};
+use super::records::iam::{
+    AccessKey, Group, InstanceProfile, ManagedPolicy, MfaDevice, Permissions, Revocation, Role, User,
+};
+use super::records::organization::{MemberAccount, Organization};
+use super::records::saml::SamlProvider;
+use super::records::settings::{CredentialReport, IamSettings, RoleDeletion};
+use super::records::uses::{KeyUse, ServiceUse, UseReport};
 use super::table::Table;
 
 /// One consistent picture of all state.
@@ -18,7 +27,12 @@ pub struct Snapshot {
     pub sequence: u64,
     /// The account everything belongs to.
     pub account: AccountId,
+    neighbours: Arc<Neighbours>,
     pub(super) accounts: Table<Account>,
+    /// The organization this account manages: one row, or none.
+    pub organizations: Table<Organization>,
+    /// The accounts of the organization this account manages, by id; itself is not among them.
+    pub member_accounts: Table<MemberAccount>,
     /// IAM users by lower-case name.
     pub users: Table<User>,
     /// IAM groups by lower-case name.
@@ -35,8 +49,36 @@ pub struct Snapshot {
     pub access_keys: Table<AccessKey>,
     /// Sessions that ended before their time, by [`Revocation::key_of`].
     pub revocations: Table<Revocation>,
-    /// When access keys and roles were last used, by their id.
-    pub last_uses: Table<LastUse>,
+    /// Passwords by the user's id.
+    pub login_profiles: Table<LoginProfile>,
+    /// SSH public keys, by `USER-ID/ID`.
+    pub ssh_keys: Table<SshKey>,
+    /// Service-specific credentials, by `USER-ID/ID`.
+    pub service_credentials: Table<ServiceCredential>,
+    /// Signing certificates, by `OWNER/ID`.
+    pub signing_certificates: Table<SigningCertificate>,
+    /// Server certificates by lower-case name.
+    pub server_certificates: Table<ServerCertificate>,
+    /// SAML providers by ARN.
+    pub saml_providers: Table<SamlProvider>,
+    /// The account's settings of IAM: one row, once something is set.
+    pub iam_settings: Table<IamSettings>,
+    /// The account's credential report: one row, once it was asked for.
+    pub credential_reports: Table<CredentialReport>,
+    /// What became of requests to delete service-linked roles, by task.
+    pub role_deletions: Table<RoleDeletion>,
+    /// OpenID Connect providers by ARN.
+    pub oidc_providers: Table<OidcProvider>,
+    /// The account as an issuer of tokens: one row, once it was enabled.
+    pub outbound_federation: Table<OutboundFederation>,
+    /// When access keys were last used, by their id.
+    pub key_uses: Table<KeyUse>,
+    /// What users and roles tried of each service, by [`ServiceUse::key_of`].
+    pub service_uses: Table<ServiceUse>,
+    /// Reports of last uses, by job id.
+    pub use_reports: Table<UseReport>,
+    /// Job ids of the reports, by time and id. Derived.
+    pub(super) use_reports_by_age: Table<String>,
     /// Who uses which managed policy, by [`attachment_prefix`] and entity. Derived.
     pub attachments: Table<Attachment>,
     /// Members of groups, by `group/user` in lower case. Derived.
@@ -81,12 +123,19 @@ pub fn attachment_prefix(policy: &Arn, usage: Usage) -> String {
 }
 
 impl Snapshot {
-    /// The picture of an empty account.
+    /// The picture of an empty account that is alone on its server.
     pub fn empty(account: AccountId) -> Self {
+        Self::empty_among(Arc::default(), account)
+    }
+
+    pub(super) fn empty_among(neighbours: Arc<Neighbours>, account: AccountId) -> Self {
         Self {
             sequence: 0,
             account,
+            neighbours,
             accounts: Table::default(),
+            organizations: Table::default(),
+            member_accounts: Table::default(),
             users: Table::default(),
             groups: Table::default(),
             roles: Table::default(),
@@ -95,7 +144,21 @@ impl Snapshot {
             mfa_devices: Table::default(),
             access_keys: Table::default(),
             revocations: Table::default(),
-            last_uses: Table::default(),
+            login_profiles: Table::default(),
+            ssh_keys: Table::default(),
+            service_credentials: Table::default(),
+            signing_certificates: Table::default(),
+            server_certificates: Table::default(),
+            saml_providers: Table::default(),
+            iam_settings: Table::default(),
+            credential_reports: Table::default(),
+            role_deletions: Table::default(),
+            oidc_providers: Table::default(),
+            outbound_federation: Table::default(),
+            key_uses: Table::default(),
+            service_uses: Table::default(),
+            use_reports: Table::default(),
+            use_reports_by_age: Table::default(),
             attachments: Table::default(),
             memberships: Table::default(),
             user_keys: Table::default(),
@@ -104,6 +167,35 @@ impl Snapshot {
             principals: Table::default(),
             ecs: ecs::Tables::default(),
         }
+    }
+
+    /// The accounts of this server, this one among them.
+    pub fn neighbours(&self) -> &Arc<Neighbours> {
+        &self.neighbours
+    }
+
+    /// The organization this account belongs to, if there is one.
+    pub fn organization(&self) -> Option<Arc<Organization>> {
+        let known = |view: &Self| view.organizations.get(Organization::KEY).cloned();
+        let management = self
+            .accounts
+            .iter()
+            .next()
+            .and_then(|(_, account)| account.management.as_ref());
+        match management {
+            None => known(self),
+            Some(management) => known(&*self.neighbours.view(management)?),
+        }
+    }
+
+    /// The role with that ARN, path included, in whichever account of this server it is.
+    pub fn role_of_any_account(&self, arn: &str) -> Option<Arc<Role>> {
+        let account = arn.split(':').nth(4)?;
+        if account == self.account.as_str() {
+            return self.role_by_arn(arn).cloned();
+        }
+        let other = self.neighbours.view(&account.parse().ok()?)?;
+        other.role_by_arn(arn).cloned()
     }
 
     /// The account's own record: one row, once the data directory has had its first start.
@@ -176,6 +268,12 @@ impl Snapshot {
         belongings(&self.role_profiles, role)
     }
 
+    /// The reports of last uses, the oldest first.
+    pub fn use_reports_by_age(&self) -> impl Iterator<Item = &Arc<UseReport>> {
+        let ids = self.use_reports_by_age.iter();
+        ids.filter_map(|(_, id)| self.use_reports.get(id))
+    }
+
     pub(super) fn reindex_attachments(
         &mut self,
         before: Option<(Attachment, &Permissions)>,
@@ -198,6 +296,30 @@ impl Snapshot {
         }
     }
 
+    /// Forgets what was compiled for whoever uses a managed policy, because the policy changes.
+    pub(super) fn recompile_users_of(&mut self, policy: &Arn) {
+        for usage in [Usage::Permissions, Usage::Boundary] {
+            let prefix = attachment_prefix(policy, usage);
+            let rows = self.attachments.prefix(&prefix);
+            let users: Vec<_> = rows.map(|(_, user)| Arc::clone(user)).collect();
+            for user in users {
+                match user.kind {
+                    "group" => self.recompile_members(&user.name),
+                    "role" => renew(&mut self.roles, &user.name),
+                    _ => renew(&mut self.users, &user.name),
+                }
+            }
+        }
+    }
+
+    /// Forgets what was compiled for the members of a group, because the group's policies change.
+    pub(super) fn recompile_members(&mut self, group: &str) {
+        let members: Vec<_> = self.members(group).cloned().collect();
+        for member in members {
+            renew(&mut self.users, &member.name);
+        }
+    }
+
     pub(super) fn reindex_memberships(&mut self, before: Option<&User>, after: Option<&User>) {
         let key = |group: &str, user: &User| {
             format!(
@@ -217,6 +339,15 @@ impl Snapshot {
                     .insert(&key(group, user), Arc::new(user.name.clone()));
             }
         }
+    }
+}
+
+/// Puts a copy in the place of a row: what was compiled of it does not go along.
+fn renew<T: Clone>(table: &mut Table<T>, name: &str) {
+    let key = name.to_ascii_lowercase();
+    if let Some(row) = table.get(&key) {
+        let copy = T::clone(row);
+        table.insert(&key, Arc::new(copy));
     }
 }
 

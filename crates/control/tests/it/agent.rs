@@ -7,6 +7,7 @@ use std::time::Duration;
 use futures_util::{SinkExt as _, StreamExt as _};
 use http::Request;
 use portcullis_api::{acs, ecs, iam};
+use portcullis_control::accounts::{Accounts, Doors};
 use portcullis_control::acs::{Agents, Timing};
 use portcullis_control::server::{self, Options};
 use portcullis_wire::{Frame, Shape, encode_frame};
@@ -16,7 +17,7 @@ use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::handshake::client::generate_key;
 use tokio_tungstenite::tungstenite::{Error, Message};
 
-use crate::harness::{Client, Server};
+use crate::harness::{Client, Server, without_authorization_id};
 
 /// How long a test waits for what must come.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -39,19 +40,19 @@ impl Front {
             pause: Duration::from_millis(1),
             write: Duration::from_secs(5),
         };
-        let agents = Arc::new(Agents::with_timing(server.gate.clone(), timing));
+        let gate = server.gate.clone();
+        let doors = move |_| Doors {
+            gate: gate.clone(),
+            agents: Arc::new(Agents::with_timing(gate.clone(), timing)),
+        };
+        let accounts = Accounts::open(server.gate.world().clone(), Box::new(doors)).unwrap();
         let options = Options {
             tls: None,
             trusted_proxies: Vec::new(),
+            scim: false,
         };
         let (stop, stopped) = watch::channel(false);
-        tokio::spawn(server::serve(
-            listener,
-            options,
-            server.gate.clone(),
-            agents,
-            stopped,
-        ));
+        tokio::spawn(server::serve(listener, options, Arc::new(accounts), stopped));
         Self { address, stop }
     }
 }
@@ -200,9 +201,26 @@ async fn open(client: &Client, front: &Front, path: &str) -> Result<WebSocketStr
     match tokio_tungstenite::client_async(Request::from_parts(parts, ()), stream).await {
         Ok((socket, _)) => Ok(socket),
         Err(Error::Http(response)) => {
-            Err(String::from_utf8(response.into_body().unwrap_or_default()).unwrap())
+            let body = String::from_utf8(response.into_body().unwrap_or_default()).unwrap();
+            Err(plain_refusal(&body))
         }
         Err(other) => panic!("{other}"),
+    }
+}
+
+/// A refusal of the agents' sessions, `{"CODE":"text"}`, without its authorization id.
+fn plain_refusal(body: &str) -> String {
+    match serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(body) {
+        Ok(members) => {
+            let plain = members.into_iter().map(|(code, text)| {
+                (
+                    code,
+                    serde_json::Value::from(without_authorization_id(text.as_str().unwrap()).0),
+                )
+            });
+            serde_json::Value::Object(plain.collect()).to_string()
+        }
+        Err(_) => body.to_owned(),
     }
 }
 

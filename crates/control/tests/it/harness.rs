@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use http::Request;
 use portcullis_api::{cloudtrail, iam};
+use portcullis_control::accounts::{Accounts, Doors};
 use portcullis_control::bootstrap::{self, LongTermKey};
 use portcullis_control::gate::{Gate, Peer};
 use portcullis_control::services;
@@ -22,7 +23,9 @@ pub const BEGINNING: &str = "2026-11-22T00:00:00Z";
 
 /// A server in memory.
 pub struct Server {
-    /// Its gate.
+    /// Its accounts.
+    pub accounts: Arc<Accounts>,
+    /// The gate of the first account.
     pub gate: Arc<Gate>,
     /// Its clock.
     pub clock: Arc<FixedClock>,
@@ -33,7 +36,7 @@ pub struct Server {
 /// Signs and sends requests straight to the gate.
 #[derive(Clone)]
 pub struct Client {
-    gate: Arc<Gate>,
+    accounts: Arc<Accounts>,
     clock: Arc<FixedClock>,
     /// The access key.
     pub access_key_id: String,
@@ -64,9 +67,10 @@ impl Server {
         bootstrap::account(&world, Some(key.clone()), |_| Ok(()))
             .await
             .unwrap();
-        let gate = Arc::new(Gate::new(Arc::new(world), services::operations()));
+        let doors = |world| Doors::of(Gate::new(world, services::operations()));
+        let accounts = Arc::new(Accounts::open(Arc::new(world), Box::new(doors)).unwrap());
         let root = Client {
-            gate: gate.clone(),
+            accounts: accounts.clone(),
             clock: clock.clone(),
             access_key_id: key.access_key_id().to_owned(),
             secret: key.secret().clone(),
@@ -77,7 +81,13 @@ impl Server {
                 tls: None,
             },
         };
-        Self { gate, clock, root }
+        let gate = accounts.first().gate.clone();
+        Self {
+            accounts,
+            gate,
+            clock,
+            root,
+        }
     }
 
     /// A new user with one inline policy, or none when `policy` is empty.
@@ -109,14 +119,7 @@ impl Server {
 
     /// The records of the region, newest first, as JSON.
     pub async fn records(&self) -> Vec<serde_json::Value> {
-        let request = cloudtrail::LookupEventsRequest::default();
-        let reply = self.root.ok::<cloudtrail::op::LookupEvents>(&request).await;
-        let texts = reply
-            .events
-            .into_iter()
-            .flatten()
-            .filter_map(|event| event.cloud_trail_event);
-        texts.map(|text| serde_json::from_str(&text).unwrap()).collect()
+        self.root.records().await
     }
 }
 
@@ -142,19 +145,44 @@ impl Client {
     /// Makes a call.
     pub async fn call<O: Operation>(&self, input: &O::Input) -> Result<O::Output, ClientError> {
         let reply = self.send::<O>(input).await;
-        portcullis_wire::decode_reply::<O>(reply.status, &reply.body)
+        let headers: http::HeaderMap = http::Response::<Vec<u8>>::from(reply.clone())
+            .into_parts()
+            .0
+            .headers;
+        portcullis_wire::decode_answer::<O>(reply.status, &headers, &reply.body)
     }
 
     /// Makes a call and answers the raw reply.
     pub async fn send<O: Operation>(&self, input: &O::Input) -> Reply {
         let request = portcullis_wire::encode_request::<O>(input);
-        let mut builder = Request::post("http://127.0.0.1:4566/");
+        let mut builder = Request::builder()
+            .method(request.method)
+            .uri(format!("http://127.0.0.1:4566{}", request.path));
         for (name, value) in &request.headers {
             builder = builder.header(*name, value);
         }
         let (mut parts, ()) = builder.body(()).unwrap().into_parts();
-        self.sign(O::META.service.name, &mut parts, &request.body, self.clock.now());
-        self.gate.serve(&parts, &request.body, self.peer.clone()).await
+        self.sign(
+            O::META.service.signing_name,
+            &mut parts,
+            &request.body,
+            self.clock.now(),
+        );
+        self.accounts
+            .serve(&parts, &request.body, self.peer.clone())
+            .await
+    }
+
+    /// The records of the account and region, newest first, as JSON.
+    pub async fn records(&self) -> Vec<serde_json::Value> {
+        let request = cloudtrail::LookupEventsRequest::default();
+        let reply = self.ok::<cloudtrail::op::LookupEvents>(&request).await;
+        let texts = reply
+            .events
+            .into_iter()
+            .flatten()
+            .filter_map(|event| event.cloud_trail_event);
+        texts.map(|text| serde_json::from_str(&text).unwrap()).collect()
     }
 
     /// The server's time.
@@ -182,13 +210,36 @@ impl Client {
         }
     }
 
-    /// A call that must fail: `CODE: text`.
+    /// A call that must fail: `CODE: text`, without the authorization id that every refusal must carry.
     pub async fn err<O: Operation>(&self, input: &O::Input) -> String {
         match self.call::<O>(input).await {
             Ok(_) => panic!("{} succeeded", O::META.name),
-            Err(error) => error.to_string(),
+            Err(error) => without_authorization_id(&error.to_string()).0,
         }
     }
+}
+
+/// A text without its authorization id, and that id. Every refusal has one (R174).
+pub fn without_authorization_id(text: &str) -> (String, Option<String>) {
+    let Some((before, after)) = text.split_once(". Go to https://") else {
+        assert!(
+            !text.contains(" is not authorized to perform: "),
+            "there is no authorization id in: {text}"
+        );
+        return (text.to_owned(), None);
+    };
+    let (_, id) = after.rsplit_once(' ').unwrap();
+    let (region, _) = after
+        .split_once(".console.aws.amazon.com/iam/home?region=")
+        .unwrap();
+    let whole = portcullis_policy::with_authorization_id(before, region, id);
+    assert_eq!(text, whole);
+    assert!(
+        id.bytes()
+            .all(|byte| byte.is_ascii_digit() || byte.is_ascii_lowercase()),
+        "{id}"
+    );
+    (before.to_owned(), Some(id.to_owned()))
 }
 
 /// An identity policy with one Allow statement.

@@ -7,15 +7,19 @@
     reason = "tests may panic"
 )]
 
+mod accounts;
 mod acs;
 mod agent;
 mod bootstrap;
 mod ecs;
+mod federation;
 mod gate;
 mod harness;
 mod history;
 mod iam;
+mod reasons;
 mod registrant;
 mod rules;
+mod scim;
 mod secrets;
 mod sts;

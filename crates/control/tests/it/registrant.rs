@@ -60,7 +60,8 @@ fn not_yours(session: &str, action: &str, instance: &str) -> String {
     )
 }
 
-fn register_again(instance: &str) -> ecs::RegisterContainerInstanceRequest {
+/// A machine's registration anew.
+pub fn register_again(instance: &str) -> ecs::RegisterContainerInstanceRequest {
     let number = |name: &str| ecs::Resource {
         name: Some(name.to_owned()),
         r#type: Some("INTEGER".to_owned()),
@@ -156,6 +157,20 @@ async fn t20_keys_of_another_machine_of_the_same_role_open_nothing() {
     let mut agent = renewed.connect(&front, true).await.unwrap();
     let _: acs::IAMRoleCredentialsMessage = agent.expect().await;
     renewed.submit(&task, "STOPPED", &[("app", Some(0))]).await;
+}
+
+/// A machine that would like to be another, and the instance that one registered.
+pub async fn thief(server: &Server) -> (Client, String) {
+    cluster(server, "c").await;
+    instance_role(server).await;
+    let first = ecs::RegisterContainerInstanceRequest {
+        container_instance_arn: None,
+        ..register_again("")
+    };
+    let owner = machine(server, "i-1").await;
+    let made = owner.ok::<ecs::op::RegisterContainerInstance>(&first).await;
+    let arn = made.container_instance.unwrap().container_instance_arn.unwrap();
+    (machine(server, "i-2").await, arn)
 }
 
 #[tokio::test]

@@ -9,9 +9,9 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 use portcullis_agent::{Config, CredentialsSource, EngineChoice, EngineKind, Seams, Status, TaskApi};
 use portcullis_api::{ecs, iam};
+use portcullis_control::federation::Authorities;
 use portcullis_control::gate::assume::Assumption;
 use portcullis_core::{AccountId, Arn, Region, SystemClock, SystemRandom};
-use portcullis_policy::Outcome;
 use portcullis_wire::Operation;
 use tempfile::TempDir;
 use tokio::net::TcpListener;
@@ -76,8 +76,11 @@ impl Stage {
             account: account.clone(),
             root: None,
             hand_over: Box::new(|_, _| Ok(())),
+            iam_quotas: Default::default(),
             tls: None,
             trusted_proxies: Vec::new(),
+            scim: false,
+            provider_authorities: Authorities::default(),
         };
         let server = assembly::start(plan).await?;
         server.gate.explain_allowed_too();
@@ -109,9 +112,9 @@ impl Stage {
     /// when nothing had to be decided.
     pub fn why(&self, request_id: &str) -> String {
         let reasons = self.server.gate.why(request_id);
-        let told = reasons.iter().map(|reason| match reason.outcome {
-            Outcome::Allow => format!("{}: {}", reason.action, reason.one_line()),
-            Outcome::ExplicitDeny | Outcome::ImplicitDeny => reason.render(),
+        let told = reasons.iter().map(|reason| match reason.is_allowed() {
+            true => format!("{}: {}", reason.action, reason.one_line()),
+            false => reason.render(),
         });
         told.collect::<Vec<_>>().join("\n")
     }

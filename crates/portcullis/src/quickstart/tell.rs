@@ -73,7 +73,7 @@ impl Tale {
         };
         let mark = if expected { "ok" } else { "UNEXPECTED" };
         self.say(&format!("   > {}", step.asked));
-        self.say(&indent("     reply: ", &step.reply));
+        self.say(&indent("     reply: ", &without_pointer(&step.reply)));
         if !step.why.is_empty() {
             self.say(&indent("     why:   ", &step.why));
         }
@@ -110,6 +110,14 @@ impl Tale {
     }
 }
 
+/// A refusal without the words that point to its details (R174), which stand right below it; only their id stays.
+fn without_pointer(reply: &str) -> String {
+    match (reply.split_once(". Go to https://"), reply.rsplit_once(' ')) {
+        (Some((refusal, _)), Some((_, id))) => format!("{refusal} [{id}]"),
+        _ => reply.to_owned(),
+    }
+}
+
 /// Puts a label before the first line and blanks of its width before the others.
 fn indent(label: &str, text: &str) -> String {
     let blank = format!("\n{}", " ".repeat(label.len()));
@@ -128,6 +136,14 @@ mod tests {
         assert!(tale.is_happy());
         tale.step("a", "b", "", false);
         assert!(!tale.is_happy());
+    }
+
+    #[test]
+    fn r174_of_the_pointer_to_the_details_only_the_id_is_shown() {
+        let refusal =
+            portcullis_policy::with_authorization_id("User: u is not authorized", "us-east-1", "0abc");
+        assert_eq!(without_pointer(&refusal), "User: u is not authorized [0abc]");
+        assert_eq!(without_pointer("allowed"), "allowed");
     }
 
     #[test]

@@ -3,6 +3,8 @@
 mod bytes;
 mod value;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use serde_json::Value;
 
 use crate::limits::{self, Excess};
@@ -53,6 +55,16 @@ pub fn parse(text: &[u8]) -> Result<Value, ParseError> {
         line: error.line(),
         column: error.column(),
     })
+}
+
+/// Bytes in the normal form.
+pub(crate) fn blob_value(bytes: &[u8]) -> Value {
+    Value::from(BASE64.encode(bytes))
+}
+
+/// The bytes that a value of the normal form stands for.
+pub(crate) fn blob_bytes(value: &Value) -> Option<Vec<u8>> {
+    BASE64.decode(value.as_str()?).ok()
 }
 
 /// The three doubles that JSON has no number for travel as text.

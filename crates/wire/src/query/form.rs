@@ -36,6 +36,18 @@ pub(crate) fn to_value(text: &[u8], schema: &'static Structure) -> Result<Value,
     structure(schema, &root)
 }
 
+/// A parameter's name and value, decoded.
+pub(crate) type Parameter<'t> = (Cow<'t, str>, Cow<'t, str>);
+
+/// The parameters of a form or query string, in order.
+pub(crate) fn parameters(text: &str) -> Result<Vec<Parameter<'_>>, FormError> {
+    check_form(text.as_bytes()).map_err(FormError::Excess)?;
+    let pairs = text.split('&').filter(|pair| !pair.is_empty()).map(split_pair);
+    pairs
+        .map(|(key, value)| Ok((decode(key)?, decode(value)?)))
+        .collect()
+}
+
 fn split_pair(pair: &str) -> (&str, &str) {
     pair.split_once('=').unwrap_or((pair, ""))
 }
@@ -143,7 +155,7 @@ fn map(schema: &'static MapSchema, name: &str, node: &Node) -> Result<Value, For
 }
 
 /// A single value. Instants and blobs stay text: the reader understands both.
-pub(super) fn scalar(schema: &Schema, name: &str, text: &str) -> Result<Value, FormError> {
+pub(crate) fn scalar(schema: &Schema, name: &str, text: &str) -> Result<Value, FormError> {
     let wrong = |wanted| malformed(format!("{name} must be {wanted}"));
     Ok(match schema {
         Schema::Boolean if text.eq_ignore_ascii_case("true") => Value::Bool(true),

@@ -44,10 +44,14 @@ impl AuthError {
             Self::UnknownKey => ("UnrecognizedClientException", "InvalidClientTokenId"),
             Self::ExpiredToken => ("ExpiredTokenException", "ExpiredToken"),
         };
-        if protocol.is_json() { json } else { query }
+        if protocol.is_json() || protocol == Protocol::RestJson {
+            json
+        } else {
+            query
+        }
     }
 
-    /// The HTTP status in this protocol: JSON services answer 400 throughout.
+    /// The HTTP status in this protocol: services of the two JSON forms answer 400 throughout.
     pub fn status(&self, protocol: Protocol) -> u16 {
         match self {
             _ if protocol.is_json() => 400,

@@ -14,7 +14,8 @@ mod vectors;
 
 pub use error::AuthError;
 pub use key::SigningKey;
-pub use presented::{Form, Presented, Scope};
+pub(crate) use presented::claimed_service;
+pub use presented::{Form, Presented, Scope, claimed_key};
 pub use sign::{SignError, Signer};
 
 /// How far a request's time may lie from ours, in seconds. S3 alone would allow 15 minutes.

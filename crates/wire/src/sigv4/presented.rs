@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use http::header::{AUTHORIZATION, HOST};
 use http::request::Parts;
+use http::{HeaderMap, Uri};
 use percent_encoding::percent_decode_str;
 use portcullis_core::{Secret, Timestamp};
 use subtle::ConstantTimeEq as _;
@@ -57,6 +58,30 @@ pub struct Presented {
     /// Names of the signed headers, lower-case, between semicolons.
     signed_headers: String,
     signature: [u8; 32],
+}
+
+/// The service a request claims to be signed for; nothing of it is verified here. For routing.
+pub(crate) fn claimed_service(parts: &Parts) -> Option<String> {
+    claimed_credential(&parts.headers, &parts.uri)?
+        .split('/')
+        .nth(3)
+        .map(str::to_owned)
+}
+
+/// The access key a request claims to be signed with; nothing of it is verified here. For finding its account.
+pub fn claimed_key(headers: &HeaderMap, uri: &Uri) -> Option<String> {
+    claimed_credential(headers, uri)?
+        .split('/')
+        .next()
+        .map(str::to_owned)
+}
+
+fn claimed_credential(headers: &HeaderMap, uri: &Uri) -> Option<String> {
+    let header = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
+    match header {
+        Some(header) => Some(header.split_once("Credential=")?.1.split(',').next()?.to_owned()),
+        None => presigned_parameters(uri.query()?).ok()?.remove("credential"),
+    }
 }
 
 /// The pieces of either form, still text.

@@ -150,12 +150,14 @@ static JSON_META: OperationMeta = meta(&JSON);
 const fn service(protocol: Protocol, xml_namespace: &'static str) -> Service {
     Service {
         name: "made",
+        signing_name: "made",
         protocol,
         target_prefix: "Made",
         api_version: "2026-01-01",
         xml_namespace,
         validation_code: "ValidationError",
         operations: &["Do"],
+        routes: &[],
         served: &[],
     }
 }

@@ -7,5 +7,6 @@
 )]
 
 mod hand_made;
+mod rest;
 mod sigv4_oracle;
 mod sigv4_rules;

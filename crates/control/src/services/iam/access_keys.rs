@@ -10,12 +10,14 @@ use super::entity;
 use super::errors::IamError;
 use super::paging::Paging;
 use super::shapes;
+use crate::advisor;
 use crate::gate::authenticate::SECRET_KEY_PURPOSE;
 use crate::gate::environment::Environment;
 use crate::gate::error::ServiceError;
 use crate::gate::operation::{Ask, Authorized, Check, Row, read, write};
 use crate::world::records::Sealed;
-use crate::world::records::iam::{AccessKey, LastUse, User};
+use crate::world::records::iam::{AccessKey, User};
+use crate::world::records::uses::KeyUse;
 use crate::world::{Snapshot, Tx};
 
 /// Access keys a user, or the root user, may have.
@@ -130,7 +132,7 @@ fn delete(tx: &mut Tx<'_>, auth: Authorized<'_, op::DeleteAccessKey>) -> Result<
     let whose = Whose::of(auth.call(), input.user_name.as_ref())?;
     let key = find(tx.view(), &whose, &input.access_key_id)?;
     tx.delete::<AccessKey>(&key.id);
-    tx.delete::<LastUse>(&key.id);
+    tx.delete::<KeyUse>(&key.id);
     Ok(Empty {})
 }
 
@@ -151,10 +153,10 @@ fn require_last_used(ask: Ask<'_, api::GetAccessKeyLastUsedRequest>) -> Checks {
     }
 }
 
-/// When a key was last used, at most a minute late.
+/// When a key was last used.
 fn last_used(
     view: &Snapshot,
-    _env: &Environment,
+    env: &Environment,
     auth: Authorized<'_, op::GetAccessKeyLastUsed>,
 ) -> Result<api::GetAccessKeyLastUsedResponse, ServiceError> {
     let id = &auth.input().access_key_id;
@@ -167,10 +169,10 @@ fn last_used(
         service_name: "N/A".to_owned(),
         region: "N/A".to_owned(),
     };
-    let used = view.last_uses.get(id).map(|last| api::AccessKeyLastUsed {
+    let used = advisor::key_use(view, &env.uses, id).map(|last| api::AccessKeyLastUsed {
         last_used_date: Some(last.at),
-        service_name: last.service.clone(),
-        region: last.region.clone(),
+        service_name: last.service,
+        region: last.region,
     });
     Ok(api::GetAccessKeyLastUsedResponse {
         user_name: key.user.clone(),

@@ -33,10 +33,10 @@ enum Detail<'a> {
     Policy(Found<'a>),
 }
 
-/// The five kinds follow each other; a key starts with the number of its kind.
+/// Users, roles, groups, policies follow each other, as in AWS's pages; a key starts with the number of its kind.
 fn get(
     view: &Snapshot,
-    _env: &Environment,
+    env: &Environment,
     auth: Authorized<'_, op::GetAccountAuthorizationDetails>,
 ) -> Result<api::GetAccountAuthorizationDetailsResponse, ServiceError> {
     let input = auth.input();
@@ -52,12 +52,12 @@ fn get(
         .then(|| rest(&view.users, "1", after))
         .into_iter()
         .flatten();
-    let groups = wanted("Group")
-        .then(|| rest(&view.groups, "2", after))
+    let roles = wanted("Role")
+        .then(|| rest(&view.roles, "2", after))
         .into_iter()
         .flatten();
-    let roles = wanted("Role")
-        .then(|| rest(&view.roles, "3", after))
+    let groups = wanted("Group")
+        .then(|| rest(&view.groups, "3", after))
         .into_iter()
         .flatten();
     let policies = wanted("LocalManagedPolicy")
@@ -72,11 +72,11 @@ fn get(
     let aws = aws.iter().filter(|policy| is_used(view, policy.arn()));
     let all = users
         .map(|(key, user)| (key, Detail::User(user)))
-        .chain(groups.map(|(key, group)| (key, Detail::Group(group))))
         .chain(roles.map(|(key, role)| (key, Detail::Role(role))))
+        .chain(groups.map(|(key, group)| (key, Detail::Group(group))))
         .chain(policies.map(|(key, policy)| (key, Detail::Policy(Found::Customer(policy)))))
         .chain(aws.map(|policy| (format!("5/{}", policy.arn()), Detail::Policy(Found::Aws(policy)))));
-    Ok(reply(view, paging.rows(all)))
+    Ok(reply(view, env, paging.rows(all)))
 }
 
 /// Where a page starts within one kind: `None` when the kind is behind already.
@@ -105,14 +105,18 @@ fn is_used(view: &Snapshot, arn: &str) -> bool {
     uses(view, &arn, Usage::Permissions) + uses(view, &arn, Usage::Boundary) > 0
 }
 
-fn reply(view: &Snapshot, page: Page<Detail<'_>>) -> api::GetAccountAuthorizationDetailsResponse {
+fn reply(
+    view: &Snapshot,
+    env: &Environment,
+    page: Page<Detail<'_>>,
+) -> api::GetAccountAuthorizationDetailsResponse {
     let is_truncated = page.is_truncated();
     let (mut users, mut groups, mut roles, mut policies) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for detail in page.items {
         match detail {
             Detail::User(user) => users.push(user_detail(user)),
             Detail::Group(group) => groups.push(group_detail(group)),
-            Detail::Role(role) => roles.push(role_detail(view, role)),
+            Detail::Role(role) => roles.push(role_detail(view, env, role)),
             Detail::Policy(policy) => policies.push(policy_detail(view, &policy)),
         }
     }
@@ -145,7 +149,8 @@ fn user_detail(user: &User) -> api::UserDetail {
         user_id: Some(user.id.clone()),
         arn: Some(user.arn.to_string()),
         create_date: Some(user.created),
-        user_policy_list: inline(&user.permissions),
+        // AWS leaves this list out where it is empty, and only this one.
+        user_policy_list: inline(&user.permissions).filter(|policies| !policies.is_empty()),
         group_list: Some(user.groups.clone()),
         attached_managed_policies: attached(&user.permissions),
         permissions_boundary: shapes::boundary(&user.permissions),
@@ -165,7 +170,7 @@ fn group_detail(group: &Group) -> api::GroupDetail {
     }
 }
 
-fn role_detail(view: &Snapshot, role: &Role) -> api::RoleDetail {
+fn role_detail(view: &Snapshot, env: &Environment, role: &Role) -> api::RoleDetail {
     let profiles = view
         .role_profiles(&role.name)
         .filter_map(|name| InstanceProfile::find(view, name));
@@ -185,7 +190,7 @@ fn role_detail(view: &Snapshot, role: &Role) -> api::RoleDetail {
         attached_managed_policies: attached(&role.permissions),
         permissions_boundary: shapes::boundary(&role.permissions),
         tags: Some(shapes::tag_list(&role.tags)),
-        role_last_used: Some(shapes::role_last_used(view, role)),
+        role_last_used: Some(shapes::role_last_used(view, &env.uses, role)),
     }
 }
 
@@ -200,7 +205,8 @@ fn policy_detail(view: &Snapshot, policy: &Found<'_>) -> api::ManagedPolicyDetai
         attachment_count: shown.attachment_count,
         permissions_boundary_usage_count: shown.permissions_boundary_usage_count,
         is_attachable: shown.is_attachable,
-        description: shown.description,
+        // AWS leaves it out here.
+        description: None,
         create_date: shown.create_date,
         update_date: shown.update_date,
         policy_version_list: Some(policy.versions()),

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use portcullis_core::{Arn, Tags};
 
 use super::errors::IamError;
-use crate::world::Snapshot;
 use crate::world::records::Record;
 use crate::world::records::iam::{Group, InstanceProfile, Permissions, Role, User};
+use crate::world::{Snapshot, Table};
 
 /// Something IAM finds by its name, without case.
 pub(super) trait Entity: Record + Clone {
@@ -17,6 +17,8 @@ pub(super) trait Entity: Record + Clone {
     const ARN_TYPE: &'static str;
     /// Whether `iam:ResourceTag` shows its tags beside `aws:ResourceTag` (R112).
     const HAS_IAM_RESOURCE_TAG: bool = false;
+    /// Whether tag keys that differ in case alone are different keys.
+    const EXACT_TAG_KEYS: bool = false;
 
     /// The entity of that name.
     fn find<'a>(view: &'a Snapshot, name: &str) -> Option<&'a Arc<Self>>;
@@ -59,6 +61,12 @@ pub(super) fn edit<E: Entity>(view: &Snapshot, name: &str) -> Result<E, IamError
     let entity = get::<E>(view, name)?;
     entity.modifiable()?;
     Ok(E::clone(entity))
+}
+
+/// What somebody owns, of a table whose keys are `OWNER/ID`.
+pub(super) fn owned<'v, T>(table: &'v Table<T>, owner: &str) -> Vec<&'v T> {
+    let prefix = format!("{owner}/");
+    table.prefix(&prefix).map(|(_, row)| row.as_ref()).collect()
 }
 
 macro_rules! tagged {
@@ -175,7 +183,8 @@ impl<'a> Subject<'a> {
         (subject.arn() == arn).then_some(subject)
     }
 
-    fn arn(&self) -> &'a Arn {
+    /// Its ARN.
+    pub fn arn(&self) -> &'a Arn {
         match self {
             Self::User(user) => &user.arn,
             Self::Group(group) => &group.arn,

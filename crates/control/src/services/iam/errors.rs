@@ -13,6 +13,8 @@ pub(crate) enum IamError {
     GroupExists(String),
     #[error("Role with name {0} already exists.")]
     RoleExists(String),
+    #[error("Provider with url {0} already exists.")]
+    OidcProviderExists(String),
     #[error("A policy called {0} already exists. Duplicate names are not allowed.")]
     PolicyExists(String),
     #[error("Instance Profile {0} already exists.")]
@@ -40,6 +42,8 @@ pub(crate) enum IamError {
     NoInlinePolicy { holder: &'static str, name: String },
     #[error("Instance Profile {0} cannot be found.")]
     NoInstanceProfile(String),
+    #[error("The Server Certificate with name {0} cannot be found.")]
+    NoServerCertificate(String),
     #[error("Role {role} in Instance Profile {profile} cannot be found.")]
     NoRoleInProfile { role: String, profile: String },
     #[error("User {user} not in group {group}")]
@@ -50,8 +54,16 @@ pub(crate) enum IamError {
     NoMfaDevice(String),
     #[error("MFA Device invalid for user.")]
     NotUsersMfaDevice,
+    #[error("OpenIDConnect Provider not found for arn {0}")]
+    NoOidcProvider(String),
+    #[error("Outbound web identity federation is already enabled for this account.")]
+    FeatureEnabled,
+    #[error("Outbound web identity federation is not enabled for this account.")]
+    FeatureDisabled,
     #[error("The entity with ARN {0} cannot be found.")]
     NoEntity(String),
+    #[error("The job with id {0} cannot be found.")]
+    NoReport(String),
 
     #[error("Cannot delete entity, must {0} first.")]
     DeleteConflict(&'static str),
@@ -109,7 +121,10 @@ impl IamError {
     /// AWS's code and HTTP status.
     fn code(&self) -> (&'static str, u16) {
         match self {
+            Self::FeatureEnabled => ("FeatureEnabled", 409),
+            Self::FeatureDisabled => ("FeatureDisabled", 404),
             Self::UserExists(_)
+            | Self::OidcProviderExists(_)
             | Self::GroupExists(_)
             | Self::RoleExists(_)
             | Self::PolicyExists(_)
@@ -117,6 +132,7 @@ impl IamError {
             | Self::MfaDeviceExists
             | Self::MfaDeviceInUse => ("EntityAlreadyExists", 409),
             Self::NoUser(_)
+            | Self::NoOidcProvider(_)
             | Self::NoGroup(_)
             | Self::NoRole(_)
             | Self::NoPolicy(_)
@@ -125,11 +141,13 @@ impl IamError {
             | Self::NoPolicyVersion { .. }
             | Self::NoInlinePolicy { .. }
             | Self::NoInstanceProfile(_)
+            | Self::NoServerCertificate(_)
             | Self::NoRoleInProfile { .. }
             | Self::NotInGroup { .. }
             | Self::NoAccessKey(_)
             | Self::NoMfaDevice(_)
             | Self::NotUsersMfaDevice
+            | Self::NoReport(_)
             | Self::NoEntity(_) => ("NoSuchEntity", 404),
             Self::DeleteConflict(_)
             | Self::PolicyAttached

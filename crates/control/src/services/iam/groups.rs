@@ -9,7 +9,7 @@ use super::checks::{self, one};
 use super::entity::{self, Entity as _};
 use super::errors::IamError;
 use super::paging::Paging;
-use super::{names, shapes};
+use super::{names, quotas, shapes};
 use crate::gate::environment::Environment;
 use crate::gate::error::ServiceError;
 use crate::gate::operation::{Authorized, Row, read, write};
@@ -83,6 +83,7 @@ fn create(
     if tx.view().group(&input.group_name).is_some() {
         return Err(IamError::GroupExists(input.group_name.clone()).into());
     }
+    quotas::GROUPS.room(tx.view(), tx.view().groups.len())?;
     let path = names::path(input.path.as_ref())?;
     let group = Group {
         id: iam_id(IamIdKind::Group, &call.account, tx.random),

@@ -9,7 +9,7 @@ use super::checks::{self, Checks, one};
 use super::entity::{self, Entity as _};
 use super::errors::IamError;
 use super::paging::Paging;
-use super::{names, shapes, tags};
+use super::{names, quotas, shapes, tags};
 use crate::gate::environment::Environment;
 use crate::gate::error::ServiceError;
 use crate::gate::operation::{Ask, Authorized, Check, Row, read, write};
@@ -128,6 +128,7 @@ fn create(
     if InstanceProfile::find(tx.view(), &input.instance_profile_name).is_some() {
         return Err(IamError::InstanceProfileExists(input.instance_profile_name.clone()).into());
     }
+    quotas::INSTANCE_PROFILES.room(tx.view(), tx.view().instance_profiles.len())?;
     let path = names::path(input.path.as_ref())?;
     let profile = InstanceProfile {
         id: iam_id(IamIdKind::InstanceProfile, &call.account, tx.random),

@@ -6,6 +6,7 @@ use portcullis_core::Secret;
 use portcullis_store::Vault;
 use portcullis_wire::Empty;
 
+use super::base32;
 use super::checks::{self, Whose, one};
 use super::entity;
 use super::errors::IamError;
@@ -127,7 +128,7 @@ fn create(
             tracing::error!(%error, "an MFA seed could not be sealed");
             IamError::Internal
         })?;
-    let letters = base32(&seed);
+    let letters = Secret::new(base32::encode(&seed));
     let name = &input.virtual_mfa_device_name;
     let uri = Secret::new(format!(
         "otpauth://totp/{name}@{}?secret={}",
@@ -328,34 +329,4 @@ fn list_virtual(
         virtual_mfa_devices: page.items,
         marker: page.marker,
     })
-}
-
-/// Base 32 (RFC 4648) of whole groups of five bytes.
-fn base32(bytes: &[u8]) -> Secret {
-    const ALPHABET: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
-    let mut letters = String::with_capacity(bytes.len() * 8 / 5);
-    for group in bytes.chunks_exact(5) {
-        let bits = group
-            .iter()
-            .fold(0_u64, |bits, byte| bits << 8 | u64::from(*byte));
-        for shift in (0..8).rev() {
-            let index = usize::try_from(bits >> (5 * shift) & 31).unwrap_or_default();
-            letters.push(char::from(ALPHABET.get(index).copied().unwrap_or(b'A')));
-        }
-    }
-    Secret::new(letters)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn base32_as_in_rfc_4648() {
-        assert_eq!(base32(b"fooba").expose(), "MZXW6YTB");
-        assert_eq!(
-            base32(b"12345678901234567890").expose(),
-            "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ"
-        );
-    }
 }

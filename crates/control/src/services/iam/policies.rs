@@ -9,7 +9,7 @@ use super::checks::{self, Checks, one};
 use super::errors::IamError;
 use super::managed_policies::{self, Found, uses};
 use super::paging::Paging;
-use super::{documents, names, tags};
+use super::{documents, names, quotas, tags};
 use crate::gate::environment::Environment;
 use crate::gate::error::ServiceError;
 use crate::gate::operation::{Ask, Authorized, Check, Row, read, write};
@@ -67,6 +67,7 @@ fn create(
     {
         return Err(IamError::PolicyExists(input.policy_name.clone()).into());
     }
+    quotas::POLICIES.room(tx.view(), tx.view().policies.len())?;
     let path = names::path(input.path.as_ref())?;
     let policy = ManagedPolicy {
         id: iam_id(IamIdKind::ManagedPolicy, &call.account, tx.random),

@@ -9,12 +9,12 @@ use super::checks::{self, one};
 use super::entity::{self, Entity as _};
 use super::errors::IamError;
 use super::paging::Paging;
-use super::{boundaries, names, shapes, tags, trust};
+use super::{boundaries, names, quotas, shapes, tags, trust};
 use crate::gate::environment::Environment;
 use crate::gate::error::ServiceError;
 use crate::gate::operation::{Authorized, Row, read, write};
 use crate::world::records::Record as _;
-use crate::world::records::iam::{LastUse, Permissions, Role};
+use crate::world::records::iam::{Permissions, Role};
 use crate::world::{Snapshot, Tx};
 
 /// Longest session of a role that does not say, in seconds.
@@ -121,6 +121,7 @@ fn create(
     if tx.view().role(&input.role_name).is_some() {
         return Err(IamError::RoleExists(input.role_name.clone()).into());
     }
+    quotas::ROLES.room(tx.view(), tx.view().roles.len())?;
     let path = names::path(input.path.as_ref())?;
     let boundary = boundaries::policy(tx.view(), input.permissions_boundary.as_ref())?;
     let role = Role {
@@ -145,12 +146,12 @@ fn create(
 
 fn get(
     view: &Snapshot,
-    _env: &Environment,
+    env: &Environment,
     auth: Authorized<'_, op::GetRole>,
 ) -> Result<api::GetRoleResponse, ServiceError> {
     let role = entity::get::<Role>(view, &auth.input().role_name)?;
     Ok(api::GetRoleResponse {
-        role: shapes::role(view, role),
+        role: shapes::role(view, &env.uses, role),
     })
 }
 
@@ -231,8 +232,7 @@ fn delete(tx: &mut Tx<'_>, auth: Authorized<'_, op::DeleteRole>) -> Result<Empty
     if let Some(first) = conflict {
         return Err(IamError::DeleteConflict(first).into());
     }
-    let (key, id) = (role.key(), role.id.clone());
-    tx.delete::<LastUse>(&id);
+    let key = role.key();
     tx.delete::<Role>(&key);
     Ok(Empty {})
 }

@@ -59,6 +59,15 @@ const SERVICES: &[Linked] = &[
         suffix: true,
     },
     Linked {
+        service: "organizations.amazonaws.com",
+        role: "AWSServiceRoleForOrganizations",
+        policy: "AWSOrganizationsServiceTrustPolicy",
+        description: Some(
+            "Service-linked role used by AWS Organizations to enable integration of other AWS services with Organizations.",
+        ),
+        suffix: false,
+    },
+    Linked {
         service: "elasticloadbalancing.amazonaws.com",
         role: "AWSServiceRoleForElasticLoadBalancing",
         policy: "AWSElasticLoadBalancingServiceRolePolicy",

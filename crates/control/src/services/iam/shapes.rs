@@ -5,8 +5,9 @@ use portcullis_core::{Arn, Tags};
 
 use super::documents::encoded;
 use super::trust;
-use crate::world::Snapshot;
+use crate::advisor;
 use crate::world::records::iam::{AccessKey, Group, InstanceProfile, MfaDevice, Permissions, Role, User};
+use crate::world::{Snapshot, Uses};
 
 /// A user with tags and boundary, as Get and Create show it.
 pub(super) fn user(user: &User) -> api::User {
@@ -41,19 +42,19 @@ pub(super) fn group(group: &Group) -> api::Group {
 }
 
 /// A role with tags, boundary and last use, as Get shows it.
-pub(super) fn role(view: &Snapshot, role: &Role) -> api::Role {
+pub(super) fn role(view: &Snapshot, uses: &Uses, role: &Role) -> api::Role {
     api::Role {
-        role_last_used: Some(role_last_used(view, role)),
+        role_last_used: Some(role_last_used(view, uses, role)),
         ..created_role(view, role)
     }
 }
 
 /// When a role was last used; empty when never.
-pub(super) fn role_last_used(view: &Snapshot, role: &Role) -> api::RoleLastUsed {
-    let last = view.last_uses.get(&role.id);
+pub(super) fn role_last_used(view: &Snapshot, uses: &Uses, role: &Role) -> api::RoleLastUsed {
+    let last = advisor::role_use(view, uses, &role.id);
     last.map_or_else(api::RoleLastUsed::default, |last| api::RoleLastUsed {
         last_used_date: Some(last.at),
-        region: Some(last.region.clone()),
+        region: Some(last.region),
     })
 }
 

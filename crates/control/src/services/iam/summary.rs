@@ -11,6 +11,7 @@ use super::documents::{MANAGED_SIZE, TRUST_SIZE};
 use super::entity::Holder;
 use super::memberships::GROUPS_PER_USER;
 use super::versions::VERSIONS;
+use super::{quotas, signing_certificates, token_preferences};
 use crate::gate::environment::Environment;
 use crate::gate::error::ServiceError;
 use crate::gate::operation::{Authorized, Check, Row, read};
@@ -40,44 +41,61 @@ fn get(
     })
 }
 
-fn counts(view: &Snapshot) -> [(&'static str, usize); 10] {
+fn counts(view: &Snapshot) -> [(&'static str, usize); 19] {
     let in_use = view
         .mfa_devices
         .iter()
         .filter(|(_, device)| device.user.is_some())
         .count();
     let root_has_keys = view.user_keys(None).next().is_some();
+    let root_has_certificates = !signing_certificates::of(view, view.account.as_str()).is_empty();
     [
         ("Users", view.users.len()),
         ("Groups", view.groups.len()),
         ("Roles", view.roles.len()),
         ("Policies", view.policies.len()),
         ("InstanceProfiles", view.instance_profiles.len()),
-        (
-            "PolicyVersionsInUse",
-            view.policies
-                .iter()
-                .map(|(_, policy)| policy.versions.len())
-                .sum(),
-        ),
+        ("PolicyVersionsInUse", policies_in_use(view)),
+        ("ServerCertificates", view.server_certificates.len()),
         ("MFADevices", view.mfa_devices.len()),
         ("MFADevicesInUse", in_use),
         ("AccountAccessKeysPresent", usize::from(root_has_keys)),
-        ("Providers", 0),
+        (
+            "AccountSigningCertificatesPresent",
+            usize::from(root_has_certificates),
+        ),
+        ("Providers", view.saml_providers.len() + view.oidc_providers.len()),
+        ("UsersQuota", quotas::USERS.limit(view)),
+        ("GroupsQuota", quotas::GROUPS.limit(view)),
+        ("RolesQuota", quotas::ROLES.limit(view)),
+        ("PoliciesQuota", quotas::POLICIES.limit(view)),
+        ("InstanceProfilesQuota", quotas::INSTANCE_PROFILES.limit(view)),
+        ("ServerCertificatesQuota", quotas::SERVER_CERTIFICATES.limit(view)),
+        (
+            "GlobalEndpointTokenVersion",
+            token_preferences::global_version(view),
+        ),
     ]
 }
 
-/// AWS's quotas. How many entities an account may have is shown and not enforced (docs/fidelity.md).
+/// How many managed policies somebody uses, AWS's too: of each only the default version is in use.
+fn policies_in_use(view: &Snapshot) -> usize {
+    let mut last = None;
+    let mut count = 0;
+    for (key, _) in view.attachments.iter() {
+        let policy = key.split('\n').next();
+        if policy != last {
+            count += 1;
+            last = policy;
+        }
+    }
+    count
+}
+
+/// AWS's quotas that are the same for every account, and what no root user of ours has: a console.
 const QUOTAS: &[(&str, usize)] = &[
-    ("UsersQuota", 5_000),
-    ("GroupsQuota", 300),
-    ("RolesQuota", 1_000),
-    ("PoliciesQuota", 1_500),
-    ("InstanceProfilesQuota", 1_000),
     ("PolicyVersionsInUseQuota", 10_000),
-    ("ServerCertificates", 0),
-    ("ServerCertificatesQuota", 20),
-    ("SigningCertificatesPerUserQuota", 2),
+    ("SigningCertificatesPerUserQuota", signing_certificates::PER_USER),
     ("AccessKeysPerUserQuota", KEYS_PER_USER),
     ("GroupsPerUserQuota", GROUPS_PER_USER),
     ("VersionsPerPolicyQuota", VERSIONS),
@@ -91,6 +109,4 @@ const QUOTAS: &[(&str, usize)] = &[
     ("AttachedPoliciesPerRoleQuota", Role::ATTACHED.1),
     ("AccountMFAEnabled", 0),
     ("AccountPasswordPresent", 0),
-    ("AccountSigningCertificatesPresent", 0),
-    ("GlobalEndpointTokenVersion", 2),
 ];

@@ -1,4 +1,4 @@
-//! Tag, Untag and List tags of users, roles, instance profiles, policies and MFA devices.
+//! Tag, Untag and List tags of users, roles, instance profiles, policies, MFA devices and server certificates.
 
 use portcullis_api::iam as api;
 use portcullis_api::iam::op;
@@ -6,6 +6,7 @@ use portcullis_core::Tags;
 use portcullis_wire::Empty;
 
 use super::checks::{self, one};
+use super::credential_errors::CredentialError;
 use super::entity::{self, Entity};
 use super::errors::IamError;
 use super::paging::{Page, Paging};
@@ -13,31 +14,43 @@ use super::{managed_policies, mfa, shapes, tags};
 use crate::gate::context::add_request_tags;
 use crate::gate::error::ServiceError;
 use crate::gate::operation::{Check, Row, read, write};
+use crate::world::records::credentials::ServerCertificate;
 use crate::world::records::iam::{InstanceProfile, Role, User};
 use crate::world::{Snapshot, Tx};
 
 /// The rows of this group.
 pub(super) fn rows() -> Vec<Row> {
-    [users(), roles(), instance_profiles(), policies(), devices()]
-        .into_iter()
-        .flatten()
-        .collect()
+    let groups = [
+        users(),
+        roles(),
+        instance_profiles(),
+        policies(),
+        devices(),
+        server_certificates(),
+    ];
+    groups.into_iter().flatten().collect()
 }
 
-fn tagging(mut check: Check, tags: &Vec<api::Tag>) -> Check {
+/// A check with the tags of the request.
+pub(super) fn tagging(mut check: Check, tags: &Vec<api::Tag>) -> Check {
     add_request_tags(&mut check.context, &tags::as_given(Some(tags)));
     check
 }
 
-fn untagging(check: Check, keys: &[String]) -> Check {
+/// A check with the tag keys of the request.
+pub(super) fn untagging(check: Check, keys: &[String]) -> Check {
     check.with_many("aws:TagKeys", keys.to_vec())
 }
 
 fn tag<E: Entity>(tx: &mut Tx<'_>, name: &str, new: &Vec<api::Tag>) -> Result<Empty, ServiceError> {
     let mut entity = E::clone(entity::get::<E>(tx.view(), name)?);
-    let new = tags::accept(Some(new))?;
+    let exact = E::EXACT_TAG_KEYS;
     if let Some(existing) = entity.tags_mut() {
-        tags::add(existing, &new)?;
+        if exact {
+            set_exact(existing, new)?;
+        } else {
+            tags::add(existing, &tags::accept(Some(new))?)?;
+        }
     }
     tx.put(entity);
     Ok(Empty {})
@@ -45,11 +58,35 @@ fn tag<E: Entity>(tx: &mut Tx<'_>, name: &str, new: &Vec<api::Tag>) -> Result<Em
 
 fn untag<E: Entity>(tx: &mut Tx<'_>, name: &str, keys: &[String]) -> Result<Empty, ServiceError> {
     let mut entity = E::clone(entity::get::<E>(tx.view(), name)?);
+    let exact = E::EXACT_TAG_KEYS;
     if let Some(existing) = entity.tags_mut() {
-        tags::remove(existing, keys);
+        if exact {
+            remove_exact(existing, keys)?;
+        } else {
+            tags::remove(existing, keys);
+        }
     }
     tx.put(entity);
     Ok(Empty {})
+}
+
+/// Sets tags on what keeps keys apart that differ in case alone.
+pub(super) fn set_exact(existing: &mut Tags, new: &Vec<api::Tag>) -> Result<(), ServiceError> {
+    if new.is_empty() {
+        return Err(CredentialError::NoTags.into());
+    }
+    Ok(tags::add_exact(existing, &tags::accept_exact(Some(new))?)?)
+}
+
+/// Removes tags of the same; keys that are not there do no harm.
+pub(super) fn remove_exact(existing: &mut Tags, keys: &[String]) -> Result<(), ServiceError> {
+    if keys.is_empty() {
+        return Err(CredentialError::NoTagKeys.into());
+    }
+    for key in keys {
+        existing.remove(key);
+    }
+    Ok(())
 }
 
 fn list<E: Entity>(
@@ -66,7 +103,12 @@ fn list<E: Entity>(
     )
 }
 
-fn page(tags: &Tags, marker: Option<&String>, max_items: Option<i32>) -> Result<Page<api::Tag>, IamError> {
+/// A page of tags.
+pub(super) fn page(
+    tags: &Tags,
+    marker: Option<&String>,
+    max_items: Option<i32>,
+) -> Result<Page<api::Tag>, IamError> {
     Paging::of(marker, max_items)?.counted(shapes::tag_list(tags).into_iter())
 }
 
@@ -290,6 +332,55 @@ fn devices() -> Vec<Row> {
                 let device = mfa::get(view, &input.serial_number)?;
                 let page = page(&device.tags, input.marker.as_ref(), input.max_items)?;
                 Ok(api::ListMFADeviceTagsResponse {
+                    is_truncated: page.is_truncated(),
+                    tags: page.items,
+                    marker: page.marker,
+                })
+            },
+        ),
+    ]
+}
+
+fn server_certificates() -> Vec<Row> {
+    vec![
+        write::<op::TagServerCertificate>(
+            &["iam:TagServerCertificate"],
+            |ask| {
+                let name = &ask.input.server_certificate_name;
+                let check = checks::on::<ServerCertificate>("iam:TagServerCertificate", &ask, name);
+                one(tagging(check, &ask.input.tags))
+            },
+            |tx, auth| {
+                tag::<ServerCertificate>(tx, &auth.input().server_certificate_name, &auth.input().tags)
+            },
+        ),
+        write::<op::UntagServerCertificate>(
+            &["iam:UntagServerCertificate"],
+            |ask| {
+                let name = &ask.input.server_certificate_name;
+                let check = checks::on::<ServerCertificate>("iam:UntagServerCertificate", &ask, name);
+                one(untagging(check, &ask.input.tag_keys))
+            },
+            |tx, auth| {
+                let input = auth.input();
+                untag::<ServerCertificate>(tx, &input.server_certificate_name, &input.tag_keys)
+            },
+        ),
+        read::<op::ListServerCertificateTags>(
+            &["iam:ListServerCertificateTags"],
+            |ask| {
+                let name = &ask.input.server_certificate_name;
+                one(checks::on::<ServerCertificate>(
+                    "iam:ListServerCertificateTags",
+                    &ask,
+                    name,
+                ))
+            },
+            |view, _, auth| {
+                let input = auth.input();
+                let name = &input.server_certificate_name;
+                let page = list::<ServerCertificate>(view, name, input.marker.as_ref(), input.max_items)?;
+                Ok(api::ListServerCertificateTagsResponse {
                     is_truncated: page.is_truncated(),
                     tags: page.items,
                     marker: page.marker,

@@ -55,6 +55,30 @@ pub(super) fn remove(existing: &mut Tags, keys: &[String]) {
     }
 }
 
+/// The tags of a request to what keeps keys apart that differ in case alone: certificates and providers.
+pub(super) fn accept_exact(tags: Option<&Vec<api::Tag>>) -> Result<Tags, IamError> {
+    let given = as_given(tags);
+    if given.len() < tags.map_or(0, Vec::len) {
+        return Err(IamError::DuplicateTags);
+    }
+    if given.iter().any(|tag| is_reserved(&tag.key)) {
+        return Err(IamError::ReservedTag);
+    }
+    Ok(given)
+}
+
+/// Sets such tags on what has some already.
+pub(super) fn add_exact(existing: &mut Tags, new: &Tags) -> Result<(), IamError> {
+    for tag in new.iter() {
+        existing.set(tag.clone());
+    }
+    if existing.len() > TAGS {
+        Err(IamError::Quota("TagsPerResource", TAGS))
+    } else {
+        Ok(())
+    }
+}
+
 fn key_like(tags: &Tags, key: &str) -> Option<String> {
     let wanted = key.to_lowercase();
     tags.iter()

@@ -1,6 +1,9 @@
 //! Trust policies. The users and roles they name must exist and are kept by unique id, so that an entity made anew
 //! under an old name does not inherit its trust; they are shown by ARN while they exist (R65).
 
+use std::ops::Deref;
+use std::sync::Arc;
+
 use portcullis_core::Arn;
 use portcullis_policy::{Document, Kind, Malformed, PrincipalKind, PrincipalRef, size_without_whitespace};
 
@@ -24,20 +27,28 @@ pub(super) fn accept(view: &Snapshot, text: &str) -> Result<PolicyText, IamError
 }
 
 /// The text to show: as uploaded, with the present ARNs of the entities it names.
-pub(super) fn shown(view: &Snapshot, policy: &PolicyText) -> String {
+pub(crate) fn shown(view: &Snapshot, policy: &PolicyText) -> String {
     let Some(document) = policy.document() else {
         return policy.as_str().to_owned();
     };
     let present_arn = |principal: PrincipalRef<'_>| match principal.kind {
-        PrincipalKind::Aws => view.principals.get(principal.value).map(|arn| arn.to_string()),
+        PrincipalKind::Aws => view
+            .principals
+            .get(principal.value)
+            .map(|arn| arn.to_string())
+            .or_else(|| {
+                view.neighbours()
+                    .principal(principal.value)
+                    .map(|arn| arn.to_string())
+            }),
         _ => None,
     };
     let arns: Vec<_> = document.principals().into_iter().map(present_arn).collect();
     with_principals(document, &arns)
 }
 
-/// The unique id of a user or role of this account; `None` for principals that are kept as written. Other accounts
-/// are unknown to this server, so their entities are taken on trust.
+/// The unique id of a user or role; `None` for principals that are kept as written. Accounts of other servers are
+/// unknown here, so their entities are taken on trust.
 fn unique_id(view: &Snapshot, principal: &PrincipalRef<'_>) -> Result<Option<String>, IamError> {
     if principal.kind != PrincipalKind::Aws {
         return Ok(None);
@@ -45,12 +56,15 @@ fn unique_id(view: &Snapshot, principal: &PrincipalRef<'_>) -> Result<Option<Str
     let unknown = || IamError::MalformedPolicy(Malformed::unknown_principal(principal.value).to_string());
     let Ok(arn) = principal.value.parse::<Arn>() else {
         let is_id = principal.value.starts_with("AIDA") || principal.value.starts_with("AROA");
-        let known = !is_id || view.principals.get(principal.value).is_some();
+        let known = !is_id
+            || view.principals.get(principal.value).is_some()
+            || view.neighbours().principal(principal.value).is_some();
         return if known { Ok(None) } else { Err(unknown()) };
     };
-    if arn.account() != view.account.as_str() {
+    let home = home(view, &arn);
+    let Some(view) = home.as_deref() else {
         return Ok(None);
-    }
+    };
     let name = arn.as_str().rsplit('/').next().unwrap_or_default();
     match (arn.service(), arn.resource_parts().map_or("", |(kind, _)| kind)) {
         ("iam", "user") => {
@@ -66,6 +80,30 @@ fn unique_id(view: &Snapshot, principal: &PrincipalRef<'_>) -> Result<Option<Str
             role.map(|_| None).ok_or_else(unknown)
         }
         _ => Ok(None),
+    }
+}
+
+/// The picture of a principal's account, if it is one of this server.
+fn home<'a>(view: &'a Snapshot, principal: &Arn) -> Option<Home<'a>> {
+    if principal.account() == view.account.as_str() {
+        return Some(Home::Here(view));
+    }
+    let account = principal.account().parse().ok()?;
+    view.neighbours().view(&account).map(Home::There)
+}
+
+enum Home<'a> {
+    Here(&'a Snapshot),
+    There(Arc<Snapshot>),
+}
+
+impl Deref for Home<'_> {
+    type Target = Snapshot;
+    fn deref(&self) -> &Snapshot {
+        match self {
+            Self::Here(view) => view,
+            Self::There(view) => view,
+        }
     }
 }
 

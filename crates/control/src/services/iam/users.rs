@@ -12,7 +12,7 @@ use super::checks::{self, Whose};
 use super::entity::{self, Entity as _};
 use super::errors::IamError;
 use super::paging::Paging;
-use super::{names, shapes, tags};
+use super::{names, quotas, service_credentials, shapes, signing_certificates, ssh_keys, tags};
 use crate::gate::call::Call;
 use crate::gate::environment::Environment;
 use crate::gate::error::ServiceError;
@@ -76,6 +76,7 @@ fn create(tx: &mut Tx<'_>, auth: Authorized<'_, op::CreateUser>) -> Result<Creat
     if tx.view().user(&input.user_name).is_some() {
         return Err(IamError::UserExists(input.user_name.clone()).into());
     }
+    quotas::USERS.room(tx.view(), tx.view().users.len())?;
     let path = names::path(input.path.as_ref())?;
     let boundary = boundaries::policy(tx.view(), input.permissions_boundary.as_ref())?;
     let user = User {
@@ -212,6 +213,14 @@ fn delete(tx: &mut Tx<'_>, auth: Authorized<'_, op::DeleteUser>) -> Result<Empty
         Some("delete policies")
     } else if tx.view().user_keys(Some(&user.name)).next().is_some() {
         Some("delete access keys")
+    } else if tx.view().login_profiles.get(&user.id).is_some() {
+        Some("delete login profile")
+    } else if !signing_certificates::of(tx.view(), &user.id).is_empty() {
+        Some("delete certificates")
+    } else if !ssh_keys::of_user(tx.view(), user).is_empty()
+        || !service_credentials::of_user(tx.view(), user).is_empty()
+    {
+        Some("remove referenced objects")
     } else if tx.view().user_devices(&user.name).next().is_some() {
         Some("delete MFA device")
     } else {

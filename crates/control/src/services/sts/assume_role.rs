@@ -3,22 +3,21 @@
 use std::sync::Arc;
 
 use portcullis_api::sts::op::AssumeRole;
-use portcullis_api::sts::{AssumeRoleRequest, AssumeRoleResponse, AssumedRoleUser};
-use portcullis_core::{Arn, Tag, Tags};
+use portcullis_api::sts::{AssumeRoleRequest, AssumeRoleResponse};
+use portcullis_core::{Arn, Tags};
 
 use super::errors::StsError;
-use super::{credentials, mfa, session_policy};
+use super::role_session::{self, Wanted, is_in, request_tags};
+use super::{credentials, mfa, packed_size, session_policy};
 use crate::gate::call::Call;
 use crate::gate::caller::Identity;
-use crate::gate::context::{add_request_tags, add_resource_tags};
 use crate::gate::error::ServiceError;
-use crate::gate::operation::{Ask, Authorized, Check, ResourcePolicy};
-use crate::gate::session::{NewSession, Session, Subject};
+use crate::gate::operation::{Ask, Authorized, Check};
+use crate::gate::session::{NewSession, Session};
 use crate::open_points;
 use crate::world::Tx;
 use crate::world::records::iam::Role;
 
-const DEFAULT_SECONDS: i32 = 3_600;
 const CHAINED_SECONDS_MAX: i32 = 3_600;
 
 /// The caller's permission and the role's trust policy, for the call itself and for tags and source identity (R125).
@@ -27,11 +26,20 @@ pub fn require(ask: Ask<'_, AssumeRoleRequest>) -> Result<Vec<Check>, ServiceErr
     if call.caller.identity == Identity::Root {
         return Err(StsError::RootAssumesRole.into());
     }
+    names_a_role(&input.role_arn)?;
+    if input
+        .provided_contexts
+        .as_ref()
+        .is_some_and(|contexts| !contexts.is_empty())
+    {
+        return Err(StsError::ProvidedContexts.into());
+    }
     keeps_source_identity(call, input)?;
-    keeps_transitive_tags(call, &request_tags(input)?)?;
+    let own_tags = request_tags(input.tags.as_ref())?;
+    keeps_transitive_tags(call, &own_tags)?;
     // What a chain hands on is set again by each of its calls.
     let (tags, identity) = (session_tags(call, input)?, source_identity(call, input));
-    let role = ask.view.role_by_arn(&input.role_arn);
+    let role = ask.view.role_of_any_account(&input.role_arn);
     let mfa = mfa::verify(
         ask.view,
         &ask.env.vault,
@@ -40,8 +48,23 @@ pub fn require(ask: Ask<'_, AssumeRoleRequest>) -> Result<Vec<Check>, ServiceErr
         input.serial_number.as_deref(),
         input.token_code.as_deref(),
     )?;
+    let wanted = Wanted {
+        role_arn: &input.role_arn,
+        session_name: &input.role_session_name,
+        tags: &own_tags,
+        transitive_tag_keys: input.transitive_tag_keys.as_deref().unwrap_or_default(),
+        source_identity: identity.as_deref(),
+    };
     let check = |action| {
-        check(action, role, input, mfa.is_some()).with_some("sts:SourceIdentity", identity.as_deref())
+        let check = role_session::check(action, role.as_ref(), wanted);
+        let check = check.with_some("sts:ExternalId", input.external_id.as_deref());
+        match mfa {
+            // The code of the call itself speaks for it (R162).
+            Some(_) => check
+                .with("aws:MultiFactorAuthPresent", "true")
+                .with("aws:MultiFactorAuthAge", "0"),
+            None => check,
+        }
     };
     let mut checks = vec![check("sts:AssumeRole")];
     if !tags.is_empty() {
@@ -53,34 +76,13 @@ pub fn require(ask: Ask<'_, AssumeRoleRequest>) -> Result<Vec<Check>, ServiceErr
     Ok(checks)
 }
 
-fn check(action: &'static str, role: Option<&Arc<Role>>, input: &AssumeRoleRequest, mfa: bool) -> Check {
-    let mut check = Check::new(action, input.role_arn.as_str())
-        .with("sts:RoleSessionName", input.role_session_name.as_str())
-        .with_some("sts:ExternalId", input.external_id.as_deref());
-    if mfa {
-        check = check
-            .with("aws:MultiFactorAuthPresent", "true")
-            .with("aws:MultiFactorAuthAge", "0");
+fn names_a_role(text: &str) -> Result<(), StsError> {
+    let arn: Option<Arn> = text.parse().ok();
+    let is_role = |arn: &Arn| arn.service() == "iam" && arn.resource().starts_with("role/");
+    match arn.filter(is_role) {
+        Some(_) => Ok(()),
+        None => Err(StsError::InvalidRoleArn(text.to_owned())),
     }
-    if let Some(keys) = input.transitive_tag_keys.as_ref().filter(|keys| !keys.is_empty()) {
-        check = check.with_many("sts:TransitiveTagKeys", keys.clone());
-    }
-    let tags: Tags = input
-        .tags
-        .iter()
-        .flatten()
-        .map(|tag| Tag::new(&tag.key, &tag.value))
-        .collect();
-    add_request_tags(&mut check.context, &tags);
-    if let Some(role) = role {
-        add_resource_tags(&mut check.context, "iam", &role.tags);
-    }
-    // A role that does not exist is refused like one that trusts nobody, so that names cannot be probed.
-    check.resource_policy = Some(ResourcePolicy {
-        name: format!("trust policy of {}", input.role_arn),
-        document: role.and_then(|role| role.trust.document().cloned()),
-    });
-    check
 }
 
 /// A session of the role.
@@ -88,13 +90,14 @@ pub fn assume(tx: &mut Tx<'_>, auth: Authorized<'_, AssumeRole>) -> Result<Assum
     let (input, call) = (auth.input(), auth.call());
     let role = tx
         .view()
-        .role_by_arn(&input.role_arn)
-        .cloned()
+        .role_of_any_account(&input.role_arn)
         .ok_or(StsError::Internal)?;
+    let home = role_session::home(tx.view(), &role)?;
     let tags = session_tags(call, input)?;
-    let arns = policy_arns(input)?;
-    let packed = session_policy::check(tx.view(), input.policy.as_deref(), &arns, &tags)?;
-    let mut new = NewSession::of(subject(&role, input), seconds(call, &role, input)?);
+    let arns = role_session::policy_arns(input.policy_arns.as_ref())?;
+    let packed = session_policy::check(home.view(tx.view()), input.policy.as_deref(), &arns, &tags)?;
+    let subject = role_session::subject(&role, &input.role_session_name);
+    let mut new = NewSession::of(subject, seconds(call, &role, input)?);
     new.policy = input.policy.clone();
     new.policy_arns = arns;
     new.transitive_tag_keys = transitive_keys(call, input, &tags)?;
@@ -112,72 +115,32 @@ pub fn assume(tx: &mut Tx<'_>, auth: Authorized<'_, AssumeRole>) -> Result<Assum
     if let Some(accepted) = accepted {
         mfa::use_up(tx, &accepted);
     }
-    let session = Session::issue(new, &call.account, call.now, tx.random);
+    let session = Session::issue(new, home.account(), call.now, tx.random);
+    let user = role_session::assumed_role_user(&role, &input.role_session_name);
     Ok(AssumeRoleResponse {
-        assumed_role_user: Some(assumed_role_user(call, &role, &input.role_session_name)),
+        assumed_role_user: Some(user),
         credentials: Some(credentials(&session, tx.vault)?),
-        packed_policy_size: (packed > 0).then(|| i32::try_from(packed).unwrap_or(100)),
+        packed_policy_size: packed_size(packed),
         source_identity: session.source_identity.clone(),
         ..AssumeRoleResponse::default()
     })
 }
 
-fn subject(role: &Role, input: &AssumeRoleRequest) -> Subject {
-    Subject::Role {
-        id: role.id.clone(),
-        name: role.name.clone(),
-        session_name: input.role_session_name.clone(),
-    }
-}
-
-fn assumed_role_user(call: &Call, role: &Role, session_name: &str) -> AssumedRoleUser {
-    let resource = format!("assumed-role/{}/{session_name}", role.name);
-    AssumedRoleUser {
-        arn: Arn::global("sts", call.region.partition(), &call.account, resource).to_string(),
-        assumed_role_id: format!("{}:{session_name}", role.id),
-    }
-}
-
 fn seconds(call: &Call, role: &Role, input: &AssumeRoleRequest) -> Result<i64, StsError> {
-    let asked = input.duration_seconds.unwrap_or(DEFAULT_SECONDS);
     let chained = matches!(call.caller.identity, Identity::Role { .. });
-    if chained && asked > CHAINED_SECONDS_MAX {
+    if chained
+        && input
+            .duration_seconds
+            .is_some_and(|asked| asked > CHAINED_SECONDS_MAX)
+    {
         return Err(StsError::DurationExceedsChaining);
     }
-    if asked > role.max_session_seconds {
-        return Err(StsError::DurationExceedsRole);
-    }
-    Ok(asked.into())
-}
-
-fn policy_arns(input: &AssumeRoleRequest) -> Result<Vec<Arn>, StsError> {
-    let arns = input
-        .policy_arns
-        .iter()
-        .flatten()
-        .filter_map(|descriptor| descriptor.arn.as_deref());
-    arns.map(|arn| arn.parse().map_err(|_| StsError::NoSuchPolicy(arn.to_owned())))
-        .collect()
-}
-
-/// The tags of the request; keys are unique without case.
-fn request_tags(input: &AssumeRoleRequest) -> Result<Tags, StsError> {
-    let mut tags = Tags::new();
-    for tag in input.tags.iter().flatten() {
-        if tags
-            .iter()
-            .any(|seen: &Tag| seen.key.eq_ignore_ascii_case(&tag.key))
-        {
-            return Err(StsError::DuplicateTagKey);
-        }
-        tags.set(Tag::new(&tag.key, &tag.value));
-    }
-    Ok(tags)
+    Ok(role_session::seconds(role, input.duration_seconds)?.into())
 }
 
 /// The request's tags and those that survive chaining from the caller's own session (R131).
 fn session_tags(call: &Call, input: &AssumeRoleRequest) -> Result<Tags, StsError> {
-    let mut tags = request_tags(input)?;
+    let mut tags = request_tags(input.tags.as_ref())?;
     if let Some(session) = &call.caller.session {
         for tag in session
             .tags
@@ -206,10 +169,6 @@ fn transitive_keys(call: &Call, input: &AssumeRoleRequest, tags: &Tags) -> Resul
         }
     }
     Ok(keys)
-}
-
-fn is_in(keys: &[String], key: &str) -> bool {
-    keys.iter().any(|known| known.eq_ignore_ascii_case(key))
 }
 
 /// Tags inherited from the caller's session cannot be set anew, not even to the same value.

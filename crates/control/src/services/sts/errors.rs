@@ -1,5 +1,6 @@
 //! STS's errors: code, status and text in one place.
 
+use crate::federation::Rejected;
 use crate::gate::error::ServiceError;
 
 /// Why STS refuses.
@@ -17,8 +18,6 @@ pub enum StsError {
     DurationExceedsRole,
     /// Longer than an hour, from a role session (R125).
     DurationExceedsChaining,
-    /// Root's sessions last an hour at most.
-    DurationExceedsRoot,
     /// A session policy that does not parse.
     MalformedPolicy(String),
     /// Session policies and tags take more room than a token has (R27); the percentage.
@@ -44,8 +43,38 @@ pub enum StsError {
         /// Most characters.
         max: usize,
     },
+    /// A source identity in a token that breaks the pattern.
+    InvalidSourceIdentity,
+    /// A role's ARN that is none.
+    InvalidRoleArn(String),
+    /// The ARN of a call without signature that names no role.
+    InvalidRequestArn,
+    /// Context assertions; there are no context providers here.
+    ProvidedContexts,
+    /// A session tag of the reserved prefix.
+    ReservedTag,
+    /// A token of an identity provider that is not accepted.
+    Token(Rejected),
+    /// The account gives out no tokens of its own.
+    OutboundDisabled,
+    /// A token would outlive the session that asks for it.
+    OutlivesSession,
+    /// An access key id of no account here.
+    NoAccessKey,
+    /// A token with too many claims.
+    PayloadTooLarge,
+    /// An algorithm tokens are not signed with.
+    SigningAlgorithm(String),
+    /// An encoded authorization message that is none of this account's.
+    InvalidAuthorizationMessage,
     /// The server failed.
     Internal,
+}
+
+impl From<Rejected> for StsError {
+    fn from(rejected: Rejected) -> Self {
+        Self::Token(rejected)
+    }
 }
 
 impl From<StsError> for ServiceError {
@@ -64,16 +93,29 @@ impl StsError {
             Self::IncompleteMfa
             | Self::DurationExceedsRole
             | Self::DurationExceedsChaining
-            | Self::DurationExceedsRoot
             | Self::NoSuchPolicy(_)
             | Self::TooManyPolicies
             | Self::PolicyTooLong { .. }
-            | Self::SourceIdentitySet => ("ValidationError", 400),
+            | Self::SourceIdentitySet
+            | Self::InvalidRoleArn(_)
+            | Self::InvalidRequestArn
+            | Self::ProvidedContexts
+            | Self::ReservedTag
+            | Self::InvalidSourceIdentity
+            | Self::NoAccessKey
+            | Self::SigningAlgorithm(_) => ("ValidationError", 400),
             Self::MalformedPolicy(_) => ("MalformedPolicyDocument", 400),
             Self::PackedPolicyTooLarge(_) | Self::PackedTagsTooLarge(_) => ("PackedPolicyTooLarge", 400),
             Self::DuplicateTagKey | Self::TransitiveKeyWithoutTag | Self::TransitiveTagConflict => {
                 ("InvalidParameterValue", 400)
             }
+            Self::Token(Rejected::Expired { .. }) => ("ExpiredTokenException", 400),
+            Self::Token(Rejected::Unreachable) => ("IDPCommunicationError", 400),
+            Self::Token(_) => ("InvalidIdentityToken", 400),
+            Self::OutboundDisabled => ("OutboundWebIdentityFederationDisabledException", 403),
+            Self::OutlivesSession => ("SessionDurationEscalationException", 403),
+            Self::PayloadTooLarge => ("JWTPayloadSizeExceededException", 400),
+            Self::InvalidAuthorizationMessage => ("InvalidAuthorizationMessageException", 400),
             Self::Internal => ("InternalFailure", 500),
         }
     }
@@ -93,11 +135,16 @@ impl StsError {
                 return format!("Packed size of session tags consumes {percent}% of allotted space.");
             }
             Self::NoSuchPolicy(arn) => return format!("Policy {arn} does not exist."),
+            Self::InvalidRoleArn(arn) => return format!("{arn} is invalid"),
+            Self::SigningAlgorithm(algorithm) => {
+                return format!("Invalid SigningAlgorithm: {algorithm}. Tokens are signed with ES384 here.");
+            }
             Self::PolicyTooLong { policy, max } => {
                 return format!(
                     "1 validation error detected: Value '{policy}' at 'policy' failed to satisfy constraint: Member must have length less than or equal to {max}"
                 );
             }
+            Self::Token(rejected) => return token_text(&rejected),
             Self::RootAssumesRole => "Roles may not be assumed by root accounts.",
             Self::InvalidMfaCode => "MultiFactorAuthentication failed with invalid MFA one time pass code. ",
             Self::IncompleteMfa => {
@@ -109,13 +156,12 @@ impl StsError {
             Self::DurationExceedsChaining => {
                 "The requested DurationSeconds exceeds the 1 hour session limit for roles assumed by role chaining."
             }
-            Self::DurationExceedsRoot => {
-                "The requested DurationSeconds exceeds the 1 hour session limit for root credentials."
-            }
             Self::TooManyPolicies => "The number of managed session policies exceeds the limit of 10.",
             Self::DuplicateTagKey => {
                 "Duplicate tag keys found. Please note that Tag keys are case insensitive."
             }
+            Self::InvalidAuthorizationMessage => "Message is not valid",
+            Self::ReservedTag => "Tag keys with the prefix aws: are reserved for system use.",
             Self::TransitiveKeyWithoutTag => {
                 "The specified transitive tag key must be included in the requested tags."
             }
@@ -123,8 +169,46 @@ impl StsError {
                 "One of the specified transitive tag keys can't be set because it conflicts with a transitive tag key from the calling session."
             }
             Self::SourceIdentitySet => "The source identity is already set for this assume role session",
+            Self::InvalidSourceIdentity => "The source identity of the token is invalid.",
+            Self::InvalidRequestArn => "Request ARN is invalid",
+            Self::ProvidedContexts => "ProvidedContexts is not supported by this server.",
+            Self::NoAccessKey => "The specified access key ID holds no account.",
+            Self::OutboundDisabled => {
+                "The outbound web identity federation feature is not enabled for this account."
+            }
+            Self::OutlivesSession => {
+                "The requested token duration would extend the session beyond its original expiration time."
+            }
+            Self::PayloadTooLarge => "The requested token payload size exceeds the maximum allowed size.",
             Self::Internal => "The request processing has failed because of an internal error.",
         };
         text.to_owned()
     }
+}
+
+fn token_text(rejected: &Rejected) -> String {
+    let text = match rejected {
+        Rejected::MissingClaim(claim) => return format!("Missing a required claim: {claim}"),
+        Rejected::UnknownIssuer(issuer) => {
+            return format!("No OpenIDConnect provider found in your account for {issuer}");
+        }
+        Rejected::Expired { now, expires } => {
+            return format!(
+                "Token expired: current date/time {now} must be before the expiration date/time {expires}"
+            );
+        }
+        Rejected::Malformed => {
+            "The ID Token provided is not a valid JWT. (You may see this error if you sent an Access Token)"
+        }
+        Rejected::Audience => "Incorrect token audience",
+        Rejected::NotYetValid => "Token is not valid yet",
+        Rejected::Unreachable => {
+            "The identity provider could not be reached to verify the token. Please try again."
+        }
+        Rejected::NoKey => {
+            "Couldn't retrieve verification key from your identity provider,  please reference AssumeRoleWithWebIdentity documentation for requirements"
+        }
+        Rejected::Signature => "The signature of the token is not valid",
+    };
+    text.to_owned()
 }

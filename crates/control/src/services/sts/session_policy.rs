@@ -4,7 +4,7 @@ use portcullis_core::{Arn, Tags};
 use portcullis_policy::{Document, Kind, size_quota};
 
 use super::errors::StsError;
-use crate::gate::policies::default_document;
+use crate::gate::policies::default_policy;
 use crate::open_points;
 use crate::world::Snapshot;
 
@@ -27,7 +27,7 @@ pub fn check(view: &Snapshot, policy: Option<&str>, arns: &[Arn], tags: &Tags) -
     if arns.len() > POLICY_ARNS_MAX {
         return Err(StsError::TooManyPolicies);
     }
-    if let Some(missing) = arns.iter().find(|arn| default_document(view, arn).is_none()) {
+    if let Some(missing) = arns.iter().find(|arn| default_policy(view, arn).is_none()) {
         return Err(StsError::NoSuchPolicy(missing.to_string()));
     }
     let percent = packed_percent(policy, arns, tags);

@@ -6,8 +6,8 @@ use portcullis_core::{Arn, Tags, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::{PolicyText, Record, Sealed};
+use crate::world::compiled::CompiledSlot;
 use crate::world::snapshot::{Attachment, Snapshot, move_row};
-use crate::world::table::Table;
 
 /// What users, groups and roles share: the policies that make up their permissions.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -18,6 +18,9 @@ pub struct Permissions {
     pub attached: Vec<Arn>,
     /// The managed policy that bounds what the others may give (R120); never on groups.
     pub boundary: Option<Arn>,
+    /// What they compile to.
+    #[serde(skip)]
+    pub compiled: CompiledSlot,
 }
 
 /// An IAM user.
@@ -186,24 +189,6 @@ pub struct AccessKey {
     pub secret: Sealed,
 }
 
-/// When an access key or a role was last used, at most [`GRANULARITY_SECONDS`](Self::GRANULARITY_SECONDS) late.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct LastUse {
-    /// The access key's id or the role's.
-    pub subject: String,
-    /// When.
-    pub at: Timestamp,
-    /// The service called.
-    pub service: String,
-    /// The region called.
-    pub region: String,
-}
-
-impl LastUse {
-    /// A later use of the same service and region is noted when it is this much later.
-    pub const GRANULARITY_SECONDS: i64 = 60;
-}
-
 /// Sessions that ended before their time.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Revocation {
@@ -227,27 +212,6 @@ fn owned(owner: &str, name: &str) -> String {
     format!("{owner}/{name}").to_ascii_lowercase()
 }
 
-macro_rules! record {
-    ($type:ty, $kind:literal, $table:ident, |$row:ident| $key:expr $(, $reindex:path)?) => {
-        impl Record for $type {
-            const KIND: &'static str = $kind;
-            fn key(&self) -> String {
-                let $row = self;
-                $key
-            }
-            fn table(snapshot: &Snapshot) -> &Table<Self> {
-                &snapshot.$table
-            }
-            fn table_mut(snapshot: &mut Snapshot) -> &mut Table<Self> {
-                &mut snapshot.$table
-            }
-            $(fn reindex(snapshot: &mut Snapshot, before: Option<&Self>, after: Option<&Self>) {
-                $reindex(snapshot, before, after);
-            })?
-        }
-    };
-}
-
 record!(
     User,
     "iam-user",
@@ -269,9 +233,13 @@ record!(
     |row| row.name.to_ascii_lowercase(),
     reindex_role
 );
-record!(ManagedPolicy, "iam-policy", policies, |row| row
-    .name
-    .to_ascii_lowercase());
+record!(
+    ManagedPolicy,
+    "iam-policy",
+    policies,
+    |row| row.name.to_ascii_lowercase(),
+    reindex_policy
+);
 record!(
     InstanceProfile,
     "iam-instance-profile",
@@ -325,6 +293,15 @@ fn reindex_group(snapshot: &mut Snapshot, before: Option<&Group>, after: Option<
         before.map(|group| (of(group), &group.permissions)),
         after.map(|group| (of(group), &group.permissions)),
     );
+    if let Some(group) = before {
+        snapshot.recompile_members(&group.name);
+    }
+}
+
+fn reindex_policy(snapshot: &mut Snapshot, before: Option<&ManagedPolicy>, _after: Option<&ManagedPolicy>) {
+    if let Some(policy) = before {
+        snapshot.recompile_users_of(&policy.arn);
+    }
 }
 
 fn reindex_role(snapshot: &mut Snapshot, before: Option<&Role>, after: Option<&Role>) {
@@ -370,4 +347,3 @@ fn reindex_key(snapshot: &mut Snapshot, before: Option<&AccessKey>, after: Optio
     let row = after.map(|row| (key(row), row.id.clone()));
     move_row(&mut snapshot.user_keys, before.map(key), row);
 }
-record!(LastUse, "iam-last-use", last_uses, |row| row.subject.clone());

@@ -1,10 +1,38 @@
 //! What is kept: one struct per kind of document, stored as JSON under `<kind>/<key>`.
 
+/// A kind of document: its type, its kind, its table, its key, and what keeps derived tables in step.
+macro_rules! record {
+    ($type:ty, $kind:literal, $table:ident, |$row:ident| $key:expr $(, $reindex:path)?) => {
+        impl Record for $type {
+            const KIND: &'static str = $kind;
+            fn key(&self) -> String {
+                let $row = self;
+                $key
+            }
+            fn table(snapshot: &$crate::world::Snapshot) -> &$crate::world::Table<Self> {
+                &snapshot.$table
+            }
+            fn table_mut(snapshot: &mut $crate::world::Snapshot) -> &mut $crate::world::Table<Self> {
+                &mut snapshot.$table
+            }
+            $(fn reindex(snapshot: &mut $crate::world::Snapshot, before: Option<&Self>, after: Option<&Self>) {
+                $reindex(snapshot, before, after);
+            })?
+        }
+    };
+}
+
 pub mod account;
+pub mod credentials;
 pub mod ecs;
+pub mod federation;
 pub mod iam;
+pub mod organization;
 mod policy;
+pub mod saml;
 mod sealed;
+pub mod settings;
+pub mod uses;
 
 use std::sync::Arc;
 
@@ -39,6 +67,8 @@ pub trait Record: Serialize + DeserializeOwned + Send + Sync + Sized + 'static {
 /// Fills the picture from the store, one kind after the other.
 pub(super) fn load_all(snapshot: &mut Snapshot, store: &dyn Store) -> Result<(), StoreError> {
     load::<account::Account>(snapshot, store)?;
+    load::<organization::Organization>(snapshot, store)?;
+    load::<organization::MemberAccount>(snapshot, store)?;
     load::<iam::User>(snapshot, store)?;
     load::<iam::Group>(snapshot, store)?;
     load::<iam::Role>(snapshot, store)?;
@@ -47,7 +77,20 @@ pub(super) fn load_all(snapshot: &mut Snapshot, store: &dyn Store) -> Result<(),
     load::<iam::MfaDevice>(snapshot, store)?;
     load::<iam::AccessKey>(snapshot, store)?;
     load::<iam::Revocation>(snapshot, store)?;
-    load::<iam::LastUse>(snapshot, store)?;
+    load::<uses::KeyUse>(snapshot, store)?;
+    load::<uses::ServiceUse>(snapshot, store)?;
+    load::<uses::UseReport>(snapshot, store)?;
+    load::<credentials::LoginProfile>(snapshot, store)?;
+    load::<credentials::SshKey>(snapshot, store)?;
+    load::<credentials::ServiceCredential>(snapshot, store)?;
+    load::<credentials::SigningCertificate>(snapshot, store)?;
+    load::<credentials::ServerCertificate>(snapshot, store)?;
+    load::<saml::SamlProvider>(snapshot, store)?;
+    load::<settings::IamSettings>(snapshot, store)?;
+    load::<settings::CredentialReport>(snapshot, store)?;
+    load::<settings::RoleDeletion>(snapshot, store)?;
+    load::<federation::OidcProvider>(snapshot, store)?;
+    load::<federation::OutboundFederation>(snapshot, store)?;
     ecs::load_all(snapshot, store)
 }
 

@@ -6,12 +6,14 @@ use std::sync::Arc;
 use portcullis_policy::{Document, Kind};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// A policy document, byte for byte as it was uploaded (R28), with its parsed form.
+use crate::world::compiled::Policy;
+
+/// A policy document, byte for byte as it was uploaded (R28), with the form that decides.
 #[derive(Clone)]
 pub struct PolicyText {
     text: Arc<str>,
     kind: Kind,
-    parsed: Option<Arc<Document>>,
+    policy: Option<Arc<Policy>>,
 }
 
 impl PolicyText {
@@ -20,7 +22,7 @@ impl PolicyText {
         Self {
             text: document.text().into(),
             kind,
-            parsed: Some(Arc::new(document)),
+            policy: Some(Arc::new(Policy::new(document))),
         }
     }
 
@@ -29,9 +31,14 @@ impl PolicyText {
         &self.text
     }
 
-    /// The parsed form; `None` when the stored text no longer parses, which must deny everything (R31).
-    pub fn document(&self) -> Option<&Arc<Document>> {
-        self.parsed.as_ref()
+    /// The policy; `None` when the stored text no longer parses, which must deny everything (R31).
+    pub fn policy(&self) -> Option<&Arc<Policy>> {
+        self.policy.as_ref()
+    }
+
+    /// The parsed form, `None` as for [`policy`](Self::policy).
+    pub fn document(&self) -> Option<&Document> {
+        self.policy.as_deref().map(Policy::document)
     }
 }
 
@@ -60,11 +67,13 @@ impl<'de> Deserialize<'de> for PolicyText {
         } else {
             Kind::Identity
         };
-        let parsed = Document::parse(&text, kind).ok().map(Arc::new);
+        let policy = Document::parse(&text, kind)
+            .ok()
+            .map(|document| Arc::new(Policy::new(document)));
         Ok(Self {
             text: text.into(),
             kind,
-            parsed,
+            policy,
         })
     }
 }

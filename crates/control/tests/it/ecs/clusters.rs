@@ -295,8 +295,9 @@ async fn clusters_of_another_region_are_out_of_reach() {
         assert_eq!(missing, "ClusterNotFoundException: Cluster not found.");
     }
     let foreign = json!({ "cluster": "arn:aws:ecs:us-east-1:999999999999:cluster/c" });
-    let missing = err::<op::DeleteCluster>(&server.root, foreign).await;
-    assert_eq!(missing, "ClusterNotFoundException: Cluster not found.");
+    // Another account's cluster: that account would have to allow it (R123), whether or not there is one (R181).
+    let refused = err::<op::DeleteCluster>(&server.root, foreign).await;
+    assert!(refused.starts_with("AccessDeniedException: "), "{refused}");
 }
 
 #[tokio::test]

@@ -87,7 +87,8 @@ async fn checks<O: Operation>(server: &Server, asker: &Client, input: &Value) ->
         .iter()
         .find(|(name, _)| *name == "x-amzn-requestid")
         .unwrap();
-    let checks = server.gate.why(&id.1);
+    let reasons = server.gate.why(&id.1).into_iter();
+    let checks: Vec<Explanation> = reasons.filter_map(|reason| reason.explanation).collect();
     assert!(
         !checks.is_empty(),
         "{} checks nothing: {}",

@@ -40,7 +40,7 @@ fn names(reply: api::GetAccountAuthorizationDetailsResponse) -> Vec<String> {
         .into_iter()
         .flatten()
         .filter_map(|policy| policy.policy_name);
-    users.chain(groups).chain(roles).chain(policies).collect()
+    users.chain(roles).chain(groups).chain(policies).collect()
 }
 
 #[tokio::test]
@@ -55,7 +55,7 @@ async fn everybody_is_there_with_their_policies_and_aws_policies_in_use() {
         user.user_policy_list.as_ref().unwrap()[0].policy_name.as_deref(),
         Some("p")
     );
-    assert_eq!(names(reply), ["u", "g", "r", "p", "AmazonECS_FullAccess"]);
+    assert_eq!(names(reply), ["u", "r", "g", "p", "AmazonECS_FullAccess"]);
 }
 
 #[tokio::test]
@@ -80,7 +80,7 @@ async fn pages_run_through_all_kinds_and_a_filter_leaves_kinds_out() {
         }
         assert_eq!(
             seen,
-            ["u", "g", "r", "p", "AmazonECS_FullAccess"],
+            ["u", "r", "g", "p", "AmazonECS_FullAccess"],
             "{size} a page"
         );
     }

@@ -2,16 +2,24 @@
 
 mod access_keys;
 mod authorization_details;
+mod binding;
+pub mod certificates;
+mod credential_report;
 mod deletion;
 mod denials;
 mod groups;
+mod last_accessed;
+mod last_uses;
 mod mfa;
+mod oidc_providers;
+mod passwords;
 mod policies;
 mod quotas;
 mod roles;
 mod service_linked;
 mod simulate;
 mod tags;
+mod user_keys;
 mod users;
 
 use portcullis_api::iam::{self as api, op};

@@ -92,6 +92,23 @@ async fn r133_customers_cannot_change_it() {
         root.err::<op::PutRolePermissionsBoundary>(&bound).await,
         protected
     );
+    let detach = api::DetachRolePolicyRequest {
+        role_name: name.clone(),
+        policy_arn: "arn:aws:iam::aws:policy/aws-service-role/AmazonECSServiceRolePolicy".to_owned(),
+    };
+    assert_eq!(root.err::<op::DetachRolePolicy>(&detach).await, protected);
+    let unput = api::DeleteRolePolicyRequest {
+        role_name: name.clone(),
+        policy_name: "p".to_owned(),
+    };
+    assert_eq!(root.err::<op::DeleteRolePolicy>(&unput).await, protected);
+    let unbound = api::DeleteRolePermissionsBoundaryRequest {
+        role_name: name.clone(),
+    };
+    assert_eq!(
+        root.err::<op::DeleteRolePermissionsBoundary>(&unbound).await,
+        protected
+    );
     assert_eq!(
         root.err::<op::DeleteRole>(&api::DeleteRoleRequest {
             role_name: name.clone()
@@ -105,8 +122,16 @@ async fn r133_customers_cannot_change_it() {
         description: None,
     };
     assert_eq!(root.err::<op::UpdateRole>(&longer).await, protected);
+}
+
+#[tokio::test]
+async fn r133_customers_can_describe_it() {
+    let server = Server::start().await;
+    let root = &server.root;
+    root.ok::<op::CreateServiceLinkedRole>(&create("ecs.amazonaws.com"))
+        .await;
     let described = api::UpdateRoleDescriptionRequest {
-        role_name: name,
+        role_name: ROLE.to_owned(),
         description: "ours".to_owned(),
     };
     let role = root
@@ -134,4 +159,76 @@ async fn r110_r133_the_key_aws_service_name_guards_it() {
     assert!(refused.starts_with("AccessDenied: "), "{refused}");
     user.ok::<op::CreateServiceLinkedRole>(&create("ecs.amazonaws.com"))
         .await;
+}
+
+async fn delete(server: &Server, name: &str) -> Result<String, String> {
+    let delete = api::DeleteServiceLinkedRoleRequest {
+        role_name: name.to_owned(),
+    };
+    let asked = server.root.call::<op::DeleteServiceLinkedRole>(&delete).await;
+    asked
+        .map(|reply| reply.deletion_task_id)
+        .map_err(|error| error.to_string())
+}
+
+async fn outcome(
+    server: &Server,
+    task: &str,
+) -> Result<api::GetServiceLinkedRoleDeletionStatusResponse, String> {
+    let status = api::GetServiceLinkedRoleDeletionStatusRequest {
+        deletion_task_id: task.to_owned(),
+    };
+    let known = server
+        .root
+        .call::<op::GetServiceLinkedRoleDeletionStatus>(&status)
+        .await;
+    known.map_err(|error| error.to_string())
+}
+
+#[tokio::test]
+async fn r133_it_is_deleted_by_a_task_and_not_while_its_service_needs_it() {
+    use portcullis_api::ecs;
+    let server = Server::start().await;
+    let cluster = ecs::CreateClusterRequest {
+        cluster_name: Some("web".to_owned()),
+        ..Default::default()
+    };
+    server.root.ok::<ecs::op::CreateCluster>(&cluster).await;
+    let task = delete(&server, ROLE).await.unwrap();
+    assert!(
+        task.starts_with(&format!("task/aws-service-role/ecs.amazonaws.com/{ROLE}/")),
+        "{task}"
+    );
+    let failed = outcome(&server, &task).await.unwrap();
+    assert_eq!(failed.status, "FAILED");
+    let usage = &failed.reason.unwrap().role_usage_list.unwrap()[0];
+    assert_eq!(usage.region.as_deref(), Some("us-east-1"));
+    assert_eq!(
+        usage.resources,
+        Some(vec![format!("arn:aws:ecs:us-east-1:{ACCOUNT}:cluster/web")])
+    );
+    let gone = ecs::DeleteClusterRequest {
+        cluster: "web".to_owned(),
+    };
+    server.root.ok::<ecs::op::DeleteCluster>(&gone).await;
+    let task = delete(&server, ROLE).await.unwrap();
+    assert_eq!(outcome(&server, &task).await.unwrap().status, "SUCCEEDED");
+    let missing = format!("NoSuchEntity: The role with name {ROLE} cannot be found.");
+    assert_eq!(delete(&server, ROLE).await.unwrap_err(), missing);
+    let unknown = format!("task/aws-service-role/ecs.amazonaws.com/{ROLE}/none");
+    assert_eq!(
+        outcome(&server, &unknown).await.unwrap_err(),
+        "NoSuchEntity: Cannot find deletion status for given id."
+    );
+    assert_eq!(
+        outcome(&server, "no-task").await.unwrap_err(),
+        "InvalidInput: Invalid task id"
+    );
+    super::role(&server, "ordinary").await;
+    assert!(
+        delete(&server, "ordinary")
+            .await
+            .unwrap_err()
+            .starts_with("NoSuchEntity: ")
+    );
 }

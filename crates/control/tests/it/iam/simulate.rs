@@ -49,8 +49,8 @@ async fn a_result_names_its_statements_and_the_keys_nobody_gave() {
     assert_eq!(
         statement.start_position,
         Some(api::Position {
-            line: Some(6),
-            column: Some(5)
+            line: Some(5),
+            column: Some(105)
         })
     );
     assert_eq!(
@@ -73,41 +73,142 @@ async fn a_result_names_its_statements_and_the_keys_nobody_gave() {
 }
 
 #[tokio::test]
-async fn one_result_for_each_action_and_resource() {
+async fn an_action_has_one_result_that_sums_up_its_resources() {
     let server = Server::start().await;
     let arn = format!("arn:aws:ecs:us-east-1:{ACCOUNT}:cluster/");
     let request = api::SimulateCustomPolicyRequest {
         policy_input_list: vec![allow("ecs:*Clusters", &format!("{arn}a"))],
         action_names: names(&["ecs:DescribeClusters", "ecs:StopTask"]),
         resource_arns: Some(vec![format!("{arn}a"), format!("{arn}b")]),
-        max_items: Some(3),
+        max_items: Some(1),
         ..Default::default()
     };
     let reply = server.root.ok::<op::SimulateCustomPolicy>(&request).await;
-    assert_eq!(reply.is_truncated, Some(true));
+    assert_eq!(reply.is_truncated, Some(true), "pages count actions");
     let rest = api::SimulateCustomPolicyRequest {
         marker: reply.marker,
+        ..request.clone()
+    };
+    let describe = reply.evaluation_results.unwrap().remove(0);
+    assert_eq!(describe.eval_decision, "implicitDeny");
+    assert_eq!(
+        describe.eval_resource_name.as_deref(),
+        Some("arn:aws:ecs:${Region}:${Account}:cluster/${ClusterName}")
+    );
+    assert_eq!(describe.matched_statements.as_ref().map(Vec::len), Some(1));
+    assert_eq!(describe.eval_decision_details, Some(Default::default()));
+    let specific = describe.resource_specific_results.unwrap();
+    let decisions: Vec<_> = specific
+        .iter()
+        .map(|result| result.eval_resource_decision.as_str())
+        .collect();
+    assert_eq!(decisions, ["allowed", "implicitDeny"]);
+    assert_eq!(specific[1].matched_statements, None);
+    let stop = server
+        .root
+        .ok::<op::SimulateCustomPolicy>(&rest)
+        .await
+        .evaluation_results
+        .unwrap();
+    assert_eq!(
+        (stop.len(), stop[0].eval_action_name.as_str()),
+        (1, "ecs:StopTask")
+    );
+    let one = api::SimulateCustomPolicyRequest {
+        resource_arns: Some(vec![format!("{arn}a")]),
         ..request
     };
-    let mut results = reply.evaluation_results.unwrap();
-    results.extend(
-        server
-            .root
-            .ok::<op::SimulateCustomPolicy>(&rest)
-            .await
-            .evaluation_results
-            .unwrap(),
-    );
-    let decisions: Vec<_> = results
-        .iter()
-        .map(|result| result.eval_decision.as_str())
-        .collect();
+    let one = server
+        .root
+        .ok::<op::SimulateCustomPolicy>(&one)
+        .await
+        .evaluation_results
+        .unwrap();
+    assert_eq!(one[0].eval_resource_name, Some(format!("{arn}a")));
+    assert_eq!(one[0].eval_decision, "allowed");
+    let none = api::SimulateCustomPolicyRequest {
+        policy_input_list: vec![allow("*", "*")],
+        action_names: names(&["ecs:StopTask"]),
+        ..Default::default()
+    };
+    let none = server
+        .root
+        .ok::<op::SimulateCustomPolicy>(&none)
+        .await
+        .evaluation_results
+        .unwrap();
+    assert_eq!(none[0].eval_resource_name.as_deref(), Some("*"));
+    assert!(none[0].resource_specific_results.is_none() && none[0].eval_decision_details.is_none());
+}
+
+#[tokio::test]
+async fn another_accounts_resource_needs_both_sides() {
+    let server = Server::start().await;
+    let queue = "arn:aws:sqs:us-east-1:999999999999:q";
+    let resource = serde_json::json!({ "Version": "2012-10-17", "Statement": {
+        "Effect": "Allow", "Principal": { "AWS": format!("arn:aws:iam::{ACCOUNT}:user/u") },
+        "Action": "sqs:SendMessage", "Resource": queue } });
+    server.user("u", "").await;
+    let mut request = api::SimulateCustomPolicyRequest {
+        policy_input_list: vec![allow("ecs:*", "*")],
+        action_names: names(&["sqs:SendMessage"]),
+        resource_arns: Some(names(&[queue])),
+        resource_policy: Some(resource.to_string()),
+        resource_owner: Some("arn:aws:iam::999999999999:root".to_owned()),
+        caller_arn: Some(format!("arn:aws:iam::{ACCOUNT}:user/u")),
+        ..Default::default()
+    };
+    let details = |result: &api::EvaluationResult| {
+        let details = result.eval_decision_details.clone().unwrap();
+        (details["IAM Policy"].clone(), details["Resource Policy"].clone())
+    };
+    let refused = server
+        .root
+        .ok::<op::SimulateCustomPolicy>(&request)
+        .await
+        .evaluation_results
+        .unwrap();
+    assert_eq!(refused[0].eval_decision, "implicitDeny");
     assert_eq!(
-        decisions,
-        ["allowed", "implicitDeny", "implicitDeny", "implicitDeny"]
+        details(&refused[0]),
+        ("implicitDeny".to_owned(), "allowed".to_owned())
     );
-    let specific = results[0].resource_specific_results.as_ref().unwrap();
-    assert_eq!(specific[0].eval_resource_decision, "allowed");
+    request.policy_input_list = vec![allow("sqs:*", "*")];
+    let allowed = server
+        .root
+        .ok::<op::SimulateCustomPolicy>(&request)
+        .await
+        .evaluation_results
+        .unwrap();
+    assert_eq!(allowed[0].eval_decision, "allowed");
+    assert_eq!(details(&allowed[0]), ("allowed".to_owned(), "allowed".to_owned()));
+}
+
+#[tokio::test]
+async fn missing_keys_are_named_where_nothing_allowed_the_call() {
+    let server = Server::start().await;
+    let request = |policies: &[String]| api::SimulateCustomPolicyRequest {
+        policy_input_list: policies.to_vec(),
+        action_names: names(&["ecs:RunTask"]),
+        ..Default::default()
+    };
+    let missing = async |policies: &[String]| {
+        let reply = server
+            .root
+            .ok::<op::SimulateCustomPolicy>(&request(policies))
+            .await;
+        reply
+            .evaluation_results
+            .unwrap()
+            .remove(0)
+            .missing_context_values
+            .unwrap()
+    };
+    let conditional = CONDITIONAL.to_owned();
+    assert_eq!(missing(std::slice::from_ref(&conditional)).await, ["ecs:cluster"]);
+    assert!(missing(&[conditional, allow("*", "*")]).await.is_empty());
+    let own_name = allow("ecs:*", "arn:aws:ecs:*:*:task/${aws:username}");
+    assert_eq!(missing(&[own_name]).await, ["aws:username"]);
 }
 
 #[tokio::test]
@@ -301,9 +402,43 @@ async fn what_cannot_be_simulated_is_invalid_input() {
         action_names: names(&["ecs:RunTask"]),
         ..Default::default()
     };
+    let typed = |kind: &str, value: &str| api::SimulateCustomPolicyRequest {
+        context_entries: Some(vec![entry("stack:test", kind, &[value])]),
+        ..good.clone()
+    };
+    for (kind, value, form) in [
+        ("numeric", "NaN", "numeric format"),
+        ("dateList", "tomorrow", "DateTime format"),
+        ("ip", "999.0.0.1", "IP address"),
+        ("binary", "!base64", "base-64 encoded binary format"),
+    ] {
+        let refused = server
+            .root
+            .err::<op::SimulateCustomPolicy>(&typed(kind, value))
+            .await;
+        assert_eq!(
+            refused,
+            format!("InvalidInput: Invalid context value for key stack:test: expected {form}.")
+        );
+    }
+    server
+        .root
+        .ok::<op::SimulateCustomPolicy>(&typed("ip", "10.0.0.0/8"))
+        .await;
     let cases = [
         api::SimulateCustomPolicyRequest {
             policy_input_list: vec!["{".to_owned()],
+            ..good.clone()
+        },
+        api::SimulateCustomPolicyRequest {
+            marker: Some("no marker".to_owned()),
+            ..good.clone()
+        },
+        api::SimulateCustomPolicyRequest {
+            context_entries: Some(vec![
+                entry("stack:test", "string", &["1"]),
+                entry("STACK:TEST", "string", &["2"]),
+            ]),
             ..good.clone()
         },
         api::SimulateCustomPolicyRequest {
@@ -337,9 +472,11 @@ async fn r50_a_star_in_a_simulated_resource_is_any_such_resource() {
     };
     let reply = server.root.ok::<op::SimulateCustomPolicy>(&request).await;
     let results = reply.evaluation_results.unwrap();
-    let decisions: Vec<_> = results
+    let specific = results
         .iter()
-        .map(|result| result.eval_decision.as_str())
+        .flat_map(|result| result.resource_specific_results.iter().flatten());
+    let decisions: Vec<_> = specific
+        .map(|result| result.eval_resource_decision.as_str())
         .collect();
     assert_eq!(
         decisions,

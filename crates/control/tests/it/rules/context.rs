@@ -205,6 +205,39 @@ async fn r108_name_id_and_type_by_kind_of_caller() {
     assert_eq!(facts(&user), ["u", user_id, "User"]);
     let token = user.ok::<sts::op::GetSessionToken>(&Default::default()).await;
     assert_eq!(facts(&session(&user, token.credentials)), ["u", user_id, "User"]);
+    for (maker, options) in [
+        (&user, json!({})),
+        (&server.root, json!({ "Policy": allow("*", "*") })),
+    ] {
+        let mut input = json!({ "Name": "bob" });
+        input
+            .as_object_mut()
+            .unwrap()
+            .extend(options.as_object().unwrap().clone());
+        let input = portcullis_wire::json::from_value(&input).unwrap();
+        let made = maker.ok::<sts::op::GetFederationToken>(&input).await;
+        let bob = format!("{ACCOUNT}:bob");
+        assert_eq!(
+            facts(&session(maker, made.credentials)),
+            ["-", bob.as_str(), "FederatedUser"]
+        );
+    }
+    let role_arn = role(
+        server,
+        "r",
+        &trusting(ACCOUNT, &json!("sts:AssumeRole")),
+        &allow("*", "*"),
+    )
+    .await;
+    let of_role = assumed(
+        &user,
+        json!({ "RoleArn": role_arn, "RoleSessionName": "session-1" }),
+    )
+    .await;
+    let assumed_id =
+        ok::<op::GetRole>(&server.root, json!({ "RoleName": "r" })).await["Role"]["RoleId"].clone();
+    let assumed_id = format!("{}:session-1", assumed_id.as_str().unwrap());
+    assert_eq!(facts(&of_role), ["-", assumed_id.as_str(), "AssumedRole"]);
     let of_task = format!("{}:{task_id}", role_id.as_str().unwrap());
     assert!(of_task.starts_with("AROA"));
     assert_eq!(facts(&task), ["-", of_task.as_str(), "AssumedRole"]);
@@ -436,33 +469,92 @@ async fn r132_a_task_is_its_role_and_its_id() {
     );
 }
 
+/// What a client may call: ECS, IAM, and the operations of STS that sessions of users are told apart by.
+async fn calls(me: &Client, role_arn: &str) -> Vec<&'static str> {
+    let mut may_call = Vec::new();
+    let assume = json!({ "RoleArn": role_arn, "RoleSessionName": "session" });
+    for (name, may) in [
+        ("ecs", may::<ecs::op::ListClusters>(me, json!({})).await),
+        ("iam", may::<iam::op::ListUsers>(me, json!({})).await),
+        (
+            "GetCallerIdentity",
+            may::<sts::op::GetCallerIdentity>(me, json!({})).await,
+        ),
+        ("AssumeRole", may::<sts::op::AssumeRole>(me, assume).await),
+        (
+            "GetSessionToken",
+            may::<sts::op::GetSessionToken>(me, json!({})).await,
+        ),
+        (
+            "GetFederationToken",
+            may::<sts::op::GetFederationToken>(me, json!({ "Name": "bob" })).await,
+        ),
+        (
+            "GetAccessKeyInfo",
+            may::<sts::op::GetAccessKeyInfo>(me, json!({ "AccessKeyId": me.access_key_id })).await,
+        ),
+    ] {
+        may_call.extend(may.then_some(name));
+    }
+    may_call
+}
+
 #[tokio::test]
-async fn r129_a_session_token_with_mfa_may_call_iam_but_not_all_of_sts() {
+async fn r129_what_sessions_of_users_may_call_whatever_their_policies_say() {
     let server = Server::start().await;
     let user = server.user("u", &allow("*", "*")).await;
-    let role_arn = role(
-        &server,
-        "r",
-        &trusting(ACCOUNT, &json!("sts:AssumeRole")),
-        &allow("*", "*"),
+    let trust = trusting(ACCOUNT, &json!("sts:AssumeRole"));
+    let role_arn = role(&server, "r", &trust, &allow("*", "*")).await;
+    let phone = Phone::enable(&server, "u").await;
+    let token = async |input: Value| {
+        session(
+            &user,
+            user.ok::<sts::op::GetSessionToken>(&portcullis_wire::json::from_value(&input).unwrap())
+                .await
+                .credentials,
+        )
+    };
+    let plain = token(json!({})).await;
+    assert_eq!(
+        calls(&plain, &role_arn).await,
+        ["ecs", "GetCallerIdentity", "AssumeRole"]
+    );
+    let with_mfa = token(json!({ "SerialNumber": SERIAL, "TokenCode": phone.code(&server, 0) })).await;
+    assert_eq!(
+        calls(&with_mfa, &role_arn).await,
+        ["ecs", "iam", "GetCallerIdentity", "AssumeRole"]
+    );
+    for maker in [&user, &server.root] {
+        let input = sts::GetFederationTokenRequest {
+            name: "bob".to_owned(),
+            policy: Some(allow("*", "*")),
+            ..Default::default()
+        };
+        let made = maker.ok::<sts::op::GetFederationToken>(&input).await;
+        let bob = session(maker, made.credentials);
+        assert_eq!(calls(&bob, &role_arn).await, ["ecs", "GetCallerIdentity"]);
+    }
+    // A role's session is no user's: it may call both services as its policies say.
+    let of_role = assumed(
+        &user,
+        json!({ "RoleArn": role_arn, "RoleSessionName": "session" }),
     )
     .await;
-    let phone = Phone::enable(&server, "u").await;
-    let input = sts::GetSessionTokenRequest {
-        serial_number: Some(SERIAL.to_owned()),
-        token_code: Some(phone.code(&server, 0)),
-        ..Default::default()
-    };
-    let me = session(
-        &user,
-        user.ok::<sts::op::GetSessionToken>(&input).await.credentials,
+    let may_call = calls(&of_role, &role_arn).await;
+    assert_eq!(
+        may_call,
+        [
+            "ecs",
+            "iam",
+            "GetCallerIdentity",
+            "AssumeRole",
+            "GetAccessKeyInfo"
+        ]
     );
-    assert!(may::<iam::op::ListUsers>(&me, json!({})).await);
-    assert!(may::<sts::op::GetCallerIdentity>(&me, json!({})).await);
-    assert!(
-        may::<sts::op::AssumeRole>(&me, json!({ "RoleArn": role_arn, "RoleSessionName": "session" })).await
+    assert_eq!(
+        err::<iam::op::ListUsers>(&plain, json!({})).await,
+        "InvalidClientTokenId: The security token included in the request is invalid"
     );
-    assert!(!may::<sts::op::GetSessionToken>(&me, json!({})).await);
 }
 
 #[tokio::test]

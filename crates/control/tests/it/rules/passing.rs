@@ -137,8 +137,7 @@ async fn r149_passing_a_role_is_no_call_and_leaves_no_record_of_its_own() {
     assert!(records.iter().all(|record| record["eventName"] != "PassRole"));
 }
 
-/// There is no ECR, no log service and no secrets service here: what an agent does with these credentials elsewhere is
-/// decided there. Shown is that the execution role is a role like others, used by nobody but the agent.
+/// The execution role is a role like others, used by nobody but the agent.
 #[tokio::test]
 async fn r156_the_execution_role_has_the_permissions_of_its_policies_and_no_others() {
     let mut scene = Scene::set().await;
@@ -160,6 +159,68 @@ async fn r156_the_execution_role_has_the_permissions_of_its_policies_and_no_othe
         refused.contains("because no identity-based policy allows the ecs:DescribeClusters action"),
         "{refused}"
     );
+}
+
+/// What an agent does with an execution role in the services that are not here, by the simulator: AWS's own policy for such
+/// roles covers image pulls and logs; secrets need statements about each of them.
+#[tokio::test]
+async fn r156_awss_policy_covers_images_and_logs_and_secrets_need_more() {
+    let server = Server::start().await;
+    let role_arn = role(&server, "execution", &for_tasks(), &allow("x:Nothing", "*")).await;
+    let managed = "arn:aws:iam::aws:policy/service-role/AmazonECSTaskExecutionRolePolicy";
+    let attach = json!({ "RoleName": "execution", "PolicyArn": managed });
+    ok::<iam::op::AttachRolePolicy>(&server.root, attach).await;
+    let local = |service: &str, rest: &str| format!("arn:aws:{service}:us-east-1:{ACCOUNT}:{rest}");
+    let decided = async |action: &str, resource: &str| {
+        let input =
+            json!({ "PolicySourceArn": role_arn, "ActionNames": [action], "ResourceArns": [resource] });
+        let results = ok::<iam::op::SimulatePrincipalPolicy>(&server.root, input).await;
+        results["EvaluationResults"][0]["EvalDecision"]
+            .as_str()
+            .unwrap()
+            .to_owned()
+    };
+    let (repository, stream) = (
+        local("ecr", "repository/web"),
+        local("logs", "log-group:/ecs/web:log-stream:1"),
+    );
+    for (action, resource) in [
+        ("ecr:GetAuthorizationToken", "*"),
+        ("ecr:BatchCheckLayerAvailability", &repository),
+        ("ecr:GetDownloadUrlForLayer", &repository),
+        ("ecr:BatchGetImage", &repository),
+        ("logs:CreateLogStream", &stream),
+        ("logs:PutLogEvents", &stream),
+    ] {
+        assert_eq!(decided(action, resource).await, "allowed", "{action}");
+    }
+    let secrets = [
+        (
+            "secretsmanager:GetSecretValue",
+            local("secretsmanager", "secret:prod/db-AbCdEf"),
+        ),
+        ("ssm:GetParameters", local("ssm", "parameter/prod/db")),
+        (
+            "kms:Decrypt",
+            local("kms", "key/1234abcd-12ab-34cd-56ef-1234567890ab"),
+        ),
+    ];
+    for (action, resource) in &secrets {
+        assert_eq!(decided(action, resource).await, "implicitDeny", "{action}");
+    }
+    for (action, resource) in &secrets {
+        let put = json!({ "RoleName": "execution", "PolicyName": action.replace(':', "-"), "PolicyDocument": allow(action, resource) });
+        ok::<iam::op::PutRolePolicy>(&server.root, put).await;
+        assert_eq!(decided(action, resource).await, "allowed", "{action}");
+        assert_eq!(
+            decided(action, &format!("{resource}x")).await,
+            "implicitDeny",
+            "{action}"
+        );
+    }
+    for action in ["ecr:PutImage", "logs:CreateLogGroup", "ecr:DeleteRepository"] {
+        assert_eq!(decided(action, "*").await, "implicitDeny", "{action}");
+    }
 }
 
 #[tokio::test]

@@ -4,26 +4,33 @@ use portcullis_api::iam as api;
 use portcullis_core::Arn;
 use portcullis_policy::Document;
 
-use crate::gate::policies::default_document;
+use crate::gate::policies::default_policy;
 use crate::services::iam::entity::{Holder, Subject};
 use crate::services::iam::errors::IamError;
 use crate::services::iam::shapes::name_of;
 use crate::world::Snapshot;
 
 /// A policy of an entity.
-pub(super) struct Attached<'a> {
+pub(in crate::services::iam) struct Attached<'a> {
     /// The name results give it: a managed policy's own, of an inline policy `user_NAME_POLICY`.
     pub id: String,
     /// The policy.
     pub document: &'a Document,
-    place: Place<'a>,
+    /// Where it hangs.
+    pub place: Place<'a>,
 }
 
-enum Place<'a> {
+/// Where a policy hangs.
+pub(in crate::services::iam) enum Place<'a> {
+    /// By itself, attached by its ARN.
     Managed(&'a Arn),
+    /// In a user, group or role.
     Inline {
+        /// `user`, `group` or `role`.
         kind: &'static str,
+        /// The name of the holder.
         holder: &'a str,
+        /// The name of the policy.
         name: &'a str,
     },
 }
@@ -56,7 +63,10 @@ impl Attached<'_> {
 }
 
 /// All policies of an entity; of a user those of its groups too (R135).
-pub(super) fn policies<'a>(view: &'a Snapshot, subject: &Subject<'a>) -> Result<Vec<Attached<'a>>, IamError> {
+pub(in crate::services::iam) fn policies<'a>(
+    view: &'a Snapshot,
+    subject: &Subject<'a>,
+) -> Result<Vec<Attached<'a>>, IamError> {
     let mut policies = Vec::new();
     match *subject {
         Subject::User(user) => {
@@ -91,10 +101,10 @@ fn add<'a, H: Holder>(
         });
     }
     for arn in &permissions.attached {
-        let document = default_document(view, arn).ok_or(IamError::PolicyEvaluation)?;
+        let policy = default_policy(view, arn).ok_or(IamError::PolicyEvaluation)?;
         policies.push(Attached {
             id: name_of(arn).to_owned(),
-            document,
+            document: policy.document(),
             place: Place::Managed(arn),
         });
     }
@@ -112,6 +122,6 @@ pub(super) fn boundary<'a>(
         Subject::Group(_) => &None,
     };
     let Some(arn) = boundary else { return Ok(None) };
-    let document = default_document(view, arn).ok_or(IamError::PolicyEvaluation)?;
-    Ok(Some((name_of(arn), document)))
+    let policy = default_policy(view, arn).ok_or(IamError::PolicyEvaluation)?;
+    Ok(Some((name_of(arn), policy.document())))
 }

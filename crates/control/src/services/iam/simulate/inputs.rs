@@ -66,7 +66,13 @@ impl Inputs {
 
 /// The identity-based policies of a request.
 pub(super) fn identity(texts: &[String]) -> Result<Vec<Named>, IamError> {
-    parse_all("PolicyInputList", texts, Kind::Identity)
+    let named = (1_usize..).zip(texts).map(|(number, text)| {
+        let document = Document::parse(text, Kind::Identity).map_err(|_| {
+            IamError::InvalidInput(format!("Policy input list item {number} has invalid content"))
+        })?;
+        Ok((format!("PolicyInputList.{number}"), document))
+    });
+    named.collect()
 }
 
 fn boundary(texts: Option<&Vec<String>>) -> Result<Option<Named>, IamError> {

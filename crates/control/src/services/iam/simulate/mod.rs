@@ -1,6 +1,6 @@
 //! The policy simulator: what policies would say about calls nobody makes.
 
-mod attached;
+pub(super) mod attached;
 mod context;
 mod evaluate;
 mod inputs;
@@ -72,8 +72,10 @@ fn custom(
     let caller = caller(view, input.caller_arn.as_ref())?;
     let simulation = Simulation {
         principal: principal_of(call, caller.as_ref()),
+        account: call.account.clone(),
+        partition: call.caller.partition,
         owner: owner(call, input.resource_owner.as_ref())?,
-        context: context::of(view, call, caller.as_ref(), input.context_entries.as_ref())?,
+        context: context::of_custom(view, call, caller.as_ref(), input.context_entries.as_ref())?,
         inputs: &inputs,
         attached: &[],
         boundary: None,
@@ -82,7 +84,7 @@ fn custom(
         &simulation,
         &input.action_names,
         input.resource_arns.as_ref(),
-        &Paging::of(input.marker.as_ref(), input.max_items)?,
+        &Paging::of(input.marker.as_ref(), input.max_items).map_err(|_| bad_marker())?,
     )
 }
 
@@ -105,6 +107,8 @@ fn principal(
         .collect();
     let simulation = Simulation {
         principal: principal_of(call, Some(&caller)),
+        account: call.account.clone(),
+        partition: call.caller.partition,
         owner: owner(call, input.resource_owner.as_ref())?,
         context: context::of(view, call, Some(&caller), input.context_entries.as_ref())?,
         inputs: &inputs,
@@ -115,7 +119,7 @@ fn principal(
         &simulation,
         &input.action_names,
         input.resource_arns.as_ref(),
-        &Paging::of(input.marker.as_ref(), input.max_items)?,
+        &Paging::of(input.marker.as_ref(), input.max_items).map_err(|_| bad_marker())?,
     )
 }
 
@@ -124,16 +128,16 @@ fn is_boundary(identifier: &api::PolicyIdentifier) -> bool {
     identifier.policy_type.as_deref() == Some("permission-boundary")
 }
 
-/// One result for every action on every resource, action by action.
+/// One result for every action.
 fn answer(
     simulation: &Simulation<'_>,
     actions: &[String],
     resources: Option<&Vec<String>>,
     paging: &Paging,
 ) -> Result<api::SimulatePolicyResponse, ServiceError> {
-    let everything = vec!["*".to_owned()];
-    let shown_resources = resources.unwrap_or(&everything);
-    for resource in shown_resources {
+    // An empty list is none at all.
+    let resources = resources.filter(|resources| !resources.is_empty());
+    for resource in resources.into_iter().flatten() {
         if resource != "*" && resource.parse::<Arn>().is_err() {
             return Err(IamError::InvalidInput(format!(
                 "Resource {resource} must be in ARN format or \"*\"."
@@ -141,18 +145,16 @@ fn answer(
             .into());
         }
     }
-    let pairs = actions
-        .iter()
-        .flat_map(|action| shown_resources.iter().map(move |resource| (action, resource)));
-    let page = paging.counted(pairs)?;
-    let (is_truncated, marker) = (page.is_truncated(), page.marker);
-    let results = page.items.into_iter();
-    let results = results.map(|(action, resource)| simulation.result(action, resource, resources.is_some()));
+    let page = paging.counted(actions.iter()).map_err(|_| bad_marker())?;
     Ok(api::SimulatePolicyResponse {
-        evaluation_results: Some(results.collect()),
-        is_truncated,
-        marker,
+        is_truncated: page.is_truncated(),
+        evaluation_results: Some(simulation.results(page.items.into_iter(), resources)),
+        marker: page.marker,
     })
+}
+
+fn bad_marker() -> IamError {
+    IamError::InvalidInput("Invalid marker for pagination.".to_owned())
 }
 
 fn keys_of_custom(

@@ -1,0 +1,46 @@
+//! The accounts of one server as they see each other: pictures to look at, nothing to change.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Weak};
+
+use arc_swap::ArcSwap;
+use portcullis_core::{AccountId, Arn};
+use portcullis_store::Store;
+
+use super::{Snapshot, State};
+
+/// The published pictures of all accounts of a server.
+#[derive(Debug, Default)]
+pub struct Neighbours(ArcSwap<BTreeMap<AccountId, Weak<State>>>);
+
+impl Neighbours {
+    /// The picture of an account of this server.
+    pub fn view(&self, account: &AccountId) -> Option<Arc<Snapshot>> {
+        let state = self.0.load().get(account)?.upgrade()?;
+        Some(state.published.load_full())
+    }
+
+    /// Where an account of this server keeps what its picture does not hold: its event history.
+    pub(crate) fn store(&self, account: &AccountId) -> Option<Arc<dyn Store>> {
+        let state = self.0.load().get(account)?.upgrade()?;
+        Some(Arc::clone(&state.store))
+    }
+
+    /// The present ARN of the user or role with a unique id, in whichever account it is (R65).
+    pub fn principal(&self, id: &str) -> Option<Arn> {
+        let accounts = self.0.load();
+        let mut views = accounts
+            .values()
+            .filter_map(Weak::upgrade)
+            .map(|state| state.published.load_full());
+        views.find_map(|view| view.principals.get(id).map(|arn| Arn::clone(arn)))
+    }
+
+    pub(super) fn join(&self, account: &AccountId, state: &Arc<State>) {
+        self.0.rcu(|known| {
+            let mut known = BTreeMap::clone(known);
+            known.insert(account.clone(), Arc::downgrade(state));
+            known
+        });
+    }
+}

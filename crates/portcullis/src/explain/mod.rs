@@ -1,0 +1,150 @@
+//! `portcullis explain`: why a running server refused a request, by the authorization id in the refusal.
+
+mod page;
+mod replay;
+#[cfg(test)]
+mod tests;
+
+use std::io::IsTerminal as _;
+use std::process::ExitCode;
+
+use anyhow::{Result, bail};
+use clap::builder::FalseyValueParser;
+use clap::{ArgAction, Args};
+use portcullis_api::iam_toolbox::op::{GetRequestAuthorizationDetails, GetRequestAuthorizationPolicy};
+use portcullis_api::iam_toolbox::{
+    GetRequestAuthorizationDetailsInput, GetRequestAuthorizationDetailsOutput,
+    GetRequestAuthorizationPolicyInput,
+};
+use portcullis_policy::terminal::Style;
+
+use crate::client::{Client, Refusal};
+use crate::connection::Connection;
+use crate::say;
+use page::Page;
+use replay::Policy;
+
+/// Say why a server refused a request.
+///
+/// The refusal's message names an authorization id; servers know it for a week. Everything is told to callers who may
+/// iam:GetRequestAuthorizationDetails, the policies' own text to those who may iam:GetRequestAuthorizationPolicy as well;
+/// who was refused learns without permission which kinds of policy refused it.
+///
+/// Ends with 0 when the refusal is found, 1 when it is not or may not be seen, 2 when the server could not be asked.
+#[derive(Debug, Args)]
+pub struct Options {
+    /// The authorization id, or the whole message of the refusal
+    #[arg(value_name = "ID")]
+    id: String,
+    /// Print the answer of GetRequestAuthorizationDetails, with what is ours under `portcullis`
+    #[arg(long)]
+    json: bool,
+    /// Use no colours, even in a terminal
+    #[arg(long, env = "NO_COLOR", action = ArgAction::SetTrue, value_parser = FalseyValueParser::new())]
+    no_color: bool,
+    #[command(flatten)]
+    connection: Connection,
+}
+
+/// Runs the command.
+pub async fn run(options: Options) -> Result<ExitCode> {
+    match explain(&options).await {
+        Ok(Ok(())) => Ok(ExitCode::SUCCESS),
+        Ok(Err(refusal)) => {
+            eprintln!("portcullis: {refusal}");
+            Ok(ExitCode::from(1))
+        }
+        Err(error) => {
+            eprintln!("portcullis: {error:#}");
+            Ok(ExitCode::from(2))
+        }
+    }
+}
+
+async fn explain(options: &Options) -> Result<Result<(), Refusal>> {
+    let Some(id) = options.id.split_whitespace().next_back() else {
+        bail!("give the authorization id that the refusal's message ends with");
+    };
+    let client = options.connection.client()?;
+    let told = if options.json {
+        json(&client, id).await?
+    } else {
+        let style = Style {
+            colours: !options.no_color && std::io::stdout().is_terminal(),
+            ..Style::default()
+        };
+        page(&client, id, style).await?
+    };
+    Ok(told.map(|text| say(text.trim_end())))
+}
+
+async fn json(client: &Client, id: &str) -> Result<Result<String, Refusal>> {
+    match details(client, id).await? {
+        Ok(details) => {
+            let value = portcullis_wire::json::to_value(&details);
+            Ok(Ok(serde_json::to_string_pretty(&value)?))
+        }
+        Err(refusal) => Ok(Err(refusal)),
+    }
+}
+
+async fn page(client: &Client, id: &str, style: Style) -> Result<Result<String, Refusal>> {
+    let details = match details(client, id).await? {
+        Ok(details) => details,
+        Err(refusal) => return Ok(Err(refusal)),
+    };
+    let policies = policies(client, id, &details).await?;
+    let page = Page {
+        details: &details,
+        policies: policies.as_deref(),
+        style,
+    };
+    Ok(Ok(page.to_string()))
+}
+
+/// All pages of the details.
+async fn details(client: &Client, id: &str) -> Result<Result<GetRequestAuthorizationDetailsOutput, Refusal>> {
+    let mut input = GetRequestAuthorizationDetailsInput {
+        authorization_id: id.to_owned(),
+        next_token: None,
+        portcullis: Some(true),
+    };
+    let mut whole = GetRequestAuthorizationDetailsOutput::default();
+    loop {
+        let page = match client
+            .call::<GetRequestAuthorizationDetails>(&input)
+            .await?
+            .result
+        {
+            Ok(page) => page,
+            Err(refusal) => return Ok(Err(refusal)),
+        };
+        whole.request_context = page.request_context;
+        whole.policies = page.policies;
+        whole.evaluations.extend(page.evaluations);
+        input.next_token = page.next_token;
+        if input.next_token.is_none() {
+            return Ok(Ok(whole));
+        }
+    }
+}
+
+/// The policies as they were; `None` when the server does not give them to this caller.
+async fn policies(
+    client: &Client,
+    id: &str,
+    details: &GetRequestAuthorizationDetailsOutput,
+) -> Result<Option<Vec<Policy>>> {
+    let mut policies = Vec::new();
+    for info in &details.policies {
+        let input = GetRequestAuthorizationPolicyInput {
+            authorization_id: id.to_owned(),
+            policy_uri: info.uri.clone().unwrap_or_default(),
+        };
+        match client.call::<GetRequestAuthorizationPolicy>(&input).await?.result {
+            Ok(output) => policies.push(Policy::of(info, &output.policy_document)?),
+            Err(_) => return Ok(None),
+        }
+    }
+    Ok(Some(policies))
+}
