@@ -189,8 +189,7 @@ def test_later_managed_policies_are_taken_at_the_next_start(start, fails, data_d
     assert root.iam.get_account_summary()["SummaryMap"]["Policies"] == before
     user = root.user()
     root.iam.attach_user_policy(UserName=user, PolicyArn=arn)
-    key = root.iam.create_access_key(UserName=user)["AccessKey"]
-    person = Account(server.url, key["AccessKeyId"], key["SecretAccessKey"])
+    person = root.as_user(user)
     person.ecs.list_clusters()
     with pytest.raises(person.ecs.exceptions.AccessDeniedException):
         person.ecs.create_cluster()

@@ -280,7 +280,7 @@ async fn organization_keys_tell_the_accounts_of_one_server() {
     let near = server.user("near", &allow("sts:AssumeRole", "*")).await;
     let trusting = |organization: &str| {
         serde_json::json!({ "Version": "2012-10-17", "Statement": [{
-            "Effect": "Allow", "Principal": "*", "Action": "sts:AssumeRole",
+            "Effect": "Allow", "Principal": { "AWS": "*" }, "Action": "sts:AssumeRole",
             "Condition": { "StringEquals": { "aws:PrincipalOrgID": organization, "aws:ResourceAccount": id } } }] })
         .to_string()
     };

@@ -12,6 +12,7 @@ mod acs;
 mod agent;
 mod bootstrap;
 mod ecs;
+mod encoded_message;
 mod federation;
 mod gate;
 mod harness;

@@ -12,6 +12,9 @@ use super::errors::IamError;
 use crate::world::Snapshot;
 use crate::world::records::PolicyText;
 
+/// What IAM says of `"Principal": "*"`, which it takes in resources' policies only; `{"AWS": "*"}` means the same.
+const BARE_STAR: &str = r#"AssumeRolepolicy contained an invalid principal: "STAR":"*"."#;
+
 /// Checks a trust policy and gives the form to keep.
 pub(super) fn accept(view: &Snapshot, text: &str) -> Result<PolicyText, IamError> {
     let written = parse(text, Kind::Trust)?;
@@ -20,10 +23,19 @@ pub(super) fn accept(view: &Snapshot, text: &str) -> Result<PolicyText, IamError
     }
     let mut ids = Vec::new();
     for principal in written.principals() {
+        if is_bare_star(&written, &principal) {
+            return Err(IamError::MalformedPolicy(BARE_STAR.to_owned()));
+        }
         ids.push(unique_id(view, &principal)?);
     }
     let kept = with_principals(&written, &ids);
     Ok(PolicyText::new(parse(&kept, Kind::Trust)?, Kind::Trust))
+}
+
+fn is_bare_star(document: &Document, principal: &PrincipalRef<'_>) -> bool {
+    let before = document.text().get(..principal.span.start).unwrap_or_default();
+    let element = before.trim_end().strip_suffix(':').map(str::trim_end);
+    principal.value == "*" && element.is_some_and(|element| element.ends_with("\"Principal\""))
 }
 
 /// The text to show: as uploaded, with the present ARNs of the entities it names.

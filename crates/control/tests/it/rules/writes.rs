@@ -163,6 +163,10 @@ async fn r5_r13_r14_r24_trust_policies_are_checked_as_such() {
             ),
             "Invalid principal in policy: \"AWS\":\"arn:aws:iam::123456789012:group/g\"",
         ),
+        (
+            TRUST.replace("{\"Service\":\"ecs-tasks.amazonaws.com\"}", " \"*\""),
+            "AssumeRolepolicy contained an invalid principal: \"STAR\":\"*\".",
+        ),
         (allow("sts:AssumeRole", "*"), "Missing required field Principal"),
     ] {
         let refused = err::<op::UpdateAssumeRolePolicy>(root, update(&document)).await;
