@@ -220,7 +220,7 @@ fn trust_in(account: &AccountId) -> Result<PolicyText, ServiceError> {
         }],
     });
     Document::parse(&text.to_string(), Kind::Trust)
-        .map(|document| PolicyText::new(document, Kind::Trust))
+        .map(|document| PolicyText::new(&document))
         .map_err(|_| ServiceError::internal(&portcullis_api::iam::SERVICE))
 }
 

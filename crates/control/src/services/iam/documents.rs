@@ -32,7 +32,7 @@ pub(super) fn parse(text: &str, kind: Kind) -> Result<Document, IamError> {
 
 /// An identity policy to keep.
 pub(super) fn identity(text: &str) -> Result<PolicyText, IamError> {
-    Ok(PolicyText::new(parse(text, Kind::Identity)?, Kind::Identity))
+    Ok(PolicyText::new(&parse(text, Kind::Identity)?))
 }
 
 /// A version of a managed policy to keep.

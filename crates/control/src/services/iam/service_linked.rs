@@ -195,7 +195,7 @@ fn make(
         created: tx.now,
         description: description.or_else(|| linked.description.map(str::to_owned)),
         max_session_seconds: SESSION_SECONDS,
-        trust: PolicyText::new(documents::parse(&trust, Kind::Trust)?, Kind::Trust),
+        trust: PolicyText::new(&documents::parse(&trust, Kind::Trust)?),
         tags: Tags::new(),
         permissions: Permissions {
             attached,

@@ -29,7 +29,7 @@ pub(super) fn accept(view: &Snapshot, text: &str) -> Result<PolicyText, IamError
         ids.push(unique_id(view, &principal)?);
     }
     let kept = with_principals(&written, &ids);
-    Ok(PolicyText::new(parse(&kept, Kind::Trust)?, Kind::Trust))
+    Ok(PolicyText::new(&parse(&kept, Kind::Trust)?))
 }
 
 fn is_bare_star(document: &Document, principal: &PrincipalRef<'_>) -> bool {

@@ -46,7 +46,7 @@ pub(super) fn get(
 /// The text to show: trust policies are kept with unique ids and shown with the ARNs of those who are still there (R65).
 fn shown(view: &Snapshot, text: &str) -> String {
     match Document::parse(text, Kind::Trust) {
-        Ok(document) => iam::shown_trust_policy(view, &PolicyText::new(document, Kind::Trust)),
+        Ok(document) => iam::shown_trust_policy(view, &PolicyText::new(&document)),
         Err(_) => text.to_owned(),
     }
 }

@@ -1,28 +1,33 @@
 //! Policy documents as they rest in records.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use portcullis_policy::{Document, Kind};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::world::compiled::Policy;
 
-/// A policy document, byte for byte as it was uploaded (R28), with the form that decides.
+/// A policy document, byte for byte as it was uploaded (R28). It is parsed when it is first asked: most of the policies
+/// of a large account rest, and a parsed one takes many times its text.
 #[derive(Clone)]
 pub struct PolicyText {
     text: Arc<str>,
     kind: Kind,
-    policy: Option<Arc<Policy>>,
+    policy: OnceLock<Option<Arc<Policy>>>,
 }
 
 impl PolicyText {
     /// Takes over a document that has passed IAM's checks.
-    pub fn new(document: Document, kind: Kind) -> Self {
+    pub fn new(document: &Document) -> Self {
+        Self::of(document.text(), document.kind())
+    }
+
+    fn of(text: &str, kind: Kind) -> Self {
         Self {
-            text: document.text().into(),
+            text: text.into(),
             kind,
-            policy: Some(Arc::new(Policy::new(document))),
+            policy: OnceLock::new(),
         }
     }
 
@@ -33,12 +38,16 @@ impl PolicyText {
 
     /// The policy; `None` when the stored text no longer parses, which must deny everything (R31).
     pub fn policy(&self) -> Option<&Arc<Policy>> {
-        self.policy.as_ref()
+        let parse = || {
+            let document = Document::parse(&self.text, self.kind).ok()?;
+            Some(Arc::new(Policy::new(document)))
+        };
+        self.policy.get_or_init(parse).as_ref()
     }
 
     /// The parsed form, `None` as for [`policy`](Self::policy).
     pub fn document(&self) -> Option<&Document> {
-        self.policy.as_deref().map(Policy::document)
+        self.policy().map(|policy| policy.document())
     }
 }
 
@@ -67,13 +76,6 @@ impl<'de> Deserialize<'de> for PolicyText {
         } else {
             Kind::Identity
         };
-        let policy = Document::parse(&text, kind)
-            .ok()
-            .map(|document| Arc::new(Policy::new(document)));
-        Ok(Self {
-            text: text.into(),
-            kind,
-            policy,
-        })
+        Ok(Self::of(&text, kind))
     }
 }
