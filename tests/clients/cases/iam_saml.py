@@ -13,7 +13,8 @@ def metadata(name="https://idp.example.com/"):
     letters = "".join(line for line in body.splitlines() if not line.startswith("-----"))
     return (
         f'<EntityDescriptor xmlns="urn:oasis:names:tc:SAML:2.0:metadata" entityID="{name}">'
-        '<IDPSSODescriptor protocolSupportEnumeration="urn:oasis:names:tc:SAML:2.0:protocol"><KeyDescriptor use="signing">'
+        '<IDPSSODescriptor protocolSupportEnumeration="urn:oasis:names:tc:SAML:2.0:protocol">'
+        '<KeyDescriptor use="signing">'
         '<KeyInfo xmlns="http://www.w3.org/2000/09/xmldsig#"><X509Data>'
         f"<X509Certificate>{letters}</X509Certificate></X509Data></KeyInfo></KeyDescriptor></IDPSSODescriptor>"
         f"<!--{'x' * 1000}--></EntityDescriptor>"

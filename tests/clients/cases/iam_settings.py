@@ -60,7 +60,8 @@ class SetSecurityTokenServicePreferences(Iam):
         assert aws.iam.get_account_summary()["SummaryMap"]["GlobalEndpointTokenVersion"] == 2
 
     def invalid(self, aws):
-        return Invalid({"GlobalEndpointTokenVersion": "v3Token"}, "ValidationError", r"1 validation error detected: .*v1Token.*")
+        parameters = {"GlobalEndpointTokenVersion": "v3Token"}
+        return Invalid(parameters, "ValidationError", r"1 validation error detected: .*v1Token.*")
 
 
 class UpdateAccountPasswordPolicy(Iam):

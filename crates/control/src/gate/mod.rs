@@ -1,5 +1,6 @@
 //! The one gate. Every call walks one way: who are you, what do you want, may you, do it, write it down.
 
+mod aside;
 pub mod assume;
 pub mod authenticate;
 pub mod authorize;
@@ -39,7 +40,7 @@ use authenticate::{Authenticated, Verifier};
 use call::Call;
 use error::ServiceError;
 use keys::SigningKeys;
-use operation::{Answer, Check, Decoded, Row};
+use operation::{Answer, Check, Decoded, Granted, Prepared, Row};
 use reasons::{Limits, Reason, Reasons};
 use record::{Outcome, Recipient};
 
@@ -283,6 +284,21 @@ impl Gate {
         Ok(answer)
     }
 
+    /// What an operation does between its decision and the writers' queue.
+    async fn before_writing(
+        &self,
+        granted: &Granted,
+        view: &Snapshot,
+        call: &Call,
+        decoded: &dyn Decoded,
+    ) -> Result<Option<Box<Prepared>>, ServiceError> {
+        if !decoded.takes_long() {
+            return Ok(None);
+        }
+        let _turn = aside::turn().await;
+        aside::run(|| decoded.prepare(granted, view, &self.environment, call))
+    }
+
     /// An operation that changes state. Decided before the writers' queue, so that the refused never enter it, and
     /// again inside when somebody else changed the picture: nothing may come between decision and effect.
     async fn change(
@@ -292,7 +308,7 @@ impl Gate {
         decoded: &dyn Decoded,
     ) -> Result<Answer, ServiceError> {
         let mut granted = self.grant(view, call, decoded)?;
-        let prepared = decoded.prepare(&granted, view, &self.environment, call)?;
+        let prepared = self.before_writing(&granted, view, call, decoded).await?;
         let seams = record::Seams {
             random: self.world.random().as_ref(),
             vault: self.world.vault(),

@@ -290,6 +290,8 @@ pub(crate) trait Decoded: Send + Sync {
         env: &Environment,
         call: &Call,
     ) -> Option<Result<Answer, ServiceError>>;
+    /// Whether [`prepare`](Self::prepare) has something to do.
+    fn takes_long(&self) -> bool;
     /// What has to be done before [`write`](Self::write) and does not need the writers' lock.
     fn prepare(
         &self,
@@ -368,6 +370,10 @@ impl<O: Operation> Decoded for Typed<O> {
             Run::Read(run) => Some(run(view, env, self.authorized(granted, None, call)).map(answer::<O>)),
             Run::Write(_) | Run::Prepared(..) => None,
         }
+    }
+
+    fn takes_long(&self) -> bool {
+        matches!(self.run, Run::Prepared(..))
     }
 
     fn prepare(
