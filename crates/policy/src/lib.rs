@@ -1,4 +1,8 @@
-//! The IAM policy language: parse, validate, decide, explain. Pure: no I/O, no clock, no async.
+//! The IAM policy language: parse, validate, decide, compile, explain, simulate. Pure: no I/O, no clock, no async.
+//!
+//! # Decide
+//! [`Document::parse`] reads a policy or says in IAM's words what is wrong with it; [`decide`] answers a [`Request`] from all
+//! [`PolicySets`] that bear on it.
 //!
 //! ```
 //! use portcullis_policy::{Context, Document, Kind, Outcome, PolicySets, Principal, Request, Source, decide};
@@ -30,6 +34,51 @@
 //! assert_eq!(decision.matched[0].statement.sid.as_deref(), Some("RunWeb"));
 //! # Ok::<(), portcullis_policy::Malformed>(())
 //! ```
+//!
+//! # Compile
+//! What is asked often is compiled once: [`authorize`] answers as [`decide`] does, in a fraction of the time and without
+//! allocating, however many statements there are.
+//!
+//! ```
+//! # use portcullis_policy::{Context, Document, Kind, Principal, Request};
+//! use portcullis_policy::{Prepared, Program, Programs, authorize};
+//!
+//! # let text = r#"{"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "ecs:Describe*", "Resource": "*"}}"#;
+//! # let document = Document::parse(text, Kind::Identity)?;
+//! # let principal = Principal::Root { account: "123456789012".parse().unwrap() };
+//! # let context = Context::new();
+//! # let request = Request { principal: &principal, action: "ecs:DescribeClusters",
+//! #     resource: "arn:aws:ecs:us-east-1:123456789012:cluster/default", resource_account: None, context: &context };
+//! let program = Program::compile([&document]);
+//! let programs = Programs { identity: Some(&program), ..Programs::default() };
+//! assert!(authorize(&Prepared::new(&request), &programs).is_allowed());
+//! # Ok::<(), portcullis_policy::Malformed>(())
+//! ```
+//!
+//! # Explain
+//! [`explain`] tells what was compared with what and what would have to change; with the feature `terminal` as a page.
+//!
+//! ```
+//! # use portcullis_policy::{Context, Document, Kind, PolicySets, Principal, Request, Source};
+//! use portcullis_policy::explain;
+//!
+//! # let text = r#"{"Version": "2012-10-17", "Statement": {"Sid": "Look", "Effect": "Allow", "Action": "ecs:Describe*", "Resource": "*"}}"#;
+//! # let document = Document::parse(text, Kind::Identity)?;
+//! # let attached = [Source { name: "look", arn: None, attached_to: None, document: &document }];
+//! # let sets = PolicySets { identity: &attached, ..PolicySets::default() };
+//! # let principal = Principal::User { arn: "arn:aws:iam::123456789012:user/mia".parse().unwrap(),
+//! #     id: "AIDACKCEVSQ6C2EXAMPLE".to_owned(), account: "123456789012".parse().unwrap() };
+//! # let context = Context::new();
+//! # let request = Request { principal: &principal, action: "ecs:RunTask",
+//! #     resource: "arn:aws:ecs:us-east-1:123456789012:task-definition/web:7", resource_account: None, context: &context };
+//! let explanation = explain(&request, &sets);
+//! assert!(explanation.one_line().contains("ecs:RunTask"));
+//! assert!(!explanation.remedy().is_empty());
+//! # Ok::<(), portcullis_policy::Malformed>(())
+//! ```
+//!
+//! # Simulate
+//! [`simulate`] asks many requests at once, as the policy simulator does, from files or a scenario.
 //!
 //! Rules are cited as R1-R182 of the policy-language specification; where AWS is silent, `open_points.rs` decides.
 
