@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use anyhow::{Result, ensure};
+use anyhow::Result;
 
-use super::WARM_UP;
+use super::{make, plan};
 use crate::compare::compare;
 use crate::load::{self, Plan};
 use crate::stats::{grouped, mib, number};
@@ -14,9 +14,6 @@ use crate::work::Work;
 
 const ROLES: usize = 10_000;
 const PREFIX: &str = "many-";
-const WRITERS: usize = 20;
-/// Longest time to make all roles, or one policy on each.
-const FILL_WITHIN: Duration = Duration::from_secs(60);
 const TURNS: usize = 5;
 const RUN: Duration = Duration::from_millis(400);
 const MEMORY_MAX: f64 = 200.0 * 1024.0 * 1024.0;
@@ -30,15 +27,16 @@ pub async fn measure(workshop: &Workshop) -> Result<Vec<Row>> {
     let mut full = Subject::start(workshop, Some(&folder.join("many-roles"))).await?;
     eprintln!("  {ROLES} roles with three policies each are made");
     let prefix = || PREFIX.to_owned();
-    fill(&full, Work::CreateRole { prefix: prefix() }).await?;
+    make(&full, Work::CreateRole { prefix: prefix() }, ROLES).await?;
     for policy in ["read", "run", "pass"] {
         let policy = policy.to_owned();
-        fill(
+        make(
             &full,
             Work::PutRolePolicy {
                 prefix: prefix(),
                 policy,
             },
+            ROLES,
         )
         .await?;
     }
@@ -48,35 +46,6 @@ pub async fn measure(workshop: &Workshop) -> Result<Vec<Row>> {
     still_there(&mut empty.process)?;
     still_there(&mut full.process)?;
     Ok(rows)
-}
-
-async fn fill(subject: &Subject, work: Work) -> Result<()> {
-    let plan = Plan {
-        connections: WRITERS,
-        unique_requests: ROLES / WRITERS,
-        warm_up: Duration::ZERO,
-        run: FILL_WITHIN,
-        ..plan(subject, work)
-    };
-    let outcome = load::run(&plan).await?.all_well()?;
-    ensure!(
-        outcome.answers == u64::try_from(ROLES)?,
-        "{} of {ROLES} calls were answered",
-        outcome.answers
-    );
-    Ok(())
-}
-
-fn plan(subject: &Subject, work: Work) -> Plan {
-    Plan {
-        address: subject.address,
-        key: subject.key.clone(),
-        connections: 1,
-        work: vec![work],
-        unique_requests: 0,
-        warm_up: WARM_UP,
-        run: RUN,
-    }
 }
 
 fn memory_row(resident: u64) -> Row {
@@ -92,7 +61,7 @@ fn memory_row(resident: u64) -> Row {
 async fn simulation_row(subject: &Subject) -> Result<Row> {
     eprintln!("  SimulatePrincipalPolicy");
     let role = format!("arn:aws:iam::123456789012:role/{PREFIX}000007");
-    let outcome = load::run(&plan(subject, Work::Simulate { role }))
+    let outcome = load::run(&plan(subject, Work::Simulate { role }, RUN))
         .await?
         .all_well()?;
     Ok(Row {
@@ -116,6 +85,7 @@ async fn creation_row(full: &Subject, empty: &Subject) -> Result<Row> {
             Work::CreateRole {
                 prefix: format!("turn-{turn}-"),
             },
+            RUN,
         )
     };
     let compared = compare(full.target(), empty.target(), with, TURNS).await?;

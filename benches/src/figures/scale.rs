@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Result, ensure};
 
-use super::WARM_UP;
+use super::{make, plan};
 use crate::compare::{Compared, compare};
 use crate::load::{self, Plan};
 use crate::stats::{grouped, mib, number};
@@ -16,9 +16,6 @@ const FEW: usize = 100;
 const MANY: usize = 10_000;
 const TURNS: usize = 5;
 const RUN: Duration = Duration::from_millis(400);
-const WRITERS: usize = 20;
-/// Longest time to make all objects.
-const FILL_WITHIN: Duration = Duration::from_secs(60);
 const LATENCY_RATIO_MAX: f64 = 1.5;
 const OBJECT_BYTES_MAX: f64 = 4096.0;
 const MIXED_CONNECTIONS: usize = 64;
@@ -46,7 +43,7 @@ pub async fn measure(workshop: &Workshop) -> Result<Vec<Row>> {
     ];
     for (what, work) in reads {
         eprintln!("  {what}");
-        let plan = plan(&large, work);
+        let plan = plan(&large, work, RUN);
         rows.push(latency_row(
             what,
             &compare(large.target(), small.target(), |_| plan.clone(), TURNS).await?,
@@ -61,42 +58,9 @@ pub async fn measure(workshop: &Workshop) -> Result<Vec<Row>> {
 
 /// Makes as many roles, and as many clusters.
 async fn fill(subject: &Subject, prefix: &str, count: usize) -> Result<()> {
-    let prefix = format!("{prefix}-");
-    for work in [
-        Work::CreateRole {
-            prefix: prefix.clone(),
-        },
-        Work::CreateCluster {
-            prefix: prefix.clone(),
-        },
-    ] {
-        let plan = Plan {
-            connections: WRITERS,
-            unique_requests: count / WRITERS,
-            warm_up: Duration::ZERO,
-            run: FILL_WITHIN,
-            ..plan(subject, work)
-        };
-        let outcome = load::run(&plan).await?.all_well()?;
-        ensure!(
-            outcome.answers == u64::try_from(count)?,
-            "{} objects instead of {count} were made",
-            outcome.answers
-        );
-    }
-    Ok(())
-}
-
-fn plan(subject: &Subject, work: Work) -> Plan {
-    Plan {
-        address: subject.address,
-        key: subject.key.clone(),
-        connections: 1,
-        work: vec![work],
-        unique_requests: 0,
-        warm_up: WARM_UP,
-        run: RUN,
-    }
+    let prefix = || format!("{prefix}-");
+    make(subject, Work::CreateRole { prefix: prefix() }, count).await?;
+    make(subject, Work::CreateCluster { prefix: prefix() }, count).await
 }
 
 fn latency_row(what: &str, compared: &Compared) -> Row {
@@ -142,8 +106,7 @@ async fn faults_row(subject: &Subject) -> Result<Row> {
             },
         ],
         unique_requests: 2_000,
-        run: MIXED_RUN,
-        ..plan(subject, Work::GetCallerIdentity)
+        ..plan(subject, Work::GetCallerIdentity, MIXED_RUN)
     };
     let outcome = load::run(&plan).await?;
     let others =

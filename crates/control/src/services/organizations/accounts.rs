@@ -9,6 +9,7 @@ use portcullis_api::organizations::{
 use portcullis_core::{AccountId, Random, Tag, Tags, hex_id};
 
 use super::errors::OrganizationsError;
+use super::paging::Pager;
 use super::{ACCOUNTS_MAX, managed, shapes};
 use crate::gate::context::add_request_tags;
 use crate::gate::environment::Environment;
@@ -19,8 +20,7 @@ use crate::world::{Snapshot, Tx};
 
 /// The role that every new account gets unless the caller names it otherwise.
 const DEFAULT_ROLE: &str = "OrganizationAccountAccessRole";
-const PAGE_MAX: usize = 20;
-/// The token after the management account, whose own id says nothing of the order of the others.
+/// The management account as a row: its own id says nothing of the order of the others.
 const BEFORE_ALL: &str = "000000000000";
 
 /// Tags need their own permission.
@@ -104,33 +104,21 @@ pub fn describe(
     })
 }
 
-/// The management account first, then the others in the order of their ids. A token is the last id of its page.
+/// The management account first, then the others in the order of their ids.
 pub fn list(
     view: &Snapshot,
     _env: &Environment,
     auth: Authorized<'_, ListAccounts>,
 ) -> Result<ListAccountsResponse, ServiceError> {
     let (input, organization) = (auth.input(), managed(view, auth.call())?);
-    let after = input.next_token.as_deref();
-    if after.is_some_and(|token| token.parse::<AccountId>().is_err()) {
-        return Err(OrganizationsError::Token.into());
-    }
-    let limit = input
-        .max_results
-        .and_then(|n| usize::try_from(n).ok())
-        .unwrap_or(PAGE_MAX);
-    let first = after.is_none().then(|| shapes::management(&organization));
-    let rows = view.member_accounts.after("", after);
-    let members = rows.filter_map(|(_, member)| shapes::member(&organization, member));
-    let mut accounts: Vec<_> = first.into_iter().chain(members).take(limit + 1).collect();
-    let more = accounts.len() > limit;
-    accounts.truncate(limit);
-    let last = match accounts.as_slice() {
-        [only] if only.id.as_deref() == Some(organization.management.as_str()) => Some(BEFORE_ALL.to_owned()),
-        accounts => accounts.last().and_then(|account| account.id.clone()),
-    };
+    let pager = Pager::of(input.next_token.as_deref(), input.max_results)?;
+    let management = (BEFORE_ALL, shapes::management(&organization));
+    let first = Some(management).filter(|_| pager.after.is_none());
+    let others = view.member_accounts.after("", pager.after);
+    let members = others.filter_map(|(id, member)| Some((id, shapes::member(&organization, member)?)));
+    let (accounts, next_token) = pager.page(first.into_iter().chain(members));
     Ok(ListAccountsResponse {
-        next_token: last.filter(|_| more),
+        next_token,
         accounts: Some(accounts),
     })
 }

@@ -3,6 +3,7 @@
 mod accounts;
 mod errors;
 mod organization;
+mod paging;
 mod requests;
 mod shapes;
 
