@@ -1,6 +1,6 @@
 //! "Does this grant access to that?", asked of policies.
 
-use portcullis_policy::{Context, Document, Kind, Malformed, Principal, Source};
+use portcullis_policy::{Context, Document, Effect, Kind, Malformed, Principal, Source};
 
 use crate::confirm::names_principals;
 use crate::domains::Assumptions;
@@ -58,6 +58,7 @@ pub fn access(policies: &[Source<'_>], wanted: &Wanted<'_>, options: Options) ->
     };
     let ask = |allowed_by, not_by| {
         Question {
+            effect: Effect::Allow,
             allowed_by,
             not_by,
             within: Some(&limits),

@@ -71,7 +71,8 @@ pub struct Witness {
     pub context: Context,
     /// The Allow statements of the one side that apply.
     pub allowed_by: Vec<Place>,
-    /// The Deny statements of the other side that apply; none if it is merely silent.
+    /// The Deny statements of the other side that apply; none if it is merely silent. For [`crate::denied_no_more`] those of
+    /// the old policies, and `allowed_by` is empty.
     pub denied_by: Vec<Place>,
 }
 

@@ -46,6 +46,19 @@ impl Confirm {
     /// Whether these policies grant the request, with the statements that decided: of a grant the Allow statements, of a
     /// refusal the Deny statements.
     pub(crate) fn grants(&self, asked: &Asked<'_>, policies: &[Source<'_>]) -> (bool, Vec<Place>) {
+        self.decided(asked, policies, |decision| {
+            let is_allowed = decision.is_allowed();
+            let wanted = if is_allowed { Effect::Allow } else { Effect::Deny };
+            (is_allowed, places(decision, wanted))
+        })
+    }
+
+    /// The Deny statements of these policies that apply.
+    pub(crate) fn denials(&self, asked: &Asked<'_>, policies: &[Source<'_>]) -> Vec<Place> {
+        self.decided(asked, policies, |decision| places(decision, Effect::Deny))
+    }
+
+    fn decided<T>(&self, asked: &Asked<'_>, policies: &[Source<'_>], told: impl Fn(&Decision<'_>) -> T) -> T {
         let request = Request {
             principal: asked.principal,
             action: asked.action,
@@ -86,16 +99,13 @@ impl Confirm {
     }
 }
 
-fn told(decision: &Decision<'_>) -> (bool, Vec<Place>) {
-    let is_allowed = decision.is_allowed();
-    let wanted = if is_allowed { Effect::Allow } else { Effect::Deny };
-    let places = decision
+fn places(decision: &Decision<'_>, effect: Effect) -> Vec<Place> {
+    decision
         .matched
         .iter()
-        .filter(|matched| matched.statement.effect == wanted && !matched.source.name.is_empty())
+        .filter(|matched| matched.statement.effect == effect && !matched.source.name.is_empty())
         .map(|matched| place(matched.source.name, matched.index, matched.statement))
-        .collect();
-    (is_allowed, places)
+        .collect()
 }
 
 fn place(policy: &str, index: usize, statement: &Statement) -> Place {

@@ -36,6 +36,8 @@ pub(crate) struct Assumptions {
     pub(crate) excluded: Vec<(String, Vec<Glob>)>,
     /// The only values a key can have, by key in its shared form.
     pub(crate) listed: Vec<(String, Vec<String>)>,
+    /// Whether a caller of some account stands for those of all others.
+    pub(crate) any_account: bool,
     /// The keys that have just this value.
     pub(crate) given: Context,
 }
@@ -66,6 +68,14 @@ impl Assumptions {
             .iter()
             .find(|(given, _)| shared_key(given) == key)
             .map(|(_, value)| value.clone());
+        if assigned.is_none() {
+            domain.usual = usual(key, caller);
+            if self.any_account && key == "aws:principalaccount" && caller.principal.account().is_some() {
+                domain.absent = false;
+                domain.values = Values::Account;
+                return domain;
+            }
+        }
         if let Some(value) = assigned.or_else(|| self.known_of_caller(key, caller)) {
             return only(value.into_iter().collect(), domain);
         }
@@ -102,6 +112,29 @@ impl Assumptions {
     }
 }
 
+/// What the caller itself would have for a key: the first value to try, so that requests look like those that are made.
+fn usual(key: &str, caller: &PrincipalClass) -> Option<String> {
+    let (arn, id) = match &caller.principal {
+        Principal::User { arn, id, .. } => (arn, id.clone()),
+        Principal::RoleSession {
+            role_arn,
+            role_id,
+            session_arn,
+            ..
+        } => {
+            let session = session_arn.resource().rsplit('/').next().unwrap_or_default();
+            (role_arn, format!("{role_id}:{session}"))
+        }
+        _ => return None,
+    };
+    match key {
+        "aws:principalarn" => Some(arn.as_str().to_owned()),
+        "aws:principalaccount" => Some(arn.account().to_owned()),
+        "aws:userid" => Some(id),
+        _ => None,
+    }
+}
+
 /// One of these values; the key is absent if there are none.
 fn only(values: Vec<String>, mut domain: Domain) -> Domain {
     domain.absent = values.is_empty();
@@ -118,6 +151,7 @@ fn anything() -> Domain {
         many: true,
         values: Values::Any,
         excluded: Vec::new(),
+        usual: None,
         given: None,
     }
 }
@@ -140,6 +174,7 @@ fn by_type(key: &str) -> Domain {
         many: known.is_multi_valued(),
         values,
         excluded: Vec::new(),
+        usual: None,
         given: None,
     }
 }

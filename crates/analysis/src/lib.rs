@@ -2,7 +2,7 @@
 //!
 //! ```
 //! use portcullis_analysis::{Answer, Options, compare, read};
-//! use portcullis_policy::Source;
+//! use portcullis_policy::{Effect, Source};
 //!
 //! let policy = |resource: &str| {
 //!     read(&format!(
@@ -62,6 +62,7 @@ mod resources;
 mod rewrite;
 mod search;
 mod text;
+mod twins;
 mod unknown_actions;
 mod variables;
 
@@ -72,7 +73,7 @@ pub use public::public;
 pub use question::Options;
 pub use rewrite::{Expansion, Minimised, RewriteError, Step, expand, format, minimise};
 
-use portcullis_policy::Source;
+use portcullis_policy::{Effect, Source};
 
 use crate::domains::Assumptions;
 use crate::question::{Callers, Question};
@@ -80,9 +81,26 @@ use crate::question::{Callers, Question};
 /// May the holder of `new` do anything that the holder of `old` may not? Policies that name principals are compared one with
 /// one: may anybody do anything with the one that nobody may with the other?
 pub fn compare(old: &[Source<'_>], new: &[Source<'_>], options: Options) -> Answer {
+    difference(Effect::Allow, new, old, options).answer()
+}
+
+/// Does `old` deny anything explicitly that `new` does not? Beside other policies that matters even where neither allows it:
+/// an explicit deny prevails over all of them (R114). The witness names the denying statements of `old`.
+pub fn denied_no_more(old: &[Source<'_>], new: &[Source<'_>], options: Options) -> Answer {
+    difference(Effect::Deny, old, new, options).answer()
+}
+
+/// What one side allows, or denies explicitly, and the other does not.
+fn difference<'a>(
+    effect: Effect,
+    one: &'a [Source<'a>],
+    other: &'a [Source<'a>],
+    options: Options,
+) -> Question<'a> {
     Question {
-        allowed_by: new,
-        not_by: old,
+        effect,
+        allowed_by: one,
+        not_by: other,
         within: None,
         callers: Callers::All,
         assumptions: Assumptions {
@@ -91,5 +109,4 @@ pub fn compare(old: &[Source<'_>], new: &[Source<'_>], options: Options) -> Answ
         },
         options,
     }
-    .answer()
 }

@@ -18,6 +18,9 @@ pub(crate) struct PrincipalClass {
 /// The accounts to take strangers from.
 const STRANGE_ACCOUNTS: [&str; 4] = ["999988887777", "888877776666", "777766665555", "666655554444"];
 
+/// The accounts to take the resource's owner from: a caller of that account would need no grant of the policy (R123).
+const RESOURCE_ACCOUNTS: [&str; 4] = ["555544443333", "444433332222", "333322221111", "222211110000"];
+
 /// A caller of policies that name nobody.
 pub(crate) fn anybody(statements: usize) -> Option<PrincipalClass> {
     Some(PrincipalClass {
@@ -51,18 +54,29 @@ pub(crate) fn classes(statements: &[&Statement], strangers_only: bool) -> Vec<Pr
     classes
 }
 
+/// An account that no statement names, and no stranger is of.
+pub(crate) fn resource_account(statements: &[&Statement]) -> Option<AccountId> {
+    unnamed(statements, &RESOURCE_ACCOUNTS)
+}
+
 /// An account that no statement names.
 pub(crate) fn strange_account(statements: &[&Statement]) -> Option<AccountId> {
+    unnamed(statements, &STRANGE_ACCOUNTS)
+}
+
+fn unnamed(statements: &[&Statement], accounts: &[&str]) -> Option<AccountId> {
     let texts = || {
         let entries = statements
             .iter()
             .filter_map(|statement| statement.principal.as_ref());
-        entries
-            .flat_map(|element| &element.entries)
-            .map(|entry| entry.value.as_str())
+        let named = entries.flat_map(|element| &element.entries);
+        let conditions = statements.iter().flat_map(|statement| &statement.conditions);
+        let compared = conditions.flat_map(|condition| &condition.values);
+        let named = named.map(|entry| entry.value.as_str());
+        named.chain(compared.map(|value| value.text.as_str()))
     };
     let is_strange = |account: &&&str| !texts().any(|text| text.contains(**account));
-    STRANGE_ACCOUNTS
+    accounts
         .iter()
         .find(is_strange)
         .and_then(|account| account.parse().ok())

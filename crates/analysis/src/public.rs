@@ -2,9 +2,9 @@
 
 use std::net::IpAddr;
 
-use portcullis_policy::elements::network;
-use portcullis_policy::syntax::{Condition, Glob, Test};
-use portcullis_policy::{Document, Source};
+use portcullis_policy::elements::{self, network};
+use portcullis_policy::syntax::{Condition, Glob, Test, Token};
+use portcullis_policy::{Document, Effect, Source};
 
 use crate::Answer;
 use crate::domains::Assumptions;
@@ -14,7 +14,8 @@ use crate::question::{Callers, Options, Question};
 use crate::text::pattern;
 
 /// Keys whose fixed values only those have whom the policy's author means; strangers have others.
-const TRUSTED: [&str; 18] = [
+const TRUSTED: [&str; 19] = [
+    "aws:principalaccount",
     "aws:principalarn",
     "aws:principalorgid",
     "aws:principalorgpaths",
@@ -55,6 +56,7 @@ pub fn public(policy: Source<'_>, options: Options) -> Answer {
         .collect();
     let listed = outside_addresses(policy.document).into_iter().collect();
     Question {
+        effect: Effect::Allow,
         allowed_by: &[policy],
         not_by: &[],
         within: None,
@@ -63,6 +65,7 @@ pub fn public(policy: Source<'_>, options: Options) -> Answer {
             any_value: options.any_value,
             excluded,
             listed,
+            any_account: true,
             ..Assumptions::default()
         },
         options,
@@ -70,9 +73,11 @@ pub fn public(policy: Source<'_>, options: Options) -> Answer {
     .answer()
 }
 
-/// What no stranger has: values without wildcards, and ARNs of an account that is named.
+/// What no stranger has: values without wildcards, user ids whose unique id has none, and ARNs of an account that is named.
 fn fixed_values(condition: &Condition) -> Vec<Glob> {
     let is_user_id = condition.key.eq_ignore_ascii_case("aws:userid");
+    let takes_wildcards = matches!(condition.operator.test(), Test::StringLike | Test::Arn);
+    let is_fixed = |text: &str| !takes_wildcards || !text.contains(['*', '?']);
     let values = condition
         .values
         .iter()
@@ -82,11 +87,21 @@ fn fixed_values(condition: &Condition) -> Vec<Glob> {
         let account = text.split(':').nth(4).filter(|field| field.len() == 12);
         match account.filter(|field| field.bytes().all(|b| b.is_ascii_digit())) {
             Some(account) if text.starts_with("arn:") => Some(pattern(&format!("arn:*:*:*:{account}:*"))),
-            _ if is_user_id || !text.contains(['*', '?']) => Some(pattern(text)),
+            _ if is_fixed(text) => Some(spelt_anyhow(text)),
+            // `AROAEXAMPLE:*` is every session of one role, whatever follows the colon.
+            _ if is_user_id && text.split_once(':').is_some_and(|(id, _)| is_fixed(id)) => {
+                Some(pattern(text))
+            }
             _ => None,
         }
     });
     fixed.collect()
+}
+
+/// A text, in capitals or not.
+fn spelt_anyhow(text: &str) -> Glob {
+    let folded = |c| Token::Folded(elements::fold(c));
+    Glob::from_tokens(text.chars().map(folded).collect())
 }
 
 /// The addresses a stranger may have, if the policy compares addresses: those outside every network that is somebody's own.

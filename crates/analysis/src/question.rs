@@ -12,7 +12,7 @@ use crate::principals::{self, PrincipalClass};
 use crate::problem::{Assignment, Problem};
 use crate::resources::{Shape, partitions};
 use crate::search::{Clause, Memo, Model, Search, applying, not_applying};
-use crate::{Answer, Cause, Witness, variables};
+use crate::{Answer, Cause, Place, Witness, twins, variables};
 
 /// Which requests count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,8 +62,11 @@ pub(crate) enum Callers {
     Only(Principal),
 }
 
-/// Is there a request within some limits that some policies allow and others do not?
+/// Is there a request within some limits that some policies allow and others do not? Or, asked of denials: one that some
+/// deny explicitly and others do not?
 pub(crate) struct Question<'a> {
+    /// Whether it is about what is allowed or about what is denied explicitly.
+    pub(crate) effect: Effect,
     pub(crate) allowed_by: &'a [Source<'a>],
     pub(crate) not_by: &'a [Source<'a>],
     /// A policy without principals whose statements all must apply.
@@ -97,6 +100,28 @@ impl<'a> Statements<'a> {
             all,
         }
     }
+
+    /// For every statement whether the side it is compared with has the same one.
+    fn twins(&self) -> Vec<bool> {
+        let one: Vec<usize> = self.allowed_by.clone().collect();
+        let other: Vec<usize> = self.not_by.clone().collect();
+        twins::twins(&self.all, &one, &other)
+    }
+
+    /// Whether twins alone show that there is nothing: all that grants has one, and all that takes away from the other side.
+    fn settled(&self, effect: Effect, twins: &[bool]) -> bool {
+        let all_have_twins = |range: &std::ops::Range<usize>, effect: Effect| {
+            range.clone().all(|at| {
+                let other_effect = self
+                    .all
+                    .get(at)
+                    .is_none_or(|statement| statement.effect != effect);
+                other_effect || twins.get(at) == Some(&true)
+            })
+        };
+        let grants = all_have_twins(&self.allowed_by, effect);
+        grants && (effect == Effect::Deny || all_have_twins(&self.not_by, Effect::Deny))
+    }
 }
 
 /// What a search of one combination of caller and action came to.
@@ -109,6 +134,11 @@ enum Outcome {
 
 impl Question<'_> {
     pub(crate) fn answer(&self) -> Answer {
+        self.answer_with(&Effort::new(self.options.budget))
+    }
+
+    /// The answer, if it takes no more than this effort.
+    pub(crate) fn answer_with(&self, effort: &Effort) -> Answer {
         let sources = || self.allowed_by.iter().chain(self.not_by);
         let name_principals = sources().any(|source| names_principals(source.document.kind()));
         let mixed = sources().any(|source| names_principals(source.document.kind()) != name_principals);
@@ -116,9 +146,20 @@ impl Question<'_> {
             return Answer::CannotTell(Cause::Kinds);
         }
         let statements = Statements::of(self);
+        let twins = statements.twins();
+        if statements.settled(self.effect, &twins) {
+            return Answer::NoMore;
+        }
         let callers = self.callers(&statements, name_principals);
-        let confirm = Confirm::new(name_principals, principals::strange_account(&statements.all));
-        Run::new(self, &statements, &callers, &confirm).answer()
+        let confirm = Confirm::new(name_principals, principals::resource_account(&statements.all));
+        let given = Given {
+            statements: &statements,
+            twins: &twins,
+            callers: &callers,
+            confirm: &confirm,
+            effort,
+        };
+        Run::new(self, given).answer()
     }
 
     fn callers(&self, statements: &Statements<'_>, name_principals: bool) -> Vec<PrincipalClass> {
@@ -143,16 +184,23 @@ impl Question<'_> {
     }
 }
 
+/// What is known before the search.
+#[derive(Clone, Copy)]
+struct Given<'r> {
+    statements: &'r Statements<'r>,
+    twins: &'r [bool],
+    callers: &'r [PrincipalClass],
+    confirm: &'r Confirm,
+    effort: &'r Effort,
+}
+
 /// One question on its way.
 struct Run<'r> {
     question: &'r Question<'r>,
-    statements: &'r Statements<'r>,
-    callers: &'r [PrincipalClass],
-    confirm: &'r Confirm,
+    given: Given<'r>,
     actions: Vec<ActionClass>,
     shapes: Vec<Shape>,
     given_up: Option<Cause>,
-    effort: Effort,
 }
 
 /// A combination that may allow something, depending on variables.
@@ -164,19 +212,15 @@ struct OpenCase {
 }
 
 impl<'r> Run<'r> {
-    fn new(
-        question: &'r Question<'r>,
-        statements: &'r Statements<'r>,
-        callers: &'r [PrincipalClass],
-        confirm: &'r Confirm,
-    ) -> Self {
+    fn new(question: &'r Question<'r>, given: Given<'r>) -> Self {
+        let statements = given.statements;
         let lists: Vec<&ActionList> = statements.all.iter().map(|statement| &statement.action).collect();
         let is_grant = |at: usize| {
             statements.allowed_by.contains(&at)
                 && statements
                     .all
                     .get(at)
-                    .is_some_and(|statement| statement.effect == Effect::Allow)
+                    .is_some_and(|statement| statement.effect == question.effect)
         };
         let scope = Scope {
             partitions: partitions(&statements.all),
@@ -188,6 +232,7 @@ impl<'r> Run<'r> {
                 .any(|statement| is_about_some_resources(statement)),
         };
         let (actions, given_up) = classes(&lists, is_grant, &keys_of(&statements.all), &scope);
+        given.effort.spend(statements.all.len() * actions.len());
         let mut shapes: Vec<Shape> = Vec::new();
         for class in &actions {
             if !shapes.contains(&class.shape) {
@@ -196,19 +241,16 @@ impl<'r> Run<'r> {
         }
         Self {
             question,
-            statements,
-            callers,
-            confirm,
+            given,
             actions,
             shapes,
             given_up,
-            effort: Effort::new(question.options.budget),
         }
     }
 
     fn answer(mut self) -> Answer {
         let mut memo = Memo::default();
-        let problem = Problem::new(&self.statements.all, None);
+        let problem = Problem::new(&self.given.statements.all, None);
         let domains = self.domains(&problem, None);
         let mut open = Vec::new();
         for (grant, caller, action) in self.cases() {
@@ -222,7 +264,7 @@ impl<'r> Run<'r> {
                     model,
                 }),
             }
-            if self.effort.is_spent() {
+            if self.given.effort.is_spent() {
                 return Answer::CannotTell(Cause::Budget);
             }
         }
@@ -236,17 +278,18 @@ impl<'r> Run<'r> {
         }
     }
 
-    /// Every Allow statement with every caller and action it is about.
+    /// Every statement that grants what is asked for, with every caller and action it is about.
     fn cases(&self) -> Vec<(usize, usize, usize)> {
         let mut cases = Vec::new();
-        for grant in self.statements.allowed_by.clone() {
-            if self.effect(grant) != Some(Effect::Allow) {
+        for grant in self.given.statements.allowed_by.clone() {
+            if self.effect(grant) != Some(self.question.effect) {
                 continue;
             }
-            for caller in 0..self.callers.len() {
+            for caller in 0..self.given.callers.len() {
                 for action in 0..self.actions.len() {
                     if self.concerns(grant, caller, action)
                         && self
+                            .given
                             .statements
                             .within
                             .clone()
@@ -261,7 +304,8 @@ impl<'r> Run<'r> {
     }
 
     fn effect(&self, statement: usize) -> Option<Effect> {
-        self.statements
+        self.given
+            .statements
             .all
             .get(statement)
             .map(|statement| statement.effect)
@@ -270,6 +314,7 @@ impl<'r> Run<'r> {
     /// Whether a statement is about the caller and the action.
     fn concerns(&self, statement: usize, caller: usize, action: usize) -> bool {
         let named = self
+            .given
             .callers
             .get(caller)
             .and_then(|class| class.statements.get(statement));
@@ -282,7 +327,7 @@ impl<'r> Run<'r> {
             let domain = |key: &String| assumptions.domain(key, caller, assignment);
             problem.keys.iter().map(domain).collect()
         };
-        self.callers.iter().map(of).collect()
+        self.given.callers.iter().map(of).collect()
     }
 
     /// Gives variables values and looks again where something was left open.
@@ -295,7 +340,7 @@ impl<'r> Run<'r> {
         const MOST_CASES: usize = 24;
         for case in open.iter().take(MOST_CASES) {
             for assignment in variables::assignments(problem, &case.model) {
-                let assigned = Problem::new(&self.statements.all, Some(&assignment));
+                let assigned = Problem::new(&self.given.statements.all, Some(&assignment));
                 let domains = self.domains(&assigned, Some(&assignment));
                 memo.forget();
                 let place = (case.grant, case.caller, case.action);
@@ -338,7 +383,7 @@ impl<'r> Run<'r> {
                 caller,
                 &applies,
                 memo,
-                &self.effort,
+                self.given.effort,
             );
             search.run(clauses, &mut |model| {
                 if model.open {
@@ -377,17 +422,24 @@ impl<'r> Run<'r> {
         };
         let formula = |at: usize| problem.formulas.get(at);
         let mut common: Vec<Clause> = formula(grant).map(applying).unwrap_or_default();
-        for limit in self.statements.within.clone() {
+        for limit in self.given.statements.within.clone() {
             common.extend(formula(limit).map(applying).unwrap_or_default());
         }
-        common.extend(
-            concerned(self.statements.allowed_by.clone(), Effect::Deny)
-                .filter_map(|at| formula(at).map(not_applying)),
-        );
-        let silent = concerned(self.statements.not_by.clone(), Effect::Allow)
-            .filter_map(|at| formula(at).map(not_applying));
-        let mut ways = vec![common.iter().cloned().chain(silent).collect()];
-        for denial in concerned(self.statements.not_by.clone(), Effect::Deny) {
+        let (own, other) = (&self.given.statements.allowed_by, &self.given.statements.not_by);
+        let about_denials = self.question.effect == Effect::Deny;
+        if !about_denials {
+            let denials = concerned(own.clone(), Effect::Deny);
+            common.extend(denials.filter_map(|at| formula(at).map(not_applying)));
+        }
+        let has_twin = |at: usize| self.given.twins.get(at) == Some(&true);
+        let mut ways = Vec::new();
+        if !has_twin(grant) {
+            let silent =
+                concerned(other.clone(), self.question.effect).filter_map(|at| formula(at).map(not_applying));
+            ways.push(common.iter().cloned().chain(silent).collect());
+        }
+        // A denial that both sides have denies on this side, too.
+        for denial in concerned(other.clone(), Effect::Deny).filter(|at| !about_denials && !has_twin(*at)) {
             let denies = formula(denial).map(applying).unwrap_or_default();
             ways.push(common.iter().cloned().chain(denies).collect());
         }
@@ -402,19 +454,18 @@ impl<'r> Run<'r> {
         (caller, action): (usize, usize),
         assignment: Option<&Assignment>,
     ) -> Option<Witness> {
-        let caller = self.callers.get(caller)?;
+        let caller = self.given.callers.get(caller)?;
         let class = self.actions.get(action)?;
         let context = self.context(problem, model, class, assignment);
-        let principal = fitting_principal(caller, &context);
+        let principal = fitting_principal(caller, &context, self.question.assumptions.any_account);
         let asked = Asked {
             principal: &principal,
             action: &class.example,
             resource: &model.resource,
             context: &context,
         };
-        let (allowed, allowed_by) = self.confirm.grants(&asked, self.question.allowed_by);
-        let (refused, denied_by) = self.confirm.grants(&asked, self.question.not_by);
-        (allowed && !refused).then(|| Witness {
+        let (allowed_by, denied_by) = self.confirmed(&asked)?;
+        Some(Witness {
             action: class.example.clone(),
             action_is_known: class.known.is_some(),
             other_actions: class.others.iter().map(ToString::to_string).collect(),
@@ -426,6 +477,20 @@ impl<'r> Run<'r> {
         })
     }
 
+    /// The statements that decide, if the engine agrees that one side grants (or denies) the request and the other does not.
+    fn confirmed(&self, asked: &Asked<'_>) -> Option<(Vec<Place>, Vec<Place>)> {
+        let confirm = self.given.confirm;
+        let (one, other) = (self.question.allowed_by, self.question.not_by);
+        if self.question.effect == Effect::Deny {
+            let denied_by = confirm.denials(asked, one);
+            let differs = !denied_by.is_empty() && confirm.denials(asked, other).is_empty();
+            return differs.then_some((Vec::new(), denied_by));
+        }
+        let (allowed, allowed_by) = confirm.grants(asked, one);
+        let (allowed_there, denied_by) = confirm.grants(asked, other);
+        (allowed && !allowed_there).then_some((allowed_by, denied_by))
+    }
+
     /// The context of a model: every key under each spelling the policies use and the action has.
     fn context(
         &self,
@@ -435,7 +500,7 @@ impl<'r> Run<'r> {
         assignment: Option<&Assignment>,
     ) -> Context {
         let mut context = Context::new();
-        let spellings = keys_of(&self.statements.all);
+        let spellings = keys_of(&self.given.statements.all);
         let mut fill = |shared: &str, value: &Value| {
             for spelling in spellings
                 .iter()
@@ -476,12 +541,19 @@ fn is_about_some_resources(statement: &Statement) -> bool {
     patterns.any(|pattern| pattern.form != ResourceForm::Everything)
 }
 
-/// A caller whom nobody names in person is the one that aws:PrincipalArn says.
-fn fitting_principal(class: &PrincipalClass, context: &Context) -> Principal {
-    let arn = match context.get("aws:PrincipalArn") {
-        Some(Value::One(arn)) if !class.in_person => Some(arn),
+/// A caller whom nobody names in person is the one that aws:PrincipalArn says, and one who stands for those of any account
+/// is of the account that aws:PrincipalAccount says.
+fn fitting_principal(class: &PrincipalClass, context: &Context, any_account: bool) -> Principal {
+    let text = |key: &str| match context.get(key) {
+        Some(Value::One(text)) if !class.in_person => Some(text.as_str()),
         _ => None,
     };
-    arn.and_then(|arn| principals::of_principal_arn(arn))
+    let by_arn = text("aws:PrincipalArn").and_then(principals::of_principal_arn);
+    let by_account = || {
+        let account = text("aws:PrincipalAccount").filter(|_| any_account)?;
+        principals::user(&format!("arn:aws:iam::{account}:user/stranger"))
+    };
+    by_arn
+        .or_else(by_account)
         .unwrap_or_else(|| class.principal.clone())
 }

@@ -43,6 +43,17 @@ use place::Place;
 use read::Source;
 use report::Report;
 
+/// Whether an action is asked on a resource with this ARN: one of its resource types has ARNs of this form. Actions without
+/// resource types are asked on `*` only (R140).
+pub fn is_asked_on(action: portcullis_reference::ActionId, arn: &str) -> bool {
+    let Some(tokens) = checks::arns::pattern_tokens(arn) else {
+        return false;
+    };
+    action
+        .resource_types()
+        .any(|one| arn_format::can_name(&tokens, one.resource_type))
+}
+
 /// Everything the checks find in a document of this kind, in the order of the text.
 pub fn check(text: &str, kind: Kind) -> Vec<Finding> {
     let mut report = Report::new(text);

@@ -60,7 +60,7 @@ fn main() -> ExitCode {
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
-            eprintln!("portcullis: the runtime could not be started: {error}");
+            crate::complain(&format!("portcullis: the runtime could not be started: {error}"));
             return ExitCode::FAILURE;
         }
     };
@@ -70,7 +70,7 @@ fn main() -> ExitCode {
     match outcome {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("portcullis: {error:#}");
+            crate::complain(&format!("portcullis: {error:#}"));
             ExitCode::FAILURE
         }
     }
@@ -123,4 +123,10 @@ async fn interrupted() -> std::io::Result<()> {
 fn say(line: &str) {
     use std::io::Write as _;
     let _ = writeln!(std::io::stdout().lock(), "{line}");
+}
+
+/// Prints a line to standard error; `eprintln!` panics where its reader has gone away.
+fn complain(line: &str) {
+    use std::io::Write as _;
+    let _ = writeln!(std::io::stderr().lock(), "{line}");
 }

@@ -48,6 +48,8 @@ pub(crate) struct Domain {
     pub(crate) values: Values,
     /// Values that are out of the question.
     pub(crate) excluded: Vec<Glob>,
+    /// The value to try first.
+    pub(crate) usual: Option<String>,
     /// What it has been given.
     pub(crate) given: Option<Value>,
 }
@@ -59,6 +61,8 @@ pub(crate) enum Values {
     Any,
     /// An ARN.
     Arn,
+    /// The number of an account: any twelve characters.
+    Account,
     /// One of these.
     Listed(Vec<String>),
     /// Any text of this kind.
@@ -230,6 +234,9 @@ fn one_text(domain: &Domain, wanted: &[Wanted<'_>], effort: &Effort) -> Found<St
                 .iter()
                 .all(|(atom, holds)| atom.holds_for_one(text) == *holds)
     };
+    if let Some(usual) = domain.usual.as_ref().filter(|text| suits(text)) {
+        return Found::Yes(usual.clone());
+    }
     let families = families(wanted);
     match (&domain.values, families.as_slice()) {
         (Values::Listed(texts), _) => texts
@@ -239,23 +246,36 @@ fn one_text(domain: &Domain, wanted: &[Wanted<'_>], effort: &Effort) -> Found<St
             .map_or(Found::No, Found::Yes),
         (Values::Any, []) => text(domain, wanted, &[], effort),
         (Values::Arn, []) => text(domain, wanted, &[any_arn()], effort),
+        (Values::Account, []) => {
+            let shape = [pattern(&"?".repeat(12))];
+            text(domain, wanted, &shape, effort).map(|text| {
+                let digits = text.replace(|c: char| !c.is_ascii_digit(), "0");
+                if suits(&digits) { digits } else { text }
+            })
+        }
         (Values::Of(family), families) if families.iter().all(|other| other == family) => {
             let exact = wanted
                 .iter()
                 .all(|(atom, _)| !matches!(atom.test, KeyTest::Texts { .. }));
-            candidates(*family, wanted, exact && domain.excluded.is_empty(), suits)
+            candidates(
+                domain,
+                *family,
+                wanted,
+                exact && domain.excluded.is_empty(),
+                suits,
+            )
         }
         (Values::Any | Values::Arn, [family]) => {
             let exact = domain.values == Values::Any && domain.excluded.is_empty();
             let only_typed = wanted
                 .iter()
                 .all(|(atom, _)| !matches!(atom.test, KeyTest::Texts { .. }));
-            candidates(*family, wanted, exact && only_typed, suits)
+            candidates(domain, *family, wanted, exact && only_typed, suits)
         }
         (_, families) => families
             .iter()
             .fold(Found::Unknown(Cause::MixedValues), |found, family| {
-                found.or_else(|| candidates(*family, wanted, false, suits))
+                found.or_else(|| candidates(domain, *family, wanted, false, suits))
             }),
     }
 }
@@ -315,6 +335,7 @@ fn text(domain: &Domain, wanted: &[Wanted<'_>], shape: &[Glob], effort: &Effort)
 /// Tries the values that stand for all others. What is found is right; that nothing is found is a proof if `exact`, or if
 /// some condition leaves only values that were tried.
 fn candidates(
+    domain: &Domain,
     family: Family,
     wanted: &[Wanted<'_>],
     exact: bool,
@@ -349,7 +370,10 @@ fn candidates(
         Family::Address => (addresses::candidates(&compared), true),
     };
     texts.extend(listed.iter().cloned());
-    texts.push("no-value-of-this-type".to_owned());
+    // What is no value of the family fulfils every negated comparison, but only some keys can have it.
+    if domain.values != Values::Of(family) {
+        texts.push("no-value-of-this-type".to_owned());
+    }
     match texts.into_iter().find(suits) {
         Some(text) => Found::Yes(text),
         None if (exact && all) || finite_list => Found::No,

@@ -4,16 +4,22 @@ use std::collections::BTreeSet;
 use std::fmt;
 
 use portcullis_policy::elements::known_actions_of;
-use portcullis_policy::{Document, Kind, Source};
+use portcullis_policy::{Document, Effect, Kind, Source};
 use portcullis_reference::{ActionId, ServiceId};
 
+use crate::Answer;
+use crate::difference;
+use crate::effort::Effort;
 use crate::question::Options;
+use crate::rewrite::covered;
 use crate::rewrite::draft::{Draft, DraftStatement, RewriteError};
 use crate::rewrite::layout::Out;
-use crate::{Answer, compare};
 
-/// Comparisons before the work ends with what was reached.
-const MAX_PROOFS: usize = 600;
+/// Work, in the units of [`Options::budget`], after which it ends with what was reached.
+const BUDGET: u64 = 300_000_000;
+
+/// What the smallest proof costs: documents are read and taken apart.
+const WORK_OF_A_PROOF: usize = 100_000;
 
 /// A step that was taken.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,7 +63,8 @@ pub struct Minimised {
     pub gave_up: bool,
 }
 
-/// Makes a policy smaller without changing what it means. With `known_actions_only` it may change for actions that the
+/// Makes a policy smaller without changing what it means: what it denies explicitly and what it allows stay the same, so that
+/// it can stand for the old one among any other policies. With `known_actions_only` it may change for actions that the
 /// service reference does not know, so that full sets of actions collapse to patterns.
 pub fn minimise(text: &str, kind: Kind, known_actions_only: bool) -> Result<Minimised, RewriteError> {
     let draft = Draft::read(text, kind)?;
@@ -70,25 +77,26 @@ pub fn minimise(text: &str, kind: Kind, known_actions_only: bool) -> Result<Mini
             ..Options::everything()
         },
         steps: Vec::new(),
-        proofs_left: MAX_PROOFS,
+        effort: Effort::new(BUDGET),
     };
+    work.merge_statements(Merge::Plain);
     loop {
         let before = work.steps.len();
         work.drop_statements();
-        work.merge_statements();
+        work.merge_statements(Merge::Proved);
         work.drop_values();
         work.drop_conditions();
         if known_actions_only {
             work.collapse_actions();
         }
-        if work.steps.len() == before || work.proofs_left == 0 {
+        if work.steps.len() == before || work.effort.is_spent() {
             break;
         }
     }
     Ok(Minimised {
         text: work.draft.print(),
         steps: work.steps,
-        gave_up: work.proofs_left == 0,
+        gave_up: work.effort.is_spent(),
     })
 }
 
@@ -97,7 +105,7 @@ struct Work {
     draft: Draft,
     options: Options,
     steps: Vec<Step>,
-    proofs_left: usize,
+    effort: Effort,
 }
 
 impl Work {
@@ -111,22 +119,24 @@ impl Work {
         same
     }
 
-    fn is_same(&mut self, changed: &Document) -> bool {
-        if self.proofs_left == 0 {
-            return false;
-        }
-        self.proofs_left -= 1;
-        let options = self.options;
-        let no_more = |old: &Document, new: &Document| {
-            let named = |document| Source {
-                name: "policy",
-                arn: None,
-                attached_to: None,
-                document,
-            };
-            matches!(compare(&[named(old)], &[named(new)], options), Answer::NoMore)
+    /// Whether another document denies and allows the same: both, for an explicit deny matters among other policies even
+    /// where this one allows nothing (R114).
+    fn is_same(&self, changed: &Document) -> bool {
+        let named = |document| Source {
+            name: "policy",
+            arn: None,
+            attached_to: None,
+            document,
         };
-        no_more(&self.original, changed) && no_more(changed, &self.original)
+        let (before, after) = ([named(&self.original)], [named(changed)]);
+        [Effect::Deny, Effect::Allow].iter().all(|effect| {
+            let no_more = |one: &[Source<'_>], other: &[Source<'_>]| {
+                self.effort.spend(WORK_OF_A_PROOF)
+                    && difference(*effect, one, other, self.options).answer_with(&self.effort)
+                        == Answer::NoMore
+            };
+            no_more(&before, &after) && no_more(&after, &before)
+        })
     }
 
     fn drop_statements(&mut self) {
@@ -139,12 +149,12 @@ impl Work {
         }
     }
 
-    fn merge_statements(&mut self) {
+    fn merge_statements(&mut self, which: Merge) {
         let mut first = 0;
         while first < self.draft.statements.len() {
             let mut second = first + 1;
             while second < self.draft.statements.len() {
-                if !self.merge(first, second) {
+                if !self.merge(first, second, which) {
                     second += 1;
                 }
             }
@@ -152,13 +162,17 @@ impl Work {
         }
     }
 
-    fn merge(&mut self, first: usize, second: usize) -> bool {
+    fn merge(&mut self, first: usize, second: usize, which: Merge) -> bool {
         let (Some(into), Some(from)) = (
             self.draft.statements.get(first),
             self.draft.statements.get(second),
         ) else {
             return false;
         };
+        let is_plain = differ_plainly(into, from);
+        if which == Merge::Plain && !is_plain {
+            return false;
+        }
         let Some(merged) = merged(into, from) else {
             return false;
         };
@@ -168,6 +182,11 @@ impl Work {
             *slot = merged;
         }
         changed.statements.remove(second);
+        if is_plain && changed.document().is_some() {
+            self.draft = changed;
+            self.steps.push(step);
+            return true;
+        }
         self.take(changed, step)
     }
 
@@ -205,44 +224,24 @@ impl Work {
         }
     }
 
-    /// Whether a value could be spared at all, judged cheaply: an action can only if other patterns of the policy cover what
-    /// it stands for.
+    /// Whether a value could be spared at all, judged cheaply.
     fn may_be_covered(&self, statement: usize, place: Place, at: usize) -> bool {
-        let is_action = self
+        let Place::List(list) = place else {
+            return true;
+        };
+        let lists = self
             .draft
             .statements
             .get(statement)
-            .is_some_and(|statement| match place {
-                Place::List(list) => statement
-                    .lists
-                    .get(list)
-                    .is_some_and(|list| list.element == "Action"),
-                Place::Condition(_) => false,
-            });
-        let Some(document) = self.draft.document().filter(|_| is_action) else {
-            return true;
-        };
-        let mut needed = Vec::new();
-        let mut covered: BTreeSet<ActionId> = BTreeSet::new();
-        for (of, actions) in document
-            .statements()
-            .iter()
-            .map(|statement| &statement.action)
-            .enumerate()
-        {
-            if actions.negated {
-                return true;
-            }
-            for (pattern_at, pattern) in actions.patterns.iter().enumerate() {
-                let stands_for = known_actions_of(&pattern.form);
-                if (of, pattern_at) == (statement, at) {
-                    needed = stands_for;
-                } else {
-                    covered.extend(stands_for);
-                }
-            }
+            .map(|statement| &statement.lists);
+        let element = lists
+            .and_then(|lists| lists.get(list))
+            .map(|list| list.element.as_str());
+        match (element, self.draft.document()) {
+            (Some("Action"), Some(document)) => covered::action(&document, statement, at),
+            (Some("Resource"), Some(document)) => covered::resource(&document, statement, at),
+            _ => true,
         }
-        needed.iter().all(|action| covered.contains(action))
     }
 
     fn places(&self, statement: usize) -> Vec<Place> {
@@ -416,6 +415,34 @@ fn shown(value: &Out) -> String {
         Out::Scalar(text) => text.clone(),
         other => other.print(),
     }
+}
+
+/// Which statements become one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Merge {
+    /// Those for which that is right whatever they say.
+    Plain,
+    /// Those for which it can be proved.
+    Proved,
+}
+
+/// Whether two statements are the same but for one list of actions or resources: together they apply to what either list has.
+fn differ_plainly(a: &DraftStatement, b: &DraftStatement) -> bool {
+    let has_each = |some: &DraftStatement, all: &DraftStatement| {
+        some.conditions.iter().all(|(operator, key, values)| {
+            let mut others = all.conditions.iter();
+            others.any(|(o, k, other)| o == operator && k == key && same_values(values, other))
+        })
+    };
+    let pairs = || a.lists.iter().zip(&b.lists);
+    let differing = || pairs().filter(|(one, other)| !same_values(&one.values, &other.values));
+    a.effect() == b.effect()
+        && a.lists.len() == b.lists.len()
+        && pairs().all(|(one, other)| one.element == other.element && one.key == other.key)
+        && differing().count() <= 1
+        && differing().all(|(list, _)| ["Action", "Resource"].contains(&list.element.as_str()))
+        && has_each(a, b)
+        && has_each(b, a)
 }
 
 /// Two statements with the same effect that differ in the values of one element only, as one.

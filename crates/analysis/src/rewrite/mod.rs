@@ -1,5 +1,6 @@
 //! Policies rewritten: laid out, expanded, minimised.
 
+mod covered;
 mod draft;
 mod expand;
 mod layout;

@@ -121,6 +121,36 @@ fn public_policies() {
     ] {
         check(r#""*""#, condition, is_public);
     }
+    for condition in [
+        r#""StringLike": {"aws:PrincipalOrgID": "*"}"#,
+        r#""StringLike": {"aws:PrincipalOrgID": "o-*"}"#,
+        r#""Null": {"aws:PrincipalOrgID": "false"}"#,
+        r#""Null": {"aws:PrincipalArn": "false"}"#,
+        r#""StringLike": {"aws:PrincipalArn": "*"}"#,
+        r#""StringLike": {"aws:PrincipalArn": "arn:*"}"#,
+        r#""ArnLike": {"aws:PrincipalArn": "arn:aws:iam::*:role/*"}"#,
+        r#""StringLike": {"aws:PrincipalAccount": "*"}"#,
+        r#""StringLike": {"aws:PrincipalAccount": "1*"}"#,
+        r#""StringLike": {"aws:username": "*"}"#,
+        r#""ForAnyValue:StringLike": {"aws:PrincipalOrgPaths": "*"}"#,
+        r#""StringLike": {"aws:userid": "*"}"#,
+        r#""StringLike": {"aws:userid": "*A*"}"#,
+        r#""StringLike": {"aws:userid": "AIDA*"}"#,
+        r#""StringLike": {"aws:userid": "AROA*:*"}"#,
+        r#""StringLike": {"aws:userid": "*:session"}"#,
+        r#""StringEquals": {"aws:PrincipalType": "AssumedRole"}"#,
+    ] {
+        check(r#""*""#, condition, true);
+        check(r#"{"AWS": "*"}"#, condition, true);
+    }
+    for condition in [
+        r#""StringLike": {"aws:userid": "AROAEXAMPLEEXAMPLE111:*"}"#,
+        r#""StringEquals": {"aws:userid": "AIDAEXAMPLEEXAMPLE111"}"#,
+        r#""StringEquals": {"aws:userid": "AROAEXAMPLEEXAMPLE111:session"}"#,
+        r#""StringLike": {"aws:userid": "111122223333"}"#,
+    ] {
+        check(r#""*""#, condition, false);
+    }
 }
 
 #[test]

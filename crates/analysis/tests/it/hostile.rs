@@ -1,7 +1,8 @@
 //! Whatever is thrown at it, the analysis comes to an end. That it does is the assertion; the bound is its effort
 //! (`crates/analysis/src/effort.rs`), which no machine changes.
 
-use portcullis_analysis::Options;
+use portcullis_analysis::{Answer, Options, minimise};
+use portcullis_policy::Kind;
 
 use crate::support::{document, more};
 
@@ -66,4 +67,57 @@ fn many_conditions_that_combine() {
         .map(|n| statement(if n % 3 == 0 { "Deny" } else { "Allow" }, n * 11))
         .collect();
     ends(&old.join(","), &format!("{}, {}", new.join(","), allow("*", "*")));
+}
+
+/// The same statements in another order, under other names: no search.
+#[test]
+fn policies_that_are_the_same_are_equal_at_once() {
+    let statement = |n: usize| {
+        format!(
+            r#"{{"Sid": "S{n}", "Effect": "Allow", "Action": ["ecs:*", "s3:*"], "Resource": "arn:aws:s3:::{}", "Condition":
+            {{"StringLike": {{"aws:username": "{}"}}}}}}"#,
+            "*a?".repeat(30 + n),
+            "*b".repeat(30 + n)
+        )
+    };
+    let renamed = |n: usize| {
+        statement(n)
+            .replace("Sid\": \"S", "Sid\": \"T")
+            .replace(r#"["ecs:*", "s3:*"]"#, r#"["s3:*", "ecs:*"]"#)
+    };
+    let all: Vec<String> = (0..40).map(statement).collect();
+    let turned: Vec<String> = (0..40).rev().map(renamed).collect();
+    let without_effort = Options {
+        budget: 1,
+        ..Options::everything()
+    };
+    let (old, new) = (document(&all.join(",")), document(&turned.join(",")));
+    assert_eq!(more(&old, &new, without_effort), Answer::NoMore);
+}
+
+#[test]
+fn statements_on_one_resource_each_become_one() {
+    let run = |n: usize| {
+        allow(
+            "ecs:RunTask",
+            &format!("arn:aws:ecs:us-east-1:111122223333:task-definition/f{n}:1"),
+        )
+    };
+    let all: Vec<String> = (0..100).map(run).collect();
+    let minimal = minimise(document(&all.join(",")).text(), Kind::Identity, false).unwrap();
+    assert_eq!((minimal.steps.len(), minimal.gave_up), (99, false));
+}
+
+#[test]
+fn minimisation_of_what_does_not_merge_ends() {
+    let actions = ["ecs:RunTask", "s3:GetObject", "sqs:SendMessage", "sns:Publish"];
+    let one = |n: usize| {
+        format!(
+            r#"{{"Effect": "Allow", "Action": "{}", "Resource": "arn:aws:x:us-east-1:111122223333:a/{n}", "Condition":
+            {{"StringEquals": {{"aws:username": "u{n}"}}}}}}"#,
+            actions[n % 4]
+        )
+    };
+    let all: Vec<String> = (0..60).map(one).collect();
+    minimise(document(&all.join(",")).text(), Kind::Identity, false).unwrap();
 }

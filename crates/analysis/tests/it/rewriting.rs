@@ -1,11 +1,11 @@
 //! Layout, expansion and minimisation keep the meaning.
 
 use portcullis_analysis::{Answer, Expansion, Options, expand, format, minimise};
-use portcullis_policy::Kind;
+use portcullis_policy::{Context, Document, Kind, PolicySets, Principal, Request, decide};
 use proptest::prelude::*;
 
 use crate::sampling::{allows, context, policy, requests};
-use crate::support::{document, more, parse};
+use crate::support::{document, more, parse, source};
 
 fn text(statements: &str) -> String {
     format!(r#"{{"Statement": [{statements}], "Version": "2012-10-17"}}"#)
@@ -102,6 +102,23 @@ proptest! {
         }
     }
 
+    /// {D, X} and {M, X} decide the same, whatever X is (R114).
+    #[test]
+    fn minimisation_keeps_the_meaning_among_other_policies(
+        written in policy(),
+        other in policy(),
+        contexts in prop::collection::vec(context(), 6),
+    ) {
+        let (before, other) = (document(&written), document(&other));
+        let after = parse(&minimise(before.text(), Kind::Identity, false).unwrap().text);
+        let everything = document(r#"{"Effect": "Allow", "Action": "*", "Resource": "*"}"#);
+        for request in requests(&contexts) {
+            for other in [&other, &everything] {
+                prop_assert_eq!(beside(&after, other, request), beside(&before, other, request), "{:?}", request);
+            }
+        }
+    }
+
     #[test]
     fn minimisation_keeps_the_meaning(written in policy(), contexts in prop::collection::vec(context(), 6)) {
         let before = document(&written);
@@ -117,4 +134,46 @@ proptest! {
         prop_assert!(!matches!(more(&before, &after, all), Answer::More(_)));
         prop_assert!(!matches!(more(&after, &before, all), Answer::More(_)));
     }
+}
+
+/// What a policy decides beside another one of the same holder.
+fn beside(
+    document: &Document,
+    other: &Document,
+    (action, resource, context): (&str, &str, &Context),
+) -> bool {
+    let principal = Principal::User {
+        arn: "arn:aws:iam::123456789012:user/someone".parse().unwrap(),
+        id: "AIDAEXAMPLEEXAMPLE000".to_owned(),
+        account: "123456789012".parse().unwrap(),
+    };
+    let request = Request {
+        principal: &principal,
+        action,
+        resource,
+        resource_account: None,
+        context,
+    };
+    let sources = [source("policy", document), source("other", other)];
+    let sets = PolicySets {
+        identity: &sources,
+        ..PolicySets::default()
+    };
+    decide(&request, &sets).is_allowed()
+}
+
+#[test]
+fn r114_a_denial_of_what_nothing_allows_stays() {
+    let guarded = text(
+        r#"{"Effect": "Allow", "Action": "s3:Get*", "Resource": "*"},
+        {"Effect": "Deny", "Action": "s3:Put*", "Resource": "*"}"#,
+    );
+    let minimal = minimise(&guarded, Kind::Identity, false).unwrap();
+    assert_eq!((minimal.steps.as_slice(), minimal.gave_up), (&[][..], false));
+    let twice = text(
+        r#"{"Effect": "Deny", "Action": "s3:Put*", "Resource": "*"},
+        {"Effect": "Deny", "Action": "s3:PutObject", "Resource": "*"}"#,
+    );
+    let minimal = minimise(&twice, Kind::Identity, false).unwrap();
+    assert_eq!(parse(&minimal.text).statements().len(), 1);
 }

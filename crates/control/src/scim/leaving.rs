@@ -17,12 +17,18 @@ const OLD_SESSIONS: &str = "ScimRevokeOlderSessions";
 /// Entries of a page of IAM's: more than a user can have of anything.
 const ALL: Option<i32> = Some(1_000);
 
-/// Ends everything a user can do: first by a denial that binds sessions and keys alike, then piece by piece. May be
-/// done again.
+/// Ends everything a user can do: first by a denial that binds sessions and keys alike, then piece by piece. A denial
+/// that cannot be written, for want of room, is told at the end and keeps nothing else open. May be done again.
 pub(super) async fn deactivate(desk: &Desk<'_>, name: &str) -> Result<(), ScimError> {
     if desk.is_own(name) {
         return Err(ScimError::own_user());
     }
+    let denied = deny(desk, name).await;
+    take_away(desk, name).await?;
+    denied
+}
+
+async fn deny(desk: &Desk<'_>, name: &str) -> Result<(), ScimError> {
     if !inline_policies(desk, name)
         .await?
         .iter()
@@ -31,6 +37,11 @@ pub(super) async fn deactivate(desk: &Desk<'_>, name: &str) -> Result<(), ScimEr
         put_inline(desk, name, MARK, DENY.to_owned()).await?;
         put_inline(desk, name, OLD_SESSIONS, deny_sessions_until(desk.now())).await?;
     }
+    Ok(())
+}
+
+/// Keys and credentials end, and memberships.
+async fn take_away(desk: &Desk<'_>, name: &str) -> Result<(), ScimError> {
     for (id, is_active) in keys(desk, name).await? {
         if is_active {
             let input = api::UpdateAccessKeyRequest {
@@ -67,9 +78,20 @@ pub(super) async fn reactivate(desk: &Desk<'_>, name: &str) -> Result<(), ScimEr
     delete_inline(desk, name, MARK).await
 }
 
-/// Deactivates a user, takes away what is left and deletes it. The denial goes last.
+/// Deactivates a user, takes away what is left and deletes it. The denial goes last; without room for one the deletion
+/// itself ends what it would have ended.
 pub(super) async fn delete(desk: &Desk<'_>, name: &str) -> Result<(), ScimError> {
-    deactivate(desk, name).await?;
+    if desk.is_own(name) {
+        return Err(ScimError::own_user());
+    }
+    if let Err(error) = deny(desk, name).await {
+        tracing::warn!(
+            ?error,
+            user = name,
+            "a user who leaves could not be denied everything first"
+        );
+    }
+    take_away(desk, name).await?;
     delete_credentials(desk, name).await?;
     delete_devices(desk, name).await?;
     let user_name = || name.to_owned();

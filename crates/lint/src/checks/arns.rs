@@ -121,7 +121,7 @@ impl Arn<'_> {
 }
 
 /// The steps of a resource pattern; what stands for a variable may be any text. `None` for what has no steps.
-pub(super) fn pattern_tokens(text: &str) -> Option<Vec<Token>> {
+pub(crate) fn pattern_tokens(text: &str) -> Option<Vec<Token>> {
     let parts = elements::template(text);
     let wild: String = parts
         .parts()
@@ -183,6 +183,16 @@ fn check_fields(policy: &Policy<'_>, arn: &Arn<'_>, item: Text<'_>, report: &mut
         unknown_service(arn.service, item, report);
     } else if !arn.fits(arn.region, arn.account) {
         explain_misfit(arn, item, report);
+    } else if policy.has_variables()
+        && let Some(family) = variable_without_revision(arn.service, arn.resource)
+    {
+        let message = format!(
+            "Task definitions are asked for as `{family}:REVISION`; this matches none of them, unless the variable's value \
+             ends with a revision."
+        );
+        report
+            .add(IssueCode::TaskDefinitionWithoutRevision, &item.place, message)
+            .replace_string(&format!("{}:*", item.text));
     }
 }
 
@@ -206,8 +216,11 @@ fn refused_by_iam(arn: &Arn<'_>, item: Text<'_>, report: &mut Report<'_>) -> boo
 fn check_region_and_account(arn: &Arn<'_>, item: Text<'_>, report: &mut Report<'_>) -> bool {
     let mut odd = false;
     if !arn.region.is_empty() && !arn.region.contains(['*', '?']) && !is_region(arn.region) {
-        let message = format!("`{}` is no region.", arn.region);
-        report.add(IssueCode::InvalidArnRegion, &item.place, message);
+        report.add(
+            IssueCode::InvalidArnRegion,
+            &item.place,
+            unknown_region(arn.region),
+        );
         odd = true;
     }
     let is_account = arn.account.len() == 12 && arn.account.bytes().all(|b| b.is_ascii_digit());
@@ -226,21 +239,21 @@ fn check_region_and_account(arn: &Arn<'_>, item: Text<'_>, report: &mut Report<'
     odd
 }
 
-/// Whether the text is a region, or could be one that is newer than the reference.
+/// Whether the text is a region of some partition; one that is newer than the reference is not known.
 pub(super) fn is_region(text: &str) -> bool {
-    let is_known = reference::partitions()
+    text == "global" || regions().any(|name| name == text)
+}
+
+fn regions() -> impl Iterator<Item = &'static str> {
+    reference::partitions()
         .flat_map(|partition| partition.regions())
-        .any(|(name, _)| name == text);
-    let mut parts = text.rsplit('-');
-    let ends_in_digit = parts
-        .next()
-        .is_some_and(|last| !last.is_empty() && last.bytes().all(|b| b.is_ascii_digit()));
-    let mut words = 0;
-    let all_words = parts.all(|word| {
-        words += 1;
-        word.len() >= 2 && word.bytes().all(|b| b.is_ascii_lowercase())
-    });
-    is_known || text == "global" || (ends_in_digit && all_words && words >= 2)
+        .map(|(name, _)| name)
+}
+
+/// Says that a region does not exist, and which was probably meant.
+pub(super) fn unknown_region(text: &str) -> String {
+    let hint = near::hint(near::nearest(text, regions()));
+    format!("`{text}` is no region{hint}")
 }
 
 fn unknown_service(service: &str, item: Text<'_>, report: &mut Report<'_>) {
@@ -332,6 +345,22 @@ pub(super) fn without_revision<'a>(service: &str, resource: &'a str) -> Option<&
     let (kind, family) = resource.split_once('/')?;
     let is_definition = service == "ecs" && matches!(kind, "task-definition" | "daemon-task-definition");
     (is_definition && !family.is_empty() && !family.contains([':', '*'])).then_some(family)
+}
+
+/// The family of a task definition that is named by variables and without a revision (R144).
+fn variable_without_revision<'a>(service: &str, resource: &'a str) -> Option<&'a str> {
+    let (kind, family) = resource.split_once('/')?;
+    let is_definition = service == "ecs" && matches!(kind, "task-definition" | "daemon-task-definition");
+    let template = elements::template(family);
+    let is_variable = |part: &Part| matches!(part, Part::Variable { .. });
+    let may_be_revision = |part: &Part| match part {
+        Part::Text(text) => text.contains([':', '*', '?']),
+        Part::Escaped(_) => false,
+        Part::Variable { default, .. } => default.as_deref().is_some_and(|text| text.contains(':')),
+    };
+    let parts = template.parts();
+    let has_none = parts.iter().any(is_variable) && !parts.iter().any(may_be_revision);
+    (is_definition && has_none).then_some(family)
 }
 
 /// The form of the resource type that begins with the same word.

@@ -1,7 +1,7 @@
 //! The checks, by subject.
 
 mod actions;
-mod arns;
+pub(crate) mod arns;
 pub(crate) mod characters;
 mod conditions;
 mod document;
@@ -18,6 +18,8 @@ mod tags;
 mod trust;
 mod values;
 mod variables;
+
+use std::collections::HashSet;
 
 use crate::policy::{Policy, Statement};
 use crate::report::Report;
@@ -61,9 +63,14 @@ fn check_statement(
     }
 }
 
-/// `a`, `a and b`, `a, b and 3 more`: the first few of many names.
+/// `a`, `a and b`, `a, b and 3 more`: the first few of many names, each once whatever its case.
 fn enumerate(names: &[String]) -> String {
     const SHOWN: usize = 5;
+    let mut seen = HashSet::new();
+    let names: Vec<&String> = names
+        .iter()
+        .filter(|name| seen.insert(name.to_ascii_lowercase()))
+        .collect();
     let quoted: Vec<String> = names.iter().take(SHOWN).map(|name| format!("`{name}`")).collect();
     let more = names.len().saturating_sub(SHOWN);
     match (quoted.split_last(), more) {

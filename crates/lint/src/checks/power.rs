@@ -5,8 +5,10 @@ use portcullis_policy::{Kind, elements};
 use portcullis_reference::risk::Risk;
 use portcullis_reference::{self as reference, ActionId};
 
+use super::arns::pattern_tokens;
 use super::enumerate;
 use crate::IssueCode;
+use crate::arn_format;
 use crate::glob;
 use crate::policy::{List, Policy, Statement, Text};
 use crate::report::Report;
@@ -144,14 +146,28 @@ fn check_role_action(
             .add(code, &place, message)
             .related(&wide.place, "every role");
     } else if let (Some(code), Some(entry)) = (subject.named, entry)
-        && entry.is_named()
+        && (entry.is_named() || resource.items.iter().any(|item| may_be_for(action, item)))
     {
+        let through = match entry.is_named() {
+            true => String::new(),
+            false => format!(" by {how}"),
+        };
         let message = format!(
-            "These roles may be passed to any service; {} would say to which.",
+            "These roles may be passed{through} to any service; {} would say to which.",
             subject.key
         );
         report.add(code, &place, message);
     }
+}
+
+/// Whether the action is asked on something that this resource names: a wildcard may well be about other things.
+fn may_be_for(action: ActionId, item: &Text<'_>) -> bool {
+    let Some(tokens) = pattern_tokens(item.text) else {
+        return false;
+    };
+    action
+        .resource_types()
+        .any(|one| arn_format::can_name(&tokens, one.resource_type))
 }
 
 /// Whether a condition lets some values of the key through and no others. The key is always there for the action, so that

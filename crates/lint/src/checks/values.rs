@@ -213,7 +213,7 @@ fn check_strings(condition: &Condition<'_>, key: Option<KeyId>, report: &mut Rep
             report.add(
                 IssueCode::InvalidRegion,
                 &value.place,
-                format!("`{}` is no region.", value.text),
+                arns::unknown_region(value.text),
             );
         }
         if is_plain && !condition.operator.negated() {

@@ -23,7 +23,36 @@ pub struct Sarif {
 struct Run {
     tool: Tool,
     column_kind: &'static str,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    invocations: Vec<Invocation>,
     results: Vec<RunResult>,
+}
+
+/// What there is to say about the run itself.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Invocation {
+    execution_successful: bool,
+    tool_execution_notifications: Vec<Notification>,
+}
+
+#[derive(Debug, Serialize)]
+struct Notification {
+    level: &'static str,
+    message: Text,
+    locations: [NotedFile; 1],
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct NotedFile {
+    physical_location: WholeFile,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct WholeFile {
+    artifact_location: ArtifactLocation,
 }
 
 #[derive(Debug, Serialize)]
@@ -178,8 +207,35 @@ pub fn sarif(documents: &[Checked<'_>]) -> Sarif {
                 },
             },
             column_kind: "unicodeCodePoints",
+            invocations: Vec::new(),
             results: documents.iter().flat_map(results).collect(),
         }],
+    }
+}
+
+impl Sarif {
+    /// Notes files that were not checked, since they are no policies.
+    #[must_use]
+    pub fn with_skipped(mut self, skipped: &[String]) -> Self {
+        let note = |name: &String| Notification {
+            level: "note",
+            message: Text {
+                text: "This is not a policy; it was skipped.".to_owned(),
+            },
+            locations: [NotedFile {
+                physical_location: WholeFile {
+                    artifact_location: ArtifactLocation { uri: uri(name) },
+                },
+            }],
+        };
+        if !skipped.is_empty() {
+            let [run] = &mut self.runs;
+            run.invocations.push(Invocation {
+                execution_successful: true,
+                tool_execution_notifications: skipped.iter().map(note).collect(),
+            });
+        }
+        self
     }
 }
 

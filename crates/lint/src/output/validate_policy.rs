@@ -11,6 +11,17 @@ use crate::{Finding, FindingKind, IssueCode, PathElement};
 #[derive(Debug, Serialize)]
 pub struct ValidatePolicyResponse<'a> {
     findings: Vec<ValidatePolicyFinding<'a>>,
+    /// Ours: files that are no policies.
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    skipped: &'a [String],
+}
+
+impl<'a> ValidatePolicyResponse<'a> {
+    /// Names files that were not checked, since they are no policies.
+    #[must_use]
+    pub fn with_skipped(self, skipped: &'a [String]) -> Self {
+        Self { skipped, ..self }
+    }
 }
 
 #[derive(Debug, Serialize)]
@@ -51,6 +62,7 @@ pub fn validate_policy<'a>(documents: &[Checked<'a>]) -> ValidatePolicyResponse<
     };
     ValidatePolicyResponse {
         findings: documents.iter().flat_map(of_document).collect(),
+        skipped: &[],
     }
 }
 

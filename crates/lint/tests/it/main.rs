@@ -14,6 +14,7 @@ mod managed;
 mod outputs;
 mod refusals;
 mod seeds;
+mod wording;
 
 use portcullis_lint::{Finding, PathElement};
 

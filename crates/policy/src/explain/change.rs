@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde::{Serialize, Serializer};
 
-use crate::explain::{ExplainedPolicy, Need, StatementReport};
+use crate::explain::{ExplainedPolicy, Need, StatementReport, resource_policies};
 use crate::{PolicyType, Value};
 
 /// One step of a change. It is real: with all steps of a [`Refusal`](crate::Refusal) taken, its set no longer refuses,
@@ -40,6 +40,13 @@ pub enum Change {
         policy: Option<String>,
         /// The statement.
         statement: NewStatement,
+    },
+    /// Nothing in a policy: the action is not asked on `*`, so the request has to name a resource.
+    Resource {
+        /// The action.
+        action: String,
+        /// The types of resources it is asked on, each with the form of its ARNs.
+        types: String,
     },
     /// Nothing in a policy: the request has to be another one.
     Request {
@@ -186,6 +193,23 @@ impl fmt::Display for Quoted<'_> {
     }
 }
 
+impl Change {
+    /// The service, when the step asks for a policy of a resource that can have none.
+    fn service_without_resource_policies(&self) -> Option<&str> {
+        let Self::AddStatement {
+            policy_type: PolicyType::Resource,
+            policy: None,
+            statement,
+            ..
+        } = self
+        else {
+            return None;
+        };
+        let (service, _) = statement.action.split_once(':')?;
+        (!resource_policies::has(service)).then_some(service)
+    }
+}
+
 /// One line for people.
 impl fmt::Display for Change {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -206,6 +230,13 @@ impl fmt::Display for Change {
                 policy,
                 statement,
             } => {
+                if let Some(service) = self.service_without_resource_policies() {
+                    return write!(
+                        f,
+                        "no resource-based policies of {service} are known: the request would have to come from a \
+                         principal of the resource's own account, such as a role there that the caller may assume"
+                    );
+                }
                 match policy {
                     Some(policy) => write!(f, "add a statement to {} {policy}", policy_type.name())?,
                     None => write!(f, "attach {} with a statement", policy_type.name_with_article())?,
@@ -218,6 +249,10 @@ impl fmt::Display for Change {
                 }
                 write!(f, ": {statement}")
             }
+            Self::Resource { action, types } => write!(
+                f,
+                "the request would need a resource of type {types}: {action} is not asked on `*`"
+            ),
             Self::Request { key, need, .. } => write!(f, "the request would need {}", need.of(key)),
         }
     }
@@ -277,6 +312,16 @@ impl<'a> WireChange<'a> {
                 element,
                 value,
             } => edit("REMOVE", place, element, value),
+            Change::Resource { .. } => Self {
+                kind: "REQUEST",
+                text,
+                ..Self::default()
+            },
+            Change::AddStatement { .. } if change.service_without_resource_policies().is_some() => Self {
+                kind: "REQUEST",
+                text,
+                ..Self::default()
+            },
             Change::AddStatement {
                 policy, statement, ..
             } => Self {

@@ -10,6 +10,8 @@ mod refusal;
 mod remedy;
 mod render;
 mod report;
+mod resource_policies;
+mod resources;
 mod wire;
 
 use std::sync::Arc;
@@ -128,13 +130,17 @@ impl Explanation {
     }
 
     /// The condition keys that statements ask for and the request does not have, each once and as first written: what
-    /// the policy simulator calls missing context values. Only statements about the action are asked.
+    /// the policy simulator calls missing context values. Only statements about the action are asked, and only keys that the
+    /// action can have: others would be left out if they were given (R112).
     pub fn missing_keys(&self) -> Vec<&str> {
         let about_the_action = self.statements.iter().filter(|report| report.action.matched);
         let conditions = about_the_action.flat_map(|report| &report.conditions);
+        let action = portcullis_reference::action(&self.action);
+        let is_possible = |key: &str| action.is_none_or(|action| action.applies(key));
         let mut keys: Vec<&str> = Vec::new();
         for condition in conditions.filter(|condition| condition.asked.is_none()) {
-            if !keys.iter().any(|known| crate::text::same(known, &condition.key)) {
+            let is_known = keys.iter().any(|known| crate::text::same(known, &condition.key));
+            if !is_known && is_possible(&condition.key) {
                 keys.push(&condition.key);
             }
         }

@@ -6,7 +6,7 @@ use crate::document::{Condition, Document, Kind, Statement, Version};
 use crate::explain::change::{Change, Element, NewStatement, Place};
 use crate::explain::needs::{self, Candidate};
 use crate::explain::refusal::{self, Considered, Refusal, Refusing};
-use crate::explain::{CheckEffect, ElementReport, StatementReport, nearest};
+use crate::explain::{CheckEffect, ElementReport, StatementReport, nearest, resources};
 use crate::matching::condition;
 use crate::matching::principal::Naming;
 use crate::matching::resource::{ResourceForm, ResourceMatch};
@@ -53,7 +53,7 @@ impl Remedy<'_, '_> {
         let is_new = |change: &Change| match change {
             Change::AddStatement { .. } => true,
             Change::Add { element, .. } => !matches!(element, Element::Action | Element::Resource),
-            Change::Remove { .. } | Change::Request { .. } => false,
+            Change::Remove { .. } | Change::Request { .. } | Change::Resource { .. } => false,
         };
         if refusal.changes.iter().any(is_new) {
             return Some(match self.request.principal {
@@ -79,8 +79,21 @@ impl Remedy<'_, '_> {
             return changes;
         }
         let preferred = near.map(|(_, report)| report);
-        new.map(|statement| self.add_statement(policy_type, level, preferred, statement))
+        let Some(mut statement) = new else {
+            return Vec::new();
+        };
+        let is_own = matches!(
+            policy_type,
+            PolicyType::Identity | PolicyType::Boundary | PolicyType::Session
+        );
+        let (asked, pattern) = match resources::wanted(self.request).filter(|_| is_own) {
+            Some((asked, pattern)) => (Some(asked), Some(pattern)),
+            None => (None, None),
+        };
+        statement.resource = pattern.or(statement.resource);
+        asked
             .into_iter()
+            .chain([self.add_statement(policy_type, level, preferred, statement)])
             .collect()
     }
 
@@ -134,24 +147,29 @@ impl Remedy<'_, '_> {
         new: &NewStatement,
     ) -> Option<Vec<Change>> {
         let mut failing = report.elements().filter(|element| !element.matched);
-        let mut changes = match (failing.next(), failing.next()) {
-            (None, _) => Vec::new(),
-            (Some(element), None) if report.policy.is_editable() => {
-                self.edit(one.statement, report, element, new)?
-            }
+        let (first, second) = (failing.next(), failing.next());
+        let by_variable = first
+            .filter(|element| second.is_none() && element.element == "Resource")
+            .and_then(|_| resources::missing_variable(one.statement, self.request));
+        let edited = first.is_some() && by_variable.is_none();
+        let (mut changes, context) = match (first, by_variable) {
+            (None, _) => (Vec::new(), self.request.context.clone()),
+            (Some(_), Some((change, context))) => (vec![change], context),
+            (Some(element), None) if second.is_none() && report.policy.is_editable() => (
+                self.edit(one.statement, report, element, new)?,
+                self.request.context.clone(),
+            ),
             _ => return None,
         };
-        let edited = !changes.is_empty();
-        let (context, asked_for) = self.needed(one.statement)?;
+        let (context, asked_for) = self.needed(one.statement, context)?;
         changes.extend(asked_for);
         let resource_holds = edited && report.resource.as_ref().is_some_and(|element| !element.matched);
         let holds = self.holds(one, &context, resource_holds);
         (holds && self.heals(&context, &[refusing], true)).then_some(changes)
     }
 
-    /// The request's keys, changed so that every condition of the statement holds.
-    fn needed(&self, statement: &Statement) -> Option<(Context, Vec<Change>)> {
-        let mut context = self.request.context.clone();
+    /// These keys, changed so that every condition of the statement holds.
+    fn needed(&self, statement: &Statement, mut context: Context) -> Option<(Context, Vec<Change>)> {
         let mut changes = Vec::new();
         for one in &statement.conditions {
             if condition::evaluate(one, &context).met {
@@ -242,7 +260,10 @@ impl Remedy<'_, '_> {
                 Some(add(element, value))
             }
             "Action" => Some(add(Element::Action, new.action.clone())),
-            "Resource" => Some(add(Element::Resource, new.resource.clone()?)),
+            "Resource" => match resources::wanted(self.request) {
+                Some((asked, _)) => Some(vec![asked]),
+                None => Some(add(Element::Resource, new.resource.clone()?)),
+            },
             "NotAction" => {
                 let asked = decide::asked(self.request, self.sets).action;
                 let hits = statement.action.patterns.iter().map(|p| p.form.matches(asked));

@@ -210,7 +210,8 @@ fn write_element(page: &mut String, element: &ElementReport) -> fmt::Result {
     let state = if element.matched { "ok    " } else { "FAILED" };
     writeln!(page, "      {state} {}", element.element)?;
     write_pair(page, &element.asked, &wanted_by(element))?;
-    write_rule(page, element.matched, element.rule, None)
+    let why = (element.rule == "R57").then_some("a variable in the policy has no value");
+    write_rule(page, element.matched, element.rule, why)
 }
 
 fn write_condition(page: &mut String, condition: &ConditionReport) -> fmt::Result {

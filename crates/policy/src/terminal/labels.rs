@@ -44,6 +44,10 @@ fn of_element(element: &ElementReport, statement: Span) -> Label {
         ),
         (false, _) => format!("{by} {asked}\nwanted {}", wanted_by(element)),
     };
+    let text = match element.rule {
+        "R57" if !element.matched => format!("{text}\na variable in the policy has no value (R57)"),
+        _ => text,
+    };
     (span.unwrap_or(statement), text)
 }
 

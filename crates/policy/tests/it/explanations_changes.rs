@@ -48,6 +48,7 @@ fn change(mut scene: Scene, changes: &[Change]) -> Scene {
                     None => scene = attach(scene, *policy_type, *level, statement),
                 }
             }
+            Change::Resource { types, .. } => panic!("the scene asks on `*`, not on {types}"),
             Change::Request { key, example, .. } => match example {
                 Some(value) => scene.context.insert(key.as_str(), value.clone()),
                 None => scene.context.remove(key),
@@ -243,6 +244,57 @@ fn a_resource_that_is_missing_is_added() {
     };
     let expected = format!("add \"{TASK}\" to Resource of statement 1 of identity-based policy inline");
     assert_eq!(told(&check(wrong)), [expected]);
+}
+
+#[test]
+fn r57_a_variable_without_value_asks_for_its_key() {
+    let scene = || {
+        Scene::new(user()).asks("ecs:StopTask", TASK).identity(json!(
+            {"Effect": "Allow", "Action": "ecs:StopTask", "Resource": "arn:aws:ecs:*:*:task/${aws:PrincipalTag/cluster}/*"}
+        ))
+    };
+    let explanation = check(scene);
+    assert_eq!(
+        told(&explanation),
+        ["the request would need aws:PrincipalTag/cluster = default"]
+    );
+    assert!(
+        explanation
+            .render()
+            .contains("because a variable in the policy has no value (R57)")
+    );
+}
+
+#[test]
+fn an_action_with_resources_is_never_advised_to_be_allowed_on_the_star() {
+    let asked = "the request would need a resource of type task \
+        (arn:${Partition}:ecs:${Region}:${Account}:task/${ClusterName}/${TaskId}): ecs:StopTask is not asked on `*`";
+    let scene = || Scene::new(user()).asks("ecs:StopTask", "*");
+    let named = scene().identity(json!({"Effect": "Allow", "Action": "ecs:StopTask", "Resource": TASK}));
+    assert_eq!(told(&named.explain()), [asked]);
+    let new = "attach an identity-based policy with a statement: {\"Effect\": \"Allow\", \"Action\": \"ecs:StopTask\", \
+        \"Resource\": \"arn:aws:ecs:*:*:task/*/*\"}";
+    assert_eq!(told(&scene().explain()), [asked, new]);
+    let on_star = Scene::new(user()).asks("ecs:ListClusters", "*");
+    assert!(told(&on_star.explain())[0].ends_with("\"Resource\": \"*\"}"));
+}
+
+#[test]
+fn a_policy_of_the_resource_is_advised_only_where_the_service_has_them() {
+    let ask = |action: &str, resource: &str| {
+        let scene = Scene::new(user()).of_account(OTHER_ACCOUNT).identity(allow_all());
+        told(&scene.asks(action, resource).explain())
+    };
+    let of_ecs = ask("ecs:StopTask", TASK);
+    assert!(
+        of_ecs[0].starts_with("no resource-based policies of ecs are known:"),
+        "{of_ecs:?}"
+    );
+    let of_sqs = ask("sqs:SendMessage", "arn:aws:sqs:us-east-1:444455556666:jobs");
+    assert!(
+        of_sqs[0].starts_with("attach a resource-based policy"),
+        "{of_sqs:?}"
+    );
 }
 
 #[test]

@@ -51,11 +51,11 @@ pub async fn run(options: Options) -> Result<ExitCode> {
     match explain(&options).await {
         Ok(Ok(())) => Ok(ExitCode::SUCCESS),
         Ok(Err(refusal)) => {
-            eprintln!("portcullis: {refusal}");
+            crate::complain(&format!("portcullis: {refusal}"));
             Ok(ExitCode::from(1))
         }
         Err(error) => {
-            eprintln!("portcullis: {error:#}");
+            crate::complain(&format!("portcullis: {error:#}"));
             Ok(ExitCode::from(2))
         }
     }

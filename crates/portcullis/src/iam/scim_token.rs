@@ -43,9 +43,9 @@ pub async fn run(options: &Options) -> Result<ExitCode> {
         .service_credential_secret
         .context("the server does not make tokens for SCIM")?;
     crate::say(&token);
-    eprintln!(
+    crate::complain(&format!(
         "Credential {} of user {}; the token is not shown again.",
         made.service_specific_credential_id, made.user_name
-    );
+    ));
     Ok(ExitCode::SUCCESS)
 }

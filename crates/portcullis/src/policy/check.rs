@@ -3,8 +3,6 @@
 mod files;
 mod text;
 
-use std::fmt::Display;
-use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -18,7 +16,7 @@ use super::input::PolicyFile;
 /// Options of `policy check`.
 #[derive(Debug, Args)]
 pub struct Options {
-    /// Policy files; `-` is standard input, a directory stands for all policies in its *.json files
+    /// Policy files; `-` is standard input, a directory stands for its *.json files
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
     /// What the policies are written for
@@ -96,37 +94,34 @@ impl Threshold {
 pub fn run(options: &Options) -> anyhow::Result<ExitCode> {
     let found = files::find(&options.files);
     for problem in &found.unreadable {
-        complain(problem);
+        crate::complain(&format!("portcullis: {problem:#}"));
     }
     let findings: Vec<Vec<Finding>> = found
         .policies
         .iter()
         .map(|file| check(&file.text, options.kind.of(&file.text)))
+        .chain(found.not_text.iter().map(|garbled| vec![garbled.finding()]))
         .collect();
     let documents: Vec<Checked<'_>> = found
         .policies
         .iter()
+        .chain(found.not_text.iter().map(|garbled| &garbled.file))
         .zip(&findings)
         .map(|(PolicyFile { name, text }, findings)| Checked { name, text, findings })
         .collect();
     match options.format {
-        Format::Text => text::print(&documents),
-        Format::Json => print_json(&output::validate_policy(&documents))?,
-        Format::Sarif => print_json(&output::sarif(&documents))?,
+        Format::Text => text::print(&documents, &found),
+        Format::Json => print_json(&output::validate_policy(&documents).with_skipped(&found.skipped))?,
+        Format::Sarif => print_json(&output::sarif(&documents).with_skipped(&found.skipped))?,
     }
     let worst = findings.iter().flatten().map(Finding::kind).max();
-    Ok(if !found.unreadable.is_empty() {
+    Ok(if !found.unreadable.is_empty() || !found.not_text.is_empty() {
         ExitCode::from(BAD_INPUT)
     } else if worst.is_some_and(|kind| kind >= options.fail_on.kind()) {
         ExitCode::FAILURE
     } else {
         ExitCode::SUCCESS
     })
-}
-
-fn complain(problem: &impl Display) {
-    // Nothing can be done when standard error is gone.
-    let _ = writeln!(std::io::stderr().lock(), "portcullis: {problem:#}");
 }
 
 fn print_json(value: &impl serde::Serialize) -> anyhow::Result<()> {
@@ -212,6 +207,31 @@ mod tests {
             .collect();
         assert_eq!(names, ["broken.json", "policy.json"]);
         assert!(found.unreadable.is_empty());
+    }
+
+    #[test]
+    fn files_of_a_directory_that_look_meant_as_policies_do_not_vanish() {
+        let folder = folder(&[
+            ("a/empty.json", ""),
+            ("a/hello.json", "hello"),
+            ("a/list.json", "[1]"),
+            ("a/package.json", "{\"name\": \"x\", \"version\": \"1.0.0\"}"),
+            (
+                "a/statements.JSON",
+                "{\"Version\": \"2012-10-17\", \"Statements\": []}",
+            ),
+            ("a/version.json", "{\"Version\": \"2012-10-17\"}"),
+        ]);
+        let last = |name: &str| name.rsplit('/').next().unwrap_or_default().to_owned();
+        let found = files::find(&[folder.path().to_owned()]);
+        let policies: Vec<String> = found.policies.iter().map(|file| last(&file.name)).collect();
+        assert_eq!(
+            policies,
+            ["empty.json", "hello.json", "statements.JSON", "version.json"]
+        );
+        let skipped: Vec<String> = found.skipped.iter().map(|name| last(name)).collect();
+        assert_eq!(skipped, ["list.json", "package.json"]);
+        assert_eq!(run_in(folder.path(), &["a"]), ExitCode::FAILURE);
     }
 
     #[test]

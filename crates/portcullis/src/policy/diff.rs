@@ -1,12 +1,12 @@
-//! `portcullis policy diff`: may the second policy do anything that the first may not?
+//! `portcullis policy diff`: may the second policy do anything that the first may not, and does it deny less?
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::anyhow;
 use clap::{Args, ValueEnum};
-use portcullis_analysis::{Answer, Cause, Options as Scope, Witness, compare};
-use portcullis_policy::{Document, Kind, Source};
+use portcullis_analysis::{Answer, Cause, Options as Scope, Witness, compare, denied_no_more};
+use portcullis_policy::{Document, Effect, Kind, Source};
 use serde_json::{Value, json};
 
 use super::documents::refusal;
@@ -66,24 +66,53 @@ impl Requests {
 pub fn run(options: &Options) -> anyhow::Result<ExitCode> {
     let (old, new) = (read(&options.old)?, read(&options.new)?);
     let scope = options.requests.scope();
-    let more = old.compared_with(&new, scope);
-    let less = options.both.then(|| new.compared_with(&old, scope));
+    let more = Difference::of(&old, &new, scope);
+    let less = options.both.then(|| Difference::of(&new, &old, scope));
     match options.format {
         Format::Text => {
-            tell(&old, &new, &more, scope);
+            more.tell(&old, &new, scope);
             if let Some(less) = &less {
-                tell(&new, &old, less, scope);
+                less.tell(&new, &old, scope);
             }
         }
         Format::Json => {
             let answer = json!({
-                "moreInNew": as_json(&more),
-                "moreInOld": less.as_ref().map(as_json),
+                "moreInNew": as_json(&more.allowed),
+                "deniedNoMoreInNew": as_json(&more.denied_no_more),
+                "moreInOld": less.as_ref().map(|less| as_json(&less.allowed)),
+                "deniedNoMoreInOld": less.as_ref().map(|less| as_json(&less.denied_no_more)),
             });
             crate::say(&serde_json::to_string_pretty(&answer)?);
         }
     }
-    Ok(ExitCode::from(worst(&more).max(less.as_ref().map_or(0, worst))))
+    let code = more
+        .exit_code()
+        .max(less.as_ref().map_or(0, Difference::exit_code));
+    Ok(ExitCode::from(code))
+}
+
+/// What one policy permits and the other does not, alone or beside other policies.
+struct Difference {
+    allowed: Answer,
+    denied_no_more: Answer,
+}
+
+impl Difference {
+    fn of(old: &Read, new: &Read, scope: Scope) -> Self {
+        Self {
+            allowed: old.compared_with(new, scope),
+            denied_no_more: denied_no_more(&[old.source()], &[new.source()], scope),
+        }
+    }
+
+    fn exit_code(&self) -> u8 {
+        worst(&self.allowed).max(worst(&self.denied_no_more))
+    }
+
+    fn tell(&self, old: &Read, new: &Read, scope: Scope) {
+        tell(old, new, &self.allowed, scope);
+        tell_denials(old, new, &self.denied_no_more);
+    }
 }
 
 /// A policy that could be read.
@@ -112,6 +141,11 @@ impl Read {
             attached_to: None,
             document: &self.document,
         }
+    }
+
+    fn denies_something(&self) -> bool {
+        let mut statements = self.document.statements().iter();
+        statements.any(|statement| statement.effect == Effect::Deny)
     }
 
     /// What the other one allows and this one does not.
@@ -153,6 +187,30 @@ fn tell(old: &Read, new: &Read, answer: &Answer, scope: Scope) {
             } else {
                 format!("  but denied  by {}", told::places(&witness.denied_by))
             });
+        }
+    }
+}
+
+fn tell_denials(old: &Read, new: &Read, answer: &Answer) {
+    match answer {
+        Answer::NoMore if old.denies_something() => {
+            crate::say(&format!("{} denies all that {} denies", new.name, old.name));
+        }
+        // Said already of what is allowed.
+        Answer::NoMore | Answer::CannotTell(Cause::Kinds) => {}
+        Answer::CannotTell(cause) => {
+            crate::say(&format!(
+                "cannot tell whether {} denies all that {} denies: {cause}",
+                new.name, old.name
+            ));
+        }
+        Answer::More(witness) => {
+            crate::say(&format!(
+                "{} no longer denies something that {} denies, whatever other policies allow:",
+                new.name, old.name
+            ));
+            told::witness(witness);
+            crate::say(&format!("  denied by   {}", told::places(&witness.denied_by)));
         }
     }
 }

@@ -13,6 +13,7 @@ use portcullis_policy::terminal::{self, Style};
 use portcullis_policy::{Explanation, Kind, Outcome};
 
 use super::documents::{Keys, Sets, documents};
+use super::question::{is_action, known_form, oddity};
 use crate::say;
 
 /// Decide one request from policy files and say why.
@@ -89,8 +90,9 @@ pub fn run(options: &Options) -> anyhow::Result<ExitCode> {
 
 fn explain(options: &Options) -> anyhow::Result<Explanation> {
     let principal = caller(&options.principal)?;
+    known_form(&options.resource)?;
     let action = match actions(&options.action).as_slice() {
-        [only] if only.contains(':') => only.clone(),
+        [only] if is_action(only) => only.clone(),
         [only] => bail!("--action {only}: wanted SERVICE:NAME, such as ecs:RunTask"),
         [] => bail!("--action {}: no action matches", options.action),
         several => bail!(
@@ -114,15 +116,12 @@ fn explain(options: &Options) -> anyhow::Result<Explanation> {
 fn hint(explanation: &Explanation) {
     let missing = explanation.missing_keys();
     if !missing.is_empty() {
-        eprintln!(
+        crate::complain(&format!(
             "hint: conditions ask for {}, which the request does not have; give it with --context KEY=VALUE",
             missing.join(", ")
-        );
+        ));
     }
-    if portcullis_reference::action(&explanation.action).is_none() {
-        eprintln!(
-            "hint: the service authorisation reference has no action {}",
-            explanation.action
-        );
+    if let Some(oddity) = oddity(&explanation.action, &explanation.resource) {
+        crate::complain(&format!("hint: {oddity}"));
     }
 }

@@ -9,6 +9,7 @@ mod explain;
 mod format;
 mod input;
 mod minimise;
+mod question;
 mod rewrite;
 mod simulate;
 mod told;
@@ -58,7 +59,7 @@ pub fn run(options: Options) -> anyhow::Result<ExitCode> {
         Command::Minimise(options) => minimise::run(&options),
     };
     Ok(outcome.unwrap_or_else(|error| {
-        eprintln!("portcullis: {error:#}");
+        crate::complain(&format!("portcullis: {error:#}"));
         ExitCode::from(BAD_INPUT)
     }))
 }

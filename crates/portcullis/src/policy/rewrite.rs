@@ -6,8 +6,9 @@ use std::process::ExitCode;
 use anyhow::anyhow;
 use clap::Args;
 use portcullis_analysis::RewriteError;
-use portcullis_policy::{Document, Kind};
+use portcullis_policy::Kind;
 
+use super::documents::refusal;
 use super::input::PolicyFile;
 
 /// Which policies, and where the result goes.
@@ -40,12 +41,12 @@ pub fn run(
     let mut changes = false;
     for path in &output.files {
         let file = PolicyFile::read(path)?;
-        let kind = portcullis_analysis::read(&file.text)
-            .as_ref()
-            .map_or(Kind::Identity, Document::kind);
+        let document = portcullis_analysis::read(&file.text)
+            .map_err(|refused| anyhow!("{}", refusal(&file.name, &file.text, Kind::Identity, &refused)))?;
+        let kind = document.kind();
         let rewritten = rewrite(&file.text, kind).map_err(|error| anyhow!("{}: {error}", file.name))?;
         for remark in &rewritten.remarks {
-            eprintln!("{}: {remark}", file.name);
+            crate::complain(&format!("{}: {remark}", file.name));
         }
         let is_changed = rewritten.text != file.text;
         changes |= is_changed;

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "tests may panic")]
 
+mod policy_check;
 mod policy_diff;
 mod policy_explain;
 mod policy_rewrite;

@@ -47,6 +47,51 @@ fn a_new_denial_is_seen_from_the_other_side() {
 }
 
 #[test]
+fn r114_a_denial_that_goes_is_a_difference() {
+    let desk = Desk::new();
+    let allow = r#"{"Effect": "Allow", "Action": "s3:Get*", "Resource": "*"}"#;
+    let deny =
+        r#"{"Sid": "NoWrites", "Effect": "Deny", "Action": "s3:PutObject", "Resource": "arn:aws:s3:::b/*"}"#;
+    let policy = |statements: &str| format!(r#"{{"Version": "2012-10-17", "Statement": [{statements}]}}"#);
+    desk.file("guarded.json", &policy(&format!("{allow}, {deny}")))
+        .file("open.json", &policy(allow));
+    let run = desk.policy(&["diff", "guarded.json", "open.json"]);
+    assert_eq!(run.code, 1);
+    insta::assert_snapshot!(run.page());
+    assert_eq!(desk.policy(&["diff", "open.json", "guarded.json"]).code, 0);
+    assert_eq!(
+        desk.policy(&["diff", "open.json", "guarded.json", "--both"]).code,
+        1
+    );
+    let run = desk.policy(&["diff", "open.json", "guarded.json", "--both", "--format", "json"]);
+    let answer: Value = serde_json::from_str(&run.stdout).unwrap();
+    assert_eq!(answer["deniedNoMoreInNew"]["answer"], "NO_MORE");
+    assert_eq!(answer["deniedNoMoreInOld"]["answer"], "MORE");
+    assert_eq!(
+        answer["deniedNoMoreInOld"]["request"]["deniedBy"][0]["sid"],
+        "NoWrites"
+    );
+}
+
+#[test]
+fn values_of_another_type_do_not_count() {
+    let desk = Desk::new();
+    desk.file(
+        "old.json",
+        r#"{"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*",
+            "Condition": {"NotIpAddress": {"aws:SourceIp": "10.0.0.0/8"}}}}"#,
+    )
+    .file(
+        "new.json",
+        r#"{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"},
+            {"Effect": "Deny", "Action": "s3:GetObject", "Resource": "*",
+             "Condition": {"IpAddress": {"aws:SourceIp": "10.0.0.0/8"}}}]}"#,
+    );
+    let run = desk.policy(&["diff", "old.json", "new.json"]);
+    assert_eq!(run.code, 0, "{}", run.page());
+}
+
+#[test]
 fn programs_read_json() {
     let run = policies().policy(&["diff", PRINTED, CORRECTED, "--both", "--format", "json"]);
     let answer: Value = serde_json::from_str(&run.stdout).unwrap();

@@ -199,6 +199,16 @@ fn bad_input_ends_with_2_and_one_line() {
         desk.policy(&["explain", "--principal", USER, "--action", "ecs:*Task"]),
         desk.policy(&["explain", "--principal", USER, "--action", "StopTask"]),
         desk.policy(&["explain", "--principal", USER, "--action", "ecs:Nothing*"]),
+        desk.policy(&["explain", "--principal", USER, "--action", "s3:Ge:x"]),
+        desk.policy(&[
+            "explain",
+            "--principal",
+            USER,
+            "--action",
+            "ecs:StopTask",
+            "--resource",
+            "foo",
+        ]),
     ];
     for run in &runs {
         assert_eq!((run.code, run.stdout.as_str()), (2, ""), "{}", run.page());
@@ -220,4 +230,67 @@ fn an_action_that_does_not_exist_is_hinted_at() {
         "one-line",
     ]);
     insta::assert_snapshot!(run.page());
+}
+
+#[test]
+fn an_action_on_what_it_is_never_asked_on_is_hinted_at() {
+    let desk = Desk::new();
+    let ask = |action: &str, resource: &str| {
+        let asked = [
+            "explain",
+            "--principal",
+            USER,
+            "--action",
+            action,
+            "--resource",
+            resource,
+        ];
+        desk.policy(&[&asked[..], &["--format", "one-line"]].concat())
+            .stderr
+    };
+    let definition = "arn:aws:ecs:us-east-1:111122223333:task-definition/web:3";
+    insta::assert_snapshot!(format!(
+        "{}{}",
+        ask("ecs:StopTask", definition),
+        ask(
+            "ecs:ListClusters",
+            "arn:aws:ecs:us-east-1:111122223333:cluster/default"
+        )
+    ));
+    assert_eq!(ask("ecs:RunTask", definition), "");
+    assert_eq!(ask("ecs:StopTask", TASK), "");
+}
+
+#[test]
+fn r112_a_key_that_the_action_cannot_have_is_not_asked_for() {
+    let desk = Desk::new();
+    desk.file(
+        "register.json",
+        r#"{"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "ecs:RegisterTaskDefinition", "Resource": "*",
+            "Condition": {"ArnEquals": {"ecs:cluster": "arn:aws:ecs:us-east-1:111122223333:cluster/default"}}}}"#,
+    );
+    let definition = "arn:aws:ecs:us-east-1:111122223333:task-definition/web:3";
+    let asked = [
+        "explain",
+        "--principal",
+        USER,
+        "--action",
+        "ecs:RegisterTaskDefinition",
+    ];
+    let on = ["--resource", definition, "--policy", "register.json"];
+    let run = desk.policy(&[&asked[..], &on, &ON_DEFAULT].concat());
+    assert!(
+        run.stdout.contains("the action has no such key"),
+        "{}",
+        run.page()
+    );
+    assert_eq!(run.stderr, "");
+}
+
+#[test]
+fn a_reader_that_has_gone_away_is_no_panic() {
+    let desk = Desk::new();
+    let asked = ["explain", "--principal", USER, "--action", "ecs:DescribeCluster"];
+    assert_eq!(desk.policy_unheard(&asked), Some(1));
+    assert_eq!(desk.policy_unheard(&["format", "nowhere.json"]), Some(2));
 }

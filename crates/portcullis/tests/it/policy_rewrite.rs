@@ -50,4 +50,13 @@ fn what_iam_refuses_ends_with_2() {
     for tool in ["format", "expand", "minimise"] {
         assert_eq!(desk.policy(&[tool, "bad.json"]).code, 2, "{tool}");
     }
+    desk.file(
+        "dup.json",
+        "{\"Version\": \"2012-10-17\",\n \"Version\": \"2012-10-17\", \"Statement\": []}",
+    );
+    let told = desk.policy(&["diff", "dup.json", "messy.json"]).stderr;
+    assert!(told.contains("dup.json:2:"), "{told}");
+    for tool in ["format", "expand", "minimise"] {
+        assert_eq!(desk.policy(&[tool, "dup.json"]).stderr, told, "{tool}");
+    }
 }

@@ -110,6 +110,14 @@ fn bad_input_ends_with_2_and_one_line() {
             .concat(),
         ),
         desk.policy(&["simulate", "--principal", "r=guard.json", "--action", "nothing:*"]),
+        desk.policy(&["simulate", "--principal", "r=guard.json", "--action", "s3:Ge:x"]),
+        desk.policy(
+            &[
+                &["simulate", "--principal", "r=guard.json", "--resource", "foo"],
+                &action[..],
+            ]
+            .concat(),
+        ),
         desk.policy(&["simulate", "--scenario", "broken.json"]),
     ];
     for run in &runs {

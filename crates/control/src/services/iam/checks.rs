@@ -30,6 +30,30 @@ pub(super) fn arn(call: &Call, kind: &str, path: &str, name: &str) -> Arn {
     )
 }
 
+/// The checks on renaming or moving an entity: on the ARN it has and on the one it gets, so that nobody gets out of
+/// the path or the name that bounds him.
+pub(super) fn on_move<E: Entity>(
+    action: &'static str,
+    ask: &Ask<'_, impl Sized>,
+    name: &str,
+    new_name: Option<&String>,
+    new_path: Option<&String>,
+) -> Checks {
+    let own = on::<E>(action, ask, name);
+    let resource = own.resource.splitn(6, ':').last().unwrap_or_default();
+    let (path, present) = resource.rsplit_once('/').unwrap_or_default();
+    let path = path.strip_prefix(E::ARN_TYPE).unwrap_or_default();
+    let new_path = new_path.cloned().unwrap_or_else(|| format!("{path}/"));
+    let new_name = new_name.map_or(present, String::as_str);
+    let target = arn(ask.call, E::ARN_TYPE, &new_path, new_name);
+    if target.as_str() == own.resource {
+        return one(own);
+    }
+    let mut there = own.clone().shown_as(format!("{} {new_name}", E::WORD));
+    there.resource = target.to_string();
+    Ok(vec![own, there])
+}
+
 /// A check on a named entity. One that does not exist is authorised on the ARN it would have (R181).
 pub(super) fn on<E: Entity>(action: &'static str, ask: &Ask<'_, impl Sized>, name: &str) -> Check {
     let shown = format!("{} {name}", E::WORD);

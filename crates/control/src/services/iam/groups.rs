@@ -53,11 +53,9 @@ pub(super) fn rows() -> Vec<Row> {
         write::<op::UpdateGroup>(
             &["iam:UpdateGroup"],
             |ask| {
-                one(checks::on::<Group>(
-                    "iam:UpdateGroup",
-                    &ask,
-                    &ask.input.group_name,
-                ))
+                let (input, name) = (ask.input, ask.input.new_group_name.as_ref());
+                let path = input.new_path.as_ref();
+                checks::on_move::<Group>("iam:UpdateGroup", &ask, &input.group_name, name, path)
             },
             update,
         ),

@@ -58,12 +58,10 @@ pub(super) fn rows() -> Vec<Row> {
         write::<op::UpdateServerCertificate>(
             &["iam:UpdateServerCertificate"],
             |ask| {
-                let name = &ask.input.server_certificate_name;
-                one(checks::on::<ServerCertificate>(
-                    "iam:UpdateServerCertificate",
-                    &ask,
-                    name,
-                ))
+                let (input, action) = (ask.input, "iam:UpdateServerCertificate");
+                let name = input.new_server_certificate_name.as_ref();
+                let path = input.new_path.as_ref();
+                checks::on_move::<ServerCertificate>(action, &ask, &input.server_certificate_name, name, path)
             },
             update,
         ),

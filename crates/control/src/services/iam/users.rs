@@ -60,7 +60,11 @@ pub(super) fn rows() -> Vec<Row> {
         ),
         write::<op::UpdateUser>(
             &["iam:UpdateUser"],
-            |ask| checks::one(checks::on::<User>("iam:UpdateUser", &ask, &ask.input.user_name)),
+            |ask| {
+                let (input, name) = (ask.input, ask.input.new_user_name.as_ref());
+                let path = input.new_path.as_ref();
+                checks::on_move::<User>("iam:UpdateUser", &ask, &input.user_name, name, path)
+            },
             update,
         ),
         write::<op::DeleteUser>(

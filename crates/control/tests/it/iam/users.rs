@@ -203,3 +203,30 @@ async fn r120_a_boundary_must_exist_and_bounds() {
     server.root.ok::<op::DeleteUserPermissionsBoundary>(&delete).await;
     user.ok::<op::ListUsers>(&Default::default()).await;
 }
+
+#[tokio::test]
+async fn nobody_renames_or_moves_himself_out_of_what_bounds_him() {
+    let server = Server::start().await;
+    let own = format!("arn:aws:iam::{ACCOUNT}:user/${{aws:username}}");
+    let user = server.user("u", &allow("iam:UpdateUser", &own)).await;
+    let update = |name: Option<&str>, path: Option<&str>| api::UpdateUserRequest {
+        user_name: "u".to_owned(),
+        new_user_name: name.map(str::to_owned),
+        new_path: path.map(str::to_owned),
+    };
+    for (request, shown) in [
+        (update(Some("boss"), None), "user boss"),
+        (update(None, Some("/admins/")), "user u"),
+    ] {
+        let refused = user.err::<op::UpdateUser>(&request).await;
+        assert!(refused.starts_with("AccessDenied: "), "{refused}");
+        assert!(
+            refused.contains(&format!("on resource: {shown} because")),
+            "{refused}"
+        );
+    }
+    user.ok::<op::UpdateUser>(&update(None, None)).await;
+    let both = format!("arn:aws:iam::{ACCOUNT}:user/admins/u");
+    server.allow("u", "there", &allow("iam:UpdateUser", &both)).await;
+    user.ok::<op::UpdateUser>(&update(None, Some("/admins/"))).await;
+}

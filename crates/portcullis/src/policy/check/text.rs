@@ -11,14 +11,19 @@ use portcullis_lint::output::Checked;
 use portcullis_lint::{Finding, FindingKind};
 use portcullis_policy::Span;
 
+use super::files::Found;
+
 /// Lines longer than this are cut to what is around the place.
 const MAX_LINE: usize = 140;
+
+/// Names of files that are skipped, of which there may be thousands.
+const MAX_SKIPPED: usize = 5;
 
 /// Characters shown on either side of a place in a line that is cut.
 const AROUND: usize = 50;
 
 /// Prints every finding, and how many there are.
-pub(super) fn print(documents: &[Checked<'_>]) {
+pub(super) fn print(documents: &[Checked<'_>], found: &Found) {
     let theme = if std::io::stdout().is_terminal() {
         GraphicalTheme::unicode()
     } else {
@@ -37,6 +42,30 @@ pub(super) fn print(documents: &[Checked<'_>]) {
         }
     }
     crate::say(&summary(documents));
+    if !found.skipped.is_empty() {
+        crate::say(&skipped(&found.skipped));
+    }
+    if !found.unreadable.is_empty() {
+        crate::say(&format!("{} could not be read", files(found.unreadable.len())));
+    }
+}
+
+/// JSON files of directories that are no policies.
+fn skipped(names: &[String]) -> String {
+    let first: Vec<&str> = names.iter().take(MAX_SKIPPED).map(String::as_str).collect();
+    let more = match names.len().saturating_sub(MAX_SKIPPED) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    format!(
+        "{} not a policy, skipped: {}{more}",
+        files(names.len()),
+        first.join(", ")
+    )
+}
+
+fn files(count: usize) -> String {
+    format!("{count} file{}", if count == 1 { "" } else { "s" })
 }
 
 fn summary(documents: &[Checked<'_>]) -> String {

@@ -9,7 +9,11 @@ use portcullis_policy::{Explanation, Outcome, PolicyType, StatementReport};
 use serde_json::json;
 
 use super::{Format, Options, subjects};
+use crate::policy::question::{is_action, known_form, oddity};
 use crate::say;
+
+/// Requests named that are never asked like this.
+const MAX_ODDITIES: usize = 5;
 
 /// Decides and prints them all.
 pub(super) fn run(options: &Options) -> anyhow::Result<ExitCode> {
@@ -17,8 +21,16 @@ pub(super) fn run(options: &Options) -> anyhow::Result<ExitCode> {
     for pattern in &options.actions {
         let matching = actions(pattern);
         ensure!(!matching.is_empty(), "--action {pattern}: no action matches");
+        ensure!(
+            matching.iter().all(|name| is_action(name)),
+            "--action {pattern}: wanted SERVICE:NAME, such as ecs:RunTask"
+        );
         names.extend(matching);
     }
+    options
+        .resources
+        .iter()
+        .try_for_each(|resource| known_form(resource))?;
     let cells = cells(options, &names)?;
     match options.format {
         Format::Table => {
@@ -175,9 +187,30 @@ fn hint(cells: &[Cell]) {
         }
     }
     if !missing.is_empty() {
-        eprintln!(
+        crate::complain(&format!(
             "hint: conditions ask for {}, which the requests do not have; give it with --context KEY=VALUE",
             missing.join(", ")
-        );
+        ));
     }
+    for oddity in oddities(cells) {
+        crate::complain(&format!("hint: {oddity}"));
+    }
+}
+
+/// What is odd about the requests, once for each: a matrix asks the same of every principal. Of a pattern's actions most
+/// go with other resources than the one that is meant, so that only a few are told.
+fn oddities(cells: &[Cell]) -> Vec<String> {
+    let mut told: Vec<String> = Vec::new();
+    for cell in cells {
+        let oddity = oddity(&cell.explanation.action, &cell.explanation.resource);
+        if let Some(oddity) = oddity.filter(|oddity| !told.contains(oddity)) {
+            told.push(oddity);
+        }
+    }
+    let more = told.len().saturating_sub(MAX_ODDITIES);
+    told.truncate(MAX_ODDITIES);
+    if more > 0 {
+        told.push(format!("{more} more of the requests are never asked like this"));
+    }
+    told
 }
