@@ -11,6 +11,7 @@ mod iam;
 mod image;
 mod operations;
 mod policy;
+mod printable;
 mod quickstart;
 mod secret_option;
 mod serve;

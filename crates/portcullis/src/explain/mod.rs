@@ -20,6 +20,7 @@ use portcullis_policy::terminal::Style;
 
 use crate::client::{Client, Refusal};
 use crate::connection::Connection;
+use crate::printable::{make_printable, printable};
 use crate::say;
 use page::Page;
 use replay::Policy;
@@ -90,7 +91,7 @@ async fn json(client: &Client, id: &str) -> Result<Result<String, Refusal>> {
 
 async fn page(client: &Client, id: &str, style: Style) -> Result<Result<String, Refusal>> {
     let details = match details(client, id).await? {
-        Ok(details) => details,
+        Ok(details) => with_printable_names(details),
         Err(refusal) => return Ok(Err(refusal)),
     };
     let policies = policies(client, id, &details).await?;
@@ -100,6 +101,23 @@ async fn page(client: &Client, id: &str, style: Style) -> Result<Result<String, 
         style,
     };
     Ok(Ok(page.to_string()))
+}
+
+/// Whoever was refused chose the names.
+fn with_printable_names(
+    mut details: GetRequestAuthorizationDetailsOutput,
+) -> GetRequestAuthorizationDetailsOutput {
+    details.request_context.values_mut().for_each(make_printable);
+    for evaluation in &mut details.evaluations {
+        evaluation.resource = printable(&evaluation.resource);
+        evaluation
+            .context
+            .iter_mut()
+            .flat_map(|context| context.values_mut())
+            .for_each(make_printable);
+        evaluation.portcullis.iter_mut().for_each(make_printable);
+    }
+    details
 }
 
 /// All pages of the details.

@@ -13,6 +13,7 @@ use super::identities::step::Step;
 use super::identities::{Identities, belongings, read};
 use crate::client::Client;
 use crate::connection::Connection;
+use crate::printable::printable;
 
 /// What to import, and how far.
 #[derive(Debug, Args)]
@@ -111,16 +112,16 @@ pub fn page(plan: &Plan, wanted: &Identities, account: &str) -> String {
         number => format!("Account {account}: {number} changes.\n"),
     };
     for step in &plan.steps {
-        let _ = writeln!(page, "  {step}");
+        let _ = writeln!(page, "  {}", printable(&step.to_string()));
     }
     if !plan.kept.is_empty() {
         page.push_str("Not in the file, and kept (--prune deletes):\n");
         for kept in &plan.kept {
-            let _ = writeln!(page, "  {kept}");
+            let _ = writeln!(page, "  {}", printable(kept));
         }
     }
     if wanted.account != account {
-        let from = &wanted.account;
+        let from = printable(&wanted.account);
         let _ = writeln!(
             page,
             "The file is account {from}'s; its policy documents are taken as they are."
