@@ -131,6 +131,15 @@ impl Caller {
         }
     }
 
+    /// What tells this caller from every other, to whom something of ours belongs. AWS's user id does not: two users may
+    /// give federated sessions the same name.
+    pub fn own_id(&self) -> String {
+        match &self.identity {
+            Identity::Federated { user_id, .. } => format!("{user_id}:{}", self.user_id()),
+            _ => self.user_id(),
+        }
+    }
+
     /// Whom an identity provider vouches for, when nobody signed.
     pub fn web_identity(&self) -> Option<&Arc<WebIdentity>> {
         match &self.identity {

@@ -50,7 +50,7 @@ impl Kept {
         let explained = || reasons.iter().filter_map(|reason| reason.explanation.as_ref());
         let mut kept = Self {
             account: call.caller.account.clone(),
-            user_id: call.caller.user_id(),
+            user_id: call.caller.own_id(),
             at: call.now,
             request_id: call.request_id.clone(),
             details: Value::Null,

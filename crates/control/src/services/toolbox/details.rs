@@ -22,7 +22,7 @@ pub(super) fn require(ask: Ask<'_, GetRequestAuthorizationDetailsInput>) -> Resu
     let check = Check::new(ACTION, open_points::r175_resource());
     let caller = &ask.call.caller;
     let kept = ask.env.reasons.find(&ask.input.authorization_id, &caller.account);
-    let is_own = kept.is_some_and(|kept| kept.user_id == caller.user_id());
+    let is_own = kept.is_some_and(|kept| kept.user_id == caller.own_id());
     Ok(vec![if is_own { check.optional() } else { check }])
 }
 
@@ -35,7 +35,7 @@ pub(super) fn get(
     let (input, caller) = (auth.input(), &auth.call().caller);
     let kept = env.reasons.find(&input.authorization_id, &caller.account);
     let kept = kept.ok_or(ToolboxError::NoSuchAuthorization)?;
-    let is_own = kept.user_id == caller.user_id();
+    let is_own = kept.user_id == caller.own_id();
     let kept = match (is_own && !auth.may(ACTION), input.portcullis) {
         (true, _) => kept.told_anyway(),
         (false, Some(true)) => kept,
