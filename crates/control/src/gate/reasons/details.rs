@@ -29,7 +29,7 @@ const ON_THE_RESOURCE: [&str; 2] = ["RESOURCE_BASED_POLICY", "RESOURCE_CONTROL_P
 pub struct Kept {
     /// The account of the caller who was refused; nobody else's sees it.
     pub account: AccountId,
-    /// Who was refused, by his user id (R108).
+    /// Who was refused: `Caller::own_id`, which tells him from every other.
     pub user_id: String,
     /// When.
     pub at: Timestamp,
