@@ -18,6 +18,7 @@ const EVERY_ROOM: &[&str] = &[
     "portcullis-wire",
     "portcullis-api",
     "portcullis-store",
+    "portcullis-schedule",
     "portcullis-control",
     "portcullis-agent",
 ];
@@ -35,6 +36,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("portcullis-wire", &["portcullis-core"]),
     ("portcullis-api", &["portcullis-wire", "portcullis-core"]),
     ("portcullis-store", &["portcullis-core"]),
+    ("portcullis-schedule", &["portcullis-core"]),
     (
         "portcullis-control",
         &[
@@ -45,6 +47,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "portcullis-wire",
             "portcullis-api",
             "portcullis-store",
+            "portcullis-schedule",
         ],
     ),
     (

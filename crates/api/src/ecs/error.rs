@@ -72,6 +72,20 @@ pub static CONFLICT: ErrorMeta = ErrorMeta {
     sender_fault: true,
 };
 
+/// `DaemonNotActiveException`.
+pub static DAEMON_NOT_ACTIVE: ErrorMeta = ErrorMeta {
+    code: "DaemonNotActiveException",
+    status: 400,
+    sender_fault: true,
+};
+
+/// `DaemonNotFoundException`.
+pub static DAEMON_NOT_FOUND: ErrorMeta = ErrorMeta {
+    code: "DaemonNotFoundException",
+    status: 400,
+    sender_fault: true,
+};
+
 /// `InvalidParameterException`.
 pub static INVALID_PARAMETER: ErrorMeta = ErrorMeta {
     code: "InvalidParameterException",
@@ -140,6 +154,13 @@ pub static SERVER: ErrorMeta = ErrorMeta {
     code: "ServerException",
     status: 500,
     sender_fault: false,
+};
+
+/// `ServiceDeploymentNotFoundException`.
+pub static SERVICE_DEPLOYMENT_NOT_FOUND: ErrorMeta = ErrorMeta {
+    code: "ServiceDeploymentNotFoundException",
+    status: 400,
+    sender_fault: true,
 };
 
 /// `ServiceNotActiveException`.

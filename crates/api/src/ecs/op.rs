@@ -4,6 +4,35 @@ use portcullis_wire::{Operation, OperationMeta};
 
 use super::error;
 
+/// `ContinueServiceDeployment`.
+#[derive(Clone, Copy, Debug)]
+pub struct ContinueServiceDeployment;
+
+impl Operation for ContinueServiceDeployment {
+    type Input = super::ContinueServiceDeploymentRequest;
+    type Output = super::ContinueServiceDeploymentResponse;
+    const META: &'static OperationMeta = &CONTINUE_SERVICE_DEPLOYMENT_META;
+}
+
+pub(super) static CONTINUE_SERVICE_DEPLOYMENT_META: OperationMeta = OperationMeta {
+    name: "ContinueServiceDeployment",
+    service: &super::SERVICE,
+    input: &super::schema::CONTINUE_SERVICE_DEPLOYMENT_REQUEST,
+    output: &super::schema::CONTINUE_SERVICE_DEPLOYMENT_RESPONSE,
+    result_wrapper: None,
+    errors: &[
+        &error::ACCESS_DENIED,
+        &error::CLIENT,
+        &error::INVALID_PARAMETER,
+        &error::SERVER,
+        &error::SERVICE_DEPLOYMENT_NOT_FOUND,
+        &error::UNSUPPORTED_FEATURE,
+    ],
+    readonly: false,
+    idempotent: false,
+    unsigned: false,
+};
+
 /// `CreateCapacityProvider`.
 #[derive(Clone, Copy, Debug)]
 pub struct CreateCapacityProvider;
@@ -57,6 +86,36 @@ pub(super) static CREATE_CLUSTER_META: OperationMeta = OperationMeta {
         &error::INVALID_PARAMETER,
         &error::NAMESPACE_NOT_FOUND,
         &error::SERVER,
+    ],
+    readonly: false,
+    idempotent: false,
+    unsigned: false,
+};
+
+/// `CreateDaemon`.
+#[derive(Clone, Copy, Debug)]
+pub struct CreateDaemon;
+
+impl Operation for CreateDaemon {
+    type Input = super::CreateDaemonRequest;
+    type Output = super::CreateDaemonResponse;
+    const META: &'static OperationMeta = &CREATE_DAEMON_META;
+}
+
+pub(super) static CREATE_DAEMON_META: OperationMeta = OperationMeta {
+    name: "CreateDaemon",
+    service: &super::SERVICE,
+    input: &super::schema::CREATE_DAEMON_REQUEST,
+    output: &super::schema::CREATE_DAEMON_RESPONSE,
+    result_wrapper: None,
+    errors: &[
+        &error::ACCESS_DENIED,
+        &error::CLIENT,
+        &error::CLUSTER_NOT_FOUND,
+        &error::INVALID_PARAMETER,
+        &error::PLATFORM_UNKNOWN,
+        &error::SERVER,
+        &error::UNSUPPORTED_FEATURE,
     ],
     readonly: false,
     idempotent: false,
@@ -246,6 +305,64 @@ pub(super) static DELETE_CLUSTER_META: OperationMeta = OperationMeta {
     ],
     readonly: false,
     idempotent: true,
+    unsigned: false,
+};
+
+/// `DeleteDaemon`.
+#[derive(Clone, Copy, Debug)]
+pub struct DeleteDaemon;
+
+impl Operation for DeleteDaemon {
+    type Input = super::DeleteDaemonRequest;
+    type Output = super::DeleteDaemonResponse;
+    const META: &'static OperationMeta = &DELETE_DAEMON_META;
+}
+
+pub(super) static DELETE_DAEMON_META: OperationMeta = OperationMeta {
+    name: "DeleteDaemon",
+    service: &super::SERVICE,
+    input: &super::schema::DELETE_DAEMON_REQUEST,
+    output: &super::schema::DELETE_DAEMON_RESPONSE,
+    result_wrapper: None,
+    errors: &[
+        &error::ACCESS_DENIED,
+        &error::CLIENT,
+        &error::CLUSTER_NOT_FOUND,
+        &error::DAEMON_NOT_ACTIVE,
+        &error::DAEMON_NOT_FOUND,
+        &error::INVALID_PARAMETER,
+        &error::SERVER,
+        &error::UNSUPPORTED_FEATURE,
+    ],
+    readonly: false,
+    idempotent: true,
+    unsigned: false,
+};
+
+/// `DeleteDaemonTaskDefinition`.
+#[derive(Clone, Copy, Debug)]
+pub struct DeleteDaemonTaskDefinition;
+
+impl Operation for DeleteDaemonTaskDefinition {
+    type Input = super::DeleteDaemonTaskDefinitionRequest;
+    type Output = super::DeleteDaemonTaskDefinitionResponse;
+    const META: &'static OperationMeta = &DELETE_DAEMON_TASK_DEFINITION_META;
+}
+
+pub(super) static DELETE_DAEMON_TASK_DEFINITION_META: OperationMeta = OperationMeta {
+    name: "DeleteDaemonTaskDefinition",
+    service: &super::SERVICE,
+    input: &super::schema::DELETE_DAEMON_TASK_DEFINITION_REQUEST,
+    output: &super::schema::DELETE_DAEMON_TASK_DEFINITION_RESPONSE,
+    result_wrapper: None,
+    errors: &[
+        &error::ACCESS_DENIED,
+        &error::CLIENT,
+        &error::INVALID_PARAMETER,
+        &error::SERVER,
+    ],
+    readonly: false,
+    idempotent: false,
     unsigned: false,
 };
 
@@ -471,6 +588,181 @@ pub(super) static DESCRIBE_CONTAINER_INSTANCES_META: OperationMeta = OperationMe
         &error::CLUSTER_NOT_FOUND,
         &error::INVALID_PARAMETER,
         &error::SERVER,
+    ],
+    readonly: true,
+    idempotent: false,
+    unsigned: false,
+};
+
+/// `DescribeDaemon`.
+#[derive(Clone, Copy, Debug)]
+pub struct DescribeDaemon;
+
+impl Operation for DescribeDaemon {
+    type Input = super::DescribeDaemonRequest;
+    type Output = super::DescribeDaemonResponse;
+    const META: &'static OperationMeta = &DESCRIBE_DAEMON_META;
+}
+
+pub(super) static DESCRIBE_DAEMON_META: OperationMeta = OperationMeta {
+    name: "DescribeDaemon",
+    service: &super::SERVICE,
+    input: &super::schema::DESCRIBE_DAEMON_REQUEST,
+    output: &super::schema::DESCRIBE_DAEMON_RESPONSE,
+    result_wrapper: None,
+    errors: &[
+        &error::ACCESS_DENIED,
+        &error::CLIENT,
+        &error::CLUSTER_NOT_FOUND,
+        &error::DAEMON_NOT_FOUND,
+        &error::INVALID_PARAMETER,
+        &error::SERVER,
+        &error::UNSUPPORTED_FEATURE,
+    ],
+    readonly: true,
+    idempotent: false,
+    unsigned: false,
+};
+
+/// `DescribeDaemonDeployments`.
+#[derive(Clone, Copy, Debug)]
+pub struct DescribeDaemonDeployments;
+
+impl Operation for DescribeDaemonDeployments {
+    type Input = super::DescribeDaemonDeploymentsRequest;
+    type Output = super::DescribeDaemonDeploymentsResponse;
+    const META: &'static OperationMeta = &DESCRIBE_DAEMON_DEPLOYMENTS_META;
+}
+
+pub(super) static DESCRIBE_DAEMON_DEPLOYMENTS_META: OperationMeta = OperationMeta {
+    name: "DescribeDaemonDeployments",
+    service: &super::SERVICE,
+    input: &super::schema::DESCRIBE_DAEMON_DEPLOYMENTS_REQUEST,
+    output: &super::schema::DESCRIBE_DAEMON_DEPLOYMENTS_RESPONSE,
+    result_wrapper: None,
+    errors: &[
+        &error::ACCESS_DENIED,
+        &error::CLIENT,
+        &error::CLUSTER_NOT_FOUND,
+        &error::INVALID_PARAMETER,
+        &error::SERVER,
+        &error::UNSUPPORTED_FEATURE,
+    ],
+    readonly: true,
+    idempotent: false,
+    unsigned: false,
+};
+
+/// `DescribeDaemonRevisions`.
+#[derive(Clone, Copy, Debug)]
+pub struct DescribeDaemonRevisions;
+
+impl Operation for DescribeDaemonRevisions {
+    type Input = super::DescribeDaemonRevisionsRequest;
+    type Output = super::DescribeDaemonRevisionsResponse;
+    const META: &'static OperationMeta = &DESCRIBE_DAEMON_REVISIONS_META;
+}
+
+pub(super) static DESCRIBE_DAEMON_REVISIONS_META: OperationMeta = OperationMeta {
+    name: "DescribeDaemonRevisions",
+    service: &super::SERVICE,
+    input: &super::schema::DESCRIBE_DAEMON_REVISIONS_REQUEST,
+    output: &super::schema::DESCRIBE_DAEMON_REVISIONS_RESPONSE,
+    result_wrapper: None,
+    errors: &[
+        &error::ACCESS_DENIED,
+        &error::CLIENT,
+        &error::CLUSTER_NOT_FOUND,
+        &error::INVALID_PARAMETER,
+        &error::SERVER,
+        &error::UNSUPPORTED_FEATURE,
+    ],
+    readonly: true,
+    idempotent: false,
+    unsigned: false,
+};
+
+/// `DescribeDaemonTaskDefinition`.
+#[derive(Clone, Copy, Debug)]
+pub struct DescribeDaemonTaskDefinition;
+
+impl Operation for DescribeDaemonTaskDefinition {
+    type Input = super::DescribeDaemonTaskDefinitionRequest;
+    type Output = super::DescribeDaemonTaskDefinitionResponse;
+    const META: &'static OperationMeta = &DESCRIBE_DAEMON_TASK_DEFINITION_META;
+}
+
+pub(super) static DESCRIBE_DAEMON_TASK_DEFINITION_META: OperationMeta = OperationMeta {
+    name: "DescribeDaemonTaskDefinition",
+    service: &super::SERVICE,
+    input: &super::schema::DESCRIBE_DAEMON_TASK_DEFINITION_REQUEST,
+    output: &super::schema::DESCRIBE_DAEMON_TASK_DEFINITION_RESPONSE,
+    result_wrapper: None,
+    errors: &[
+        &error::ACCESS_DENIED,
+        &error::CLIENT,
+        &error::INVALID_PARAMETER,
+        &error::SERVER,
+    ],
+    readonly: true,
+    idempotent: false,
+    unsigned: false,
+};
+
+/// `DescribeServiceDeployments`.
+#[derive(Clone, Copy, Debug)]
+pub struct DescribeServiceDeployments;
+
+impl Operation for DescribeServiceDeployments {
+    type Input = super::DescribeServiceDeploymentsRequest;
+    type Output = super::DescribeServiceDeploymentsResponse;
+    const META: &'static OperationMeta = &DESCRIBE_SERVICE_DEPLOYMENTS_META;
+}
+
+pub(super) static DESCRIBE_SERVICE_DEPLOYMENTS_META: OperationMeta = OperationMeta {
+    name: "DescribeServiceDeployments",
+    service: &super::SERVICE,
+    input: &super::schema::DESCRIBE_SERVICE_DEPLOYMENTS_REQUEST,
+    output: &super::schema::DESCRIBE_SERVICE_DEPLOYMENTS_RESPONSE,
+    result_wrapper: None,
+    errors: &[
+        &error::ACCESS_DENIED,
+        &error::CLIENT,
+        &error::CLUSTER_NOT_FOUND,
+        &error::INVALID_PARAMETER,
+        &error::SERVER,
+        &error::SERVICE_NOT_FOUND,
+        &error::UNSUPPORTED_FEATURE,
+    ],
+    readonly: true,
+    idempotent: false,
+    unsigned: false,
+};
+
+/// `DescribeServiceRevisions`.
+#[derive(Clone, Copy, Debug)]
+pub struct DescribeServiceRevisions;
+
+impl Operation for DescribeServiceRevisions {
+    type Input = super::DescribeServiceRevisionsRequest;
+    type Output = super::DescribeServiceRevisionsResponse;
+    const META: &'static OperationMeta = &DESCRIBE_SERVICE_REVISIONS_META;
+}
+
+pub(super) static DESCRIBE_SERVICE_REVISIONS_META: OperationMeta = OperationMeta {
+    name: "DescribeServiceRevisions",
+    service: &super::SERVICE,
+    input: &super::schema::DESCRIBE_SERVICE_REVISIONS_REQUEST,
+    output: &super::schema::DESCRIBE_SERVICE_REVISIONS_RESPONSE,
+    result_wrapper: None,
+    errors: &[
+        &error::ACCESS_DENIED,
+        &error::CLIENT,
+        &error::CLUSTER_NOT_FOUND,
+        &error::INVALID_PARAMETER,
+        &error::SERVER,
+        &error::SERVICE_NOT_FOUND,
+        &error::UNSUPPORTED_FEATURE,
     ],
     readonly: true,
     idempotent: false,
@@ -787,6 +1079,121 @@ pub(super) static LIST_CONTAINER_INSTANCES_META: OperationMeta = OperationMeta {
     unsigned: false,
 };
 
+/// `ListDaemonDeployments`.
+#[derive(Clone, Copy, Debug)]
+pub struct ListDaemonDeployments;
+
+impl Operation for ListDaemonDeployments {
+    type Input = super::ListDaemonDeploymentsRequest;
+    type Output = super::ListDaemonDeploymentsResponse;
+    const META: &'static OperationMeta = &LIST_DAEMON_DEPLOYMENTS_META;
+}
+
+pub(super) static LIST_DAEMON_DEPLOYMENTS_META: OperationMeta = OperationMeta {
+    name: "ListDaemonDeployments",
+    service: &super::SERVICE,
+    input: &super::schema::LIST_DAEMON_DEPLOYMENTS_REQUEST,
+    output: &super::schema::LIST_DAEMON_DEPLOYMENTS_RESPONSE,
+    result_wrapper: None,
+    errors: &[
+        &error::ACCESS_DENIED,
+        &error::CLIENT,
+        &error::CLUSTER_NOT_FOUND,
+        &error::INVALID_PARAMETER,
+        &error::SERVER,
+        &error::UNSUPPORTED_FEATURE,
+    ],
+    readonly: true,
+    idempotent: false,
+    unsigned: false,
+};
+
+/// `ListDaemonTaskDefinitions`.
+#[derive(Clone, Copy, Debug)]
+pub struct ListDaemonTaskDefinitions;
+
+impl Operation for ListDaemonTaskDefinitions {
+    type Input = super::ListDaemonTaskDefinitionsRequest;
+    type Output = super::ListDaemonTaskDefinitionsResponse;
+    const META: &'static OperationMeta = &LIST_DAEMON_TASK_DEFINITIONS_META;
+}
+
+pub(super) static LIST_DAEMON_TASK_DEFINITIONS_META: OperationMeta = OperationMeta {
+    name: "ListDaemonTaskDefinitions",
+    service: &super::SERVICE,
+    input: &super::schema::LIST_DAEMON_TASK_DEFINITIONS_REQUEST,
+    output: &super::schema::LIST_DAEMON_TASK_DEFINITIONS_RESPONSE,
+    result_wrapper: None,
+    errors: &[
+        &error::ACCESS_DENIED,
+        &error::CLIENT,
+        &error::INVALID_PARAMETER,
+        &error::SERVER,
+    ],
+    readonly: true,
+    idempotent: false,
+    unsigned: false,
+};
+
+/// `ListDaemons`.
+#[derive(Clone, Copy, Debug)]
+pub struct ListDaemons;
+
+impl Operation for ListDaemons {
+    type Input = super::ListDaemonsRequest;
+    type Output = super::ListDaemonsResponse;
+    const META: &'static OperationMeta = &LIST_DAEMONS_META;
+}
+
+pub(super) static LIST_DAEMONS_META: OperationMeta = OperationMeta {
+    name: "ListDaemons",
+    service: &super::SERVICE,
+    input: &super::schema::LIST_DAEMONS_REQUEST,
+    output: &super::schema::LIST_DAEMONS_RESPONSE,
+    result_wrapper: None,
+    errors: &[
+        &error::ACCESS_DENIED,
+        &error::CLIENT,
+        &error::CLUSTER_NOT_FOUND,
+        &error::INVALID_PARAMETER,
+        &error::SERVER,
+        &error::UNSUPPORTED_FEATURE,
+    ],
+    readonly: true,
+    idempotent: false,
+    unsigned: false,
+};
+
+/// `ListServiceDeployments`.
+#[derive(Clone, Copy, Debug)]
+pub struct ListServiceDeployments;
+
+impl Operation for ListServiceDeployments {
+    type Input = super::ListServiceDeploymentsRequest;
+    type Output = super::ListServiceDeploymentsResponse;
+    const META: &'static OperationMeta = &LIST_SERVICE_DEPLOYMENTS_META;
+}
+
+pub(super) static LIST_SERVICE_DEPLOYMENTS_META: OperationMeta = OperationMeta {
+    name: "ListServiceDeployments",
+    service: &super::SERVICE,
+    input: &super::schema::LIST_SERVICE_DEPLOYMENTS_REQUEST,
+    output: &super::schema::LIST_SERVICE_DEPLOYMENTS_RESPONSE,
+    result_wrapper: None,
+    errors: &[
+        &error::ACCESS_DENIED,
+        &error::CLIENT,
+        &error::CLUSTER_NOT_FOUND,
+        &error::INVALID_PARAMETER,
+        &error::SERVER,
+        &error::SERVICE_NOT_FOUND,
+        &error::UNSUPPORTED_FEATURE,
+    ],
+    readonly: true,
+    idempotent: false,
+    unsigned: false,
+};
+
 /// `ListServices`.
 #[derive(Clone, Copy, Debug)]
 pub struct ListServices;
@@ -1096,6 +1503,34 @@ pub(super) static REGISTER_CONTAINER_INSTANCE_META: OperationMeta = OperationMet
     unsigned: false,
 };
 
+/// `RegisterDaemonTaskDefinition`.
+#[derive(Clone, Copy, Debug)]
+pub struct RegisterDaemonTaskDefinition;
+
+impl Operation for RegisterDaemonTaskDefinition {
+    type Input = super::RegisterDaemonTaskDefinitionRequest;
+    type Output = super::RegisterDaemonTaskDefinitionResponse;
+    const META: &'static OperationMeta = &REGISTER_DAEMON_TASK_DEFINITION_META;
+}
+
+pub(super) static REGISTER_DAEMON_TASK_DEFINITION_META: OperationMeta = OperationMeta {
+    name: "RegisterDaemonTaskDefinition",
+    service: &super::SERVICE,
+    input: &super::schema::REGISTER_DAEMON_TASK_DEFINITION_REQUEST,
+    output: &super::schema::REGISTER_DAEMON_TASK_DEFINITION_RESPONSE,
+    result_wrapper: None,
+    errors: &[
+        &error::ACCESS_DENIED,
+        &error::CLIENT,
+        &error::INVALID_PARAMETER,
+        &error::LIMIT_EXCEEDED,
+        &error::SERVER,
+    ],
+    readonly: false,
+    idempotent: false,
+    unsigned: false,
+};
+
 /// `RegisterTaskDefinition`.
 #[derive(Clone, Copy, Debug)]
 pub struct RegisterTaskDefinition;
@@ -1180,6 +1615,36 @@ pub(super) static START_TASK_META: OperationMeta = OperationMeta {
         &error::INVALID_PARAMETER,
         &error::NAMESPACE_NOT_FOUND,
         &error::SERVER,
+        &error::UNSUPPORTED_FEATURE,
+    ],
+    readonly: false,
+    idempotent: false,
+    unsigned: false,
+};
+
+/// `StopServiceDeployment`.
+#[derive(Clone, Copy, Debug)]
+pub struct StopServiceDeployment;
+
+impl Operation for StopServiceDeployment {
+    type Input = super::StopServiceDeploymentRequest;
+    type Output = super::StopServiceDeploymentResponse;
+    const META: &'static OperationMeta = &STOP_SERVICE_DEPLOYMENT_META;
+}
+
+pub(super) static STOP_SERVICE_DEPLOYMENT_META: OperationMeta = OperationMeta {
+    name: "StopServiceDeployment",
+    service: &super::SERVICE,
+    input: &super::schema::STOP_SERVICE_DEPLOYMENT_REQUEST,
+    output: &super::schema::STOP_SERVICE_DEPLOYMENT_RESPONSE,
+    result_wrapper: None,
+    errors: &[
+        &error::ACCESS_DENIED,
+        &error::CLIENT,
+        &error::CONFLICT,
+        &error::INVALID_PARAMETER,
+        &error::SERVER,
+        &error::SERVICE_DEPLOYMENT_NOT_FOUND,
         &error::UNSUPPORTED_FEATURE,
     ],
     readonly: false,
@@ -1498,6 +1963,38 @@ pub(super) static UPDATE_CONTAINER_INSTANCES_STATE_META: OperationMeta = Operati
         &error::CLUSTER_NOT_FOUND,
         &error::INVALID_PARAMETER,
         &error::SERVER,
+    ],
+    readonly: false,
+    idempotent: false,
+    unsigned: false,
+};
+
+/// `UpdateDaemon`.
+#[derive(Clone, Copy, Debug)]
+pub struct UpdateDaemon;
+
+impl Operation for UpdateDaemon {
+    type Input = super::UpdateDaemonRequest;
+    type Output = super::UpdateDaemonResponse;
+    const META: &'static OperationMeta = &UPDATE_DAEMON_META;
+}
+
+pub(super) static UPDATE_DAEMON_META: OperationMeta = OperationMeta {
+    name: "UpdateDaemon",
+    service: &super::SERVICE,
+    input: &super::schema::UPDATE_DAEMON_REQUEST,
+    output: &super::schema::UPDATE_DAEMON_RESPONSE,
+    result_wrapper: None,
+    errors: &[
+        &error::ACCESS_DENIED,
+        &error::CLIENT,
+        &error::CLUSTER_NOT_FOUND,
+        &error::DAEMON_NOT_ACTIVE,
+        &error::DAEMON_NOT_FOUND,
+        &error::INVALID_PARAMETER,
+        &error::PLATFORM_UNKNOWN,
+        &error::SERVER,
+        &error::UNSUPPORTED_FEATURE,
     ],
     readonly: false,
     idempotent: false,

@@ -6,6 +6,50 @@ use portcullis_wire::{ReadError, Reader, Shape, Wire, Writer, put};
 
 use super::schema;
 
+/// `ContinueServiceDeploymentRequest`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ContinueServiceDeploymentRequest {
+    /// `serviceDeploymentArn`.
+    pub service_deployment_arn: String,
+    /// `hookId`.
+    pub hook_id: String,
+    /// `action`.
+    pub action: Option<String>,
+}
+
+impl Shape for ContinueServiceDeploymentRequest {
+    fn schema() -> &'static Structure {
+        &schema::CONTINUE_SERVICE_DEPLOYMENT_REQUEST
+    }
+}
+
+impl Wire for ContinueServiceDeploymentRequest {
+    fn read(reader: Reader<'_>) -> Result<Self, ReadError> {
+        let mut shape = Self::default();
+        reader.structure(
+            &schema::CONTINUE_SERVICE_DEPLOYMENT_REQUEST,
+            &mut |index, value| {
+                match index {
+                    0 => shape.service_deployment_arn = Wire::read(value)?,
+                    1 => shape.hook_id = Wire::read(value)?,
+                    2 => shape.action = Wire::read(value)?,
+                    _ => {}
+                }
+                Ok(())
+            },
+        )?;
+        Ok(shape)
+    }
+
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure(&schema::CONTINUE_SERVICE_DEPLOYMENT_REQUEST);
+        put(writer, 0, &self.service_deployment_arn);
+        put(writer, 1, &self.hook_id);
+        put(writer, 2, &self.action);
+        writer.end_structure();
+    }
+}
+
 /// `CreateCapacityProviderRequest`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct CreateCapacityProviderRequest {
@@ -108,6 +152,79 @@ impl Wire for CreateClusterRequest {
         put(writer, 4, &self.capacity_providers);
         put(writer, 5, &self.default_capacity_provider_strategy);
         put(writer, 6, &self.service_connect_defaults);
+        writer.end_structure();
+    }
+}
+
+/// `CreateDaemonRequest`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct CreateDaemonRequest {
+    /// `daemonName`.
+    pub daemon_name: String,
+    /// `clusterArn`.
+    pub cluster_arn: Option<String>,
+    /// `daemonTaskDefinitionArn`.
+    pub daemon_task_definition_arn: String,
+    /// `capacityProviderArns`.
+    pub capacity_provider_arns: Vec<String>,
+    /// `deploymentConfiguration`.
+    pub deployment_configuration: Option<super::DaemonDeploymentConfiguration>,
+    /// `tags`.
+    pub tags: Option<Vec<super::Tag>>,
+    /// `propagateTags`.
+    pub propagate_tags: Option<String>,
+    /// `enableECSManagedTags`.
+    pub enable_ecs_managed_tags: Option<bool>,
+    /// `enableExecuteCommand`.
+    pub enable_execute_command: Option<bool>,
+    /// `clientToken`.
+    pub client_token: Option<String>,
+    /// `critical`.
+    pub critical: Option<bool>,
+}
+
+impl Shape for CreateDaemonRequest {
+    fn schema() -> &'static Structure {
+        &schema::CREATE_DAEMON_REQUEST
+    }
+}
+
+impl Wire for CreateDaemonRequest {
+    fn read(reader: Reader<'_>) -> Result<Self, ReadError> {
+        let mut shape = Self::default();
+        reader.structure(&schema::CREATE_DAEMON_REQUEST, &mut |index, value| {
+            match index {
+                0 => shape.daemon_name = Wire::read(value)?,
+                1 => shape.cluster_arn = Wire::read(value)?,
+                2 => shape.daemon_task_definition_arn = Wire::read(value)?,
+                3 => shape.capacity_provider_arns = Wire::read(value)?,
+                4 => shape.deployment_configuration = Wire::read(value)?,
+                5 => shape.tags = Wire::read(value)?,
+                6 => shape.propagate_tags = Wire::read(value)?,
+                7 => shape.enable_ecs_managed_tags = Wire::read(value)?,
+                8 => shape.enable_execute_command = Wire::read(value)?,
+                9 => shape.client_token = Wire::read(value)?,
+                10 => shape.critical = Wire::read(value)?,
+                _ => {}
+            }
+            Ok(())
+        })?;
+        Ok(shape)
+    }
+
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure(&schema::CREATE_DAEMON_REQUEST);
+        put(writer, 0, &self.daemon_name);
+        put(writer, 1, &self.cluster_arn);
+        put(writer, 2, &self.daemon_task_definition_arn);
+        put(writer, 3, &self.capacity_provider_arns);
+        put(writer, 4, &self.deployment_configuration);
+        put(writer, 5, &self.tags);
+        put(writer, 6, &self.propagate_tags);
+        put(writer, 7, &self.enable_ecs_managed_tags);
+        put(writer, 8, &self.enable_execute_command);
+        put(writer, 9, &self.client_token);
+        put(writer, 10, &self.critical);
         writer.end_structure();
     }
 }
@@ -477,6 +594,73 @@ impl Wire for DeleteClusterRequest {
     }
 }
 
+/// `DeleteDaemonRequest`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DeleteDaemonRequest {
+    /// `daemonArn`.
+    pub daemon_arn: String,
+}
+
+impl Shape for DeleteDaemonRequest {
+    fn schema() -> &'static Structure {
+        &schema::DELETE_DAEMON_REQUEST
+    }
+}
+
+impl Wire for DeleteDaemonRequest {
+    fn read(reader: Reader<'_>) -> Result<Self, ReadError> {
+        let mut shape = Self::default();
+        reader.structure(&schema::DELETE_DAEMON_REQUEST, &mut |index, value| {
+            if index == 0 {
+                shape.daemon_arn = Wire::read(value)?;
+            }
+            Ok(())
+        })?;
+        Ok(shape)
+    }
+
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure(&schema::DELETE_DAEMON_REQUEST);
+        put(writer, 0, &self.daemon_arn);
+        writer.end_structure();
+    }
+}
+
+/// `DeleteDaemonTaskDefinitionRequest`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DeleteDaemonTaskDefinitionRequest {
+    /// `daemonTaskDefinition`.
+    pub daemon_task_definition: String,
+}
+
+impl Shape for DeleteDaemonTaskDefinitionRequest {
+    fn schema() -> &'static Structure {
+        &schema::DELETE_DAEMON_TASK_DEFINITION_REQUEST
+    }
+}
+
+impl Wire for DeleteDaemonTaskDefinitionRequest {
+    fn read(reader: Reader<'_>) -> Result<Self, ReadError> {
+        let mut shape = Self::default();
+        reader.structure(
+            &schema::DELETE_DAEMON_TASK_DEFINITION_REQUEST,
+            &mut |index, value| {
+                if index == 0 {
+                    shape.daemon_task_definition = Wire::read(value)?;
+                }
+                Ok(())
+            },
+        )?;
+        Ok(shape)
+    }
+
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure(&schema::DELETE_DAEMON_TASK_DEFINITION_REQUEST);
+        put(writer, 0, &self.daemon_task_definition);
+        writer.end_structure();
+    }
+}
+
 /// `DeleteServiceRequest`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct DeleteServiceRequest {
@@ -803,6 +987,210 @@ impl Wire for DescribeContainerInstancesRequest {
         put(writer, 0, &self.cluster);
         put(writer, 1, &self.container_instances);
         put(writer, 2, &self.include);
+        writer.end_structure();
+    }
+}
+
+/// `DescribeDaemonDeploymentsRequest`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DescribeDaemonDeploymentsRequest {
+    /// `daemonDeploymentArns`.
+    pub daemon_deployment_arns: Vec<String>,
+}
+
+impl Shape for DescribeDaemonDeploymentsRequest {
+    fn schema() -> &'static Structure {
+        &schema::DESCRIBE_DAEMON_DEPLOYMENTS_REQUEST
+    }
+}
+
+impl Wire for DescribeDaemonDeploymentsRequest {
+    fn read(reader: Reader<'_>) -> Result<Self, ReadError> {
+        let mut shape = Self::default();
+        reader.structure(
+            &schema::DESCRIBE_DAEMON_DEPLOYMENTS_REQUEST,
+            &mut |index, value| {
+                if index == 0 {
+                    shape.daemon_deployment_arns = Wire::read(value)?;
+                }
+                Ok(())
+            },
+        )?;
+        Ok(shape)
+    }
+
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure(&schema::DESCRIBE_DAEMON_DEPLOYMENTS_REQUEST);
+        put(writer, 0, &self.daemon_deployment_arns);
+        writer.end_structure();
+    }
+}
+
+/// `DescribeDaemonRequest`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DescribeDaemonRequest {
+    /// `daemonArn`.
+    pub daemon_arn: String,
+}
+
+impl Shape for DescribeDaemonRequest {
+    fn schema() -> &'static Structure {
+        &schema::DESCRIBE_DAEMON_REQUEST
+    }
+}
+
+impl Wire for DescribeDaemonRequest {
+    fn read(reader: Reader<'_>) -> Result<Self, ReadError> {
+        let mut shape = Self::default();
+        reader.structure(&schema::DESCRIBE_DAEMON_REQUEST, &mut |index, value| {
+            if index == 0 {
+                shape.daemon_arn = Wire::read(value)?;
+            }
+            Ok(())
+        })?;
+        Ok(shape)
+    }
+
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure(&schema::DESCRIBE_DAEMON_REQUEST);
+        put(writer, 0, &self.daemon_arn);
+        writer.end_structure();
+    }
+}
+
+/// `DescribeDaemonRevisionsRequest`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DescribeDaemonRevisionsRequest {
+    /// `daemonRevisionArns`.
+    pub daemon_revision_arns: Vec<String>,
+}
+
+impl Shape for DescribeDaemonRevisionsRequest {
+    fn schema() -> &'static Structure {
+        &schema::DESCRIBE_DAEMON_REVISIONS_REQUEST
+    }
+}
+
+impl Wire for DescribeDaemonRevisionsRequest {
+    fn read(reader: Reader<'_>) -> Result<Self, ReadError> {
+        let mut shape = Self::default();
+        reader.structure(&schema::DESCRIBE_DAEMON_REVISIONS_REQUEST, &mut |index, value| {
+            if index == 0 {
+                shape.daemon_revision_arns = Wire::read(value)?;
+            }
+            Ok(())
+        })?;
+        Ok(shape)
+    }
+
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure(&schema::DESCRIBE_DAEMON_REVISIONS_REQUEST);
+        put(writer, 0, &self.daemon_revision_arns);
+        writer.end_structure();
+    }
+}
+
+/// `DescribeDaemonTaskDefinitionRequest`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DescribeDaemonTaskDefinitionRequest {
+    /// `daemonTaskDefinition`.
+    pub daemon_task_definition: String,
+}
+
+impl Shape for DescribeDaemonTaskDefinitionRequest {
+    fn schema() -> &'static Structure {
+        &schema::DESCRIBE_DAEMON_TASK_DEFINITION_REQUEST
+    }
+}
+
+impl Wire for DescribeDaemonTaskDefinitionRequest {
+    fn read(reader: Reader<'_>) -> Result<Self, ReadError> {
+        let mut shape = Self::default();
+        reader.structure(
+            &schema::DESCRIBE_DAEMON_TASK_DEFINITION_REQUEST,
+            &mut |index, value| {
+                if index == 0 {
+                    shape.daemon_task_definition = Wire::read(value)?;
+                }
+                Ok(())
+            },
+        )?;
+        Ok(shape)
+    }
+
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure(&schema::DESCRIBE_DAEMON_TASK_DEFINITION_REQUEST);
+        put(writer, 0, &self.daemon_task_definition);
+        writer.end_structure();
+    }
+}
+
+/// `DescribeServiceDeploymentsRequest`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DescribeServiceDeploymentsRequest {
+    /// `serviceDeploymentArns`.
+    pub service_deployment_arns: Vec<String>,
+}
+
+impl Shape for DescribeServiceDeploymentsRequest {
+    fn schema() -> &'static Structure {
+        &schema::DESCRIBE_SERVICE_DEPLOYMENTS_REQUEST
+    }
+}
+
+impl Wire for DescribeServiceDeploymentsRequest {
+    fn read(reader: Reader<'_>) -> Result<Self, ReadError> {
+        let mut shape = Self::default();
+        reader.structure(
+            &schema::DESCRIBE_SERVICE_DEPLOYMENTS_REQUEST,
+            &mut |index, value| {
+                if index == 0 {
+                    shape.service_deployment_arns = Wire::read(value)?;
+                }
+                Ok(())
+            },
+        )?;
+        Ok(shape)
+    }
+
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure(&schema::DESCRIBE_SERVICE_DEPLOYMENTS_REQUEST);
+        put(writer, 0, &self.service_deployment_arns);
+        writer.end_structure();
+    }
+}
+
+/// `DescribeServiceRevisionsRequest`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DescribeServiceRevisionsRequest {
+    /// `serviceRevisionArns`.
+    pub service_revision_arns: Vec<String>,
+}
+
+impl Shape for DescribeServiceRevisionsRequest {
+    fn schema() -> &'static Structure {
+        &schema::DESCRIBE_SERVICE_REVISIONS_REQUEST
+    }
+}
+
+impl Wire for DescribeServiceRevisionsRequest {
+    fn read(reader: Reader<'_>) -> Result<Self, ReadError> {
+        let mut shape = Self::default();
+        reader.structure(
+            &schema::DESCRIBE_SERVICE_REVISIONS_REQUEST,
+            &mut |index, value| {
+                if index == 0 {
+                    shape.service_revision_arns = Wire::read(value)?;
+                }
+                Ok(())
+            },
+        )?;
+        Ok(shape)
+    }
+
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure(&schema::DESCRIBE_SERVICE_REVISIONS_REQUEST);
+        put(writer, 0, &self.service_revision_arns);
         writer.end_structure();
     }
 }
@@ -1286,6 +1674,213 @@ impl Wire for ListContainerInstancesRequest {
         put(writer, 2, &self.next_token);
         put(writer, 3, &self.max_results);
         put(writer, 4, &self.status);
+        writer.end_structure();
+    }
+}
+
+/// `ListDaemonDeploymentsRequest`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ListDaemonDeploymentsRequest {
+    /// `daemonArn`.
+    pub daemon_arn: String,
+    /// `status`.
+    pub status: Option<Vec<String>>,
+    /// `createdAt`.
+    pub created_at: Option<super::CreatedAt>,
+    /// `maxResults`.
+    pub max_results: Option<i32>,
+    /// `nextToken`.
+    pub next_token: Option<String>,
+}
+
+impl Shape for ListDaemonDeploymentsRequest {
+    fn schema() -> &'static Structure {
+        &schema::LIST_DAEMON_DEPLOYMENTS_REQUEST
+    }
+}
+
+impl Wire for ListDaemonDeploymentsRequest {
+    fn read(reader: Reader<'_>) -> Result<Self, ReadError> {
+        let mut shape = Self::default();
+        reader.structure(&schema::LIST_DAEMON_DEPLOYMENTS_REQUEST, &mut |index, value| {
+            match index {
+                0 => shape.daemon_arn = Wire::read(value)?,
+                1 => shape.status = Wire::read(value)?,
+                2 => shape.created_at = Wire::read(value)?,
+                3 => shape.max_results = Wire::read(value)?,
+                4 => shape.next_token = Wire::read(value)?,
+                _ => {}
+            }
+            Ok(())
+        })?;
+        Ok(shape)
+    }
+
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure(&schema::LIST_DAEMON_DEPLOYMENTS_REQUEST);
+        put(writer, 0, &self.daemon_arn);
+        put(writer, 1, &self.status);
+        put(writer, 2, &self.created_at);
+        put(writer, 3, &self.max_results);
+        put(writer, 4, &self.next_token);
+        writer.end_structure();
+    }
+}
+
+/// `ListDaemonTaskDefinitionsRequest`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ListDaemonTaskDefinitionsRequest {
+    /// `familyPrefix`.
+    pub family_prefix: Option<String>,
+    /// `family`.
+    pub family: Option<String>,
+    /// `revision`.
+    pub revision: Option<String>,
+    /// `status`.
+    pub status: Option<String>,
+    /// `sort`.
+    pub sort: Option<String>,
+    /// `nextToken`.
+    pub next_token: Option<String>,
+    /// `maxResults`.
+    pub max_results: Option<i32>,
+}
+
+impl Shape for ListDaemonTaskDefinitionsRequest {
+    fn schema() -> &'static Structure {
+        &schema::LIST_DAEMON_TASK_DEFINITIONS_REQUEST
+    }
+}
+
+impl Wire for ListDaemonTaskDefinitionsRequest {
+    fn read(reader: Reader<'_>) -> Result<Self, ReadError> {
+        let mut shape = Self::default();
+        reader.structure(
+            &schema::LIST_DAEMON_TASK_DEFINITIONS_REQUEST,
+            &mut |index, value| {
+                match index {
+                    0 => shape.family_prefix = Wire::read(value)?,
+                    1 => shape.family = Wire::read(value)?,
+                    2 => shape.revision = Wire::read(value)?,
+                    3 => shape.status = Wire::read(value)?,
+                    4 => shape.sort = Wire::read(value)?,
+                    5 => shape.next_token = Wire::read(value)?,
+                    6 => shape.max_results = Wire::read(value)?,
+                    _ => {}
+                }
+                Ok(())
+            },
+        )?;
+        Ok(shape)
+    }
+
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure(&schema::LIST_DAEMON_TASK_DEFINITIONS_REQUEST);
+        put(writer, 0, &self.family_prefix);
+        put(writer, 1, &self.family);
+        put(writer, 2, &self.revision);
+        put(writer, 3, &self.status);
+        put(writer, 4, &self.sort);
+        put(writer, 5, &self.next_token);
+        put(writer, 6, &self.max_results);
+        writer.end_structure();
+    }
+}
+
+/// `ListDaemonsRequest`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ListDaemonsRequest {
+    /// `clusterArn`.
+    pub cluster_arn: Option<String>,
+    /// `capacityProviderArns`.
+    pub capacity_provider_arns: Option<Vec<String>>,
+    /// `maxResults`.
+    pub max_results: Option<i32>,
+    /// `nextToken`.
+    pub next_token: Option<String>,
+}
+
+impl Shape for ListDaemonsRequest {
+    fn schema() -> &'static Structure {
+        &schema::LIST_DAEMONS_REQUEST
+    }
+}
+
+impl Wire for ListDaemonsRequest {
+    fn read(reader: Reader<'_>) -> Result<Self, ReadError> {
+        let mut shape = Self::default();
+        reader.structure(&schema::LIST_DAEMONS_REQUEST, &mut |index, value| {
+            match index {
+                0 => shape.cluster_arn = Wire::read(value)?,
+                1 => shape.capacity_provider_arns = Wire::read(value)?,
+                2 => shape.max_results = Wire::read(value)?,
+                3 => shape.next_token = Wire::read(value)?,
+                _ => {}
+            }
+            Ok(())
+        })?;
+        Ok(shape)
+    }
+
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure(&schema::LIST_DAEMONS_REQUEST);
+        put(writer, 0, &self.cluster_arn);
+        put(writer, 1, &self.capacity_provider_arns);
+        put(writer, 2, &self.max_results);
+        put(writer, 3, &self.next_token);
+        writer.end_structure();
+    }
+}
+
+/// `ListServiceDeploymentsRequest`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ListServiceDeploymentsRequest {
+    /// `service`.
+    pub service: String,
+    /// `cluster`.
+    pub cluster: Option<String>,
+    /// `status`.
+    pub status: Option<Vec<String>>,
+    /// `createdAt`.
+    pub created_at: Option<super::CreatedAt>,
+    /// `nextToken`.
+    pub next_token: Option<String>,
+    /// `maxResults`.
+    pub max_results: Option<i32>,
+}
+
+impl Shape for ListServiceDeploymentsRequest {
+    fn schema() -> &'static Structure {
+        &schema::LIST_SERVICE_DEPLOYMENTS_REQUEST
+    }
+}
+
+impl Wire for ListServiceDeploymentsRequest {
+    fn read(reader: Reader<'_>) -> Result<Self, ReadError> {
+        let mut shape = Self::default();
+        reader.structure(&schema::LIST_SERVICE_DEPLOYMENTS_REQUEST, &mut |index, value| {
+            match index {
+                0 => shape.service = Wire::read(value)?,
+                1 => shape.cluster = Wire::read(value)?,
+                2 => shape.status = Wire::read(value)?,
+                3 => shape.created_at = Wire::read(value)?,
+                4 => shape.next_token = Wire::read(value)?,
+                5 => shape.max_results = Wire::read(value)?,
+                _ => {}
+            }
+            Ok(())
+        })?;
+        Ok(shape)
+    }
+
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure(&schema::LIST_SERVICE_DEPLOYMENTS_REQUEST);
+        put(writer, 0, &self.service);
+        put(writer, 1, &self.cluster);
+        put(writer, 2, &self.status);
+        put(writer, 3, &self.created_at);
+        put(writer, 4, &self.next_token);
+        put(writer, 5, &self.max_results);
         writer.end_structure();
     }
 }
@@ -1819,6 +2414,78 @@ impl Wire for RegisterContainerInstanceRequest {
     }
 }
 
+/// `RegisterDaemonTaskDefinitionRequest`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct RegisterDaemonTaskDefinitionRequest {
+    /// `family`.
+    pub family: String,
+    /// `taskRoleArn`.
+    pub task_role_arn: Option<String>,
+    /// `executionRoleArn`.
+    pub execution_role_arn: Option<String>,
+    /// `containerDefinitions`.
+    pub container_definitions: Vec<super::DaemonContainerDefinition>,
+    /// `cpu`.
+    pub cpu: Option<String>,
+    /// `memory`.
+    pub memory: Option<String>,
+    /// `volumes`.
+    pub volumes: Option<Vec<super::DaemonVolume>>,
+    /// `tags`.
+    pub tags: Option<Vec<super::Tag>>,
+    /// `pidMode`.
+    pub pid_mode: Option<String>,
+    /// `ipcMode`.
+    pub ipc_mode: Option<String>,
+}
+
+impl Shape for RegisterDaemonTaskDefinitionRequest {
+    fn schema() -> &'static Structure {
+        &schema::REGISTER_DAEMON_TASK_DEFINITION_REQUEST
+    }
+}
+
+impl Wire for RegisterDaemonTaskDefinitionRequest {
+    fn read(reader: Reader<'_>) -> Result<Self, ReadError> {
+        let mut shape = Self::default();
+        reader.structure(
+            &schema::REGISTER_DAEMON_TASK_DEFINITION_REQUEST,
+            &mut |index, value| {
+                match index {
+                    0 => shape.family = Wire::read(value)?,
+                    1 => shape.task_role_arn = Wire::read(value)?,
+                    2 => shape.execution_role_arn = Wire::read(value)?,
+                    3 => shape.container_definitions = Wire::read(value)?,
+                    4 => shape.cpu = Wire::read(value)?,
+                    5 => shape.memory = Wire::read(value)?,
+                    6 => shape.volumes = Wire::read(value)?,
+                    7 => shape.tags = Wire::read(value)?,
+                    8 => shape.pid_mode = Wire::read(value)?,
+                    9 => shape.ipc_mode = Wire::read(value)?,
+                    _ => {}
+                }
+                Ok(())
+            },
+        )?;
+        Ok(shape)
+    }
+
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure(&schema::REGISTER_DAEMON_TASK_DEFINITION_REQUEST);
+        put(writer, 0, &self.family);
+        put(writer, 1, &self.task_role_arn);
+        put(writer, 2, &self.execution_role_arn);
+        put(writer, 3, &self.container_definitions);
+        put(writer, 4, &self.cpu);
+        put(writer, 5, &self.memory);
+        put(writer, 6, &self.volumes);
+        put(writer, 7, &self.tags);
+        put(writer, 8, &self.pid_mode);
+        put(writer, 9, &self.ipc_mode);
+        writer.end_structure();
+    }
+}
+
 /// `RegisterTaskDefinitionRequest`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct RegisterTaskDefinitionRequest {
@@ -2106,6 +2773,43 @@ impl Wire for StartTaskRequest {
         put(writer, 10, &self.tags);
         put(writer, 11, &self.task_definition);
         put(writer, 12, &self.volume_configurations);
+        writer.end_structure();
+    }
+}
+
+/// `StopServiceDeploymentRequest`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct StopServiceDeploymentRequest {
+    /// `serviceDeploymentArn`.
+    pub service_deployment_arn: String,
+    /// `stopType`.
+    pub stop_type: Option<String>,
+}
+
+impl Shape for StopServiceDeploymentRequest {
+    fn schema() -> &'static Structure {
+        &schema::STOP_SERVICE_DEPLOYMENT_REQUEST
+    }
+}
+
+impl Wire for StopServiceDeploymentRequest {
+    fn read(reader: Reader<'_>) -> Result<Self, ReadError> {
+        let mut shape = Self::default();
+        reader.structure(&schema::STOP_SERVICE_DEPLOYMENT_REQUEST, &mut |index, value| {
+            match index {
+                0 => shape.service_deployment_arn = Wire::read(value)?,
+                1 => shape.stop_type = Wire::read(value)?,
+                _ => {}
+            }
+            Ok(())
+        })?;
+        Ok(shape)
+    }
+
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure(&schema::STOP_SERVICE_DEPLOYMENT_REQUEST);
+        put(writer, 0, &self.service_deployment_arn);
+        put(writer, 1, &self.stop_type);
         writer.end_structure();
     }
 }
@@ -2602,6 +3306,67 @@ impl Wire for UpdateContainerInstancesStateRequest {
         put(writer, 0, &self.cluster);
         put(writer, 1, &self.container_instances);
         put(writer, 2, &self.status);
+        writer.end_structure();
+    }
+}
+
+/// `UpdateDaemonRequest`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct UpdateDaemonRequest {
+    /// `daemonArn`.
+    pub daemon_arn: String,
+    /// `daemonTaskDefinitionArn`.
+    pub daemon_task_definition_arn: String,
+    /// `capacityProviderArns`.
+    pub capacity_provider_arns: Vec<String>,
+    /// `deploymentConfiguration`.
+    pub deployment_configuration: Option<super::DaemonDeploymentConfiguration>,
+    /// `propagateTags`.
+    pub propagate_tags: Option<String>,
+    /// `enableECSManagedTags`.
+    pub enable_ecs_managed_tags: Option<bool>,
+    /// `enableExecuteCommand`.
+    pub enable_execute_command: Option<bool>,
+    /// `critical`.
+    pub critical: Option<bool>,
+}
+
+impl Shape for UpdateDaemonRequest {
+    fn schema() -> &'static Structure {
+        &schema::UPDATE_DAEMON_REQUEST
+    }
+}
+
+impl Wire for UpdateDaemonRequest {
+    fn read(reader: Reader<'_>) -> Result<Self, ReadError> {
+        let mut shape = Self::default();
+        reader.structure(&schema::UPDATE_DAEMON_REQUEST, &mut |index, value| {
+            match index {
+                0 => shape.daemon_arn = Wire::read(value)?,
+                1 => shape.daemon_task_definition_arn = Wire::read(value)?,
+                2 => shape.capacity_provider_arns = Wire::read(value)?,
+                3 => shape.deployment_configuration = Wire::read(value)?,
+                4 => shape.propagate_tags = Wire::read(value)?,
+                5 => shape.enable_ecs_managed_tags = Wire::read(value)?,
+                6 => shape.enable_execute_command = Wire::read(value)?,
+                7 => shape.critical = Wire::read(value)?,
+                _ => {}
+            }
+            Ok(())
+        })?;
+        Ok(shape)
+    }
+
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure(&schema::UPDATE_DAEMON_REQUEST);
+        put(writer, 0, &self.daemon_arn);
+        put(writer, 1, &self.daemon_task_definition_arn);
+        put(writer, 2, &self.capacity_provider_arns);
+        put(writer, 3, &self.deployment_configuration);
+        put(writer, 4, &self.propagate_tags);
+        put(writer, 5, &self.enable_ecs_managed_tags);
+        put(writer, 6, &self.enable_execute_command);
+        put(writer, 7, &self.critical);
         writer.end_structure();
     }
 }

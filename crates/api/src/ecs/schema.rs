@@ -633,6 +633,22 @@ pub(super) static CONTAINER_DEPENDENCY: Structure = Structure {
     ],
 };
 
+pub(super) static CONTAINER_IMAGE: Structure = Structure {
+    name: "ContainerImage",
+    members: &[
+        Member::optional("containerName", &Schema::STRING),
+        Member::optional("imageDigest", &Schema::STRING),
+        Member::optional("image", &Schema::STRING),
+    ],
+};
+
+static CONTAINER_IMAGES: Schema = Schema::List(List {
+    member: &Schema::Structure(&CONTAINER_IMAGE),
+    member_name: "member",
+    flattened: false,
+    length: Range::ANY,
+});
+
 pub(super) static CONTAINER_INSTANCE: Structure = Structure {
     name: "ContainerInstance",
     members: &[
@@ -760,6 +776,20 @@ static CONTAINERS: Schema = Schema::List(List {
     length: Range::ANY,
 });
 
+pub(super) static CONTINUE_SERVICE_DEPLOYMENT_REQUEST: Structure = Structure {
+    name: "ContinueServiceDeploymentRequest",
+    members: &[
+        Member::required("serviceDeploymentArn", &Schema::STRING),
+        Member::required("hookId", &Schema::STRING),
+        Member::optional("action", &DEPLOYMENT_LIFECYCLE_HOOK_ACTION),
+    ],
+};
+
+pub(super) static CONTINUE_SERVICE_DEPLOYMENT_RESPONSE: Structure = Structure {
+    name: "ContinueServiceDeploymentResponse",
+    members: &[Member::optional("serviceDeploymentArn", &Schema::STRING)],
+};
+
 static CPU_MANUFACTURER: Schema = Schema::String(Text {
     length: Range::ANY,
     pattern: None,
@@ -818,6 +848,36 @@ pub(super) static CREATE_CLUSTER_REQUEST: Structure = Structure {
 pub(super) static CREATE_CLUSTER_RESPONSE: Structure = Structure {
     name: "CreateClusterResponse",
     members: &[Member::optional("cluster", &Schema::Structure(&CLUSTER))],
+};
+
+pub(super) static CREATE_DAEMON_REQUEST: Structure = Structure {
+    name: "CreateDaemonRequest",
+    members: &[
+        Member::required("daemonName", &Schema::STRING),
+        Member::optional("clusterArn", &Schema::STRING),
+        Member::required("daemonTaskDefinitionArn", &Schema::STRING),
+        Member::required("capacityProviderArns", &STRING_LIST),
+        Member::optional(
+            "deploymentConfiguration",
+            &Schema::Structure(&DAEMON_DEPLOYMENT_CONFIGURATION),
+        ),
+        Member::optional("tags", &TAGS),
+        Member::optional("propagateTags", &DAEMON_PROPAGATE_TAGS),
+        Member::optional("enableECSManagedTags", &Schema::Boolean),
+        Member::optional("enableExecuteCommand", &Schema::Boolean),
+        Member::optional("clientToken", &Schema::STRING),
+        Member::optional("critical", &Schema::Boolean),
+    ],
+};
+
+pub(super) static CREATE_DAEMON_RESPONSE: Structure = Structure {
+    name: "CreateDaemonResponse",
+    members: &[
+        Member::optional("daemonArn", &Schema::STRING),
+        Member::optional("status", &DAEMON_STATUS),
+        Member::optional("createdAt", &Schema::Timestamp),
+        Member::optional("deploymentArn", &Schema::STRING),
+    ],
 };
 
 pub(super) static CREATE_MANAGED_INSTANCES_PROVIDER_CONFIGURATION: Structure = Structure {
@@ -909,6 +969,452 @@ pub(super) static CREATE_TASK_SET_RESPONSE: Structure = Structure {
     members: &[Member::optional("taskSet", &Schema::Structure(&TASK_SET))],
 };
 
+pub(super) static CREATED_AT: Structure = Structure {
+    name: "CreatedAt",
+    members: &[
+        Member::optional("before", &Schema::Timestamp),
+        Member::optional("after", &Schema::Timestamp),
+    ],
+};
+
+pub(super) static DAEMON_ALARM_CONFIGURATION: Structure = Structure {
+    name: "DaemonAlarmConfiguration",
+    members: &[
+        Member::optional("alarmNames", &STRING_LIST),
+        Member::optional("enable", &Schema::Boolean),
+    ],
+};
+
+pub(super) static DAEMON_CAPACITY_PROVIDER: Structure = Structure {
+    name: "DaemonCapacityProvider",
+    members: &[
+        Member::optional("arn", &Schema::STRING),
+        Member::optional("runningCount", &Schema::INTEGER),
+        Member::optional("withoutDaemonCount", &Schema::INTEGER),
+    ],
+};
+
+static DAEMON_CAPACITY_PROVIDER_LIST: Schema = Schema::List(List {
+    member: &Schema::Structure(&DAEMON_CAPACITY_PROVIDER),
+    member_name: "member",
+    flattened: false,
+    length: Range::ANY,
+});
+
+pub(super) static DAEMON_CIRCUIT_BREAKER: Structure = Structure {
+    name: "DaemonCircuitBreaker",
+    members: &[
+        Member::optional("failureCount", &Schema::INTEGER),
+        Member::optional("status", &DAEMON_DEPLOYMENT_ROLLBACK_MONITORS_STATUS),
+        Member::optional("threshold", &Schema::INTEGER),
+    ],
+};
+
+pub(super) static DAEMON_CONTAINER_DEFINITION: Structure = Structure {
+    name: "DaemonContainerDefinition",
+    members: &[
+        Member::optional("name", &Schema::STRING),
+        Member::required("image", &Schema::STRING),
+        Member::optional("memory", &Schema::INTEGER),
+        Member::optional("memoryReservation", &Schema::INTEGER),
+        Member::optional(
+            "repositoryCredentials",
+            &Schema::Structure(&REPOSITORY_CREDENTIALS),
+        ),
+        Member::optional("healthCheck", &Schema::Structure(&HEALTH_CHECK)),
+        Member::optional("cpu", &Schema::INTEGER),
+        Member::optional("essential", &Schema::Boolean),
+        Member::optional("entryPoint", &STRING_LIST),
+        Member::optional("command", &STRING_LIST),
+        Member::optional("workingDirectory", &Schema::STRING),
+        Member::optional("environmentFiles", &ENVIRONMENT_FILES),
+        Member::optional("environment", &ENVIRONMENT_VARIABLES),
+        Member::optional("secrets", &SECRET_LIST),
+        Member::optional("readonlyRootFilesystem", &Schema::Boolean),
+        Member::optional("mountPoints", &MOUNT_POINT_LIST),
+        Member::optional("logConfiguration", &Schema::Structure(&LOG_CONFIGURATION)),
+        Member::optional(
+            "firelensConfiguration",
+            &Schema::Structure(&FIRELENS_CONFIGURATION),
+        ),
+        Member::optional("privileged", &Schema::Boolean),
+        Member::optional("user", &Schema::STRING),
+        Member::optional("ulimits", &ULIMIT_LIST),
+        Member::optional("linuxParameters", &Schema::Structure(&DAEMON_LINUX_PARAMETERS)),
+        Member::optional("dependsOn", &CONTAINER_DEPENDENCIES),
+        Member::optional("startTimeout", &Schema::INTEGER),
+        Member::optional("stopTimeout", &Schema::INTEGER),
+        Member::optional("systemControls", &SYSTEM_CONTROLS),
+        Member::optional("interactive", &Schema::Boolean),
+        Member::optional("pseudoTerminal", &Schema::Boolean),
+        Member::optional("restartPolicy", &Schema::Structure(&CONTAINER_RESTART_POLICY)),
+    ],
+};
+
+static DAEMON_CONTAINER_DEFINITION_LIST: Schema = Schema::List(List {
+    member: &Schema::Structure(&DAEMON_CONTAINER_DEFINITION),
+    member_name: "member",
+    flattened: false,
+    length: Range::ANY,
+});
+
+pub(super) static DAEMON_CONTAINER_IMAGE: Structure = Structure {
+    name: "DaemonContainerImage",
+    members: &[
+        Member::optional("containerName", &Schema::STRING),
+        Member::optional("imageDigest", &Schema::STRING),
+        Member::optional("image", &Schema::STRING),
+    ],
+};
+
+static DAEMON_CONTAINER_IMAGES: Schema = Schema::List(List {
+    member: &Schema::Structure(&DAEMON_CONTAINER_IMAGE),
+    member_name: "member",
+    flattened: false,
+    length: Range::ANY,
+});
+
+pub(super) static DAEMON_DEPLOYMENT: Structure = Structure {
+    name: "DaemonDeployment",
+    members: &[
+        Member::optional("daemonDeploymentArn", &Schema::STRING),
+        Member::optional("clusterArn", &Schema::STRING),
+        Member::optional("status", &DAEMON_DEPLOYMENT_STATUS),
+        Member::optional("statusReason", &Schema::STRING),
+        Member::optional(
+            "targetDaemonRevision",
+            &Schema::Structure(&DAEMON_DEPLOYMENT_REVISION_DETAIL),
+        ),
+        Member::optional("sourceDaemonRevisions", &DAEMON_DEPLOYMENT_REVISION_DETAIL_LIST),
+        Member::optional("circuitBreaker", &Schema::Structure(&DAEMON_CIRCUIT_BREAKER)),
+        Member::optional("alarms", &Schema::Structure(&DAEMON_DEPLOYMENT_ALARMS)),
+        Member::optional("rollback", &Schema::Structure(&DAEMON_ROLLBACK)),
+        Member::optional(
+            "deploymentConfiguration",
+            &Schema::Structure(&DAEMON_DEPLOYMENT_CONFIGURATION),
+        ),
+        Member::optional("createdAt", &Schema::Timestamp),
+        Member::optional("startedAt", &Schema::Timestamp),
+        Member::optional("stoppedAt", &Schema::Timestamp),
+        Member::optional("finishedAt", &Schema::Timestamp),
+    ],
+};
+
+pub(super) static DAEMON_DEPLOYMENT_ALARMS: Structure = Structure {
+    name: "DaemonDeploymentAlarms",
+    members: &[
+        Member::optional("status", &DAEMON_DEPLOYMENT_ROLLBACK_MONITORS_STATUS),
+        Member::optional("alarmNames", &STRING_LIST),
+        Member::optional("triggeredAlarmNames", &STRING_LIST),
+    ],
+};
+
+pub(super) static DAEMON_DEPLOYMENT_CAPACITY_PROVIDER: Structure = Structure {
+    name: "DaemonDeploymentCapacityProvider",
+    members: &[
+        Member::optional("arn", &Schema::STRING),
+        Member::optional("runningInstanceCount", &Schema::INTEGER),
+        Member::optional("withoutDaemonInstanceCount", &Schema::INTEGER),
+        Member::optional("drainingInstanceCount", &Schema::INTEGER),
+    ],
+};
+
+static DAEMON_DEPLOYMENT_CAPACITY_PROVIDER_LIST: Schema = Schema::List(List {
+    member: &Schema::Structure(&DAEMON_DEPLOYMENT_CAPACITY_PROVIDER),
+    member_name: "member",
+    flattened: false,
+    length: Range::ANY,
+});
+
+pub(super) static DAEMON_DEPLOYMENT_CONFIGURATION: Structure = Structure {
+    name: "DaemonDeploymentConfiguration",
+    members: &[
+        Member::optional("drainPercent", &DAEMON_DRAIN_PERCENT),
+        Member::optional("alarms", &Schema::Structure(&DAEMON_ALARM_CONFIGURATION)),
+        Member::optional("bakeTimeInMinutes", &Schema::INTEGER),
+    ],
+};
+
+static DAEMON_DEPLOYMENT_LIST: Schema = Schema::List(List {
+    member: &Schema::Structure(&DAEMON_DEPLOYMENT),
+    member_name: "member",
+    flattened: false,
+    length: Range::ANY,
+});
+
+pub(super) static DAEMON_DEPLOYMENT_REVISION_DETAIL: Structure = Structure {
+    name: "DaemonDeploymentRevisionDetail",
+    members: &[
+        Member::optional("arn", &Schema::STRING),
+        Member::optional("capacityProviders", &DAEMON_DEPLOYMENT_CAPACITY_PROVIDER_LIST),
+        Member::optional("totalRunningInstanceCount", &Schema::INTEGER),
+        Member::optional("totalWithoutDaemonInstanceCount", &Schema::INTEGER),
+        Member::optional("totalDrainingInstanceCount", &Schema::INTEGER),
+    ],
+};
+
+static DAEMON_DEPLOYMENT_REVISION_DETAIL_LIST: Schema = Schema::List(List {
+    member: &Schema::Structure(&DAEMON_DEPLOYMENT_REVISION_DETAIL),
+    member_name: "member",
+    flattened: false,
+    length: Range::ANY,
+});
+
+static DAEMON_DEPLOYMENT_ROLLBACK_MONITORS_STATUS: Schema = Schema::String(Text {
+    length: Range::ANY,
+    pattern: None,
+    choices: &["TRIGGERED", "MONITORING", "MONITORING_COMPLETE", "DISABLED"],
+    sensitive: false,
+});
+
+static DAEMON_DEPLOYMENT_STATUS: Schema = Schema::String(Text {
+    length: Range::ANY,
+    pattern: None,
+    choices: &[
+        "PENDING",
+        "SUCCESSFUL",
+        "STOPPED",
+        "STOP_REQUESTED",
+        "IN_PROGRESS",
+        "ROLLBACK_IN_PROGRESS",
+        "ROLLBACK_SUCCESSFUL",
+        "ROLLBACK_FAILED",
+    ],
+    sensitive: false,
+});
+
+static DAEMON_DEPLOYMENT_STATUS_LIST: Schema = Schema::List(List {
+    member: &DAEMON_DEPLOYMENT_STATUS,
+    member_name: "member",
+    flattened: false,
+    length: Range::ANY,
+});
+
+pub(super) static DAEMON_DEPLOYMENT_SUMMARY: Structure = Structure {
+    name: "DaemonDeploymentSummary",
+    members: &[
+        Member::optional("daemonDeploymentArn", &Schema::STRING),
+        Member::optional("daemonArn", &Schema::STRING),
+        Member::optional("clusterArn", &Schema::STRING),
+        Member::optional("status", &DAEMON_DEPLOYMENT_STATUS),
+        Member::optional("statusReason", &Schema::STRING),
+        Member::optional("targetDaemonRevisionArn", &Schema::STRING),
+        Member::optional("createdAt", &Schema::Timestamp),
+        Member::optional("startedAt", &Schema::Timestamp),
+        Member::optional("stoppedAt", &Schema::Timestamp),
+        Member::optional("finishedAt", &Schema::Timestamp),
+    ],
+};
+
+static DAEMON_DEPLOYMENT_SUMMARY_LIST: Schema = Schema::List(List {
+    member: &Schema::Structure(&DAEMON_DEPLOYMENT_SUMMARY),
+    member_name: "member",
+    flattened: false,
+    length: Range::ANY,
+});
+
+pub(super) static DAEMON_DETAIL: Structure = Structure {
+    name: "DaemonDetail",
+    members: &[
+        Member::optional("daemonArn", &Schema::STRING),
+        Member::optional("clusterArn", &Schema::STRING),
+        Member::optional("status", &DAEMON_STATUS),
+        Member::optional("currentRevisions", &DAEMON_REVISION_DETAIL_LIST),
+        Member::optional("deploymentArn", &Schema::STRING),
+        Member::optional("createdAt", &Schema::Timestamp),
+        Member::optional("updatedAt", &Schema::Timestamp),
+    ],
+};
+
+static DAEMON_DRAIN_PERCENT: Schema = Schema::Double(Range {
+    min: Some(0),
+    max: Some(100),
+});
+
+static DAEMON_IPC_MODE: Schema = Schema::String(Text {
+    length: Range::ANY,
+    pattern: None,
+    choices: &["none", "shared"],
+    sensitive: false,
+});
+
+pub(super) static DAEMON_LINUX_PARAMETERS: Structure = Structure {
+    name: "DaemonLinuxParameters",
+    members: &[
+        Member::optional("capabilities", &Schema::Structure(&KERNEL_CAPABILITIES)),
+        Member::optional("devices", &DEVICES_LIST),
+        Member::optional("initProcessEnabled", &Schema::Boolean),
+        Member::optional("tmpfs", &TMPFS_LIST),
+    ],
+};
+
+static DAEMON_PID_MODE: Schema = Schema::String(Text {
+    length: Range::ANY,
+    pattern: None,
+    choices: &["none", "shared"],
+    sensitive: false,
+});
+
+static DAEMON_PROPAGATE_TAGS: Schema = Schema::String(Text {
+    length: Range::ANY,
+    pattern: None,
+    choices: &["DAEMON", "NONE"],
+    sensitive: false,
+});
+
+pub(super) static DAEMON_REVISION: Structure = Structure {
+    name: "DaemonRevision",
+    members: &[
+        Member::optional("daemonRevisionArn", &Schema::STRING),
+        Member::optional("clusterArn", &Schema::STRING),
+        Member::optional("daemonArn", &Schema::STRING),
+        Member::optional("daemonTaskDefinitionArn", &Schema::STRING),
+        Member::optional("createdAt", &Schema::Timestamp),
+        Member::optional("containerImages", &DAEMON_CONTAINER_IMAGES),
+        Member::optional("propagateTags", &DAEMON_PROPAGATE_TAGS),
+        Member::optional("enableECSManagedTags", &Schema::Boolean),
+        Member::optional("enableExecuteCommand", &Schema::Boolean),
+        Member::optional("critical", &Schema::Boolean),
+    ],
+};
+
+pub(super) static DAEMON_REVISION_DETAIL: Structure = Structure {
+    name: "DaemonRevisionDetail",
+    members: &[
+        Member::optional("arn", &Schema::STRING),
+        Member::optional("capacityProviders", &DAEMON_CAPACITY_PROVIDER_LIST),
+        Member::optional("totalRunningCount", &Schema::INTEGER),
+        Member::optional("totalWithoutDaemonCount", &Schema::INTEGER),
+    ],
+};
+
+static DAEMON_REVISION_DETAIL_LIST: Schema = Schema::List(List {
+    member: &Schema::Structure(&DAEMON_REVISION_DETAIL),
+    member_name: "member",
+    flattened: false,
+    length: Range::ANY,
+});
+
+static DAEMON_REVISIONS: Schema = Schema::List(List {
+    member: &Schema::Structure(&DAEMON_REVISION),
+    member_name: "member",
+    flattened: false,
+    length: Range::ANY,
+});
+
+pub(super) static DAEMON_ROLLBACK: Structure = Structure {
+    name: "DaemonRollback",
+    members: &[
+        Member::optional("reason", &Schema::STRING),
+        Member::optional("startedAt", &Schema::Timestamp),
+        Member::optional("rollbackTargetDaemonRevisionArn", &Schema::STRING),
+        Member::optional("rollbackCapacityProviders", &STRING_LIST),
+    ],
+};
+
+static DAEMON_STATUS: Schema = Schema::String(Text {
+    length: Range::ANY,
+    pattern: None,
+    choices: &["ACTIVE", "DELETE_IN_PROGRESS"],
+    sensitive: false,
+});
+
+static DAEMON_SUMMARIES_LIST: Schema = Schema::List(List {
+    member: &Schema::Structure(&DAEMON_SUMMARY),
+    member_name: "member",
+    flattened: false,
+    length: Range::ANY,
+});
+
+pub(super) static DAEMON_SUMMARY: Structure = Structure {
+    name: "DaemonSummary",
+    members: &[
+        Member::optional("daemonArn", &Schema::STRING),
+        Member::optional("status", &DAEMON_STATUS),
+        Member::optional("createdAt", &Schema::Timestamp),
+        Member::optional("updatedAt", &Schema::Timestamp),
+    ],
+};
+
+pub(super) static DAEMON_TASK_DEFINITION: Structure = Structure {
+    name: "DaemonTaskDefinition",
+    members: &[
+        Member::optional("daemonTaskDefinitionArn", &Schema::STRING),
+        Member::optional("family", &Schema::STRING),
+        Member::optional("revision", &Schema::INTEGER),
+        Member::optional("taskRoleArn", &Schema::STRING),
+        Member::optional("executionRoleArn", &Schema::STRING),
+        Member::optional("containerDefinitions", &DAEMON_CONTAINER_DEFINITION_LIST),
+        Member::optional("volumes", &DAEMON_VOLUME_LIST),
+        Member::optional("cpu", &Schema::STRING),
+        Member::optional("memory", &Schema::STRING),
+        Member::optional("status", &DAEMON_TASK_DEFINITION_STATUS),
+        Member::optional("registeredAt", &Schema::Timestamp),
+        Member::optional("deleteRequestedAt", &Schema::Timestamp),
+        Member::optional("registeredBy", &Schema::STRING),
+        Member::optional("pidMode", &DAEMON_PID_MODE),
+        Member::optional("ipcMode", &DAEMON_IPC_MODE),
+    ],
+};
+
+static DAEMON_TASK_DEFINITION_REVISION_FILTER: Schema = Schema::String(Text {
+    length: Range::ANY,
+    pattern: None,
+    choices: &["LAST_REGISTERED"],
+    sensitive: false,
+});
+
+static DAEMON_TASK_DEFINITION_STATUS: Schema = Schema::String(Text {
+    length: Range::ANY,
+    pattern: None,
+    choices: &["ACTIVE", "DELETE_IN_PROGRESS", "DELETED"],
+    sensitive: false,
+});
+
+static DAEMON_TASK_DEFINITION_STATUS_FILTER: Schema = Schema::String(Text {
+    length: Range::ANY,
+    pattern: None,
+    choices: &["ACTIVE", "DELETE_IN_PROGRESS", "ALL"],
+    sensitive: false,
+});
+
+static DAEMON_TASK_DEFINITION_SUMMARIES: Schema = Schema::List(List {
+    member: &Schema::Structure(&DAEMON_TASK_DEFINITION_SUMMARY),
+    member_name: "member",
+    flattened: false,
+    length: Range::ANY,
+});
+
+pub(super) static DAEMON_TASK_DEFINITION_SUMMARY: Structure = Structure {
+    name: "DaemonTaskDefinitionSummary",
+    members: &[
+        Member::optional("arn", &Schema::STRING),
+        Member::optional("registeredAt", &Schema::Timestamp),
+        Member::optional("registeredBy", &Schema::STRING),
+        Member::optional("deleteRequestedAt", &Schema::Timestamp),
+        Member::optional("status", &DAEMON_TASK_DEFINITION_STATUS),
+    ],
+};
+
+pub(super) static DAEMON_VOLUME: Structure = Structure {
+    name: "DaemonVolume",
+    members: &[
+        Member::optional("name", &Schema::STRING),
+        Member::optional("host", &Schema::Structure(&HOST_VOLUME_PROPERTIES)),
+        Member::optional(
+            "logDriverVolumeConfiguration",
+            &Schema::Structure(&LOG_DRIVER_VOLUME_CONFIGURATION),
+        ),
+    ],
+};
+
+static DAEMON_VOLUME_LIST: Schema = Schema::List(List {
+    member: &Schema::Structure(&DAEMON_VOLUME),
+    member_name: "member",
+    flattened: false,
+    length: Range::ANY,
+});
+
 pub(super) static DELETE_ACCOUNT_SETTING_REQUEST: Structure = Structure {
     name: "DeleteAccountSettingRequest",
     members: &[
@@ -959,6 +1465,32 @@ pub(super) static DELETE_CLUSTER_REQUEST: Structure = Structure {
 pub(super) static DELETE_CLUSTER_RESPONSE: Structure = Structure {
     name: "DeleteClusterResponse",
     members: &[Member::optional("cluster", &Schema::Structure(&CLUSTER))],
+};
+
+pub(super) static DELETE_DAEMON_REQUEST: Structure = Structure {
+    name: "DeleteDaemonRequest",
+    members: &[Member::required("daemonArn", &Schema::STRING)],
+};
+
+pub(super) static DELETE_DAEMON_RESPONSE: Structure = Structure {
+    name: "DeleteDaemonResponse",
+    members: &[
+        Member::optional("daemonArn", &Schema::STRING),
+        Member::optional("status", &DAEMON_STATUS),
+        Member::optional("createdAt", &Schema::Timestamp),
+        Member::optional("updatedAt", &Schema::Timestamp),
+        Member::optional("deploymentArn", &Schema::STRING),
+    ],
+};
+
+pub(super) static DELETE_DAEMON_TASK_DEFINITION_REQUEST: Structure = Structure {
+    name: "DeleteDaemonTaskDefinitionRequest",
+    members: &[Member::required("daemonTaskDefinition", &Schema::STRING)],
+};
+
+pub(super) static DELETE_DAEMON_TASK_DEFINITION_RESPONSE: Structure = Structure {
+    name: "DeleteDaemonTaskDefinitionResponse",
+    members: &[Member::optional("daemonTaskDefinitionArn", &Schema::STRING)],
 };
 
 pub(super) static DELETE_SERVICE_REQUEST: Structure = Structure {
@@ -1128,6 +1660,25 @@ static DEPLOYMENT_LIFECYCLE_HOOK_ACTION: Schema = Schema::String(Text {
     sensitive: false,
 });
 
+pub(super) static DEPLOYMENT_LIFECYCLE_HOOK_DETAIL: Structure = Structure {
+    name: "DeploymentLifecycleHookDetail",
+    members: &[
+        Member::optional("hookId", &Schema::STRING),
+        Member::optional("targetType", &DEPLOYMENT_LIFECYCLE_HOOK_TARGET_TYPE),
+        Member::optional("targetArn", &Schema::STRING),
+        Member::optional("status", &DEPLOYMENT_LIFECYCLE_HOOK_STATUS),
+        Member::optional("expiresAt", &Schema::Timestamp),
+        Member::optional("timeoutAction", &DEPLOYMENT_LIFECYCLE_HOOK_ACTION),
+    ],
+};
+
+static DEPLOYMENT_LIFECYCLE_HOOK_DETAIL_LIST: Schema = Schema::List(List {
+    member: &Schema::Structure(&DEPLOYMENT_LIFECYCLE_HOOK_DETAIL),
+    member_name: "member",
+    flattened: false,
+    length: Range::ANY,
+});
+
 static DEPLOYMENT_LIFECYCLE_HOOK_DURATION: Schema = Schema::Integer(Range {
     min: Some(1),
     max: Some(20160),
@@ -1161,6 +1712,19 @@ static DEPLOYMENT_LIFECYCLE_HOOK_STAGE_LIST: Schema = Schema::List(List {
     member_name: "member",
     flattened: false,
     length: Range::ANY,
+});
+
+static DEPLOYMENT_LIFECYCLE_HOOK_STATUS: Schema = Schema::String(Text {
+    length: Range::ANY,
+    pattern: None,
+    choices: &[
+        "AWAITING_ACTION",
+        "IN_PROGRESS",
+        "SUCCEEDED",
+        "FAILED",
+        "TIMED_OUT",
+    ],
+    sensitive: false,
 });
 
 static DEPLOYMENT_LIFECYCLE_HOOK_TARGET_TYPE: Schema = Schema::String(Text {
@@ -1278,6 +1842,81 @@ pub(super) static DESCRIBE_CONTAINER_INSTANCES_RESPONSE: Structure = Structure {
     name: "DescribeContainerInstancesResponse",
     members: &[
         Member::optional("containerInstances", &CONTAINER_INSTANCES),
+        Member::optional("failures", &FAILURES),
+    ],
+};
+
+pub(super) static DESCRIBE_DAEMON_DEPLOYMENTS_REQUEST: Structure = Structure {
+    name: "DescribeDaemonDeploymentsRequest",
+    members: &[Member::required("daemonDeploymentArns", &STRING_LIST)],
+};
+
+pub(super) static DESCRIBE_DAEMON_DEPLOYMENTS_RESPONSE: Structure = Structure {
+    name: "DescribeDaemonDeploymentsResponse",
+    members: &[
+        Member::optional("failures", &FAILURES),
+        Member::optional("daemonDeployments", &DAEMON_DEPLOYMENT_LIST),
+    ],
+};
+
+pub(super) static DESCRIBE_DAEMON_REQUEST: Structure = Structure {
+    name: "DescribeDaemonRequest",
+    members: &[Member::required("daemonArn", &Schema::STRING)],
+};
+
+pub(super) static DESCRIBE_DAEMON_RESPONSE: Structure = Structure {
+    name: "DescribeDaemonResponse",
+    members: &[Member::optional("daemon", &Schema::Structure(&DAEMON_DETAIL))],
+};
+
+pub(super) static DESCRIBE_DAEMON_REVISIONS_REQUEST: Structure = Structure {
+    name: "DescribeDaemonRevisionsRequest",
+    members: &[Member::required("daemonRevisionArns", &STRING_LIST)],
+};
+
+pub(super) static DESCRIBE_DAEMON_REVISIONS_RESPONSE: Structure = Structure {
+    name: "DescribeDaemonRevisionsResponse",
+    members: &[
+        Member::optional("daemonRevisions", &DAEMON_REVISIONS),
+        Member::optional("failures", &FAILURES),
+    ],
+};
+
+pub(super) static DESCRIBE_DAEMON_TASK_DEFINITION_REQUEST: Structure = Structure {
+    name: "DescribeDaemonTaskDefinitionRequest",
+    members: &[Member::required("daemonTaskDefinition", &Schema::STRING)],
+};
+
+pub(super) static DESCRIBE_DAEMON_TASK_DEFINITION_RESPONSE: Structure = Structure {
+    name: "DescribeDaemonTaskDefinitionResponse",
+    members: &[Member::optional(
+        "daemonTaskDefinition",
+        &Schema::Structure(&DAEMON_TASK_DEFINITION),
+    )],
+};
+
+pub(super) static DESCRIBE_SERVICE_DEPLOYMENTS_REQUEST: Structure = Structure {
+    name: "DescribeServiceDeploymentsRequest",
+    members: &[Member::required("serviceDeploymentArns", &STRING_LIST)],
+};
+
+pub(super) static DESCRIBE_SERVICE_DEPLOYMENTS_RESPONSE: Structure = Structure {
+    name: "DescribeServiceDeploymentsResponse",
+    members: &[
+        Member::optional("serviceDeployments", &SERVICE_DEPLOYMENTS),
+        Member::optional("failures", &FAILURES),
+    ],
+};
+
+pub(super) static DESCRIBE_SERVICE_REVISIONS_REQUEST: Structure = Structure {
+    name: "DescribeServiceRevisionsRequest",
+    members: &[Member::required("serviceRevisionArns", &STRING_LIST)],
+};
+
+pub(super) static DESCRIBE_SERVICE_REVISIONS_RESPONSE: Structure = Structure {
+    name: "DescribeServiceRevisionsResponse",
+    members: &[
+        Member::optional("serviceRevisions", &SERVICE_REVISIONS),
         Member::optional("failures", &FAILURES),
     ],
 };
@@ -1452,6 +2091,18 @@ static EBS_TAG_SPECIFICATIONS: Schema = Schema::List(List {
     flattened: false,
     length: Range::ANY,
 });
+
+pub(super) static ECS_MANAGED_RESOURCES: Structure = Structure {
+    name: "ECSManagedResources",
+    members: &[
+        Member::optional("ingressPaths", &MANAGED_INGRESS_PATHS),
+        Member::optional("autoScaling", &Schema::Structure(&MANAGED_AUTO_SCALING)),
+        Member::optional("metricAlarms", &MANAGED_METRIC_ALARMS),
+        Member::optional("serviceSecurityGroups", &MANAGED_SECURITY_GROUPS),
+        Member::optional("logGroups", &MANAGED_LOG_GROUPS),
+        Member::optional("gatewayConnections", &GATEWAY_CONNECTION_LIST),
+    ],
+};
 
 pub(super) static EFS_AUTHORIZATION_CONFIG: Structure = Structure {
     name: "EFSAuthorizationConfig",
@@ -1656,6 +2307,61 @@ static FIRELENS_CONFIGURATION_TYPE: Schema = Schema::String(Text {
     sensitive: false,
 });
 
+pub(super) static GATEWAY_CONNECTION: Structure = Structure {
+    name: "GatewayConnection",
+    members: &[
+        Member::optional("gatewayArn", &Schema::STRING),
+        Member::optional("gatewayRouteArn", &Schema::STRING),
+        Member::optional("portName", &Schema::STRING),
+        Member::optional("serviceUrl", &Schema::STRING),
+        Member::optional("accessType", &ACCESS_TYPE),
+        Member::optional("status", &GATEWAY_ROUTE_STATUS),
+        Member::optional("resources", &Schema::Structure(&GATEWAY_CONNECTION_RESOURCES)),
+    ],
+};
+
+pub(super) static GATEWAY_CONNECTION_ALB_RESOURCES: Structure = Structure {
+    name: "GatewayConnectionAlbResources",
+    members: &[
+        Member::optional("acmCertificateArn", &Schema::STRING),
+        Member::optional("loadBalancerArn", &Schema::STRING),
+        Member::optional("loadBalancerSecurityGroupArns", &STRING_LIST),
+        Member::optional("listenerArn", &Schema::STRING),
+        Member::optional("listenerRuleArn", &Schema::STRING),
+        Member::optional("testListenerRuleArn", &Schema::STRING),
+        Member::optional("targetGroupArn", &Schema::STRING),
+        Member::optional("alternateTargetGroupArn", &Schema::STRING),
+    ],
+};
+
+static GATEWAY_CONNECTION_ALB_RESOURCES_LIST: Schema = Schema::List(List {
+    member: &Schema::Structure(&GATEWAY_CONNECTION_ALB_RESOURCES),
+    member_name: "member",
+    flattened: false,
+    length: Range {
+        min: Some(0),
+        max: Some(1),
+    },
+});
+
+static GATEWAY_CONNECTION_LIST: Schema = Schema::List(List {
+    member: &Schema::Structure(&GATEWAY_CONNECTION),
+    member_name: "member",
+    flattened: false,
+    length: Range {
+        min: Some(0),
+        max: Some(5),
+    },
+});
+
+pub(super) static GATEWAY_CONNECTION_RESOURCES: Structure = Structure {
+    name: "GatewayConnectionResources",
+    members: &[Member::optional(
+        "hostSharedAlb",
+        &GATEWAY_CONNECTION_ALB_RESOURCES_LIST,
+    )],
+};
+
 pub(super) static GATEWAY_CONNECTOR: Structure = Structure {
     name: "GatewayConnector",
     members: &[
@@ -1727,6 +2433,21 @@ static GATEWAY_CONNECTOR_LIST: Schema = Schema::List(List {
         min: Some(0),
         max: Some(1),
     },
+});
+
+static GATEWAY_ROUTE_STATUS: Schema = Schema::String(Text {
+    length: Range::ANY,
+    pattern: None,
+    choices: &[
+        "ACTIVE",
+        "CREATE_IN_PROGRESS",
+        "CREATE_FAILED",
+        "UPDATE_IN_PROGRESS",
+        "UPDATE_FAILED",
+        "DELETE_IN_PROGRESS",
+        "DELETE_FAILED",
+    ],
+    sensitive: false,
 });
 
 pub(super) static GET_TASK_PROTECTION_REQUEST: Structure = Structure {
@@ -2155,6 +2876,84 @@ pub(super) static LIST_CONTAINER_INSTANCES_RESPONSE: Structure = Structure {
     ],
 };
 
+pub(super) static LIST_DAEMON_DEPLOYMENTS_REQUEST: Structure = Structure {
+    name: "ListDaemonDeploymentsRequest",
+    members: &[
+        Member::required("daemonArn", &Schema::STRING),
+        Member::optional("status", &DAEMON_DEPLOYMENT_STATUS_LIST),
+        Member::optional("createdAt", &Schema::Structure(&CREATED_AT)),
+        Member::optional("maxResults", &Schema::INTEGER),
+        Member::optional("nextToken", &Schema::STRING),
+    ],
+};
+
+pub(super) static LIST_DAEMON_DEPLOYMENTS_RESPONSE: Structure = Structure {
+    name: "ListDaemonDeploymentsResponse",
+    members: &[
+        Member::optional("nextToken", &Schema::STRING),
+        Member::optional("daemonDeployments", &DAEMON_DEPLOYMENT_SUMMARY_LIST),
+    ],
+};
+
+pub(super) static LIST_DAEMON_TASK_DEFINITIONS_REQUEST: Structure = Structure {
+    name: "ListDaemonTaskDefinitionsRequest",
+    members: &[
+        Member::optional("familyPrefix", &Schema::STRING),
+        Member::optional("family", &Schema::STRING),
+        Member::optional("revision", &DAEMON_TASK_DEFINITION_REVISION_FILTER),
+        Member::optional("status", &DAEMON_TASK_DEFINITION_STATUS_FILTER),
+        Member::optional("sort", &SORT_ORDER),
+        Member::optional("nextToken", &Schema::STRING),
+        Member::optional("maxResults", &Schema::INTEGER),
+    ],
+};
+
+pub(super) static LIST_DAEMON_TASK_DEFINITIONS_RESPONSE: Structure = Structure {
+    name: "ListDaemonTaskDefinitionsResponse",
+    members: &[
+        Member::optional("daemonTaskDefinitions", &DAEMON_TASK_DEFINITION_SUMMARIES),
+        Member::optional("nextToken", &Schema::STRING),
+    ],
+};
+
+pub(super) static LIST_DAEMONS_REQUEST: Structure = Structure {
+    name: "ListDaemonsRequest",
+    members: &[
+        Member::optional("clusterArn", &Schema::STRING),
+        Member::optional("capacityProviderArns", &STRING_LIST),
+        Member::optional("maxResults", &Schema::INTEGER),
+        Member::optional("nextToken", &Schema::STRING),
+    ],
+};
+
+pub(super) static LIST_DAEMONS_RESPONSE: Structure = Structure {
+    name: "ListDaemonsResponse",
+    members: &[
+        Member::optional("daemonSummariesList", &DAEMON_SUMMARIES_LIST),
+        Member::optional("nextToken", &Schema::STRING),
+    ],
+};
+
+pub(super) static LIST_SERVICE_DEPLOYMENTS_REQUEST: Structure = Structure {
+    name: "ListServiceDeploymentsRequest",
+    members: &[
+        Member::required("service", &Schema::STRING),
+        Member::optional("cluster", &Schema::STRING),
+        Member::optional("status", &SERVICE_DEPLOYMENT_STATUS_LIST),
+        Member::optional("createdAt", &Schema::Structure(&CREATED_AT)),
+        Member::optional("nextToken", &Schema::STRING),
+        Member::optional("maxResults", &Schema::INTEGER),
+    ],
+};
+
+pub(super) static LIST_SERVICE_DEPLOYMENTS_RESPONSE: Structure = Structure {
+    name: "ListServiceDeploymentsResponse",
+    members: &[
+        Member::optional("serviceDeployments", &SERVICE_DEPLOYMENTS_BRIEF),
+        Member::optional("nextToken", &Schema::STRING),
+    ],
+};
+
 pub(super) static LIST_SERVICES_BY_NAMESPACE_REQUEST: Structure = Structure {
     name: "ListServicesByNamespaceRequest",
     members: &[
@@ -2339,6 +3138,11 @@ static LOG_DRIVER: Schema = Schema::String(Text {
     sensitive: false,
 });
 
+pub(super) static LOG_DRIVER_VOLUME_CONFIGURATION: Structure = Structure {
+    name: "LogDriverVolumeConfiguration",
+    members: &[Member::required("driver", &LOG_DRIVER)],
+};
+
 pub(super) static MANAGED_AGENT: Structure = Structure {
     name: "ManagedAgent",
     members: &[
@@ -2380,11 +3184,74 @@ static MANAGED_AGENTS: Schema = Schema::List(List {
     length: Range::ANY,
 });
 
+static MANAGED_APPLICATION_AUTO_SCALING_POLICIES: Schema = Schema::List(List {
+    member: &Schema::Structure(&MANAGED_APPLICATION_AUTO_SCALING_POLICY),
+    member_name: "member",
+    flattened: false,
+    length: Range::ANY,
+});
+
+pub(super) static MANAGED_APPLICATION_AUTO_SCALING_POLICY: Structure = Structure {
+    name: "ManagedApplicationAutoScalingPolicy",
+    members: &[
+        Member::optional("arn", &Schema::STRING),
+        Member::required("status", &MANAGED_RESOURCE_STATUS),
+        Member::optional("statusReason", &Schema::STRING),
+        Member::required("updatedAt", &Schema::Timestamp),
+        Member::required("policyType", &Schema::STRING),
+        Member::required("targetValue", &Schema::DOUBLE),
+        Member::required("metric", &Schema::STRING),
+    ],
+};
+
+pub(super) static MANAGED_AUTO_SCALING: Structure = Structure {
+    name: "ManagedAutoScaling",
+    members: &[
+        Member::optional("scalableTarget", &Schema::Structure(&MANAGED_SCALABLE_TARGET)),
+        Member::optional(
+            "applicationAutoScalingPolicies",
+            &MANAGED_APPLICATION_AUTO_SCALING_POLICIES,
+        ),
+    ],
+};
+
+pub(super) static MANAGED_CERTIFICATE: Structure = Structure {
+    name: "ManagedCertificate",
+    members: &[
+        Member::optional("arn", &Schema::STRING),
+        Member::required("status", &MANAGED_RESOURCE_STATUS),
+        Member::optional("statusReason", &Schema::STRING),
+        Member::required("updatedAt", &Schema::Timestamp),
+        Member::required("domainName", &Schema::STRING),
+    ],
+};
+
 static MANAGED_DRAINING: Schema = Schema::String(Text {
     length: Range::ANY,
     pattern: None,
     choices: &["ENABLED", "DISABLED"],
     sensitive: false,
+});
+
+pub(super) static MANAGED_INGRESS_PATH: Structure = Structure {
+    name: "ManagedIngressPath",
+    members: &[
+        Member::required("accessType", &ACCESS_TYPE),
+        Member::required("endpoint", &Schema::STRING),
+        Member::optional("loadBalancer", &Schema::Structure(&MANAGED_LOAD_BALANCER)),
+        Member::optional("loadBalancerSecurityGroups", &MANAGED_SECURITY_GROUPS),
+        Member::optional("certificate", &Schema::Structure(&MANAGED_CERTIFICATE)),
+        Member::optional("listener", &Schema::Structure(&MANAGED_LISTENER)),
+        Member::optional("rule", &Schema::Structure(&MANAGED_LISTENER_RULE)),
+        Member::optional("targetGroups", &MANAGED_TARGET_GROUPS),
+    ],
+};
+
+static MANAGED_INGRESS_PATHS: Schema = Schema::List(List {
+    member: &Schema::Structure(&MANAGED_INGRESS_PATH),
+    member_name: "member",
+    flattened: false,
+    length: Range::ANY,
 });
 
 pub(super) static MANAGED_INSTANCES_LOCAL_STORAGE_CONFIGURATION: Structure = Structure {
@@ -2432,6 +3299,93 @@ pub(super) static MANAGED_INSTANCES_STORAGE_CONFIGURATION: Structure = Structure
     members: &[Member::optional("storageSizeGiB", &TASK_VOLUME_STORAGE_GIB)],
 };
 
+pub(super) static MANAGED_LISTENER: Structure = Structure {
+    name: "ManagedListener",
+    members: &[
+        Member::optional("arn", &Schema::STRING),
+        Member::required("status", &MANAGED_RESOURCE_STATUS),
+        Member::optional("statusReason", &Schema::STRING),
+        Member::required("updatedAt", &Schema::Timestamp),
+    ],
+};
+
+pub(super) static MANAGED_LISTENER_RULE: Structure = Structure {
+    name: "ManagedListenerRule",
+    members: &[
+        Member::optional("arn", &Schema::STRING),
+        Member::required("status", &MANAGED_RESOURCE_STATUS),
+        Member::optional("statusReason", &Schema::STRING),
+        Member::required("updatedAt", &Schema::Timestamp),
+    ],
+};
+
+pub(super) static MANAGED_LOAD_BALANCER: Structure = Structure {
+    name: "ManagedLoadBalancer",
+    members: &[
+        Member::optional("arn", &Schema::STRING),
+        Member::required("status", &MANAGED_RESOURCE_STATUS),
+        Member::optional("statusReason", &Schema::STRING),
+        Member::required("updatedAt", &Schema::Timestamp),
+        Member::required("scheme", &Schema::STRING),
+        Member::optional("subnetIds", &STRING_LIST),
+        Member::optional("securityGroupIds", &STRING_LIST),
+    ],
+};
+
+pub(super) static MANAGED_LOG_GROUP: Structure = Structure {
+    name: "ManagedLogGroup",
+    members: &[
+        Member::optional("arn", &Schema::STRING),
+        Member::required("status", &MANAGED_RESOURCE_STATUS),
+        Member::optional("statusReason", &Schema::STRING),
+        Member::required("updatedAt", &Schema::Timestamp),
+        Member::required("logGroupName", &Schema::STRING),
+    ],
+};
+
+static MANAGED_LOG_GROUPS: Schema = Schema::List(List {
+    member: &Schema::Structure(&MANAGED_LOG_GROUP),
+    member_name: "member",
+    flattened: false,
+    length: Range::ANY,
+});
+
+pub(super) static MANAGED_METRIC_ALARM: Structure = Structure {
+    name: "ManagedMetricAlarm",
+    members: &[
+        Member::optional("arn", &Schema::STRING),
+        Member::required("status", &MANAGED_RESOURCE_STATUS),
+        Member::optional("statusReason", &Schema::STRING),
+        Member::required("updatedAt", &Schema::Timestamp),
+    ],
+};
+
+static MANAGED_METRIC_ALARMS: Schema = Schema::List(List {
+    member: &Schema::Structure(&MANAGED_METRIC_ALARM),
+    member_name: "member",
+    flattened: false,
+    length: Range::ANY,
+});
+
+static MANAGED_RESOURCE_STATUS: Schema = Schema::String(Text {
+    length: Range::ANY,
+    pattern: None,
+    choices: &["PROVISIONING", "ACTIVE", "DEPROVISIONING", "DELETED", "FAILED"],
+    sensitive: false,
+});
+
+pub(super) static MANAGED_SCALABLE_TARGET: Structure = Structure {
+    name: "ManagedScalableTarget",
+    members: &[
+        Member::optional("arn", &Schema::STRING),
+        Member::required("status", &MANAGED_RESOURCE_STATUS),
+        Member::optional("statusReason", &Schema::STRING),
+        Member::required("updatedAt", &Schema::Timestamp),
+        Member::required("minCapacity", &Schema::INTEGER),
+        Member::required("maxCapacity", &Schema::INTEGER),
+    ],
+};
+
 pub(super) static MANAGED_SCALING: Structure = Structure {
     name: "ManagedScaling",
     members: &[
@@ -2465,6 +3419,23 @@ static MANAGED_SCALING_TARGET_CAPACITY: Schema = Schema::Integer(Range {
     max: Some(100),
 });
 
+pub(super) static MANAGED_SECURITY_GROUP: Structure = Structure {
+    name: "ManagedSecurityGroup",
+    members: &[
+        Member::optional("arn", &Schema::STRING),
+        Member::required("status", &MANAGED_RESOURCE_STATUS),
+        Member::optional("statusReason", &Schema::STRING),
+        Member::required("updatedAt", &Schema::Timestamp),
+    ],
+};
+
+static MANAGED_SECURITY_GROUPS: Schema = Schema::List(List {
+    member: &Schema::Structure(&MANAGED_SECURITY_GROUP),
+    member_name: "member",
+    flattened: false,
+    length: Range::ANY,
+});
+
 pub(super) static MANAGED_STORAGE_CONFIGURATION: Structure = Structure {
     name: "ManagedStorageConfiguration",
     members: &[
@@ -2472,6 +3443,26 @@ pub(super) static MANAGED_STORAGE_CONFIGURATION: Structure = Structure {
         Member::optional("fargateEphemeralStorageKmsKeyId", &Schema::STRING),
     ],
 };
+
+pub(super) static MANAGED_TARGET_GROUP: Structure = Structure {
+    name: "ManagedTargetGroup",
+    members: &[
+        Member::optional("arn", &Schema::STRING),
+        Member::required("status", &MANAGED_RESOURCE_STATUS),
+        Member::optional("statusReason", &Schema::STRING),
+        Member::required("updatedAt", &Schema::Timestamp),
+        Member::required("healthCheckPath", &Schema::STRING),
+        Member::required("healthCheckPort", &Schema::INTEGER),
+        Member::required("port", &Schema::INTEGER),
+    ],
+};
+
+static MANAGED_TARGET_GROUPS: Schema = Schema::List(List {
+    member: &Schema::Structure(&MANAGED_TARGET_GROUP),
+    member_name: "member",
+    flattened: false,
+    length: Range::ANY,
+});
 
 static MANAGED_TERMINATION_PROTECTION: Schema = Schema::String(Text {
     length: Range::ANY,
@@ -2903,6 +3894,27 @@ pub(super) static REGISTER_CONTAINER_INSTANCE_RESPONSE: Structure = Structure {
     )],
 };
 
+pub(super) static REGISTER_DAEMON_TASK_DEFINITION_REQUEST: Structure = Structure {
+    name: "RegisterDaemonTaskDefinitionRequest",
+    members: &[
+        Member::required("family", &Schema::STRING),
+        Member::optional("taskRoleArn", &Schema::STRING),
+        Member::optional("executionRoleArn", &Schema::STRING),
+        Member::required("containerDefinitions", &DAEMON_CONTAINER_DEFINITION_LIST),
+        Member::optional("cpu", &Schema::STRING),
+        Member::optional("memory", &Schema::STRING),
+        Member::optional("volumes", &DAEMON_VOLUME_LIST),
+        Member::optional("tags", &TAGS),
+        Member::optional("pidMode", &DAEMON_PID_MODE),
+        Member::optional("ipcMode", &DAEMON_IPC_MODE),
+    ],
+};
+
+pub(super) static REGISTER_DAEMON_TASK_DEFINITION_RESPONSE: Structure = Structure {
+    name: "RegisterDaemonTaskDefinitionResponse",
+    members: &[Member::optional("daemonTaskDefinitionArn", &Schema::STRING)],
+};
+
 pub(super) static REGISTER_TASK_DEFINITION_REQUEST: Structure = Structure {
     name: "RegisterTaskDefinitionRequest",
     members: &[
@@ -2950,6 +3962,17 @@ static REQUIRES_ATTRIBUTES: Schema = Schema::List(List {
     flattened: false,
     length: Range::ANY,
 });
+
+pub(super) static RESOLVED_CONFIGURATION: Structure = Structure {
+    name: "ResolvedConfiguration",
+    members: &[
+        Member::optional("loadBalancers", &SERVICE_REVISION_LOAD_BALANCERS),
+        Member::optional(
+            "vpcLatticeConfigurations",
+            &SERVICE_REVISION_VPC_LATTICE_CONFIGURATIONS,
+        ),
+    ],
+};
 
 pub(super) static RESOURCE: Structure = Structure {
     name: "Resource",
@@ -3000,6 +4023,15 @@ static RESOURCES: Schema = Schema::List(List {
     length: Range::ANY,
 });
 
+pub(super) static ROLLBACK: Structure = Structure {
+    name: "Rollback",
+    members: &[
+        Member::optional("reason", &Schema::STRING),
+        Member::optional("startedAt", &Schema::Timestamp),
+        Member::optional("serviceRevisionArn", &Schema::STRING),
+    ],
+};
+
 pub(super) static RUN_TASK_REQUEST: Structure = Structure {
     name: "RunTaskRequest",
     members: &[
@@ -3039,6 +4071,11 @@ pub(super) static RUNTIME_PLATFORM: Structure = Structure {
         Member::optional("cpuArchitecture", &CPU_ARCHITECTURE),
         Member::optional("operatingSystemFamily", &OS_FAMILY),
     ],
+};
+
+pub(super) static RUNTIME_PLATFORM_OVERRIDE: Structure = Structure {
+    name: "RuntimePlatformOverride",
+    members: &[Member::optional("cpuArchitecture", &Schema::STRING)],
 };
 
 pub(super) static S3_FILES_VOLUME_CONFIGURATION: Structure = Structure {
@@ -3322,6 +4359,135 @@ static SERVICE_CURRENT_REVISION_SUMMARY_LIST: Schema = Schema::List(List {
     length: Range::ANY,
 });
 
+pub(super) static SERVICE_DEPLOYMENT: Structure = Structure {
+    name: "ServiceDeployment",
+    members: &[
+        Member::optional("serviceDeploymentArn", &Schema::STRING),
+        Member::optional("serviceArn", &Schema::STRING),
+        Member::optional("clusterArn", &Schema::STRING),
+        Member::optional("createdAt", &Schema::Timestamp),
+        Member::optional("startedAt", &Schema::Timestamp),
+        Member::optional("finishedAt", &Schema::Timestamp),
+        Member::optional("stoppedAt", &Schema::Timestamp),
+        Member::optional("updatedAt", &Schema::Timestamp),
+        Member::optional("sourceServiceRevisions", &SERVICE_REVISIONS_SUMMARY_LIST),
+        Member::optional(
+            "targetServiceRevision",
+            &Schema::Structure(&SERVICE_REVISION_SUMMARY),
+        ),
+        Member::optional("status", &SERVICE_DEPLOYMENT_STATUS),
+        Member::optional("statusReason", &Schema::STRING),
+        Member::optional("lifecycleStage", &SERVICE_DEPLOYMENT_LIFECYCLE_STAGE),
+        Member::optional("lifecycleHookDetails", &DEPLOYMENT_LIFECYCLE_HOOK_DETAIL_LIST),
+        Member::optional(
+            "deploymentConfiguration",
+            &Schema::Structure(&DEPLOYMENT_CONFIGURATION),
+        ),
+        Member::optional("rollback", &Schema::Structure(&ROLLBACK)),
+        Member::optional(
+            "deploymentCircuitBreaker",
+            &Schema::Structure(&SERVICE_DEPLOYMENT_CIRCUIT_BREAKER),
+        ),
+        Member::optional("alarms", &Schema::Structure(&SERVICE_DEPLOYMENT_ALARMS)),
+    ],
+};
+
+pub(super) static SERVICE_DEPLOYMENT_ALARMS: Structure = Structure {
+    name: "ServiceDeploymentAlarms",
+    members: &[
+        Member::optional("status", &SERVICE_DEPLOYMENT_ROLLBACK_MONITORS_STATUS),
+        Member::optional("alarmNames", &STRING_LIST),
+        Member::optional("triggeredAlarmNames", &STRING_LIST),
+    ],
+};
+
+pub(super) static SERVICE_DEPLOYMENT_BRIEF: Structure = Structure {
+    name: "ServiceDeploymentBrief",
+    members: &[
+        Member::optional("serviceDeploymentArn", &Schema::STRING),
+        Member::optional("serviceArn", &Schema::STRING),
+        Member::optional("clusterArn", &Schema::STRING),
+        Member::optional("startedAt", &Schema::Timestamp),
+        Member::optional("createdAt", &Schema::Timestamp),
+        Member::optional("finishedAt", &Schema::Timestamp),
+        Member::optional("targetServiceRevisionArn", &Schema::STRING),
+        Member::optional("status", &SERVICE_DEPLOYMENT_STATUS),
+        Member::optional("statusReason", &Schema::STRING),
+    ],
+};
+
+pub(super) static SERVICE_DEPLOYMENT_CIRCUIT_BREAKER: Structure = Structure {
+    name: "ServiceDeploymentCircuitBreaker",
+    members: &[
+        Member::optional("status", &SERVICE_DEPLOYMENT_ROLLBACK_MONITORS_STATUS),
+        Member::optional("failureCount", &Schema::INTEGER),
+        Member::optional("threshold", &Schema::INTEGER),
+    ],
+};
+
+static SERVICE_DEPLOYMENT_LIFECYCLE_STAGE: Schema = Schema::String(Text {
+    length: Range::ANY,
+    pattern: None,
+    choices: &[
+        "RECONCILE_SERVICE",
+        "PRE_SCALE_UP",
+        "SCALE_UP",
+        "POST_SCALE_UP",
+        "TEST_TRAFFIC_SHIFT",
+        "POST_TEST_TRAFFIC_SHIFT",
+        "PRODUCTION_TRAFFIC_SHIFT",
+        "POST_PRODUCTION_TRAFFIC_SHIFT",
+        "BAKE_TIME",
+        "CLEAN_UP",
+    ],
+    sensitive: false,
+});
+
+static SERVICE_DEPLOYMENT_ROLLBACK_MONITORS_STATUS: Schema = Schema::String(Text {
+    length: Range::ANY,
+    pattern: None,
+    choices: &["TRIGGERED", "MONITORING", "MONITORING_COMPLETE", "DISABLED"],
+    sensitive: false,
+});
+
+static SERVICE_DEPLOYMENT_STATUS: Schema = Schema::String(Text {
+    length: Range::ANY,
+    pattern: None,
+    choices: &[
+        "PENDING",
+        "SUCCESSFUL",
+        "STOPPED",
+        "STOP_REQUESTED",
+        "IN_PROGRESS",
+        "ROLLBACK_REQUESTED",
+        "ROLLBACK_IN_PROGRESS",
+        "ROLLBACK_SUCCESSFUL",
+        "ROLLBACK_FAILED",
+    ],
+    sensitive: false,
+});
+
+static SERVICE_DEPLOYMENT_STATUS_LIST: Schema = Schema::List(List {
+    member: &SERVICE_DEPLOYMENT_STATUS,
+    member_name: "member",
+    flattened: false,
+    length: Range::ANY,
+});
+
+static SERVICE_DEPLOYMENTS: Schema = Schema::List(List {
+    member: &Schema::Structure(&SERVICE_DEPLOYMENT),
+    member_name: "member",
+    flattened: false,
+    length: Range::ANY,
+});
+
+static SERVICE_DEPLOYMENTS_BRIEF: Schema = Schema::List(List {
+    member: &Schema::Structure(&SERVICE_DEPLOYMENT_BRIEF),
+    member_name: "member",
+    flattened: false,
+    length: Range::ANY,
+});
+
 pub(super) static SERVICE_EVENT: Structure = Structure {
     name: "ServiceEvent",
     members: &[
@@ -3386,11 +4552,113 @@ pub(super) static SERVICE_REGISTRY: Structure = Structure {
     ],
 };
 
+pub(super) static SERVICE_REVISION: Structure = Structure {
+    name: "ServiceRevision",
+    members: &[
+        Member::optional("serviceRevisionArn", &Schema::STRING),
+        Member::optional("serviceArn", &Schema::STRING),
+        Member::optional("clusterArn", &Schema::STRING),
+        Member::optional("taskDefinition", &Schema::STRING),
+        Member::optional("capacityProviderStrategy", &CAPACITY_PROVIDER_STRATEGY),
+        Member::optional("launchType", &LAUNCH_TYPE),
+        Member::optional("platformVersion", &Schema::STRING),
+        Member::optional("platformFamily", &Schema::STRING),
+        Member::optional("loadBalancers", &LOAD_BALANCERS),
+        Member::optional("serviceRegistries", &SERVICE_REGISTRIES),
+        Member::optional("networkConfiguration", &Schema::Structure(&NETWORK_CONFIGURATION)),
+        Member::optional("containerImages", &CONTAINER_IMAGES),
+        Member::optional("guardDutyEnabled", &Schema::Boolean),
+        Member::optional(
+            "serviceConnectConfiguration",
+            &Schema::Structure(&SERVICE_CONNECT_CONFIGURATION),
+        ),
+        Member::optional("volumeConfigurations", &SERVICE_VOLUME_CONFIGURATIONS),
+        Member::optional(
+            "fargateEphemeralStorage",
+            &Schema::Structure(&DEPLOYMENT_EPHEMERAL_STORAGE),
+        ),
+        Member::optional("createdAt", &Schema::Timestamp),
+        Member::optional("vpcLatticeConfigurations", &VPC_LATTICE_CONFIGURATIONS),
+        Member::optional(
+            "resolvedConfiguration",
+            &Schema::Structure(&RESOLVED_CONFIGURATION),
+        ),
+        Member::optional("ecsManagedResources", &Schema::Structure(&ECS_MANAGED_RESOURCES)),
+        Member::optional("overrides", &Schema::Structure(&SERVICE_REVISION_OVERRIDES)),
+        Member::optional("gatewayConnectors", &GATEWAY_CONNECTOR_LIST),
+        Member::optional("monitoring", &Schema::Structure(&MONITORING_CONFIGURATION)),
+    ],
+};
+
 static SERVICE_REVISION_CLEANUP: Schema = Schema::String(Text {
     length: Range::ANY,
     pattern: None,
     choices: &["BLOCKING", "DEFERRED"],
     sensitive: false,
+});
+
+pub(super) static SERVICE_REVISION_LOAD_BALANCER: Structure = Structure {
+    name: "ServiceRevisionLoadBalancer",
+    members: &[
+        Member::optional("targetGroupArn", &Schema::STRING),
+        Member::optional("productionListenerRule", &Schema::STRING),
+    ],
+};
+
+static SERVICE_REVISION_LOAD_BALANCERS: Schema = Schema::List(List {
+    member: &Schema::Structure(&SERVICE_REVISION_LOAD_BALANCER),
+    member_name: "member",
+    flattened: false,
+    length: Range::ANY,
+});
+
+pub(super) static SERVICE_REVISION_OVERRIDES: Structure = Structure {
+    name: "ServiceRevisionOverrides",
+    members: &[Member::optional(
+        "runtimePlatform",
+        &Schema::Structure(&RUNTIME_PLATFORM_OVERRIDE),
+    )],
+};
+
+pub(super) static SERVICE_REVISION_SUMMARY: Structure = Structure {
+    name: "ServiceRevisionSummary",
+    members: &[
+        Member::optional("arn", &Schema::STRING),
+        Member::optional("requestedTaskCount", &Schema::INTEGER),
+        Member::optional("runningTaskCount", &Schema::INTEGER),
+        Member::optional("pendingTaskCount", &Schema::INTEGER),
+        Member::optional("requestedTestTrafficWeight", &Schema::DOUBLE),
+        Member::optional("requestedProductionTrafficWeight", &Schema::DOUBLE),
+    ],
+};
+
+pub(super) static SERVICE_REVISION_VPC_LATTICE_CONFIGURATION: Structure = Structure {
+    name: "ServiceRevisionVpcLatticeConfiguration",
+    members: &[
+        Member::optional("targetGroupArn", &Schema::STRING),
+        Member::optional("productionListenerRule", &Schema::STRING),
+    ],
+};
+
+static SERVICE_REVISION_VPC_LATTICE_CONFIGURATIONS: Schema = Schema::List(List {
+    member: &Schema::Structure(&SERVICE_REVISION_VPC_LATTICE_CONFIGURATION),
+    member_name: "member",
+    flattened: false,
+    length: Range::ANY,
+});
+
+static SERVICE_REVISIONS: Schema = Schema::List(List {
+    member: &Schema::Structure(&SERVICE_REVISION),
+    member_name: "member",
+    flattened: false,
+    length: Range::ANY,
+});
+
+static SERVICE_REVISIONS_SUMMARY_LIST: Schema = Schema::List(List {
+    member: &Schema::Structure(&SERVICE_REVISION_SUMMARY),
+    member_name: "member",
+    flattened: false,
+    length: Range::ANY,
 });
 
 pub(super) static SERVICE_VOLUME_CONFIGURATION: Structure = Structure {
@@ -3524,6 +4792,26 @@ static STATISTICS: Schema = Schema::List(List {
     member_name: "member",
     flattened: false,
     length: Range::ANY,
+});
+
+pub(super) static STOP_SERVICE_DEPLOYMENT_REQUEST: Structure = Structure {
+    name: "StopServiceDeploymentRequest",
+    members: &[
+        Member::required("serviceDeploymentArn", &Schema::STRING),
+        Member::optional("stopType", &STOP_SERVICE_DEPLOYMENT_STOP_TYPE),
+    ],
+};
+
+pub(super) static STOP_SERVICE_DEPLOYMENT_RESPONSE: Structure = Structure {
+    name: "StopServiceDeploymentResponse",
+    members: &[Member::optional("serviceDeploymentArn", &Schema::STRING)],
+};
+
+static STOP_SERVICE_DEPLOYMENT_STOP_TYPE: Schema = Schema::String(Text {
+    length: Range::ANY,
+    pattern: None,
+    choices: &["ABORT", "ROLLBACK"],
+    sensitive: false,
 });
 
 pub(super) static STOP_TASK_REQUEST: Structure = Structure {
@@ -4207,6 +5495,34 @@ pub(super) static UPDATE_CONTAINER_INSTANCES_STATE_RESPONSE: Structure = Structu
     members: &[
         Member::optional("containerInstances", &CONTAINER_INSTANCES),
         Member::optional("failures", &FAILURES),
+    ],
+};
+
+pub(super) static UPDATE_DAEMON_REQUEST: Structure = Structure {
+    name: "UpdateDaemonRequest",
+    members: &[
+        Member::required("daemonArn", &Schema::STRING),
+        Member::required("daemonTaskDefinitionArn", &Schema::STRING),
+        Member::required("capacityProviderArns", &STRING_LIST),
+        Member::optional(
+            "deploymentConfiguration",
+            &Schema::Structure(&DAEMON_DEPLOYMENT_CONFIGURATION),
+        ),
+        Member::optional("propagateTags", &DAEMON_PROPAGATE_TAGS),
+        Member::optional("enableECSManagedTags", &Schema::Boolean),
+        Member::optional("enableExecuteCommand", &Schema::Boolean),
+        Member::optional("critical", &Schema::Boolean),
+    ],
+};
+
+pub(super) static UPDATE_DAEMON_RESPONSE: Structure = Structure {
+    name: "UpdateDaemonResponse",
+    members: &[
+        Member::optional("daemonArn", &Schema::STRING),
+        Member::optional("status", &DAEMON_STATUS),
+        Member::optional("createdAt", &Schema::Timestamp),
+        Member::optional("updatedAt", &Schema::Timestamp),
+        Member::optional("deploymentArn", &Schema::STRING),
     ],
 };
 

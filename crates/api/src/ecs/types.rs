@@ -1266,6 +1266,47 @@ impl Wire for ContainerDependency {
     }
 }
 
+/// `ContainerImage`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ContainerImage {
+    /// `containerName`.
+    pub container_name: Option<String>,
+    /// `imageDigest`.
+    pub image_digest: Option<String>,
+    /// `image`.
+    pub image: Option<String>,
+}
+
+impl Shape for ContainerImage {
+    fn schema() -> &'static Structure {
+        &schema::CONTAINER_IMAGE
+    }
+}
+
+impl Wire for ContainerImage {
+    fn read(reader: Reader<'_>) -> Result<Self, ReadError> {
+        let mut shape = Self::default();
+        reader.structure(&schema::CONTAINER_IMAGE, &mut |index, value| {
+            match index {
+                0 => shape.container_name = Wire::read(value)?,
+                1 => shape.image_digest = Wire::read(value)?,
+                2 => shape.image = Wire::read(value)?,
+                _ => {}
+            }
+            Ok(())
+        })?;
+        Ok(shape)
+    }
+
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure(&schema::CONTAINER_IMAGE);
+        put(writer, 0, &self.container_name);
+        put(writer, 1, &self.image_digest);
+        put(writer, 2, &self.image);
+        writer.end_structure();
+    }
+}
+
 /// `ContainerInstance`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ContainerInstance {
@@ -1630,6 +1671,1202 @@ impl Wire for CreateManagedInstancesProviderConfiguration {
         put(writer, 2, &self.propagate_tags);
         put(writer, 3, &self.infrastructure_optimization);
         put(writer, 4, &self.auto_repair_configuration);
+        writer.end_structure();
+    }
+}
+
+/// `CreatedAt`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct CreatedAt {
+    /// `before`.
+    pub before: Option<Timestamp>,
+    /// `after`.
+    pub after: Option<Timestamp>,
+}
+
+impl Shape for CreatedAt {
+    fn schema() -> &'static Structure {
+        &schema::CREATED_AT
+    }
+}
+
+impl Wire for CreatedAt {
+    fn read(reader: Reader<'_>) -> Result<Self, ReadError> {
+        let mut shape = Self::default();
+        reader.structure(&schema::CREATED_AT, &mut |index, value| {
+            match index {
+                0 => shape.before = Wire::read(value)?,
+                1 => shape.after = Wire::read(value)?,
+                _ => {}
+            }
+            Ok(())
+        })?;
+        Ok(shape)
+    }
+
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure(&schema::CREATED_AT);
+        put(writer, 0, &self.before);
+        put(writer, 1, &self.after);
+        writer.end_structure();
+    }
+}
+
+/// `DaemonAlarmConfiguration`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DaemonAlarmConfiguration {
+    /// `alarmNames`.
+    pub alarm_names: Option<Vec<String>>,
+    /// `enable`.
+    pub enable: Option<bool>,
+}
+
+impl Shape for DaemonAlarmConfiguration {
+    fn schema() -> &'static Structure {
+        &schema::DAEMON_ALARM_CONFIGURATION
+    }
+}
+
+impl Wire for DaemonAlarmConfiguration {
+    fn read(reader: Reader<'_>) -> Result<Self, ReadError> {
+        let mut shape = Self::default();
+        reader.structure(&schema::DAEMON_ALARM_CONFIGURATION, &mut |index, value| {
+            match index {
+                0 => shape.alarm_names = Wire::read(value)?,
+                1 => shape.enable = Wire::read(value)?,
+                _ => {}
+            }
+            Ok(())
+        })?;
+        Ok(shape)
+    }
+
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure(&schema::DAEMON_ALARM_CONFIGURATION);
+        put(writer, 0, &self.alarm_names);
+        put(writer, 1, &self.enable);
+        writer.end_structure();
+    }
+}
+
+/// `DaemonCapacityProvider`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DaemonCapacityProvider {
+    /// `arn`.
+    pub arn: Option<String>,
+    /// `runningCount`.
+    pub running_count: Option<i32>,
+    /// `withoutDaemonCount`.
+    pub without_daemon_count: Option<i32>,
+}
+
+impl Shape for DaemonCapacityProvider {
+    fn schema() -> &'static Structure {
+        &schema::DAEMON_CAPACITY_PROVIDER
+    }
+}
+
+impl Wire for DaemonCapacityProvider {
+    fn read(reader: Reader<'_>) -> Result<Self, ReadError> {
+        let mut shape = Self::default();
+        reader.structure(&schema::DAEMON_CAPACITY_PROVIDER, &mut |index, value| {
+            match index {
+                0 => shape.arn = Wire::read(value)?,
+                1 => shape.running_count = Wire::read(value)?,
+                2 => shape.without_daemon_count = Wire::read(value)?,
+                _ => {}
+            }
+            Ok(())
+        })?;
+        Ok(shape)
+    }
+
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure(&schema::DAEMON_CAPACITY_PROVIDER);
+        put(writer, 0, &self.arn);
+        put(writer, 1, &self.running_count);
+        put(writer, 2, &self.without_daemon_count);
+        writer.end_structure();
+    }
+}
+
+/// `DaemonCircuitBreaker`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DaemonCircuitBreaker {
+    /// `failureCount`.
+    pub failure_count: Option<i32>,
+    /// `status`.
+    pub status: Option<String>,
+    /// `threshold`.
+    pub threshold: Option<i32>,
+}
+
+impl Shape for DaemonCircuitBreaker {
+    fn schema() -> &'static Structure {
+        &schema::DAEMON_CIRCUIT_BREAKER
+    }
+}
+
+impl Wire for DaemonCircuitBreaker {
+    fn read(reader: Reader<'_>) -> Result<Self, ReadError> {
+        let mut shape = Self::default();
+        reader.structure(&schema::DAEMON_CIRCUIT_BREAKER, &mut |index, value| {
+            match index {
+                0 => shape.failure_count = Wire::read(value)?,
+                1 => shape.status = Wire::read(value)?,
+                2 => shape.threshold = Wire::read(value)?,
+                _ => {}
+            }
+            Ok(())
+        })?;
+        Ok(shape)
+    }
+
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure(&schema::DAEMON_CIRCUIT_BREAKER);
+        put(writer, 0, &self.failure_count);
+        put(writer, 1, &self.status);
+        put(writer, 2, &self.threshold);
+        writer.end_structure();
+    }
+}
+
+/// `DaemonContainerDefinition`.
+#[derive(Clone, Default, PartialEq)]
+pub struct DaemonContainerDefinition {
+    /// `name`.
+    pub name: Option<String>,
+    /// `image`.
+    pub image: String,
+    /// `memory`.
+    pub memory: Option<i32>,
+    /// `memoryReservation`.
+    pub memory_reservation: Option<i32>,
+    /// `repositoryCredentials`.
+    pub repository_credentials: Option<super::RepositoryCredentials>,
+    /// `healthCheck`.
+    pub health_check: Option<super::HealthCheck>,
+    /// `cpu`.
+    pub cpu: Option<i32>,
+    /// `essential`.
+    pub essential: Option<bool>,
+    /// `entryPoint`.
+    pub entry_point: Option<Vec<String>>,
+    /// `command`.
+    pub command: Option<Vec<String>>,
+    /// `workingDirectory`.
+    pub working_directory: Option<String>,
+    /// `environmentFiles`.
+    pub environment_files: Option<Vec<super::EnvironmentFile>>,
+    /// `environment`.
+    pub environment: Option<Vec<super::KeyValuePair>>,
+    /// `secrets`.
+    pub secrets: Option<Vec<super::Secret>>,
+    /// `readonlyRootFilesystem`.
+    pub readonly_root_filesystem: Option<bool>,
+    /// `mountPoints`.
+    pub mount_points: Option<Vec<super::MountPoint>>,
+    /// `logConfiguration`.
+    pub log_configuration: Option<super::LogConfiguration>,
+    /// `firelensConfiguration`.
+    pub firelens_configuration: Option<super::FirelensConfiguration>,
+    /// `privileged`.
+    pub privileged: Option<bool>,
+    /// `user`.
+    pub user: Option<String>,
+    /// `ulimits`.
+    pub ulimits: Option<Vec<super::Ulimit>>,
+    /// `linuxParameters`.
+    pub linux_parameters: Option<super::DaemonLinuxParameters>,
+    /// `dependsOn`.
+    pub depends_on: Option<Vec<super::ContainerDependency>>,
+    /// `startTimeout`.
+    pub start_timeout: Option<i32>,
+    /// `stopTimeout`.
+    pub stop_timeout: Option<i32>,
+    /// `systemControls`.
+    pub system_controls: Option<Vec<super::SystemControl>>,
+    /// `interactive`.
+    pub interactive: Option<bool>,
+    /// `pseudoTerminal`.
+    pub pseudo_terminal: Option<bool>,
+    /// `restartPolicy`.
+    pub restart_policy: Option<super::ContainerRestartPolicy>,
+}
+
+impl fmt::Debug for DaemonContainerDefinition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DaemonContainerDefinition")
+            .field("name", &self.name)
+            .field("image", &self.image)
+            .field("memory", &self.memory)
+            .field("memory_reservation", &self.memory_reservation)
+            .field("repository_credentials", &"(sensitive)")
+            .field("health_check", &self.health_check)
+            .field("cpu", &self.cpu)
+            .field("essential", &self.essential)
+            .field("entry_point", &self.entry_point)
+            .field("command", &self.command)
+            .field("working_directory", &self.working_directory)
+            .field("environment_files", &self.environment_files)
+            .field("environment", &"(sensitive)")
+            .field("secrets", &self.secrets)
+            .field("readonly_root_filesystem", &self.readonly_root_filesystem)
+            .field("mount_points", &self.mount_points)
+            .field("log_configuration", &self.log_configuration)
+            .field("firelens_configuration", &self.firelens_configuration)
+            .field("privileged", &self.privileged)
+            .field("user", &self.user)
+            .field("ulimits", &self.ulimits)
+            .field("linux_parameters", &self.linux_parameters)
+            .field("depends_on", &self.depends_on)
+            .field("start_timeout", &self.start_timeout)
+            .field("stop_timeout", &self.stop_timeout)
+            .field("system_controls", &self.system_controls)
+            .field("interactive", &self.interactive)
+            .field("pseudo_terminal", &self.pseudo_terminal)
+            .field("restart_policy", &self.restart_policy)
+            .finish()
+    }
+}
+
+impl Shape for DaemonContainerDefinition {
+    fn schema() -> &'static Structure {
+        &schema::DAEMON_CONTAINER_DEFINITION
+    }
+}
+
+impl Wire for DaemonContainerDefinition {
+    fn read(reader: Reader<'_>) -> Result<Self, ReadError> {
+        let mut shape = Self::default();
+        reader.structure(&schema::DAEMON_CONTAINER_DEFINITION, &mut |index, value| {
+            match index {
+                0 => shape.name = Wire::read(value)?,
+                1 => shape.image = Wire::read(value)?,
+                2 => shape.memory = Wire::read(value)?,
+                3 => shape.memory_reservation = Wire::read(value)?,
+                4 => shape.repository_credentials = Wire::read(value)?,
+                5 => shape.health_check = Wire::read(value)?,
+                6 => shape.cpu = Wire::read(value)?,
+                7 => shape.essential = Wire::read(value)?,
+                8 => shape.entry_point = Wire::read(value)?,
+                9 => shape.command = Wire::read(value)?,
+                10 => shape.working_directory = Wire::read(value)?,
+                11 => shape.environment_files = Wire::read(value)?,
+                12 => shape.environment = Wire::read(value)?,
+                13 => shape.secrets = Wire::read(value)?,
+                14 => shape.readonly_root_filesystem = Wire::read(value)?,
+                15 => shape.mount_points = Wire::read(value)?,
+                16 => shape.log_configuration = Wire::read(value)?,
+                17 => shape.firelens_configuration = Wire::read(value)?,
+                18 => shape.privileged = Wire::read(value)?,
+                19 => shape.user = Wire::read(value)?,
+                20 => shape.ulimits = Wire::read(value)?,
+                21 => shape.linux_parameters = Wire::read(value)?,
+                22 => shape.depends_on = Wire::read(value)?,
+                23 => shape.start_timeout = Wire::read(value)?,
+                24 => shape.stop_timeout = Wire::read(value)?,
+                25 => shape.system_controls = Wire::read(value)?,
+                26 => shape.interactive = Wire::read(value)?,
+                27 => shape.pseudo_terminal = Wire::read(value)?,
+                28 => shape.restart_policy = Wire::read(value)?,
+                _ => {}
+            }
+            Ok(())
+        })?;
+        Ok(shape)
+    }
+
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure(&schema::DAEMON_CONTAINER_DEFINITION);
+        put(writer, 0, &self.name);
+        put(writer, 1, &self.image);
+        put(writer, 2, &self.memory);
+        put(writer, 3, &self.memory_reservation);
+        put(writer, 4, &self.repository_credentials);
+        put(writer, 5, &self.health_check);
+        put(writer, 6, &self.cpu);
+        put(writer, 7, &self.essential);
+        put(writer, 8, &self.entry_point);
+        put(writer, 9, &self.command);
+        put(writer, 10, &self.working_directory);
+        put(writer, 11, &self.environment_files);
+        put(writer, 12, &self.environment);
+        put(writer, 13, &self.secrets);
+        put(writer, 14, &self.readonly_root_filesystem);
+        put(writer, 15, &self.mount_points);
+        put(writer, 16, &self.log_configuration);
+        put(writer, 17, &self.firelens_configuration);
+        put(writer, 18, &self.privileged);
+        put(writer, 19, &self.user);
+        put(writer, 20, &self.ulimits);
+        put(writer, 21, &self.linux_parameters);
+        put(writer, 22, &self.depends_on);
+        put(writer, 23, &self.start_timeout);
+        put(writer, 24, &self.stop_timeout);
+        put(writer, 25, &self.system_controls);
+        put(writer, 26, &self.interactive);
+        put(writer, 27, &self.pseudo_terminal);
+        put(writer, 28, &self.restart_policy);
+        writer.end_structure();
+    }
+}
+
+/// `DaemonContainerImage`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DaemonContainerImage {
+    /// `containerName`.
+    pub container_name: Option<String>,
+    /// `imageDigest`.
+    pub image_digest: Option<String>,
+    /// `image`.
+    pub image: Option<String>,
+}
+
+impl Shape for DaemonContainerImage {
+    fn schema() -> &'static Structure {
+        &schema::DAEMON_CONTAINER_IMAGE
+    }
+}
+
+impl Wire for DaemonContainerImage {
+    fn read(reader: Reader<'_>) -> Result<Self, ReadError> {
+        let mut shape = Self::default();
+        reader.structure(&schema::DAEMON_CONTAINER_IMAGE, &mut |index, value| {
+            match index {
+                0 => shape.container_name = Wire::read(value)?,
+                1 => shape.image_digest = Wire::read(value)?,
+                2 => shape.image = Wire::read(value)?,
+                _ => {}
+            }
+            Ok(())
+        })?;
+        Ok(shape)
+    }
+
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure(&schema::DAEMON_CONTAINER_IMAGE);
+        put(writer, 0, &self.container_name);
+        put(writer, 1, &self.image_digest);
+        put(writer, 2, &self.image);
+        writer.end_structure();
+    }
+}
+
+/// `DaemonDeployment`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DaemonDeployment {
+    /// `daemonDeploymentArn`.
+    pub daemon_deployment_arn: Option<String>,
+    /// `clusterArn`.
+    pub cluster_arn: Option<String>,
+    /// `status`.
+    pub status: Option<String>,
+    /// `statusReason`.
+    pub status_reason: Option<String>,
+    /// `targetDaemonRevision`.
+    pub target_daemon_revision: Option<super::DaemonDeploymentRevisionDetail>,
+    /// `sourceDaemonRevisions`.
+    pub source_daemon_revisions: Option<Vec<super::DaemonDeploymentRevisionDetail>>,
+    /// `circuitBreaker`.
+    pub circuit_breaker: Option<super::DaemonCircuitBreaker>,
+    /// `alarms`.
+    pub alarms: Option<super::DaemonDeploymentAlarms>,
+    /// `rollback`.
+    pub rollback: Option<super::DaemonRollback>,
+    /// `deploymentConfiguration`.
+    pub deployment_configuration: Option<super::DaemonDeploymentConfiguration>,
+    /// `createdAt`.
+    pub created_at: Option<Timestamp>,
+    /// `startedAt`.
+    pub started_at: Option<Timestamp>,
+    /// `stoppedAt`.
+    pub stopped_at: Option<Timestamp>,
+    /// `finishedAt`.
+    pub finished_at: Option<Timestamp>,
+}
+
+impl Shape for DaemonDeployment {
+    fn schema() -> &'static Structure {
+        &schema::DAEMON_DEPLOYMENT
+    }
+}
+
+impl Wire for DaemonDeployment {
+    fn read(reader: Reader<'_>) -> Result<Self, ReadError> {
+        let mut shape = Self::default();
+        reader.structure(&schema::DAEMON_DEPLOYMENT, &mut |index, value| {
+            match index {
+                0 => shape.daemon_deployment_arn = Wire::read(value)?,
+                1 => shape.cluster_arn = Wire::read(value)?,
+                2 => shape.status = Wire::read(value)?,
+                3 => shape.status_reason = Wire::read(value)?,
+                4 => shape.target_daemon_revision = Wire::read(value)?,
+                5 => shape.source_daemon_revisions = Wire::read(value)?,
+                6 => shape.circuit_breaker = Wire::read(value)?,
+                7 => shape.alarms = Wire::read(value)?,
+                8 => shape.rollback = Wire::read(value)?,
+                9 => shape.deployment_configuration = Wire::read(value)?,
+                10 => shape.created_at = Wire::read(value)?,
+                11 => shape.started_at = Wire::read(value)?,
+                12 => shape.stopped_at = Wire::read(value)?,
+                13 => shape.finished_at = Wire::read(value)?,
+                _ => {}
+            }
+            Ok(())
+        })?;
+        Ok(shape)
+    }
+
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure(&schema::DAEMON_DEPLOYMENT);
+        put(writer, 0, &self.daemon_deployment_arn);
+        put(writer, 1, &self.cluster_arn);
+        put(writer, 2, &self.status);
+        put(writer, 3, &self.status_reason);
+        put(writer, 4, &self.target_daemon_revision);
+        put(writer, 5, &self.source_daemon_revisions);
+        put(writer, 6, &self.circuit_breaker);
+        put(writer, 7, &self.alarms);
+        put(writer, 8, &self.rollback);
+        put(writer, 9, &self.deployment_configuration);
+        put(writer, 10, &self.created_at);
+        put(writer, 11, &self.started_at);
+        put(writer, 12, &self.stopped_at);
+        put(writer, 13, &self.finished_at);
+        writer.end_structure();
+    }
+}
+
+/// `DaemonDeploymentAlarms`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DaemonDeploymentAlarms {
+    /// `status`.
+    pub status: Option<String>,
+    /// `alarmNames`.
+    pub alarm_names: Option<Vec<String>>,
+    /// `triggeredAlarmNames`.
+    pub triggered_alarm_names: Option<Vec<String>>,
+}
+
+impl Shape for DaemonDeploymentAlarms {
+    fn schema() -> &'static Structure {
+        &schema::DAEMON_DEPLOYMENT_ALARMS
+    }
+}
+
+impl Wire for DaemonDeploymentAlarms {
+    fn read(reader: Reader<'_>) -> Result<Self, ReadError> {
+        let mut shape = Self::default();
+        reader.structure(&schema::DAEMON_DEPLOYMENT_ALARMS, &mut |index, value| {
+            match index {
+                0 => shape.status = Wire::read(value)?,
+                1 => shape.alarm_names = Wire::read(value)?,
+                2 => shape.triggered_alarm_names = Wire::read(value)?,
+                _ => {}
+            }
+            Ok(())
+        })?;
+        Ok(shape)
+    }
+
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure(&schema::DAEMON_DEPLOYMENT_ALARMS);
+        put(writer, 0, &self.status);
+        put(writer, 1, &self.alarm_names);
+        put(writer, 2, &self.triggered_alarm_names);
+        writer.end_structure();
+    }
+}
+
+/// `DaemonDeploymentCapacityProvider`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DaemonDeploymentCapacityProvider {
+    /// `arn`.
+    pub arn: Option<String>,
+    /// `runningInstanceCount`.
+    pub running_instance_count: Option<i32>,
+    /// `withoutDaemonInstanceCount`.
+    pub without_daemon_instance_count: Option<i32>,
+    /// `drainingInstanceCount`.
+    pub draining_instance_count: Option<i32>,
+}
+
+impl Shape for DaemonDeploymentCapacityProvider {
+    fn schema() -> &'static Structure {
+        &schema::DAEMON_DEPLOYMENT_CAPACITY_PROVIDER
+    }
+}
+
+impl Wire for DaemonDeploymentCapacityProvider {
+    fn read(reader: Reader<'_>) -> Result<Self, ReadError> {
+        let mut shape = Self::default();
+        reader.structure(
+            &schema::DAEMON_DEPLOYMENT_CAPACITY_PROVIDER,
+            &mut |index, value| {
+                match index {
+                    0 => shape.arn = Wire::read(value)?,
+                    1 => shape.running_instance_count = Wire::read(value)?,
+                    2 => shape.without_daemon_instance_count = Wire::read(value)?,
+                    3 => shape.draining_instance_count = Wire::read(value)?,
+                    _ => {}
+                }
+                Ok(())
+            },
+        )?;
+        Ok(shape)
+    }
+
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure(&schema::DAEMON_DEPLOYMENT_CAPACITY_PROVIDER);
+        put(writer, 0, &self.arn);
+        put(writer, 1, &self.running_instance_count);
+        put(writer, 2, &self.without_daemon_instance_count);
+        put(writer, 3, &self.draining_instance_count);
+        writer.end_structure();
+    }
+}
+
+/// `DaemonDeploymentConfiguration`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DaemonDeploymentConfiguration {
+    /// `drainPercent`.
+    pub drain_percent: Option<f64>,
+    /// `alarms`.
+    pub alarms: Option<super::DaemonAlarmConfiguration>,
+    /// `bakeTimeInMinutes`.
+    pub bake_time_in_minutes: Option<i32>,
+}
+
+impl Shape for DaemonDeploymentConfiguration {
+    fn schema() -> &'static Structure {
+        &schema::DAEMON_DEPLOYMENT_CONFIGURATION
+    }
+}
+
+impl Wire for DaemonDeploymentConfiguration {
+    fn read(reader: Reader<'_>) -> Result<Self, ReadError> {
+        let mut shape = Self::default();
+        reader.structure(&schema::DAEMON_DEPLOYMENT_CONFIGURATION, &mut |index, value| {
+            match index {
+                0 => shape.drain_percent = Wire::read(value)?,
+                1 => shape.alarms = Wire::read(value)?,
+                2 => shape.bake_time_in_minutes = Wire::read(value)?,
+                _ => {}
+            }
+            Ok(())
+        })?;
+        Ok(shape)
+    }
+
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure(&schema::DAEMON_DEPLOYMENT_CONFIGURATION);
+        put(writer, 0, &self.drain_percent);
+        put(writer, 1, &self.alarms);
+        put(writer, 2, &self.bake_time_in_minutes);
+        writer.end_structure();
+    }
+}
+
+/// `DaemonDeploymentRevisionDetail`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DaemonDeploymentRevisionDetail {
+    /// `arn`.
+    pub arn: Option<String>,
+    /// `capacityProviders`.
+    pub capacity_providers: Option<Vec<super::DaemonDeploymentCapacityProvider>>,
+    /// `totalRunningInstanceCount`.
+    pub total_running_instance_count: Option<i32>,
+    /// `totalWithoutDaemonInstanceCount`.
+    pub total_without_daemon_instance_count: Option<i32>,
+    /// `totalDrainingInstanceCount`.
+    pub total_draining_instance_count: Option<i32>,
+}
+
+impl Shape for DaemonDeploymentRevisionDetail {
+    fn schema() -> &'static Structure {
+        &schema::DAEMON_DEPLOYMENT_REVISION_DETAIL
+    }
+}
+
+impl Wire for DaemonDeploymentRevisionDetail {
+    fn read(reader: Reader<'_>) -> Result<Self, ReadError> {
+        let mut shape = Self::default();
+        reader.structure(&schema::DAEMON_DEPLOYMENT_REVISION_DETAIL, &mut |index, value| {
+            match index {
+                0 => shape.arn = Wire::read(value)?,
+                1 => shape.capacity_providers = Wire::read(value)?,
+                2 => shape.total_running_instance_count = Wire::read(value)?,
+                3 => shape.total_without_daemon_instance_count = Wire::read(value)?,
+                4 => shape.total_draining_instance_count = Wire::read(value)?,
+                _ => {}
+            }
+            Ok(())
+        })?;
+        Ok(shape)
+    }
+
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure(&schema::DAEMON_DEPLOYMENT_REVISION_DETAIL);
+        put(writer, 0, &self.arn);
+        put(writer, 1, &self.capacity_providers);
+        put(writer, 2, &self.total_running_instance_count);
+        put(writer, 3, &self.total_without_daemon_instance_count);
+        put(writer, 4, &self.total_draining_instance_count);
+        writer.end_structure();
+    }
+}
+
+/// `DaemonDeploymentSummary`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DaemonDeploymentSummary {
+    /// `daemonDeploymentArn`.
+    pub daemon_deployment_arn: Option<String>,
+    /// `daemonArn`.
+    pub daemon_arn: Option<String>,
+    /// `clusterArn`.
+    pub cluster_arn: Option<String>,
+    /// `status`.
+    pub status: Option<String>,
+    /// `statusReason`.
+    pub status_reason: Option<String>,
+    /// `targetDaemonRevisionArn`.
+    pub target_daemon_revision_arn: Option<String>,
+    /// `createdAt`.
+    pub created_at: Option<Timestamp>,
+    /// `startedAt`.
+    pub started_at: Option<Timestamp>,
+    /// `stoppedAt`.
+    pub stopped_at: Option<Timestamp>,
+    /// `finishedAt`.
+    pub finished_at: Option<Timestamp>,
+}
+
+impl Shape for DaemonDeploymentSummary {
+    fn schema() -> &'static Structure {
+        &schema::DAEMON_DEPLOYMENT_SUMMARY
+    }
+}
+
+impl Wire for DaemonDeploymentSummary {
+    fn read(reader: Reader<'_>) -> Result<Self, ReadError> {
+        let mut shape = Self::default();
+        reader.structure(&schema::DAEMON_DEPLOYMENT_SUMMARY, &mut |index, value| {
+            match index {
+                0 => shape.daemon_deployment_arn = Wire::read(value)?,
+                1 => shape.daemon_arn = Wire::read(value)?,
+                2 => shape.cluster_arn = Wire::read(value)?,
+                3 => shape.status = Wire::read(value)?,
+                4 => shape.status_reason = Wire::read(value)?,
+                5 => shape.target_daemon_revision_arn = Wire::read(value)?,
+                6 => shape.created_at = Wire::read(value)?,
+                7 => shape.started_at = Wire::read(value)?,
+                8 => shape.stopped_at = Wire::read(value)?,
+                9 => shape.finished_at = Wire::read(value)?,
+                _ => {}
+            }
+            Ok(())
+        })?;
+        Ok(shape)
+    }
+
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure(&schema::DAEMON_DEPLOYMENT_SUMMARY);
+        put(writer, 0, &self.daemon_deployment_arn);
+        put(writer, 1, &self.daemon_arn);
+        put(writer, 2, &self.cluster_arn);
+        put(writer, 3, &self.status);
+        put(writer, 4, &self.status_reason);
+        put(writer, 5, &self.target_daemon_revision_arn);
+        put(writer, 6, &self.created_at);
+        put(writer, 7, &self.started_at);
+        put(writer, 8, &self.stopped_at);
+        put(writer, 9, &self.finished_at);
+        writer.end_structure();
+    }
+}
+
+/// `DaemonDetail`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DaemonDetail {
+    /// `daemonArn`.
+    pub daemon_arn: Option<String>,
+    /// `clusterArn`.
+    pub cluster_arn: Option<String>,
+    /// `status`.
+    pub status: Option<String>,
+    /// `currentRevisions`.
+    pub current_revisions: Option<Vec<super::DaemonRevisionDetail>>,
+    /// `deploymentArn`.
+    pub deployment_arn: Option<String>,
+    /// `createdAt`.
+    pub created_at: Option<Timestamp>,
+    /// `updatedAt`.
+    pub updated_at: Option<Timestamp>,
+}
+
+impl Shape for DaemonDetail {
+    fn schema() -> &'static Structure {
+        &schema::DAEMON_DETAIL
+    }
+}
+
+impl Wire for DaemonDetail {
+    fn read(reader: Reader<'_>) -> Result<Self, ReadError> {
+        let mut shape = Self::default();
+        reader.structure(&schema::DAEMON_DETAIL, &mut |index, value| {
+            match index {
+                0 => shape.daemon_arn = Wire::read(value)?,
+                1 => shape.cluster_arn = Wire::read(value)?,
+                2 => shape.status = Wire::read(value)?,
+                3 => shape.current_revisions = Wire::read(value)?,
+                4 => shape.deployment_arn = Wire::read(value)?,
+                5 => shape.created_at = Wire::read(value)?,
+                6 => shape.updated_at = Wire::read(value)?,
+                _ => {}
+            }
+            Ok(())
+        })?;
+        Ok(shape)
+    }
+
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure(&schema::DAEMON_DETAIL);
+        put(writer, 0, &self.daemon_arn);
+        put(writer, 1, &self.cluster_arn);
+        put(writer, 2, &self.status);
+        put(writer, 3, &self.current_revisions);
+        put(writer, 4, &self.deployment_arn);
+        put(writer, 5, &self.created_at);
+        put(writer, 6, &self.updated_at);
+        writer.end_structure();
+    }
+}
+
+/// `DaemonLinuxParameters`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DaemonLinuxParameters {
+    /// `capabilities`.
+    pub capabilities: Option<super::KernelCapabilities>,
+    /// `devices`.
+    pub devices: Option<Vec<super::Device>>,
+    /// `initProcessEnabled`.
+    pub init_process_enabled: Option<bool>,
+    /// `tmpfs`.
+    pub tmpfs: Option<Vec<super::Tmpfs>>,
+}
+
+impl Shape for DaemonLinuxParameters {
+    fn schema() -> &'static Structure {
+        &schema::DAEMON_LINUX_PARAMETERS
+    }
+}
+
+impl Wire for DaemonLinuxParameters {
+    fn read(reader: Reader<'_>) -> Result<Self, ReadError> {
+        let mut shape = Self::default();
+        reader.structure(&schema::DAEMON_LINUX_PARAMETERS, &mut |index, value| {
+            match index {
+                0 => shape.capabilities = Wire::read(value)?,
+                1 => shape.devices = Wire::read(value)?,
+                2 => shape.init_process_enabled = Wire::read(value)?,
+                3 => shape.tmpfs = Wire::read(value)?,
+                _ => {}
+            }
+            Ok(())
+        })?;
+        Ok(shape)
+    }
+
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure(&schema::DAEMON_LINUX_PARAMETERS);
+        put(writer, 0, &self.capabilities);
+        put(writer, 1, &self.devices);
+        put(writer, 2, &self.init_process_enabled);
+        put(writer, 3, &self.tmpfs);
+        writer.end_structure();
+    }
+}
+
+/// `DaemonRevision`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DaemonRevision {
+    /// `daemonRevisionArn`.
+    pub daemon_revision_arn: Option<String>,
+    /// `clusterArn`.
+    pub cluster_arn: Option<String>,
+    /// `daemonArn`.
+    pub daemon_arn: Option<String>,
+    /// `daemonTaskDefinitionArn`.
+    pub daemon_task_definition_arn: Option<String>,
+    /// `createdAt`.
+    pub created_at: Option<Timestamp>,
+    /// `containerImages`.
+    pub container_images: Option<Vec<super::DaemonContainerImage>>,
+    /// `propagateTags`.
+    pub propagate_tags: Option<String>,
+    /// `enableECSManagedTags`.
+    pub enable_ecs_managed_tags: Option<bool>,
+    /// `enableExecuteCommand`.
+    pub enable_execute_command: Option<bool>,
+    /// `critical`.
+    pub critical: Option<bool>,
+}
+
+impl Shape for DaemonRevision {
+    fn schema() -> &'static Structure {
+        &schema::DAEMON_REVISION
+    }
+}
+
+impl Wire for DaemonRevision {
+    fn read(reader: Reader<'_>) -> Result<Self, ReadError> {
+        let mut shape = Self::default();
+        reader.structure(&schema::DAEMON_REVISION, &mut |index, value| {
+            match index {
+                0 => shape.daemon_revision_arn = Wire::read(value)?,
+                1 => shape.cluster_arn = Wire::read(value)?,
+                2 => shape.daemon_arn = Wire::read(value)?,
+                3 => shape.daemon_task_definition_arn = Wire::read(value)?,
+                4 => shape.created_at = Wire::read(value)?,
+                5 => shape.container_images = Wire::read(value)?,
+                6 => shape.propagate_tags = Wire::read(value)?,
+                7 => shape.enable_ecs_managed_tags = Wire::read(value)?,
+                8 => shape.enable_execute_command = Wire::read(value)?,
+                9 => shape.critical = Wire::read(value)?,
+                _ => {}
+            }
+            Ok(())
+        })?;
+        Ok(shape)
+    }
+
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure(&schema::DAEMON_REVISION);
+        put(writer, 0, &self.daemon_revision_arn);
+        put(writer, 1, &self.cluster_arn);
+        put(writer, 2, &self.daemon_arn);
+        put(writer, 3, &self.daemon_task_definition_arn);
+        put(writer, 4, &self.created_at);
+        put(writer, 5, &self.container_images);
+        put(writer, 6, &self.propagate_tags);
+        put(writer, 7, &self.enable_ecs_managed_tags);
+        put(writer, 8, &self.enable_execute_command);
+        put(writer, 9, &self.critical);
+        writer.end_structure();
+    }
+}
+
+/// `DaemonRevisionDetail`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DaemonRevisionDetail {
+    /// `arn`.
+    pub arn: Option<String>,
+    /// `capacityProviders`.
+    pub capacity_providers: Option<Vec<super::DaemonCapacityProvider>>,
+    /// `totalRunningCount`.
+    pub total_running_count: Option<i32>,
+    /// `totalWithoutDaemonCount`.
+    pub total_without_daemon_count: Option<i32>,
+}
+
+impl Shape for DaemonRevisionDetail {
+    fn schema() -> &'static Structure {
+        &schema::DAEMON_REVISION_DETAIL
+    }
+}
+
+impl Wire for DaemonRevisionDetail {
+    fn read(reader: Reader<'_>) -> Result<Self, ReadError> {
+        let mut shape = Self::default();
+        reader.structure(&schema::DAEMON_REVISION_DETAIL, &mut |index, value| {
+            match index {
+                0 => shape.arn = Wire::read(value)?,
+                1 => shape.capacity_providers = Wire::read(value)?,
+                2 => shape.total_running_count = Wire::read(value)?,
+                3 => shape.total_without_daemon_count = Wire::read(value)?,
+                _ => {}
+            }
+            Ok(())
+        })?;
+        Ok(shape)
+    }
+
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure(&schema::DAEMON_REVISION_DETAIL);
+        put(writer, 0, &self.arn);
+        put(writer, 1, &self.capacity_providers);
+        put(writer, 2, &self.total_running_count);
+        put(writer, 3, &self.total_without_daemon_count);
+        writer.end_structure();
+    }
+}
+
+/// `DaemonRollback`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DaemonRollback {
+    /// `reason`.
+    pub reason: Option<String>,
+    /// `startedAt`.
+    pub started_at: Option<Timestamp>,
+    /// `rollbackTargetDaemonRevisionArn`.
+    pub rollback_target_daemon_revision_arn: Option<String>,
+    /// `rollbackCapacityProviders`.
+    pub rollback_capacity_providers: Option<Vec<String>>,
+}
+
+impl Shape for DaemonRollback {
+    fn schema() -> &'static Structure {
+        &schema::DAEMON_ROLLBACK
+    }
+}
+
+impl Wire for DaemonRollback {
+    fn read(reader: Reader<'_>) -> Result<Self, ReadError> {
+        let mut shape = Self::default();
+        reader.structure(&schema::DAEMON_ROLLBACK, &mut |index, value| {
+            match index {
+                0 => shape.reason = Wire::read(value)?,
+                1 => shape.started_at = Wire::read(value)?,
+                2 => shape.rollback_target_daemon_revision_arn = Wire::read(value)?,
+                3 => shape.rollback_capacity_providers = Wire::read(value)?,
+                _ => {}
+            }
+            Ok(())
+        })?;
+        Ok(shape)
+    }
+
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure(&schema::DAEMON_ROLLBACK);
+        put(writer, 0, &self.reason);
+        put(writer, 1, &self.started_at);
+        put(writer, 2, &self.rollback_target_daemon_revision_arn);
+        put(writer, 3, &self.rollback_capacity_providers);
+        writer.end_structure();
+    }
+}
+
+/// `DaemonSummary`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DaemonSummary {
+    /// `daemonArn`.
+    pub daemon_arn: Option<String>,
+    /// `status`.
+    pub status: Option<String>,
+    /// `createdAt`.
+    pub created_at: Option<Timestamp>,
+    /// `updatedAt`.
+    pub updated_at: Option<Timestamp>,
+}
+
+impl Shape for DaemonSummary {
+    fn schema() -> &'static Structure {
+        &schema::DAEMON_SUMMARY
+    }
+}
+
+impl Wire for DaemonSummary {
+    fn read(reader: Reader<'_>) -> Result<Self, ReadError> {
+        let mut shape = Self::default();
+        reader.structure(&schema::DAEMON_SUMMARY, &mut |index, value| {
+            match index {
+                0 => shape.daemon_arn = Wire::read(value)?,
+                1 => shape.status = Wire::read(value)?,
+                2 => shape.created_at = Wire::read(value)?,
+                3 => shape.updated_at = Wire::read(value)?,
+                _ => {}
+            }
+            Ok(())
+        })?;
+        Ok(shape)
+    }
+
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure(&schema::DAEMON_SUMMARY);
+        put(writer, 0, &self.daemon_arn);
+        put(writer, 1, &self.status);
+        put(writer, 2, &self.created_at);
+        put(writer, 3, &self.updated_at);
+        writer.end_structure();
+    }
+}
+
+/// `DaemonTaskDefinition`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DaemonTaskDefinition {
+    /// `daemonTaskDefinitionArn`.
+    pub daemon_task_definition_arn: Option<String>,
+    /// `family`.
+    pub family: Option<String>,
+    /// `revision`.
+    pub revision: Option<i32>,
+    /// `taskRoleArn`.
+    pub task_role_arn: Option<String>,
+    /// `executionRoleArn`.
+    pub execution_role_arn: Option<String>,
+    /// `containerDefinitions`.
+    pub container_definitions: Option<Vec<super::DaemonContainerDefinition>>,
+    /// `volumes`.
+    pub volumes: Option<Vec<super::DaemonVolume>>,
+    /// `cpu`.
+    pub cpu: Option<String>,
+    /// `memory`.
+    pub memory: Option<String>,
+    /// `status`.
+    pub status: Option<String>,
+    /// `registeredAt`.
+    pub registered_at: Option<Timestamp>,
+    /// `deleteRequestedAt`.
+    pub delete_requested_at: Option<Timestamp>,
+    /// `registeredBy`.
+    pub registered_by: Option<String>,
+    /// `pidMode`.
+    pub pid_mode: Option<String>,
+    /// `ipcMode`.
+    pub ipc_mode: Option<String>,
+}
+
+impl Shape for DaemonTaskDefinition {
+    fn schema() -> &'static Structure {
+        &schema::DAEMON_TASK_DEFINITION
+    }
+}
+
+impl Wire for DaemonTaskDefinition {
+    fn read(reader: Reader<'_>) -> Result<Self, ReadError> {
+        let mut shape = Self::default();
+        reader.structure(&schema::DAEMON_TASK_DEFINITION, &mut |index, value| {
+            match index {
+                0 => shape.daemon_task_definition_arn = Wire::read(value)?,
+                1 => shape.family = Wire::read(value)?,
+                2 => shape.revision = Wire::read(value)?,
+                3 => shape.task_role_arn = Wire::read(value)?,
+                4 => shape.execution_role_arn = Wire::read(value)?,
+                5 => shape.container_definitions = Wire::read(value)?,
+                6 => shape.volumes = Wire::read(value)?,
+                7 => shape.cpu = Wire::read(value)?,
+                8 => shape.memory = Wire::read(value)?,
+                9 => shape.status = Wire::read(value)?,
+                10 => shape.registered_at = Wire::read(value)?,
+                11 => shape.delete_requested_at = Wire::read(value)?,
+                12 => shape.registered_by = Wire::read(value)?,
+                13 => shape.pid_mode = Wire::read(value)?,
+                14 => shape.ipc_mode = Wire::read(value)?,
+                _ => {}
+            }
+            Ok(())
+        })?;
+        Ok(shape)
+    }
+
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure(&schema::DAEMON_TASK_DEFINITION);
+        put(writer, 0, &self.daemon_task_definition_arn);
+        put(writer, 1, &self.family);
+        put(writer, 2, &self.revision);
+        put(writer, 3, &self.task_role_arn);
+        put(writer, 4, &self.execution_role_arn);
+        put(writer, 5, &self.container_definitions);
+        put(writer, 6, &self.volumes);
+        put(writer, 7, &self.cpu);
+        put(writer, 8, &self.memory);
+        put(writer, 9, &self.status);
+        put(writer, 10, &self.registered_at);
+        put(writer, 11, &self.delete_requested_at);
+        put(writer, 12, &self.registered_by);
+        put(writer, 13, &self.pid_mode);
+        put(writer, 14, &self.ipc_mode);
+        writer.end_structure();
+    }
+}
+
+/// `DaemonTaskDefinitionSummary`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DaemonTaskDefinitionSummary {
+    /// `arn`.
+    pub arn: Option<String>,
+    /// `registeredAt`.
+    pub registered_at: Option<Timestamp>,
+    /// `registeredBy`.
+    pub registered_by: Option<String>,
+    /// `deleteRequestedAt`.
+    pub delete_requested_at: Option<Timestamp>,
+    /// `status`.
+    pub status: Option<String>,
+}
+
+impl Shape for DaemonTaskDefinitionSummary {
+    fn schema() -> &'static Structure {
+        &schema::DAEMON_TASK_DEFINITION_SUMMARY
+    }
+}
+
+impl Wire for DaemonTaskDefinitionSummary {
+    fn read(reader: Reader<'_>) -> Result<Self, ReadError> {
+        let mut shape = Self::default();
+        reader.structure(&schema::DAEMON_TASK_DEFINITION_SUMMARY, &mut |index, value| {
+            match index {
+                0 => shape.arn = Wire::read(value)?,
+                1 => shape.registered_at = Wire::read(value)?,
+                2 => shape.registered_by = Wire::read(value)?,
+                3 => shape.delete_requested_at = Wire::read(value)?,
+                4 => shape.status = Wire::read(value)?,
+                _ => {}
+            }
+            Ok(())
+        })?;
+        Ok(shape)
+    }
+
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure(&schema::DAEMON_TASK_DEFINITION_SUMMARY);
+        put(writer, 0, &self.arn);
+        put(writer, 1, &self.registered_at);
+        put(writer, 2, &self.registered_by);
+        put(writer, 3, &self.delete_requested_at);
+        put(writer, 4, &self.status);
+        writer.end_structure();
+    }
+}
+
+/// `DaemonVolume`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DaemonVolume {
+    /// `name`.
+    pub name: Option<String>,
+    /// `host`.
+    pub host: Option<super::HostVolumeProperties>,
+    /// `logDriverVolumeConfiguration`.
+    pub log_driver_volume_configuration: Option<super::LogDriverVolumeConfiguration>,
+}
+
+impl Shape for DaemonVolume {
+    fn schema() -> &'static Structure {
+        &schema::DAEMON_VOLUME
+    }
+}
+
+impl Wire for DaemonVolume {
+    fn read(reader: Reader<'_>) -> Result<Self, ReadError> {
+        let mut shape = Self::default();
+        reader.structure(&schema::DAEMON_VOLUME, &mut |index, value| {
+            match index {
+                0 => shape.name = Wire::read(value)?,
+                1 => shape.host = Wire::read(value)?,
+                2 => shape.log_driver_volume_configuration = Wire::read(value)?,
+                _ => {}
+            }
+            Ok(())
+        })?;
+        Ok(shape)
+    }
+
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure(&schema::DAEMON_VOLUME);
+        put(writer, 0, &self.name);
+        put(writer, 1, &self.host);
+        put(writer, 2, &self.log_driver_volume_configuration);
         writer.end_structure();
     }
 }
@@ -2060,6 +3297,59 @@ impl Wire for DeploymentLifecycleHook {
     }
 }
 
+/// `DeploymentLifecycleHookDetail`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DeploymentLifecycleHookDetail {
+    /// `hookId`.
+    pub hook_id: Option<String>,
+    /// `targetType`.
+    pub target_type: Option<String>,
+    /// `targetArn`.
+    pub target_arn: Option<String>,
+    /// `status`.
+    pub status: Option<String>,
+    /// `expiresAt`.
+    pub expires_at: Option<Timestamp>,
+    /// `timeoutAction`.
+    pub timeout_action: Option<String>,
+}
+
+impl Shape for DeploymentLifecycleHookDetail {
+    fn schema() -> &'static Structure {
+        &schema::DEPLOYMENT_LIFECYCLE_HOOK_DETAIL
+    }
+}
+
+impl Wire for DeploymentLifecycleHookDetail {
+    fn read(reader: Reader<'_>) -> Result<Self, ReadError> {
+        let mut shape = Self::default();
+        reader.structure(&schema::DEPLOYMENT_LIFECYCLE_HOOK_DETAIL, &mut |index, value| {
+            match index {
+                0 => shape.hook_id = Wire::read(value)?,
+                1 => shape.target_type = Wire::read(value)?,
+                2 => shape.target_arn = Wire::read(value)?,
+                3 => shape.status = Wire::read(value)?,
+                4 => shape.expires_at = Wire::read(value)?,
+                5 => shape.timeout_action = Wire::read(value)?,
+                _ => {}
+            }
+            Ok(())
+        })?;
+        Ok(shape)
+    }
+
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure(&schema::DEPLOYMENT_LIFECYCLE_HOOK_DETAIL);
+        put(writer, 0, &self.hook_id);
+        put(writer, 1, &self.target_type);
+        put(writer, 2, &self.target_arn);
+        put(writer, 3, &self.status);
+        put(writer, 4, &self.expires_at);
+        put(writer, 5, &self.timeout_action);
+        writer.end_structure();
+    }
+}
+
 /// `DeploymentLifecycleHookTimeoutConfiguration`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct DeploymentLifecycleHookTimeoutConfiguration {
@@ -2227,6 +3517,59 @@ impl Wire for EBSTagSpecification {
         put(writer, 0, &self.resource_type);
         put(writer, 1, &self.tags);
         put(writer, 2, &self.propagate_tags);
+        writer.end_structure();
+    }
+}
+
+/// `ECSManagedResources`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ECSManagedResources {
+    /// `ingressPaths`.
+    pub ingress_paths: Option<Vec<super::ManagedIngressPath>>,
+    /// `autoScaling`.
+    pub auto_scaling: Option<super::ManagedAutoScaling>,
+    /// `metricAlarms`.
+    pub metric_alarms: Option<Vec<super::ManagedMetricAlarm>>,
+    /// `serviceSecurityGroups`.
+    pub service_security_groups: Option<Vec<super::ManagedSecurityGroup>>,
+    /// `logGroups`.
+    pub log_groups: Option<Vec<super::ManagedLogGroup>>,
+    /// `gatewayConnections`.
+    pub gateway_connections: Option<Vec<super::GatewayConnection>>,
+}
+
+impl Shape for ECSManagedResources {
+    fn schema() -> &'static Structure {
+        &schema::ECS_MANAGED_RESOURCES
+    }
+}
+
+impl Wire for ECSManagedResources {
+    fn read(reader: Reader<'_>) -> Result<Self, ReadError> {
+        let mut shape = Self::default();
+        reader.structure(&schema::ECS_MANAGED_RESOURCES, &mut |index, value| {
+            match index {
+                0 => shape.ingress_paths = Wire::read(value)?,
+                1 => shape.auto_scaling = Wire::read(value)?,
+                2 => shape.metric_alarms = Wire::read(value)?,
+                3 => shape.service_security_groups = Wire::read(value)?,
+                4 => shape.log_groups = Wire::read(value)?,
+                5 => shape.gateway_connections = Wire::read(value)?,
+                _ => {}
+            }
+            Ok(())
+        })?;
+        Ok(shape)
+    }
+
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure(&schema::ECS_MANAGED_RESOURCES);
+        put(writer, 0, &self.ingress_paths);
+        put(writer, 1, &self.auto_scaling);
+        put(writer, 2, &self.metric_alarms);
+        put(writer, 3, &self.service_security_groups);
+        put(writer, 4, &self.log_groups);
+        put(writer, 5, &self.gateway_connections);
         writer.end_structure();
     }
 }
@@ -2634,6 +3977,156 @@ impl Wire for FirelensConfiguration {
         writer.begin_structure(&schema::FIRELENS_CONFIGURATION);
         put(writer, 0, &self.r#type);
         put(writer, 1, &self.options);
+        writer.end_structure();
+    }
+}
+
+/// `GatewayConnection`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct GatewayConnection {
+    /// `gatewayArn`.
+    pub gateway_arn: Option<String>,
+    /// `gatewayRouteArn`.
+    pub gateway_route_arn: Option<String>,
+    /// `portName`.
+    pub port_name: Option<String>,
+    /// `serviceUrl`.
+    pub service_url: Option<String>,
+    /// `accessType`.
+    pub access_type: Option<String>,
+    /// `status`.
+    pub status: Option<String>,
+    /// `resources`.
+    pub resources: Option<super::GatewayConnectionResources>,
+}
+
+impl Shape for GatewayConnection {
+    fn schema() -> &'static Structure {
+        &schema::GATEWAY_CONNECTION
+    }
+}
+
+impl Wire for GatewayConnection {
+    fn read(reader: Reader<'_>) -> Result<Self, ReadError> {
+        let mut shape = Self::default();
+        reader.structure(&schema::GATEWAY_CONNECTION, &mut |index, value| {
+            match index {
+                0 => shape.gateway_arn = Wire::read(value)?,
+                1 => shape.gateway_route_arn = Wire::read(value)?,
+                2 => shape.port_name = Wire::read(value)?,
+                3 => shape.service_url = Wire::read(value)?,
+                4 => shape.access_type = Wire::read(value)?,
+                5 => shape.status = Wire::read(value)?,
+                6 => shape.resources = Wire::read(value)?,
+                _ => {}
+            }
+            Ok(())
+        })?;
+        Ok(shape)
+    }
+
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure(&schema::GATEWAY_CONNECTION);
+        put(writer, 0, &self.gateway_arn);
+        put(writer, 1, &self.gateway_route_arn);
+        put(writer, 2, &self.port_name);
+        put(writer, 3, &self.service_url);
+        put(writer, 4, &self.access_type);
+        put(writer, 5, &self.status);
+        put(writer, 6, &self.resources);
+        writer.end_structure();
+    }
+}
+
+/// `GatewayConnectionAlbResources`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct GatewayConnectionAlbResources {
+    /// `acmCertificateArn`.
+    pub acm_certificate_arn: Option<String>,
+    /// `loadBalancerArn`.
+    pub load_balancer_arn: Option<String>,
+    /// `loadBalancerSecurityGroupArns`.
+    pub load_balancer_security_group_arns: Option<Vec<String>>,
+    /// `listenerArn`.
+    pub listener_arn: Option<String>,
+    /// `listenerRuleArn`.
+    pub listener_rule_arn: Option<String>,
+    /// `testListenerRuleArn`.
+    pub test_listener_rule_arn: Option<String>,
+    /// `targetGroupArn`.
+    pub target_group_arn: Option<String>,
+    /// `alternateTargetGroupArn`.
+    pub alternate_target_group_arn: Option<String>,
+}
+
+impl Shape for GatewayConnectionAlbResources {
+    fn schema() -> &'static Structure {
+        &schema::GATEWAY_CONNECTION_ALB_RESOURCES
+    }
+}
+
+impl Wire for GatewayConnectionAlbResources {
+    fn read(reader: Reader<'_>) -> Result<Self, ReadError> {
+        let mut shape = Self::default();
+        reader.structure(&schema::GATEWAY_CONNECTION_ALB_RESOURCES, &mut |index, value| {
+            match index {
+                0 => shape.acm_certificate_arn = Wire::read(value)?,
+                1 => shape.load_balancer_arn = Wire::read(value)?,
+                2 => shape.load_balancer_security_group_arns = Wire::read(value)?,
+                3 => shape.listener_arn = Wire::read(value)?,
+                4 => shape.listener_rule_arn = Wire::read(value)?,
+                5 => shape.test_listener_rule_arn = Wire::read(value)?,
+                6 => shape.target_group_arn = Wire::read(value)?,
+                7 => shape.alternate_target_group_arn = Wire::read(value)?,
+                _ => {}
+            }
+            Ok(())
+        })?;
+        Ok(shape)
+    }
+
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure(&schema::GATEWAY_CONNECTION_ALB_RESOURCES);
+        put(writer, 0, &self.acm_certificate_arn);
+        put(writer, 1, &self.load_balancer_arn);
+        put(writer, 2, &self.load_balancer_security_group_arns);
+        put(writer, 3, &self.listener_arn);
+        put(writer, 4, &self.listener_rule_arn);
+        put(writer, 5, &self.test_listener_rule_arn);
+        put(writer, 6, &self.target_group_arn);
+        put(writer, 7, &self.alternate_target_group_arn);
+        writer.end_structure();
+    }
+}
+
+/// `GatewayConnectionResources`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct GatewayConnectionResources {
+    /// `hostSharedAlb`.
+    pub host_shared_alb: Option<Vec<super::GatewayConnectionAlbResources>>,
+}
+
+impl Shape for GatewayConnectionResources {
+    fn schema() -> &'static Structure {
+        &schema::GATEWAY_CONNECTION_RESOURCES
+    }
+}
+
+impl Wire for GatewayConnectionResources {
+    fn read(reader: Reader<'_>) -> Result<Self, ReadError> {
+        let mut shape = Self::default();
+        reader.structure(&schema::GATEWAY_CONNECTION_RESOURCES, &mut |index, value| {
+            if index == 0 {
+                shape.host_shared_alb = Wire::read(value)?;
+            }
+            Ok(())
+        })?;
+        Ok(shape)
+    }
+
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure(&schema::GATEWAY_CONNECTION_RESOURCES);
+        put(writer, 0, &self.host_shared_alb);
         writer.end_structure();
     }
 }
@@ -3694,35 +5187,25 @@ impl Wire for LogConfiguration {
     }
 }
 
-/// `ManagedAgent`.
+/// `LogDriverVolumeConfiguration`.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct ManagedAgent {
-    /// `lastStartedAt`.
-    pub last_started_at: Option<Timestamp>,
-    /// `name`.
-    pub name: Option<String>,
-    /// `reason`.
-    pub reason: Option<String>,
-    /// `lastStatus`.
-    pub last_status: Option<String>,
+pub struct LogDriverVolumeConfiguration {
+    /// `driver`.
+    pub driver: String,
 }
 
-impl Shape for ManagedAgent {
+impl Shape for LogDriverVolumeConfiguration {
     fn schema() -> &'static Structure {
-        &schema::MANAGED_AGENT
+        &schema::LOG_DRIVER_VOLUME_CONFIGURATION
     }
 }
 
-impl Wire for ManagedAgent {
+impl Wire for LogDriverVolumeConfiguration {
     fn read(reader: Reader<'_>) -> Result<Self, ReadError> {
         let mut shape = Self::default();
-        reader.structure(&schema::MANAGED_AGENT, &mut |index, value| {
-            match index {
-                0 => shape.last_started_at = Wire::read(value)?,
-                1 => shape.name = Wire::read(value)?,
-                2 => shape.reason = Wire::read(value)?,
-                3 => shape.last_status = Wire::read(value)?,
-                _ => {}
+        reader.structure(&schema::LOG_DRIVER_VOLUME_CONFIGURATION, &mut |index, value| {
+            if index == 0 {
+                shape.driver = Wire::read(value)?;
             }
             Ok(())
         })?;
@@ -3730,56 +5213,8 @@ impl Wire for ManagedAgent {
     }
 
     fn write(&self, writer: &mut dyn Writer) {
-        writer.begin_structure(&schema::MANAGED_AGENT);
-        put(writer, 0, &self.last_started_at);
-        put(writer, 1, &self.name);
-        put(writer, 2, &self.reason);
-        put(writer, 3, &self.last_status);
-        writer.end_structure();
-    }
-}
-
-/// `ManagedAgentStateChange`.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct ManagedAgentStateChange {
-    /// `containerName`.
-    pub container_name: String,
-    /// `managedAgentName`.
-    pub managed_agent_name: String,
-    /// `status`.
-    pub status: String,
-    /// `reason`.
-    pub reason: Option<String>,
-}
-
-impl Shape for ManagedAgentStateChange {
-    fn schema() -> &'static Structure {
-        &schema::MANAGED_AGENT_STATE_CHANGE
-    }
-}
-
-impl Wire for ManagedAgentStateChange {
-    fn read(reader: Reader<'_>) -> Result<Self, ReadError> {
-        let mut shape = Self::default();
-        reader.structure(&schema::MANAGED_AGENT_STATE_CHANGE, &mut |index, value| {
-            match index {
-                0 => shape.container_name = Wire::read(value)?,
-                1 => shape.managed_agent_name = Wire::read(value)?,
-                2 => shape.status = Wire::read(value)?,
-                3 => shape.reason = Wire::read(value)?,
-                _ => {}
-            }
-            Ok(())
-        })?;
-        Ok(shape)
-    }
-
-    fn write(&self, writer: &mut dyn Writer) {
-        writer.begin_structure(&schema::MANAGED_AGENT_STATE_CHANGE);
-        put(writer, 0, &self.container_name);
-        put(writer, 1, &self.managed_agent_name);
-        put(writer, 2, &self.status);
-        put(writer, 3, &self.reason);
+        writer.begin_structure(&schema::LOG_DRIVER_VOLUME_CONFIGURATION);
+        put(writer, 0, &self.driver);
         writer.end_structure();
     }
 }

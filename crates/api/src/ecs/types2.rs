@@ -8,6 +8,303 @@ use portcullis_wire::{ReadError, Reader, Shape, Wire, Writer, put};
 
 use super::schema;
 
+/// `ManagedAgent`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ManagedAgent {
+    /// `lastStartedAt`.
+    pub last_started_at: Option<Timestamp>,
+    /// `name`.
+    pub name: Option<String>,
+    /// `reason`.
+    pub reason: Option<String>,
+    /// `lastStatus`.
+    pub last_status: Option<String>,
+}
+
+impl Shape for ManagedAgent {
+    fn schema() -> &'static Structure {
+        &schema::MANAGED_AGENT
+    }
+}
+
+impl Wire for ManagedAgent {
+    fn read(reader: Reader<'_>) -> Result<Self, ReadError> {
+        let mut shape = Self::default();
+        reader.structure(&schema::MANAGED_AGENT, &mut |index, value| {
+            match index {
+                0 => shape.last_started_at = Wire::read(value)?,
+                1 => shape.name = Wire::read(value)?,
+                2 => shape.reason = Wire::read(value)?,
+                3 => shape.last_status = Wire::read(value)?,
+                _ => {}
+            }
+            Ok(())
+        })?;
+        Ok(shape)
+    }
+
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure(&schema::MANAGED_AGENT);
+        put(writer, 0, &self.last_started_at);
+        put(writer, 1, &self.name);
+        put(writer, 2, &self.reason);
+        put(writer, 3, &self.last_status);
+        writer.end_structure();
+    }
+}
+
+/// `ManagedAgentStateChange`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ManagedAgentStateChange {
+    /// `containerName`.
+    pub container_name: String,
+    /// `managedAgentName`.
+    pub managed_agent_name: String,
+    /// `status`.
+    pub status: String,
+    /// `reason`.
+    pub reason: Option<String>,
+}
+
+impl Shape for ManagedAgentStateChange {
+    fn schema() -> &'static Structure {
+        &schema::MANAGED_AGENT_STATE_CHANGE
+    }
+}
+
+impl Wire for ManagedAgentStateChange {
+    fn read(reader: Reader<'_>) -> Result<Self, ReadError> {
+        let mut shape = Self::default();
+        reader.structure(&schema::MANAGED_AGENT_STATE_CHANGE, &mut |index, value| {
+            match index {
+                0 => shape.container_name = Wire::read(value)?,
+                1 => shape.managed_agent_name = Wire::read(value)?,
+                2 => shape.status = Wire::read(value)?,
+                3 => shape.reason = Wire::read(value)?,
+                _ => {}
+            }
+            Ok(())
+        })?;
+        Ok(shape)
+    }
+
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure(&schema::MANAGED_AGENT_STATE_CHANGE);
+        put(writer, 0, &self.container_name);
+        put(writer, 1, &self.managed_agent_name);
+        put(writer, 2, &self.status);
+        put(writer, 3, &self.reason);
+        writer.end_structure();
+    }
+}
+
+/// `ManagedApplicationAutoScalingPolicy`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ManagedApplicationAutoScalingPolicy {
+    /// `arn`.
+    pub arn: Option<String>,
+    /// `status`.
+    pub status: String,
+    /// `statusReason`.
+    pub status_reason: Option<String>,
+    /// `updatedAt`.
+    pub updated_at: Timestamp,
+    /// `policyType`.
+    pub policy_type: String,
+    /// `targetValue`.
+    pub target_value: f64,
+    /// `metric`.
+    pub metric: String,
+}
+
+impl Shape for ManagedApplicationAutoScalingPolicy {
+    fn schema() -> &'static Structure {
+        &schema::MANAGED_APPLICATION_AUTO_SCALING_POLICY
+    }
+}
+
+impl Wire for ManagedApplicationAutoScalingPolicy {
+    fn read(reader: Reader<'_>) -> Result<Self, ReadError> {
+        let mut shape = Self::default();
+        reader.structure(
+            &schema::MANAGED_APPLICATION_AUTO_SCALING_POLICY,
+            &mut |index, value| {
+                match index {
+                    0 => shape.arn = Wire::read(value)?,
+                    1 => shape.status = Wire::read(value)?,
+                    2 => shape.status_reason = Wire::read(value)?,
+                    3 => shape.updated_at = Wire::read(value)?,
+                    4 => shape.policy_type = Wire::read(value)?,
+                    5 => shape.target_value = Wire::read(value)?,
+                    6 => shape.metric = Wire::read(value)?,
+                    _ => {}
+                }
+                Ok(())
+            },
+        )?;
+        Ok(shape)
+    }
+
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure(&schema::MANAGED_APPLICATION_AUTO_SCALING_POLICY);
+        put(writer, 0, &self.arn);
+        put(writer, 1, &self.status);
+        put(writer, 2, &self.status_reason);
+        put(writer, 3, &self.updated_at);
+        put(writer, 4, &self.policy_type);
+        put(writer, 5, &self.target_value);
+        put(writer, 6, &self.metric);
+        writer.end_structure();
+    }
+}
+
+/// `ManagedAutoScaling`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ManagedAutoScaling {
+    /// `scalableTarget`.
+    pub scalable_target: Option<super::ManagedScalableTarget>,
+    /// `applicationAutoScalingPolicies`.
+    pub application_auto_scaling_policies: Option<Vec<super::ManagedApplicationAutoScalingPolicy>>,
+}
+
+impl Shape for ManagedAutoScaling {
+    fn schema() -> &'static Structure {
+        &schema::MANAGED_AUTO_SCALING
+    }
+}
+
+impl Wire for ManagedAutoScaling {
+    fn read(reader: Reader<'_>) -> Result<Self, ReadError> {
+        let mut shape = Self::default();
+        reader.structure(&schema::MANAGED_AUTO_SCALING, &mut |index, value| {
+            match index {
+                0 => shape.scalable_target = Wire::read(value)?,
+                1 => shape.application_auto_scaling_policies = Wire::read(value)?,
+                _ => {}
+            }
+            Ok(())
+        })?;
+        Ok(shape)
+    }
+
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure(&schema::MANAGED_AUTO_SCALING);
+        put(writer, 0, &self.scalable_target);
+        put(writer, 1, &self.application_auto_scaling_policies);
+        writer.end_structure();
+    }
+}
+
+/// `ManagedCertificate`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ManagedCertificate {
+    /// `arn`.
+    pub arn: Option<String>,
+    /// `status`.
+    pub status: String,
+    /// `statusReason`.
+    pub status_reason: Option<String>,
+    /// `updatedAt`.
+    pub updated_at: Timestamp,
+    /// `domainName`.
+    pub domain_name: String,
+}
+
+impl Shape for ManagedCertificate {
+    fn schema() -> &'static Structure {
+        &schema::MANAGED_CERTIFICATE
+    }
+}
+
+impl Wire for ManagedCertificate {
+    fn read(reader: Reader<'_>) -> Result<Self, ReadError> {
+        let mut shape = Self::default();
+        reader.structure(&schema::MANAGED_CERTIFICATE, &mut |index, value| {
+            match index {
+                0 => shape.arn = Wire::read(value)?,
+                1 => shape.status = Wire::read(value)?,
+                2 => shape.status_reason = Wire::read(value)?,
+                3 => shape.updated_at = Wire::read(value)?,
+                4 => shape.domain_name = Wire::read(value)?,
+                _ => {}
+            }
+            Ok(())
+        })?;
+        Ok(shape)
+    }
+
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure(&schema::MANAGED_CERTIFICATE);
+        put(writer, 0, &self.arn);
+        put(writer, 1, &self.status);
+        put(writer, 2, &self.status_reason);
+        put(writer, 3, &self.updated_at);
+        put(writer, 4, &self.domain_name);
+        writer.end_structure();
+    }
+}
+
+/// `ManagedIngressPath`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ManagedIngressPath {
+    /// `accessType`.
+    pub access_type: String,
+    /// `endpoint`.
+    pub endpoint: String,
+    /// `loadBalancer`.
+    pub load_balancer: Option<super::ManagedLoadBalancer>,
+    /// `loadBalancerSecurityGroups`.
+    pub load_balancer_security_groups: Option<Vec<super::ManagedSecurityGroup>>,
+    /// `certificate`.
+    pub certificate: Option<super::ManagedCertificate>,
+    /// `listener`.
+    pub listener: Option<super::ManagedListener>,
+    /// `rule`.
+    pub rule: Option<super::ManagedListenerRule>,
+    /// `targetGroups`.
+    pub target_groups: Option<Vec<super::ManagedTargetGroup>>,
+}
+
+impl Shape for ManagedIngressPath {
+    fn schema() -> &'static Structure {
+        &schema::MANAGED_INGRESS_PATH
+    }
+}
+
+impl Wire for ManagedIngressPath {
+    fn read(reader: Reader<'_>) -> Result<Self, ReadError> {
+        let mut shape = Self::default();
+        reader.structure(&schema::MANAGED_INGRESS_PATH, &mut |index, value| {
+            match index {
+                0 => shape.access_type = Wire::read(value)?,
+                1 => shape.endpoint = Wire::read(value)?,
+                2 => shape.load_balancer = Wire::read(value)?,
+                3 => shape.load_balancer_security_groups = Wire::read(value)?,
+                4 => shape.certificate = Wire::read(value)?,
+                5 => shape.listener = Wire::read(value)?,
+                6 => shape.rule = Wire::read(value)?,
+                7 => shape.target_groups = Wire::read(value)?,
+                _ => {}
+            }
+            Ok(())
+        })?;
+        Ok(shape)
+    }
+
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure(&schema::MANAGED_INGRESS_PATH);
+        put(writer, 0, &self.access_type);
+        put(writer, 1, &self.endpoint);
+        put(writer, 2, &self.load_balancer);
+        put(writer, 3, &self.load_balancer_security_groups);
+        put(writer, 4, &self.certificate);
+        put(writer, 5, &self.listener);
+        put(writer, 6, &self.rule);
+        put(writer, 7, &self.target_groups);
+        writer.end_structure();
+    }
+}
+
 /// `ManagedInstancesLocalStorageConfiguration`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ManagedInstancesLocalStorageConfiguration {
@@ -167,6 +464,300 @@ impl Wire for ManagedInstancesStorageConfiguration {
     }
 }
 
+/// `ManagedListener`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ManagedListener {
+    /// `arn`.
+    pub arn: Option<String>,
+    /// `status`.
+    pub status: String,
+    /// `statusReason`.
+    pub status_reason: Option<String>,
+    /// `updatedAt`.
+    pub updated_at: Timestamp,
+}
+
+impl Shape for ManagedListener {
+    fn schema() -> &'static Structure {
+        &schema::MANAGED_LISTENER
+    }
+}
+
+impl Wire for ManagedListener {
+    fn read(reader: Reader<'_>) -> Result<Self, ReadError> {
+        let mut shape = Self::default();
+        reader.structure(&schema::MANAGED_LISTENER, &mut |index, value| {
+            match index {
+                0 => shape.arn = Wire::read(value)?,
+                1 => shape.status = Wire::read(value)?,
+                2 => shape.status_reason = Wire::read(value)?,
+                3 => shape.updated_at = Wire::read(value)?,
+                _ => {}
+            }
+            Ok(())
+        })?;
+        Ok(shape)
+    }
+
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure(&schema::MANAGED_LISTENER);
+        put(writer, 0, &self.arn);
+        put(writer, 1, &self.status);
+        put(writer, 2, &self.status_reason);
+        put(writer, 3, &self.updated_at);
+        writer.end_structure();
+    }
+}
+
+/// `ManagedListenerRule`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ManagedListenerRule {
+    /// `arn`.
+    pub arn: Option<String>,
+    /// `status`.
+    pub status: String,
+    /// `statusReason`.
+    pub status_reason: Option<String>,
+    /// `updatedAt`.
+    pub updated_at: Timestamp,
+}
+
+impl Shape for ManagedListenerRule {
+    fn schema() -> &'static Structure {
+        &schema::MANAGED_LISTENER_RULE
+    }
+}
+
+impl Wire for ManagedListenerRule {
+    fn read(reader: Reader<'_>) -> Result<Self, ReadError> {
+        let mut shape = Self::default();
+        reader.structure(&schema::MANAGED_LISTENER_RULE, &mut |index, value| {
+            match index {
+                0 => shape.arn = Wire::read(value)?,
+                1 => shape.status = Wire::read(value)?,
+                2 => shape.status_reason = Wire::read(value)?,
+                3 => shape.updated_at = Wire::read(value)?,
+                _ => {}
+            }
+            Ok(())
+        })?;
+        Ok(shape)
+    }
+
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure(&schema::MANAGED_LISTENER_RULE);
+        put(writer, 0, &self.arn);
+        put(writer, 1, &self.status);
+        put(writer, 2, &self.status_reason);
+        put(writer, 3, &self.updated_at);
+        writer.end_structure();
+    }
+}
+
+/// `ManagedLoadBalancer`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ManagedLoadBalancer {
+    /// `arn`.
+    pub arn: Option<String>,
+    /// `status`.
+    pub status: String,
+    /// `statusReason`.
+    pub status_reason: Option<String>,
+    /// `updatedAt`.
+    pub updated_at: Timestamp,
+    /// `scheme`.
+    pub scheme: String,
+    /// `subnetIds`.
+    pub subnet_ids: Option<Vec<String>>,
+    /// `securityGroupIds`.
+    pub security_group_ids: Option<Vec<String>>,
+}
+
+impl Shape for ManagedLoadBalancer {
+    fn schema() -> &'static Structure {
+        &schema::MANAGED_LOAD_BALANCER
+    }
+}
+
+impl Wire for ManagedLoadBalancer {
+    fn read(reader: Reader<'_>) -> Result<Self, ReadError> {
+        let mut shape = Self::default();
+        reader.structure(&schema::MANAGED_LOAD_BALANCER, &mut |index, value| {
+            match index {
+                0 => shape.arn = Wire::read(value)?,
+                1 => shape.status = Wire::read(value)?,
+                2 => shape.status_reason = Wire::read(value)?,
+                3 => shape.updated_at = Wire::read(value)?,
+                4 => shape.scheme = Wire::read(value)?,
+                5 => shape.subnet_ids = Wire::read(value)?,
+                6 => shape.security_group_ids = Wire::read(value)?,
+                _ => {}
+            }
+            Ok(())
+        })?;
+        Ok(shape)
+    }
+
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure(&schema::MANAGED_LOAD_BALANCER);
+        put(writer, 0, &self.arn);
+        put(writer, 1, &self.status);
+        put(writer, 2, &self.status_reason);
+        put(writer, 3, &self.updated_at);
+        put(writer, 4, &self.scheme);
+        put(writer, 5, &self.subnet_ids);
+        put(writer, 6, &self.security_group_ids);
+        writer.end_structure();
+    }
+}
+
+/// `ManagedLogGroup`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ManagedLogGroup {
+    /// `arn`.
+    pub arn: Option<String>,
+    /// `status`.
+    pub status: String,
+    /// `statusReason`.
+    pub status_reason: Option<String>,
+    /// `updatedAt`.
+    pub updated_at: Timestamp,
+    /// `logGroupName`.
+    pub log_group_name: String,
+}
+
+impl Shape for ManagedLogGroup {
+    fn schema() -> &'static Structure {
+        &schema::MANAGED_LOG_GROUP
+    }
+}
+
+impl Wire for ManagedLogGroup {
+    fn read(reader: Reader<'_>) -> Result<Self, ReadError> {
+        let mut shape = Self::default();
+        reader.structure(&schema::MANAGED_LOG_GROUP, &mut |index, value| {
+            match index {
+                0 => shape.arn = Wire::read(value)?,
+                1 => shape.status = Wire::read(value)?,
+                2 => shape.status_reason = Wire::read(value)?,
+                3 => shape.updated_at = Wire::read(value)?,
+                4 => shape.log_group_name = Wire::read(value)?,
+                _ => {}
+            }
+            Ok(())
+        })?;
+        Ok(shape)
+    }
+
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure(&schema::MANAGED_LOG_GROUP);
+        put(writer, 0, &self.arn);
+        put(writer, 1, &self.status);
+        put(writer, 2, &self.status_reason);
+        put(writer, 3, &self.updated_at);
+        put(writer, 4, &self.log_group_name);
+        writer.end_structure();
+    }
+}
+
+/// `ManagedMetricAlarm`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ManagedMetricAlarm {
+    /// `arn`.
+    pub arn: Option<String>,
+    /// `status`.
+    pub status: String,
+    /// `statusReason`.
+    pub status_reason: Option<String>,
+    /// `updatedAt`.
+    pub updated_at: Timestamp,
+}
+
+impl Shape for ManagedMetricAlarm {
+    fn schema() -> &'static Structure {
+        &schema::MANAGED_METRIC_ALARM
+    }
+}
+
+impl Wire for ManagedMetricAlarm {
+    fn read(reader: Reader<'_>) -> Result<Self, ReadError> {
+        let mut shape = Self::default();
+        reader.structure(&schema::MANAGED_METRIC_ALARM, &mut |index, value| {
+            match index {
+                0 => shape.arn = Wire::read(value)?,
+                1 => shape.status = Wire::read(value)?,
+                2 => shape.status_reason = Wire::read(value)?,
+                3 => shape.updated_at = Wire::read(value)?,
+                _ => {}
+            }
+            Ok(())
+        })?;
+        Ok(shape)
+    }
+
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure(&schema::MANAGED_METRIC_ALARM);
+        put(writer, 0, &self.arn);
+        put(writer, 1, &self.status);
+        put(writer, 2, &self.status_reason);
+        put(writer, 3, &self.updated_at);
+        writer.end_structure();
+    }
+}
+
+/// `ManagedScalableTarget`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ManagedScalableTarget {
+    /// `arn`.
+    pub arn: Option<String>,
+    /// `status`.
+    pub status: String,
+    /// `statusReason`.
+    pub status_reason: Option<String>,
+    /// `updatedAt`.
+    pub updated_at: Timestamp,
+    /// `minCapacity`.
+    pub min_capacity: i32,
+    /// `maxCapacity`.
+    pub max_capacity: i32,
+}
+
+impl Shape for ManagedScalableTarget {
+    fn schema() -> &'static Structure {
+        &schema::MANAGED_SCALABLE_TARGET
+    }
+}
+
+impl Wire for ManagedScalableTarget {
+    fn read(reader: Reader<'_>) -> Result<Self, ReadError> {
+        let mut shape = Self::default();
+        reader.structure(&schema::MANAGED_SCALABLE_TARGET, &mut |index, value| {
+            match index {
+                0 => shape.arn = Wire::read(value)?,
+                1 => shape.status = Wire::read(value)?,
+                2 => shape.status_reason = Wire::read(value)?,
+                3 => shape.updated_at = Wire::read(value)?,
+                4 => shape.min_capacity = Wire::read(value)?,
+                5 => shape.max_capacity = Wire::read(value)?,
+                _ => {}
+            }
+            Ok(())
+        })?;
+        Ok(shape)
+    }
+
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure(&schema::MANAGED_SCALABLE_TARGET);
+        put(writer, 0, &self.arn);
+        put(writer, 1, &self.status);
+        put(writer, 2, &self.status_reason);
+        put(writer, 3, &self.updated_at);
+        put(writer, 4, &self.min_capacity);
+        put(writer, 5, &self.max_capacity);
+        writer.end_structure();
+    }
+}
+
 /// `ManagedScaling`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ManagedScaling {
@@ -216,6 +807,51 @@ impl Wire for ManagedScaling {
     }
 }
 
+/// `ManagedSecurityGroup`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ManagedSecurityGroup {
+    /// `arn`.
+    pub arn: Option<String>,
+    /// `status`.
+    pub status: String,
+    /// `statusReason`.
+    pub status_reason: Option<String>,
+    /// `updatedAt`.
+    pub updated_at: Timestamp,
+}
+
+impl Shape for ManagedSecurityGroup {
+    fn schema() -> &'static Structure {
+        &schema::MANAGED_SECURITY_GROUP
+    }
+}
+
+impl Wire for ManagedSecurityGroup {
+    fn read(reader: Reader<'_>) -> Result<Self, ReadError> {
+        let mut shape = Self::default();
+        reader.structure(&schema::MANAGED_SECURITY_GROUP, &mut |index, value| {
+            match index {
+                0 => shape.arn = Wire::read(value)?,
+                1 => shape.status = Wire::read(value)?,
+                2 => shape.status_reason = Wire::read(value)?,
+                3 => shape.updated_at = Wire::read(value)?,
+                _ => {}
+            }
+            Ok(())
+        })?;
+        Ok(shape)
+    }
+
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure(&schema::MANAGED_SECURITY_GROUP);
+        put(writer, 0, &self.arn);
+        put(writer, 1, &self.status);
+        put(writer, 2, &self.status_reason);
+        put(writer, 3, &self.updated_at);
+        writer.end_structure();
+    }
+}
+
 /// `ManagedStorageConfiguration`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ManagedStorageConfiguration {
@@ -249,6 +885,63 @@ impl Wire for ManagedStorageConfiguration {
         writer.begin_structure(&schema::MANAGED_STORAGE_CONFIGURATION);
         put(writer, 0, &self.kms_key_id);
         put(writer, 1, &self.fargate_ephemeral_storage_kms_key_id);
+        writer.end_structure();
+    }
+}
+
+/// `ManagedTargetGroup`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ManagedTargetGroup {
+    /// `arn`.
+    pub arn: Option<String>,
+    /// `status`.
+    pub status: String,
+    /// `statusReason`.
+    pub status_reason: Option<String>,
+    /// `updatedAt`.
+    pub updated_at: Timestamp,
+    /// `healthCheckPath`.
+    pub health_check_path: String,
+    /// `healthCheckPort`.
+    pub health_check_port: i32,
+    /// `port`.
+    pub port: i32,
+}
+
+impl Shape for ManagedTargetGroup {
+    fn schema() -> &'static Structure {
+        &schema::MANAGED_TARGET_GROUP
+    }
+}
+
+impl Wire for ManagedTargetGroup {
+    fn read(reader: Reader<'_>) -> Result<Self, ReadError> {
+        let mut shape = Self::default();
+        reader.structure(&schema::MANAGED_TARGET_GROUP, &mut |index, value| {
+            match index {
+                0 => shape.arn = Wire::read(value)?,
+                1 => shape.status = Wire::read(value)?,
+                2 => shape.status_reason = Wire::read(value)?,
+                3 => shape.updated_at = Wire::read(value)?,
+                4 => shape.health_check_path = Wire::read(value)?,
+                5 => shape.health_check_port = Wire::read(value)?,
+                6 => shape.port = Wire::read(value)?,
+                _ => {}
+            }
+            Ok(())
+        })?;
+        Ok(shape)
+    }
+
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure(&schema::MANAGED_TARGET_GROUP);
+        put(writer, 0, &self.arn);
+        put(writer, 1, &self.status);
+        put(writer, 2, &self.status_reason);
+        put(writer, 3, &self.updated_at);
+        put(writer, 4, &self.health_check_path);
+        put(writer, 5, &self.health_check_port);
+        put(writer, 6, &self.port);
         writer.end_structure();
     }
 }
@@ -952,6 +1645,43 @@ impl Wire for RepositoryCredentials {
     }
 }
 
+/// `ResolvedConfiguration`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ResolvedConfiguration {
+    /// `loadBalancers`.
+    pub load_balancers: Option<Vec<super::ServiceRevisionLoadBalancer>>,
+    /// `vpcLatticeConfigurations`.
+    pub vpc_lattice_configurations: Option<Vec<super::ServiceRevisionVpcLatticeConfiguration>>,
+}
+
+impl Shape for ResolvedConfiguration {
+    fn schema() -> &'static Structure {
+        &schema::RESOLVED_CONFIGURATION
+    }
+}
+
+impl Wire for ResolvedConfiguration {
+    fn read(reader: Reader<'_>) -> Result<Self, ReadError> {
+        let mut shape = Self::default();
+        reader.structure(&schema::RESOLVED_CONFIGURATION, &mut |index, value| {
+            match index {
+                0 => shape.load_balancers = Wire::read(value)?,
+                1 => shape.vpc_lattice_configurations = Wire::read(value)?,
+                _ => {}
+            }
+            Ok(())
+        })?;
+        Ok(shape)
+    }
+
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure(&schema::RESOLVED_CONFIGURATION);
+        put(writer, 0, &self.load_balancers);
+        put(writer, 1, &self.vpc_lattice_configurations);
+        writer.end_structure();
+    }
+}
+
 /// `Resource`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Resource {
@@ -1046,6 +1776,47 @@ impl Wire for ResourceRequirement {
     }
 }
 
+/// `Rollback`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Rollback {
+    /// `reason`.
+    pub reason: Option<String>,
+    /// `startedAt`.
+    pub started_at: Option<Timestamp>,
+    /// `serviceRevisionArn`.
+    pub service_revision_arn: Option<String>,
+}
+
+impl Shape for Rollback {
+    fn schema() -> &'static Structure {
+        &schema::ROLLBACK
+    }
+}
+
+impl Wire for Rollback {
+    fn read(reader: Reader<'_>) -> Result<Self, ReadError> {
+        let mut shape = Self::default();
+        reader.structure(&schema::ROLLBACK, &mut |index, value| {
+            match index {
+                0 => shape.reason = Wire::read(value)?,
+                1 => shape.started_at = Wire::read(value)?,
+                2 => shape.service_revision_arn = Wire::read(value)?,
+                _ => {}
+            }
+            Ok(())
+        })?;
+        Ok(shape)
+    }
+
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure(&schema::ROLLBACK);
+        put(writer, 0, &self.reason);
+        put(writer, 1, &self.started_at);
+        put(writer, 2, &self.service_revision_arn);
+        writer.end_structure();
+    }
+}
+
 /// `RuntimePlatform`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct RuntimePlatform {
@@ -1079,6 +1850,38 @@ impl Wire for RuntimePlatform {
         writer.begin_structure(&schema::RUNTIME_PLATFORM);
         put(writer, 0, &self.cpu_architecture);
         put(writer, 1, &self.operating_system_family);
+        writer.end_structure();
+    }
+}
+
+/// `RuntimePlatformOverride`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct RuntimePlatformOverride {
+    /// `cpuArchitecture`.
+    pub cpu_architecture: Option<String>,
+}
+
+impl Shape for RuntimePlatformOverride {
+    fn schema() -> &'static Structure {
+        &schema::RUNTIME_PLATFORM_OVERRIDE
+    }
+}
+
+impl Wire for RuntimePlatformOverride {
+    fn read(reader: Reader<'_>) -> Result<Self, ReadError> {
+        let mut shape = Self::default();
+        reader.structure(&schema::RUNTIME_PLATFORM_OVERRIDE, &mut |index, value| {
+            if index == 0 {
+                shape.cpu_architecture = Wire::read(value)?;
+            }
+            Ok(())
+        })?;
+        Ok(shape)
+    }
+
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure(&schema::RUNTIME_PLATFORM_OVERRIDE);
+        put(writer, 0, &self.cpu_architecture);
         writer.end_structure();
     }
 }
@@ -1861,6 +2664,257 @@ impl Wire for ServiceCurrentRevisionSummary {
     }
 }
 
+/// `ServiceDeployment`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ServiceDeployment {
+    /// `serviceDeploymentArn`.
+    pub service_deployment_arn: Option<String>,
+    /// `serviceArn`.
+    pub service_arn: Option<String>,
+    /// `clusterArn`.
+    pub cluster_arn: Option<String>,
+    /// `createdAt`.
+    pub created_at: Option<Timestamp>,
+    /// `startedAt`.
+    pub started_at: Option<Timestamp>,
+    /// `finishedAt`.
+    pub finished_at: Option<Timestamp>,
+    /// `stoppedAt`.
+    pub stopped_at: Option<Timestamp>,
+    /// `updatedAt`.
+    pub updated_at: Option<Timestamp>,
+    /// `sourceServiceRevisions`.
+    pub source_service_revisions: Option<Vec<super::ServiceRevisionSummary>>,
+    /// `targetServiceRevision`.
+    pub target_service_revision: Option<super::ServiceRevisionSummary>,
+    /// `status`.
+    pub status: Option<String>,
+    /// `statusReason`.
+    pub status_reason: Option<String>,
+    /// `lifecycleStage`.
+    pub lifecycle_stage: Option<String>,
+    /// `lifecycleHookDetails`.
+    pub lifecycle_hook_details: Option<Vec<super::DeploymentLifecycleHookDetail>>,
+    /// `deploymentConfiguration`.
+    pub deployment_configuration: Option<super::DeploymentConfiguration>,
+    /// `rollback`.
+    pub rollback: Option<super::Rollback>,
+    /// `deploymentCircuitBreaker`.
+    pub deployment_circuit_breaker: Option<super::ServiceDeploymentCircuitBreaker>,
+    /// `alarms`.
+    pub alarms: Option<super::ServiceDeploymentAlarms>,
+}
+
+impl Shape for ServiceDeployment {
+    fn schema() -> &'static Structure {
+        &schema::SERVICE_DEPLOYMENT
+    }
+}
+
+impl Wire for ServiceDeployment {
+    fn read(reader: Reader<'_>) -> Result<Self, ReadError> {
+        let mut shape = Self::default();
+        reader.structure(&schema::SERVICE_DEPLOYMENT, &mut |index, value| {
+            match index {
+                0 => shape.service_deployment_arn = Wire::read(value)?,
+                1 => shape.service_arn = Wire::read(value)?,
+                2 => shape.cluster_arn = Wire::read(value)?,
+                3 => shape.created_at = Wire::read(value)?,
+                4 => shape.started_at = Wire::read(value)?,
+                5 => shape.finished_at = Wire::read(value)?,
+                6 => shape.stopped_at = Wire::read(value)?,
+                7 => shape.updated_at = Wire::read(value)?,
+                8 => shape.source_service_revisions = Wire::read(value)?,
+                9 => shape.target_service_revision = Wire::read(value)?,
+                10 => shape.status = Wire::read(value)?,
+                11 => shape.status_reason = Wire::read(value)?,
+                12 => shape.lifecycle_stage = Wire::read(value)?,
+                13 => shape.lifecycle_hook_details = Wire::read(value)?,
+                14 => shape.deployment_configuration = Wire::read(value)?,
+                15 => shape.rollback = Wire::read(value)?,
+                16 => shape.deployment_circuit_breaker = Wire::read(value)?,
+                17 => shape.alarms = Wire::read(value)?,
+                _ => {}
+            }
+            Ok(())
+        })?;
+        Ok(shape)
+    }
+
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure(&schema::SERVICE_DEPLOYMENT);
+        put(writer, 0, &self.service_deployment_arn);
+        put(writer, 1, &self.service_arn);
+        put(writer, 2, &self.cluster_arn);
+        put(writer, 3, &self.created_at);
+        put(writer, 4, &self.started_at);
+        put(writer, 5, &self.finished_at);
+        put(writer, 6, &self.stopped_at);
+        put(writer, 7, &self.updated_at);
+        put(writer, 8, &self.source_service_revisions);
+        put(writer, 9, &self.target_service_revision);
+        put(writer, 10, &self.status);
+        put(writer, 11, &self.status_reason);
+        put(writer, 12, &self.lifecycle_stage);
+        put(writer, 13, &self.lifecycle_hook_details);
+        put(writer, 14, &self.deployment_configuration);
+        put(writer, 15, &self.rollback);
+        put(writer, 16, &self.deployment_circuit_breaker);
+        put(writer, 17, &self.alarms);
+        writer.end_structure();
+    }
+}
+
+/// `ServiceDeploymentAlarms`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ServiceDeploymentAlarms {
+    /// `status`.
+    pub status: Option<String>,
+    /// `alarmNames`.
+    pub alarm_names: Option<Vec<String>>,
+    /// `triggeredAlarmNames`.
+    pub triggered_alarm_names: Option<Vec<String>>,
+}
+
+impl Shape for ServiceDeploymentAlarms {
+    fn schema() -> &'static Structure {
+        &schema::SERVICE_DEPLOYMENT_ALARMS
+    }
+}
+
+impl Wire for ServiceDeploymentAlarms {
+    fn read(reader: Reader<'_>) -> Result<Self, ReadError> {
+        let mut shape = Self::default();
+        reader.structure(&schema::SERVICE_DEPLOYMENT_ALARMS, &mut |index, value| {
+            match index {
+                0 => shape.status = Wire::read(value)?,
+                1 => shape.alarm_names = Wire::read(value)?,
+                2 => shape.triggered_alarm_names = Wire::read(value)?,
+                _ => {}
+            }
+            Ok(())
+        })?;
+        Ok(shape)
+    }
+
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure(&schema::SERVICE_DEPLOYMENT_ALARMS);
+        put(writer, 0, &self.status);
+        put(writer, 1, &self.alarm_names);
+        put(writer, 2, &self.triggered_alarm_names);
+        writer.end_structure();
+    }
+}
+
+/// `ServiceDeploymentBrief`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ServiceDeploymentBrief {
+    /// `serviceDeploymentArn`.
+    pub service_deployment_arn: Option<String>,
+    /// `serviceArn`.
+    pub service_arn: Option<String>,
+    /// `clusterArn`.
+    pub cluster_arn: Option<String>,
+    /// `startedAt`.
+    pub started_at: Option<Timestamp>,
+    /// `createdAt`.
+    pub created_at: Option<Timestamp>,
+    /// `finishedAt`.
+    pub finished_at: Option<Timestamp>,
+    /// `targetServiceRevisionArn`.
+    pub target_service_revision_arn: Option<String>,
+    /// `status`.
+    pub status: Option<String>,
+    /// `statusReason`.
+    pub status_reason: Option<String>,
+}
+
+impl Shape for ServiceDeploymentBrief {
+    fn schema() -> &'static Structure {
+        &schema::SERVICE_DEPLOYMENT_BRIEF
+    }
+}
+
+impl Wire for ServiceDeploymentBrief {
+    fn read(reader: Reader<'_>) -> Result<Self, ReadError> {
+        let mut shape = Self::default();
+        reader.structure(&schema::SERVICE_DEPLOYMENT_BRIEF, &mut |index, value| {
+            match index {
+                0 => shape.service_deployment_arn = Wire::read(value)?,
+                1 => shape.service_arn = Wire::read(value)?,
+                2 => shape.cluster_arn = Wire::read(value)?,
+                3 => shape.started_at = Wire::read(value)?,
+                4 => shape.created_at = Wire::read(value)?,
+                5 => shape.finished_at = Wire::read(value)?,
+                6 => shape.target_service_revision_arn = Wire::read(value)?,
+                7 => shape.status = Wire::read(value)?,
+                8 => shape.status_reason = Wire::read(value)?,
+                _ => {}
+            }
+            Ok(())
+        })?;
+        Ok(shape)
+    }
+
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure(&schema::SERVICE_DEPLOYMENT_BRIEF);
+        put(writer, 0, &self.service_deployment_arn);
+        put(writer, 1, &self.service_arn);
+        put(writer, 2, &self.cluster_arn);
+        put(writer, 3, &self.started_at);
+        put(writer, 4, &self.created_at);
+        put(writer, 5, &self.finished_at);
+        put(writer, 6, &self.target_service_revision_arn);
+        put(writer, 7, &self.status);
+        put(writer, 8, &self.status_reason);
+        writer.end_structure();
+    }
+}
+
+/// `ServiceDeploymentCircuitBreaker`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ServiceDeploymentCircuitBreaker {
+    /// `status`.
+    pub status: Option<String>,
+    /// `failureCount`.
+    pub failure_count: Option<i32>,
+    /// `threshold`.
+    pub threshold: Option<i32>,
+}
+
+impl Shape for ServiceDeploymentCircuitBreaker {
+    fn schema() -> &'static Structure {
+        &schema::SERVICE_DEPLOYMENT_CIRCUIT_BREAKER
+    }
+}
+
+impl Wire for ServiceDeploymentCircuitBreaker {
+    fn read(reader: Reader<'_>) -> Result<Self, ReadError> {
+        let mut shape = Self::default();
+        reader.structure(
+            &schema::SERVICE_DEPLOYMENT_CIRCUIT_BREAKER,
+            &mut |index, value| {
+                match index {
+                    0 => shape.status = Wire::read(value)?,
+                    1 => shape.failure_count = Wire::read(value)?,
+                    2 => shape.threshold = Wire::read(value)?,
+                    _ => {}
+                }
+                Ok(())
+            },
+        )?;
+        Ok(shape)
+    }
+
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure(&schema::SERVICE_DEPLOYMENT_CIRCUIT_BREAKER);
+        put(writer, 0, &self.status);
+        put(writer, 1, &self.failure_count);
+        put(writer, 2, &self.threshold);
+        writer.end_structure();
+    }
+}
+
 /// `ServiceEvent`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ServiceEvent {
@@ -2019,6 +3073,289 @@ impl Wire for ServiceRegistry {
         put(writer, 1, &self.port);
         put(writer, 2, &self.container_name);
         put(writer, 3, &self.container_port);
+        writer.end_structure();
+    }
+}
+
+/// `ServiceRevision`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ServiceRevision {
+    /// `serviceRevisionArn`.
+    pub service_revision_arn: Option<String>,
+    /// `serviceArn`.
+    pub service_arn: Option<String>,
+    /// `clusterArn`.
+    pub cluster_arn: Option<String>,
+    /// `taskDefinition`.
+    pub task_definition: Option<String>,
+    /// `capacityProviderStrategy`.
+    pub capacity_provider_strategy: Option<Vec<super::CapacityProviderStrategyItem>>,
+    /// `launchType`.
+    pub launch_type: Option<String>,
+    /// `platformVersion`.
+    pub platform_version: Option<String>,
+    /// `platformFamily`.
+    pub platform_family: Option<String>,
+    /// `loadBalancers`.
+    pub load_balancers: Option<Vec<super::LoadBalancer>>,
+    /// `serviceRegistries`.
+    pub service_registries: Option<Vec<super::ServiceRegistry>>,
+    /// `networkConfiguration`.
+    pub network_configuration: Option<super::NetworkConfiguration>,
+    /// `containerImages`.
+    pub container_images: Option<Vec<super::ContainerImage>>,
+    /// `guardDutyEnabled`.
+    pub guard_duty_enabled: Option<bool>,
+    /// `serviceConnectConfiguration`.
+    pub service_connect_configuration: Option<super::ServiceConnectConfiguration>,
+    /// `volumeConfigurations`.
+    pub volume_configurations: Option<Vec<super::ServiceVolumeConfiguration>>,
+    /// `fargateEphemeralStorage`.
+    pub fargate_ephemeral_storage: Option<super::DeploymentEphemeralStorage>,
+    /// `createdAt`.
+    pub created_at: Option<Timestamp>,
+    /// `vpcLatticeConfigurations`.
+    pub vpc_lattice_configurations: Option<Vec<super::VpcLatticeConfiguration>>,
+    /// `resolvedConfiguration`.
+    pub resolved_configuration: Option<super::ResolvedConfiguration>,
+    /// `ecsManagedResources`.
+    pub ecs_managed_resources: Option<super::ECSManagedResources>,
+    /// `overrides`.
+    pub overrides: Option<super::ServiceRevisionOverrides>,
+    /// `gatewayConnectors`.
+    pub gateway_connectors: Option<Vec<super::GatewayConnector>>,
+    /// `monitoring`.
+    pub monitoring: Option<super::MonitoringConfiguration>,
+}
+
+impl Shape for ServiceRevision {
+    fn schema() -> &'static Structure {
+        &schema::SERVICE_REVISION
+    }
+}
+
+impl Wire for ServiceRevision {
+    fn read(reader: Reader<'_>) -> Result<Self, ReadError> {
+        let mut shape = Self::default();
+        reader.structure(&schema::SERVICE_REVISION, &mut |index, value| {
+            match index {
+                0 => shape.service_revision_arn = Wire::read(value)?,
+                1 => shape.service_arn = Wire::read(value)?,
+                2 => shape.cluster_arn = Wire::read(value)?,
+                3 => shape.task_definition = Wire::read(value)?,
+                4 => shape.capacity_provider_strategy = Wire::read(value)?,
+                5 => shape.launch_type = Wire::read(value)?,
+                6 => shape.platform_version = Wire::read(value)?,
+                7 => shape.platform_family = Wire::read(value)?,
+                8 => shape.load_balancers = Wire::read(value)?,
+                9 => shape.service_registries = Wire::read(value)?,
+                10 => shape.network_configuration = Wire::read(value)?,
+                11 => shape.container_images = Wire::read(value)?,
+                12 => shape.guard_duty_enabled = Wire::read(value)?,
+                13 => shape.service_connect_configuration = Wire::read(value)?,
+                14 => shape.volume_configurations = Wire::read(value)?,
+                15 => shape.fargate_ephemeral_storage = Wire::read(value)?,
+                16 => shape.created_at = Wire::read(value)?,
+                17 => shape.vpc_lattice_configurations = Wire::read(value)?,
+                18 => shape.resolved_configuration = Wire::read(value)?,
+                19 => shape.ecs_managed_resources = Wire::read(value)?,
+                20 => shape.overrides = Wire::read(value)?,
+                21 => shape.gateway_connectors = Wire::read(value)?,
+                22 => shape.monitoring = Wire::read(value)?,
+                _ => {}
+            }
+            Ok(())
+        })?;
+        Ok(shape)
+    }
+
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure(&schema::SERVICE_REVISION);
+        put(writer, 0, &self.service_revision_arn);
+        put(writer, 1, &self.service_arn);
+        put(writer, 2, &self.cluster_arn);
+        put(writer, 3, &self.task_definition);
+        put(writer, 4, &self.capacity_provider_strategy);
+        put(writer, 5, &self.launch_type);
+        put(writer, 6, &self.platform_version);
+        put(writer, 7, &self.platform_family);
+        put(writer, 8, &self.load_balancers);
+        put(writer, 9, &self.service_registries);
+        put(writer, 10, &self.network_configuration);
+        put(writer, 11, &self.container_images);
+        put(writer, 12, &self.guard_duty_enabled);
+        put(writer, 13, &self.service_connect_configuration);
+        put(writer, 14, &self.volume_configurations);
+        put(writer, 15, &self.fargate_ephemeral_storage);
+        put(writer, 16, &self.created_at);
+        put(writer, 17, &self.vpc_lattice_configurations);
+        put(writer, 18, &self.resolved_configuration);
+        put(writer, 19, &self.ecs_managed_resources);
+        put(writer, 20, &self.overrides);
+        put(writer, 21, &self.gateway_connectors);
+        put(writer, 22, &self.monitoring);
+        writer.end_structure();
+    }
+}
+
+/// `ServiceRevisionLoadBalancer`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ServiceRevisionLoadBalancer {
+    /// `targetGroupArn`.
+    pub target_group_arn: Option<String>,
+    /// `productionListenerRule`.
+    pub production_listener_rule: Option<String>,
+}
+
+impl Shape for ServiceRevisionLoadBalancer {
+    fn schema() -> &'static Structure {
+        &schema::SERVICE_REVISION_LOAD_BALANCER
+    }
+}
+
+impl Wire for ServiceRevisionLoadBalancer {
+    fn read(reader: Reader<'_>) -> Result<Self, ReadError> {
+        let mut shape = Self::default();
+        reader.structure(&schema::SERVICE_REVISION_LOAD_BALANCER, &mut |index, value| {
+            match index {
+                0 => shape.target_group_arn = Wire::read(value)?,
+                1 => shape.production_listener_rule = Wire::read(value)?,
+                _ => {}
+            }
+            Ok(())
+        })?;
+        Ok(shape)
+    }
+
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure(&schema::SERVICE_REVISION_LOAD_BALANCER);
+        put(writer, 0, &self.target_group_arn);
+        put(writer, 1, &self.production_listener_rule);
+        writer.end_structure();
+    }
+}
+
+/// `ServiceRevisionOverrides`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ServiceRevisionOverrides {
+    /// `runtimePlatform`.
+    pub runtime_platform: Option<super::RuntimePlatformOverride>,
+}
+
+impl Shape for ServiceRevisionOverrides {
+    fn schema() -> &'static Structure {
+        &schema::SERVICE_REVISION_OVERRIDES
+    }
+}
+
+impl Wire for ServiceRevisionOverrides {
+    fn read(reader: Reader<'_>) -> Result<Self, ReadError> {
+        let mut shape = Self::default();
+        reader.structure(&schema::SERVICE_REVISION_OVERRIDES, &mut |index, value| {
+            if index == 0 {
+                shape.runtime_platform = Wire::read(value)?;
+            }
+            Ok(())
+        })?;
+        Ok(shape)
+    }
+
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure(&schema::SERVICE_REVISION_OVERRIDES);
+        put(writer, 0, &self.runtime_platform);
+        writer.end_structure();
+    }
+}
+
+/// `ServiceRevisionSummary`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ServiceRevisionSummary {
+    /// `arn`.
+    pub arn: Option<String>,
+    /// `requestedTaskCount`.
+    pub requested_task_count: Option<i32>,
+    /// `runningTaskCount`.
+    pub running_task_count: Option<i32>,
+    /// `pendingTaskCount`.
+    pub pending_task_count: Option<i32>,
+    /// `requestedTestTrafficWeight`.
+    pub requested_test_traffic_weight: Option<f64>,
+    /// `requestedProductionTrafficWeight`.
+    pub requested_production_traffic_weight: Option<f64>,
+}
+
+impl Shape for ServiceRevisionSummary {
+    fn schema() -> &'static Structure {
+        &schema::SERVICE_REVISION_SUMMARY
+    }
+}
+
+impl Wire for ServiceRevisionSummary {
+    fn read(reader: Reader<'_>) -> Result<Self, ReadError> {
+        let mut shape = Self::default();
+        reader.structure(&schema::SERVICE_REVISION_SUMMARY, &mut |index, value| {
+            match index {
+                0 => shape.arn = Wire::read(value)?,
+                1 => shape.requested_task_count = Wire::read(value)?,
+                2 => shape.running_task_count = Wire::read(value)?,
+                3 => shape.pending_task_count = Wire::read(value)?,
+                4 => shape.requested_test_traffic_weight = Wire::read(value)?,
+                5 => shape.requested_production_traffic_weight = Wire::read(value)?,
+                _ => {}
+            }
+            Ok(())
+        })?;
+        Ok(shape)
+    }
+
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure(&schema::SERVICE_REVISION_SUMMARY);
+        put(writer, 0, &self.arn);
+        put(writer, 1, &self.requested_task_count);
+        put(writer, 2, &self.running_task_count);
+        put(writer, 3, &self.pending_task_count);
+        put(writer, 4, &self.requested_test_traffic_weight);
+        put(writer, 5, &self.requested_production_traffic_weight);
+        writer.end_structure();
+    }
+}
+
+/// `ServiceRevisionVpcLatticeConfiguration`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ServiceRevisionVpcLatticeConfiguration {
+    /// `targetGroupArn`.
+    pub target_group_arn: Option<String>,
+    /// `productionListenerRule`.
+    pub production_listener_rule: Option<String>,
+}
+
+impl Shape for ServiceRevisionVpcLatticeConfiguration {
+    fn schema() -> &'static Structure {
+        &schema::SERVICE_REVISION_VPC_LATTICE_CONFIGURATION
+    }
+}
+
+impl Wire for ServiceRevisionVpcLatticeConfiguration {
+    fn read(reader: Reader<'_>) -> Result<Self, ReadError> {
+        let mut shape = Self::default();
+        reader.structure(
+            &schema::SERVICE_REVISION_VPC_LATTICE_CONFIGURATION,
+            &mut |index, value| {
+                match index {
+                    0 => shape.target_group_arn = Wire::read(value)?,
+                    1 => shape.production_listener_rule = Wire::read(value)?,
+                    _ => {}
+                }
+                Ok(())
+            },
+        )?;
+        Ok(shape)
+    }
+
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure(&schema::SERVICE_REVISION_VPC_LATTICE_CONFIGURATION);
+        put(writer, 0, &self.target_group_arn);
+        put(writer, 1, &self.production_listener_rule);
         writer.end_structure();
     }
 }

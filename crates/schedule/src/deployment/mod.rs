@@ -1,0 +1,1 @@
+//! How the deployments of a service proceed (ecs.md 11).
