@@ -47,7 +47,7 @@ pub struct Outcome {
     pub p50_us: f64,
     /// Answers by status, altogether.
     pub statuses: BTreeMap<u16, u64>,
-    /// The first answer that was no success.
+    /// The first answer that was not as the work has it: a success, or the refusal it asks for.
     pub failure: Option<String>,
 }
 
@@ -116,13 +116,13 @@ struct Seen {
 async fn play(plan: &Plan) -> Result<Outcome> {
     let mut prepared = Vec::new();
     for number in 0..plan.connections {
-        prepared.push((Connection::open(plan.address).await?, requests(plan, number)?));
+        prepared.push((Connection::open(plan.address).await?, errand(plan, number)?));
     }
     let from = Instant::now() + plan.warm_up;
     let until = from + plan.run;
     let mut talks = JoinSet::new();
-    for (connection, (requests, is_unique)) in prepared {
-        talks.spawn(talk(connection, requests, is_unique, from, until));
+    for (connection, errand) in prepared {
+        talks.spawn(talk(connection, errand, from, until));
     }
     let mut all = Seen::default();
     while let Some(seen) = talks.join_next().await {
@@ -151,8 +151,16 @@ async fn play(plan: &Plan) -> Result<Outcome> {
     })
 }
 
-/// The requests of one connection, and whether each may be sent only once.
-fn requests(plan: &Plan, connection: usize) -> Result<(Vec<Vec<u8>>, bool)> {
+/// What one connection sends.
+struct Errand {
+    requests: Vec<Vec<u8>>,
+    /// Whether each may be sent only once.
+    is_unique: bool,
+    /// The status of every answer.
+    status: u16,
+}
+
+fn errand(plan: &Plan, connection: usize) -> Result<Errand> {
     let turn = connection % plan.work.len().max(1);
     let work = plan.work.get(turn).context("there is nothing to do")?;
     let count = if work.is_unique() { plan.unique_requests } else { 1 };
@@ -160,19 +168,17 @@ fn requests(plan: &Plan, connection: usize) -> Result<(Vec<Vec<u8>>, bool)> {
     let requests: Result<Vec<_>> = serials
         .map(|serial| work.signed(serial, plan.address, &plan.key))
         .collect();
-    Ok((requests?, work.is_unique()))
+    Ok(Errand {
+        requests: requests?,
+        is_unique: work.is_unique(),
+        status: work.status(),
+    })
 }
 
-async fn talk(
-    mut connection: Connection,
-    requests: Vec<Vec<u8>>,
-    is_unique: bool,
-    from: Instant,
-    until: Instant,
-) -> Result<Seen> {
+async fn talk(mut connection: Connection, errand: Errand, from: Instant, until: Instant) -> Result<Seen> {
     let mut seen = Seen::default();
-    let rounds = if is_unique { 1 } else { usize::MAX };
-    for request in (0..rounds).flat_map(|_| &requests) {
+    let rounds = if errand.is_unique { 1 } else { usize::MAX };
+    for request in (0..rounds).flat_map(|_| &errand.requests) {
         let asked = Instant::now();
         if asked >= until {
             break;
@@ -180,7 +186,7 @@ async fn talk(
         let reply = connection.exchange(request).await?;
         let answered = Instant::now();
         *seen.statuses.entry(reply.status).or_default() += 1;
-        if reply.status != 200 && seen.failure.is_none() {
+        if reply.status != errand.status && seen.failure.is_none() {
             seen.failure = Some(String::from_utf8_lossy(reply.body).into_owned());
         }
         if asked >= from && answered < until {

@@ -9,6 +9,7 @@ mod load;
 mod policy;
 mod process;
 mod reference;
+mod scale;
 mod stats;
 mod subject;
 mod table;
@@ -30,14 +31,16 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 const USAGE: &str = "\
 usage: cargo xtask bench [--only GROUP,...] [--dir DIR]
        cargo xtask bench policy [--callgrind]
+       cargo xtask bench scale [TASKS [INSTANCES]]
 
-  --only GROUP,...   some of: start, reads, records, durable, scale, identities,
-                     docker
+  --only GROUP,...   some of: start, reads, refusals, records, durable, scale,
+                     identities, docker
   --dir DIR          a folder on the disk to measure [default: where the program was built]
 ";
-const GROUPS: [&str; 7] = [
+const GROUPS: [&str; 8] = [
     "start",
     "reads",
+    "refusals",
     "records",
     "durable",
     "scale",
@@ -64,6 +67,7 @@ fn play(arguments: &[String]) -> Result<()> {
     match words.as_slice() {
         ["load"] => load::child(),
         ["policy", rest @ ..] => policy::run(rest),
+        ["scale", rest @ ..] => scale::run(rest),
         ["reference", address] => reference::child(address),
         ["raw-store", dir] => figures::durable::raw_store_child(dir),
         ["tied", ..] => process::become_tied(arguments.get(1..).unwrap_or_default()),
@@ -141,6 +145,7 @@ async fn measure(options: &Options, workshop: &Workshop, rows: &mut Vec<Row>) ->
         let measured = match group.as_str() {
             "start" => figures::start::measure(workshop).await,
             "reads" => figures::reads::measure(workshop).await,
+            "refusals" => figures::refusals::measure(workshop).await,
             "records" => figures::records::measure(workshop).await,
             "durable" => figures::durable::measure(workshop).await,
             "scale" => figures::scale::measure(workshop).await,

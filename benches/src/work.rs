@@ -74,6 +74,11 @@ pub enum Work {
         /// What the names begin with.
         prefix: String,
     },
+    /// The end of a cluster, which the developer is denied.
+    RefusedDeleteCluster {
+        /// Its name.
+        cluster: String,
+    },
 }
 
 impl Work {
@@ -83,6 +88,14 @@ impl Work {
             self,
             Self::CreateRole { .. } | Self::CreateCluster { .. } | Self::PutRolePolicy { .. }
         )
+    }
+
+    /// The status of every answer.
+    pub fn status(&self) -> u16 {
+        match self {
+            Self::RefusedDeleteCluster { .. } => 400,
+            _ => 200,
+        }
     }
 
     /// The signed bytes of request number `serial`.
@@ -122,6 +135,12 @@ impl Work {
             }
             Self::Simulate { role } => {
                 signed::<iam::op::SimulatePrincipalPolicy>(&simulation(role), address, key)
+            }
+            Self::RefusedDeleteCluster { cluster } => {
+                let input = ecs::DeleteClusterRequest {
+                    cluster: cluster.clone(),
+                };
+                signed::<ecs::op::DeleteCluster>(&input, address, key)
             }
             Self::CreateCluster { prefix } => {
                 let name = Some(format!("{prefix}{serial:06}"));

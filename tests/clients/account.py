@@ -51,6 +51,7 @@ class Account:
     iam = property(lambda self: self.client("iam"))
     sts = property(lambda self: self.client("sts"))
     cloudtrail = property(lambda self: self.client("cloudtrail"))
+    ec2 = property(lambda self: self.client("ec2"))
 
     def call(self, service, operation, parameters):
         client = self.client(service)
@@ -86,6 +87,9 @@ class Account:
 
     def ecs_arn(self, resource):
         return f"arn:aws:ecs:{self.region}:{ACCOUNT}:{resource}"
+
+    def ec2_arn(self, resource):
+        return f"arn:aws:ec2:{self.region}:{ACCOUNT}:{resource}"
 
     def iam_arn(self, resource):
         return f"arn:aws:iam::{ACCOUNT}:{resource}"
@@ -148,6 +152,31 @@ class Account:
         """A registered instance without an agent: nothing can be placed on it."""
         reply = self.ecs.register_container_instance(cluster=cluster, totalResources=resources(), **more)
         return reply["containerInstance"]["containerInstanceArn"]
+
+    # EC2's network objects
+
+    def vpc(self, **more):
+        return self.ec2.create_vpc(CidrBlock="10.0.0.0/16", **more)["Vpc"]["VpcId"]
+
+    def subnet(self, vpc=None, cidr="10.0.0.0/24", **more):
+        return self.ec2.create_subnet(VpcId=vpc or self.vpc(), CidrBlock=cidr, **more)["Subnet"]["SubnetId"]
+
+    def security_group(self, vpc=None, **more):
+        name = self.name("group")
+        return self.ec2.create_security_group(VpcId=vpc or self.vpc(), GroupName=name, Description="d", **more)["GroupId"]
+
+    def internet_gateway(self, vpc=None):
+        gateway = self.ec2.create_internet_gateway()["InternetGateway"]["InternetGatewayId"]
+        if vpc:
+            self.ec2.attach_internet_gateway(VpcId=vpc, InternetGatewayId=gateway)
+        return gateway
+
+    def route_table(self, vpc=None):
+        return self.ec2.create_route_table(VpcId=vpc or self.vpc())["RouteTable"]["RouteTableId"]
+
+    def network_interface(self, subnet=None, **more):
+        reply = self.ec2.create_network_interface(SubnetId=subnet or self.subnet(), **more)
+        return reply["NetworkInterface"]["NetworkInterfaceId"]
 
     # A cluster with a connected agent, made when the first case needs it
 

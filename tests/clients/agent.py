@@ -14,9 +14,15 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
 
+#: What tasks of the tests may require of their host.
+CAPABILITIES = ("com.amazonaws.ecs.capability.task-iam-role", "ecs.capability.execute-command")
+
+
 class ConnectedAgent:
     def __init__(self, account, cluster):
-        self.arn = account.container_instance(cluster)
+        self.arn = account.container_instance(cluster, attributes=[{"name": name} for name in CAPABILITIES])
+        #: Tasks as payloads brought them, by ARN.
+        self.tasks = {}
         endpoint = account.ecs.discover_poll_endpoint(cluster=cluster, containerInstance=self.arn)["endpoint"]
         query = {
             "agentHash": "test",
@@ -48,6 +54,7 @@ class ConnectedAgent:
                 if frame["type"] == "HeartbeatMessage":
                     self._send("HeartbeatAckRequest", messageId=message["messageId"])
                 elif frame["type"] == "PayloadMessage":
+                    self.tasks.update({task["arn"]: task for task in message["tasks"]})
                     self._send(
                         "AckRequest",
                         cluster=message["clusterArn"],

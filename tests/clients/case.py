@@ -88,3 +88,7 @@ class CloudTrail(Case):
 
 class Organizations(Case):
     service = "organizations"
+
+
+class Ec2(Case):
+    service = "ec2"

@@ -14,6 +14,7 @@ DENIALS = {
     "iam": ("AccessDenied", 403),
     "sts": ("AccessDenied", 403),
     "iam-toolbox": ("AccessDeniedException", 403),
+    "ec2": ("UnauthorizedOperation", 403),
 }
 
 
@@ -27,11 +28,16 @@ WHERE_TO_ASK = re.compile(
 
 def authorization_id(message):
     """The id that every refusal of the gate carries."""
-    return WHERE_TO_ASK.search(message)["id"]
+    return WHERE_TO_ASK.search(ENCODED.sub("", message))["id"]
+
+
+#: What sts:DecodeAuthorizationMessage decodes, at the end of EC2's refusals (R177).
+ENCODED = re.compile(r"\. Encoded authorization failure message: (?P<message>[A-Za-z0-9_-]+)$")
 
 
 def without_authorization_id(message):
     """What a refusal says before it says where to ask for more."""
+    message = ENCODED.sub("", message)
     assert WHERE_TO_ASK.search(message) or " is not authorized to perform: " not in message, message
     return WHERE_TO_ASK.sub("", message)
 
@@ -57,5 +63,10 @@ def not_authorized(caller_arn, action, resource, reason=None):
 @contextmanager
 def denied(service, caller_arn, action, resource, reason=None):
     code, status = DENIALS[service]
-    with refused(code, not_authorized(caller_arn, action, resource, reason), status) as caught:
+    message = not_authorized(caller_arn, action, resource, reason)
+    if service == "ec2":
+        # Actions without a resource are refused without naming one.
+        message = message.replace(re.escape(" on resource: *"), "") if resource == "*" else message
+        message = re.escape("You are not authorized to perform this operation. ") + message
+    with refused(code, message, status) as caught:
         yield caught

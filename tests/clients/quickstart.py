@@ -5,6 +5,7 @@ import re
 import signal
 import subprocess
 import time
+from pathlib import Path
 
 from account import Account
 from server import BINARY, free_port
@@ -13,9 +14,9 @@ READY_WITHIN_S = 120
 
 
 class Quickstart:
-    def __init__(self, engine, log):
-        self.log = log
-        command = [BINARY, "quickstart", "--keep", "--engine", engine, "--listen", f"127.0.0.1:{free_port()}"]
+    def __init__(self, engine, log, around=()):
+        self.log, self.is_wrapped = log, bool(around)
+        command = [*around, BINARY, "quickstart", "--keep", "--engine", engine, "--listen", f"127.0.0.1:{free_port()}"]
         environment = {name: os.environ[name] for name in ("PATH", "DOCKER_HOST") if name in os.environ}
         with log.open("wb") as output:
             self.process = subprocess.Popen(
@@ -43,9 +44,16 @@ class Quickstart:
         }
         return Account(exported["AWS_ENDPOINT_URL"], key, exported["AWS_DEFAULT_REGION"])
 
+    def _program(self):
+        """What is around it does not pass signals on."""
+        own = self.process.pid
+        children = Path(f"/proc/{own}/task/{own}/children").read_text().split() if self.is_wrapped else []
+        return [int(pid) for pid in children] or [own]
+
     def __exit__(self, *_):
         if self.process.poll() is None:
-            self.process.send_signal(signal.SIGINT)
+            for pid in self._program():
+                os.kill(pid, signal.SIGINT)
         try:
             self.process.wait(timeout=60)
         except subprocess.TimeoutExpired:

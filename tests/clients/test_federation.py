@@ -135,13 +135,19 @@ def test_keys_that_are_deactivated_and_users_that_are_gone_end_what_they_opened(
     session.ecs.list_clusters()
     federated.ecs.list_clusters()
     aws.iam.update_access_key(UserName=user, AccessKeyId=key["AccessKeyId"], Status="Inactive")
-    with refused("UnrecognizedClientException"):
-        me.ecs.list_clusters()
+    for caller in (me, session, federated):
+        with refused("UnrecognizedClientException"):
+            caller.ecs.list_clusters()
+    # A key that comes back does not bring back what it opened.
+    aws.iam.update_access_key(UserName=user, AccessKeyId=key["AccessKeyId"], Status="Active")
+    me.ecs.list_clusters()
+    for caller in (session, federated):
+        with refused("UnrecognizedClientException"):
+            caller.ecs.list_clusters()
+    session = me.with_credentials(me.sts.get_session_token()["Credentials"])
+    session.ecs.list_clusters()
     aws.iam.delete_access_key(UserName=user, AccessKeyId=key["AccessKeyId"])
     aws.iam.delete_user_policy(UserName=user, PolicyName="p0")
-    for caller in (session, federated):
-        with refused("AccessDeniedException"):
-            caller.ecs.list_clusters()
     aws.iam.delete_user(UserName=user)
     for caller in (session, federated):
         with refused("UnrecognizedClientException"):

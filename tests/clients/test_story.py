@@ -155,7 +155,7 @@ def import_busybox():
         program = tarfile.TarInfo("bin/busybox")
         program.size, program.mode = len(busybox), 0o755
         archive.addfile(program, io.BytesIO(busybox))
-        for name in ("sh", "wget", "chroot"):
+        for name in ("sh", "wget", "chroot", "id", "sleep", "stty"):
             link = tarfile.TarInfo(f"bin/{name}")
             link.type, link.linkname = tarfile.SYMTYPE, "busybox"
             archive.addfile(link)

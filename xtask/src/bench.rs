@@ -10,20 +10,19 @@ use crate::shell;
 const MUTATIONS: &str = "20000";
 const SEED: &str = "1";
 
-/// Builds, then hands over to the bench; it ends by itself within four minutes. `bench policy` has Cedar built in, too, and
-/// needs no server.
+/// Builds, then hands over to the bench; it ends by itself within four minutes. `bench policy` has Cedar built in, too; it
+/// and `bench scale` need no server.
 pub fn run(arguments: &[String]) -> Result<ExitCode> {
     if let Some(("hostile", rest)) = arguments.split_first().map(|(word, rest)| (word.as_str(), rest)) {
         return hostile(rest);
     }
-    let is_about_policies = arguments.first().is_some_and(|word| word == "policy");
-    let rest = if is_about_policies {
-        ["--features", "cedar"]
-    } else {
-        ["--package", "portcullis"]
+    let rest: &[&str] = match arguments.first().map(String::as_str) {
+        Some("policy") => &["--features", "cedar"],
+        Some("scale") => &[],
+        _ => &["--package", "portcullis"],
     };
     let build = ["build", "--release", "--locked", "--package", "portcullis-bench"];
-    shell::run(&mut shell::cargo(build.into_iter().chain(rest)))?;
+    shell::run(&mut shell::cargo(build.into_iter().chain(rest.iter().copied())))?;
     let program = shell::target().join("release/portcullis-bench");
     shell::pass_on(shell::program(&program).args(arguments))
 }
@@ -36,5 +35,5 @@ fn hostile(arguments: &[String]) -> Result<ExitCode> {
         [mutations, seed] => (mutations.as_str(), seed.as_str()),
         _ => bail!("usage: cargo xtask bench hostile [MUTATIONS [SEED]]"),
     };
-    shell::example("hostile", &[mutations, seed])
+    shell::example("portcullis-policy", "hostile", &[mutations, seed])
 }

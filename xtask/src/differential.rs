@@ -14,7 +14,11 @@ const CASES: u64 = 2_000_000;
 /// Builds the example of portcullis-policy and runs it; it prints its seed, progress and rate, and ends by itself.
 pub fn run(arguments: &[String]) -> Result<ExitCode> {
     let (cases, seed) = read(arguments)?;
-    shell::example("differential", &[&cases.to_string(), &seed.to_string()])
+    shell::example(
+        "portcullis-policy",
+        "differential",
+        &[&cases.to_string(), &seed.to_string()],
+    )
 }
 
 /// The number of cases and the seed.

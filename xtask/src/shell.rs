@@ -55,14 +55,14 @@ pub fn pass_on(command: &mut Command) -> Result<ExitCode> {
     })
 }
 
-/// Builds an example of portcullis-policy for speed, and runs it.
-pub fn example(name: &str, arguments: &[&str]) -> Result<ExitCode> {
+/// Builds an example of a package of ours for speed, and runs it.
+pub fn example(package: &str, name: &str, arguments: &[&str]) -> Result<ExitCode> {
     let build = [
         "build",
         "--release",
         "--locked",
         "--package",
-        "portcullis-policy",
+        package,
         "--example",
         name,
     ];

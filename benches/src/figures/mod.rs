@@ -5,6 +5,7 @@ pub mod durable;
 pub mod identities;
 pub mod reads;
 pub mod records;
+pub mod refusals;
 pub mod scale;
 pub mod start;
 

@@ -10,10 +10,11 @@ use tokio::task::JoinSet;
 use crate::audit::AuditLog;
 use crate::checkpoint::{Checkpoint, Identity};
 use crate::credentials::CredentialCache;
-use crate::endpoint::{Admission, Anyone, Endpoint, TaskMetadata, serve};
+use crate::endpoint::{Admission, Anyone, Endpoint, TaskMetadata, TaskProtection, serve};
 use crate::engine::docker::DockerEngine;
 use crate::engine::process::{PROCESS_ENGINE_NOTICE, ProcessEngine};
 use crate::engine::{Engine, EngineEvent};
+use crate::exec;
 use crate::network::{self, TaskNetwork};
 use crate::plane::{
     ControlPlane, InstanceCredentialsProvider, PollEndpoints, Registration, Submitter, register,
@@ -338,15 +339,21 @@ impl Agent {
                 Arc::clone(&self.engine),
             )),
         };
-        let cache = Arc::clone(&shared.cache);
-        Arc::new(Endpoint::new(
-            cache,
+        let protection = TaskProtection {
+            plane: self.plane.clone(),
+            tasks: Arc::clone(&self.tasks),
+            cache: Arc::clone(&shared.cache),
+            admission: (self.engine.kind() == EngineKind::Docker).then(|| Arc::clone(&admission)),
+        };
+        let endpoint = Endpoint::new(
+            Arc::clone(&shared.cache),
             audit,
             admission,
             metadata,
             self.config.rate_limit,
             self.config.compat,
-        ))
+        );
+        Arc::new(endpoint.with_protection(protection))
     }
 
     async fn register(&self, endpoint_port: u16) -> Result<Registration, AgentError> {
@@ -399,7 +406,17 @@ impl Agent {
             since: seams.clock.now(),
             active: is_active,
         };
-        tokio::join!(acs.run(), tcs.run());
+        let exec = exec::run(exec::Parts {
+            plane: self.plane.clone(),
+            engine: Arc::clone(&self.engine),
+            tasks: Arc::clone(&self.tasks),
+            cache: Arc::clone(&shared.cache),
+            submit: Arc::clone(&shared.submitter) as Arc<_>,
+            cluster: self.config.cluster.clone(),
+            clock: Arc::clone(&seams.clock),
+            random: Arc::clone(&seams.random),
+        });
+        tokio::join!(acs.run(), tcs.run(), exec);
     }
 }
 

@@ -95,6 +95,11 @@ impl CredentialCache {
             .cloned()
     }
 
+    /// The keys behind an id, when they are there.
+    pub(crate) fn keys(&self, id: &str) -> Option<Arc<RoleCredentials>> {
+        self.get(id)?.credentials
+    }
+
     /// Whether keys of a known id are still to come.
     pub(crate) fn is_waiting(&self) -> bool {
         let ids = self.0.read().unwrap_or_else(PoisonError::into_inner);

@@ -12,6 +12,7 @@ mod credentials;
 mod endpoint;
 mod engine;
 mod error;
+mod exec;
 mod network;
 mod plane;
 mod session;

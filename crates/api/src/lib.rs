@@ -2,6 +2,7 @@
 
 pub mod acs;
 pub mod cloudtrail;
+pub mod ec2;
 pub mod ecs;
 pub mod iam;
 pub mod iam_toolbox;
@@ -12,6 +13,7 @@ pub mod sts;
 /// Every service that has operations.
 pub static SERVICES: &[&portcullis_wire::Service] = &[
     &cloudtrail::SERVICE,
+    &ec2::SERVICE,
     &ecs::SERVICE,
     &iam::SERVICE,
     &iam_toolbox::SERVICE,

@@ -139,6 +139,13 @@ impl Accounts {
         Arc::clone(member.unwrap_or(&self.first))
     }
 
+    /// The account that has that session of Execute Command: its client brings no credentials that would say so.
+    pub(crate) fn with_session(&self, session: &str) -> Option<Arc<Doors>> {
+        self.all()
+            .into_iter()
+            .find(|doors| doors.gate.exec().knows(session))
+    }
+
     /// Runs what every account does by itself, and makes the accounts that are asked for, until `stop` turns true.
     pub async fn run(self: Arc<Self>, mut stop: watch::Receiver<bool>) {
         let mut changes = self.first.gate.world().changes();
@@ -150,6 +157,7 @@ impl Accounts {
                 let gate = &doors.gate;
                 if known.insert(gate.world().account().clone()) {
                     running.spawn(schedule::run(Arc::clone(gate), stop.clone()));
+                    running.spawn(schedule::services::run(Arc::clone(gate), stop.clone()));
                     running.spawn(advisor::run(Arc::clone(gate), stop.clone()));
                 }
             }

@@ -242,6 +242,8 @@ fn administrator(tx: &mut Tx<'_>) -> Result<LongTermKey, ServiceError> {
         tags: Tags::new(),
         permissions: administration(),
         groups: Vec::new(),
+        left: None,
+        active_since: None,
     };
     tx.put(user);
     let key = LongTermKey {
@@ -260,6 +262,7 @@ fn put_key(tx: &mut Tx<'_>, user: Option<&str>, key: &LongTermKey) -> Result<(),
         id: key.access_key_id.clone(),
         user,
         active: true,
+        active_since: None,
         created,
         secret,
     });

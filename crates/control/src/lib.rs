@@ -8,6 +8,8 @@ pub mod accounts;
 pub mod acs;
 pub mod advisor;
 pub mod bootstrap;
+pub mod events;
+pub mod exec;
 pub mod federation;
 pub mod gate;
 mod open_points;

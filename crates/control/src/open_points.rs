@@ -5,7 +5,7 @@ use std::io::Write as _;
 
 use flate2::Compression;
 use flate2::write::DeflateEncoder;
-use portcullis_core::{Arn, Timestamp};
+use portcullis_core::{Arn, Tags, Timestamp};
 
 use crate::gate::operation::Check;
 
@@ -65,4 +65,57 @@ pub(crate) fn r175_resource() -> &'static str {
 /// that it is not there.
 pub(crate) fn r181_check_on_missing(check: Check) -> Check {
     check
+}
+
+/// `aws:ResourceTag` of service deployments and revisions, given the tags of their service. The authorisation reference
+/// lists the key, but nothing can tag them; those of their service, so that what a tag allows on it goes for its history.
+pub(crate) fn tags_of_service_history(of_service: Option<&Tags>) -> Option<&Tags> {
+    of_service
+}
+
+/// Whether sessions end when the access key at the start of their chain is deactivated or deleted. They do: the mission
+/// wants revocation to bind at once, where AWS lets them run out.
+pub(crate) fn sessions_end_with_their_key() -> bool {
+    true
+}
+
+/// Whether protecting one more task of a service fails with DEPLOYMENT_BLOCKED, given how many others are protected and
+/// how many the service wants. AWS names the reason, not the rule; more protected tasks than wanted ones would keep every
+/// deployment from ending.
+pub(crate) fn protection_blocks_deployment(others_protected: usize, desired: u32) -> bool {
+    usize::try_from(desired).is_ok_and(|desired| others_protected >= desired)
+}
+
+/// Whether daemons run on the instances of a capacity provider of an Auto Scaling group. AWS has them on Managed Instances
+/// only; here the hosts that operators register belong to Auto Scaling groups, and nothing else has instances.
+pub(crate) fn daemons_run_on_groups() -> bool {
+    true
+}
+
+/// How many per cent of a daemon's tasks stay during a deployment, given its `drainPercent` (25 by default) and how many
+/// instances it has. AWS does not say how a share is rounded: whole per cents, rounded down, but one instance at least, since
+/// otherwise a deployment to few instances would never end.
+pub(crate) fn daemon_kept_percent(drain_percent: Option<f64>, hosts: u32) -> u32 {
+    let whole = drain_percent.unwrap_or(25.0).clamp(0.0, 100.0).floor();
+    let drained = (f64::from(hosts) * whole / 100.0).floor().max(1.0);
+    let kept = (f64::from(hosts) - drained).max(0.0) * 100.0 / f64::from(hosts.max(1));
+    (0..=100_u32)
+        .rev()
+        .find(|percent| f64::from(*percent) <= kept)
+        .unwrap_or_default()
+}
+
+/// The circuit breaker of daemons. They always have one that rolls back; its threshold is not said: that of services.
+pub(crate) fn daemon_circuit_breaker() -> portcullis_api::ecs::DeploymentCircuitBreaker {
+    portcullis_api::ecs::DeploymentCircuitBreaker {
+        enable: true,
+        rollback: true,
+        ..portcullis_api::ecs::DeploymentCircuitBreaker::default()
+    }
+}
+
+/// Whether UpdateDaemon needs `iam:PassRole` for the roles of its daemon task definition, as CreateDaemon does. AWS's page
+/// speaks of CreateDaemon only; it does, or an update would run what its caller could not have created.
+pub(crate) fn update_daemon_passes_roles() -> bool {
+    true
 }

@@ -24,6 +24,8 @@ use tokio_rustls::rustls::pki_types::pem::PemObject as _;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 use crate::accounts::Accounts;
+use crate::events::{self, Body};
+use crate::exec;
 use crate::gate::{Peer, Tls};
 use crate::scim;
 
@@ -64,7 +66,11 @@ pub async fn serve(
     accounts: Arc<Accounts>,
     mut stop: watch::Receiver<bool>,
 ) {
-    let front = Arc::new(Front { options, accounts });
+    let front = Arc::new(Front {
+        options,
+        accounts,
+        stop: stop.clone(),
+    });
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
@@ -97,6 +103,8 @@ pub(crate) async fn ordered(stop: &mut watch::Receiver<bool>) {
 struct Front {
     options: Options,
     accounts: Arc<Accounts>,
+    /// Turns true at the end: what goes on must end then.
+    stop: watch::Receiver<bool>,
 }
 
 impl Front {
@@ -150,16 +158,27 @@ impl Front {
         }
     }
 
-    async fn answer(
-        &self,
-        request: Request<Incoming>,
-        peer: SocketAddr,
-        tls: Option<Tls>,
-    ) -> Response<Full<Bytes>> {
+    async fn answer(&self, request: Request<Incoming>, peer: SocketAddr, tls: Option<Tls>) -> Response<Body> {
         let peer = Peer {
             address: self.source(&request, peer.ip()),
             tls,
         };
+        if request.uri().path() != events::PATH {
+            return self.reply(request, peer).await.map(Body::from);
+        }
+        let doors = self.accounts.called(request.headers(), request.uri());
+        let (parts, body) = request.into_parts();
+        match whole(body).await {
+            Ok(body) => events::serve(&doors.gate, &parts, &body, peer, self.stop.clone()).await,
+            Err(refusal) => refusal.map(Body::from),
+        }
+    }
+
+    /// The answer to everything that has one whole answer.
+    async fn reply(&self, request: Request<Incoming>, peer: Peer) -> Response<Full<Bytes>> {
+        if exec::is_for(request.uri().path()) {
+            return exec::serve(&self.accounts, request, peer).await;
+        }
         let upgrade = request.headers().get(http::header::UPGRADE);
         if upgrade.is_some_and(|to| to.as_bytes().eq_ignore_ascii_case(b"websocket")) {
             let doors = self.accounts.called(request.headers(), request.uri());
@@ -171,15 +190,10 @@ impl Front {
             return json(document);
         }
         let (parts, body) = request.into_parts();
-        let body =
-            match tokio::time::timeout(BODY_TIMEOUT, Limited::new(body, MAX_BODY_BYTES).collect()).await {
-                Ok(Ok(body)) => body.to_bytes(),
-                Ok(Err(error)) if error.is::<LengthLimitError>() => {
-                    return plain(413, "Request Entity Too Large");
-                }
-                Ok(Err(_)) => return plain(400, "Bad Request"),
-                Err(_) => return plain(408, "Request Timeout"),
-            };
+        let body = match whole(body).await {
+            Ok(body) => body,
+            Err(refusal) => return refusal,
+        };
         if self.options.scim && scim::is_for(parts.uri.path()) {
             return scim::serve(&self.accounts, &parts, &body, peer).await;
         }
@@ -199,6 +213,16 @@ impl Front {
             }
         }
         peer.to_string()
+    }
+}
+
+/// The body of a request, or why it is not taken.
+async fn whole(body: Incoming) -> Result<Bytes, Response<Full<Bytes>>> {
+    match tokio::time::timeout(BODY_TIMEOUT, Limited::new(body, MAX_BODY_BYTES).collect()).await {
+        Ok(Ok(body)) => Ok(body.to_bytes()),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(plain(413, "Request Entity Too Large")),
+        Ok(Err(_)) => Err(plain(400, "Bad Request")),
+        Err(_) => Err(plain(408, "Request Timeout")),
     }
 }
 

@@ -1,16 +1,18 @@
 //! The request context: what is known about one call, as condition keys (R105-R112).
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::fmt;
 
 use hashbrown::HashTable;
 use portcullis_core::{Arn, Tags, Timestamp};
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::{open_points, text};
 
 /// The value of a condition key.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(untagged)]
 pub enum Value {
     /// A single-valued key.
     One(String),
@@ -283,6 +285,13 @@ impl fmt::Debug for Context {
 impl Serialize for Context {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_map(self.iter())
+    }
+}
+
+impl<'de> Deserialize<'de> for Context {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let entries = BTreeMap::<String, Value>::deserialize(deserializer)?;
+        Ok(entries.into_iter().collect())
     }
 }
 

@@ -3,11 +3,12 @@
 use std::borrow::Cow;
 
 use portcullis_core::{AccountId, Arn};
+use serde::{Deserialize, Serialize};
 
 use crate::Context;
 
 /// The caller, as the credentials say (R67-R70).
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Principal {
     /// The root user of an account (R128).
     Root {

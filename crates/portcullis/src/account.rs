@@ -12,6 +12,9 @@ use portcullis_api::organizations::{
     Account, CreateAccountRequest, CreateAccountStatus, CreateOrganizationRequest,
     DescribeCreateAccountStatusRequest, ListAccountsRequest,
 };
+use portcullis_api::sts::GetCallerIdentityRequest;
+use portcullis_api::sts::op::GetCallerIdentity;
+use serde_json::json;
 
 use crate::client::Client;
 use crate::connection::Connection;
@@ -82,15 +85,43 @@ async fn create(options: &Create) -> Result<ExitCode> {
         }
     };
     let account = finished(&client, status).await?;
-    let role = format!("arn:aws:iam::{account}:role/{}", options.role_name);
-    say(&format!(
-        "Account {account} is there. To administer it, with sts:AssumeRole allowed on its role:"
-    ));
-    say(&format!(
-        "  aws sts assume-role --role-arn {role} --role-session-name {}",
-        options.name.replace(' ', "-")
-    ));
+    let caller = client
+        .expect::<GetCallerIdentity>(&GetCallerIdentityRequest::default())
+        .await?;
+    let is_root = caller.arn.is_some_and(|arn| arn.ends_with(":root"));
+    say(&next_steps(&account, &options.name, &options.role_name, is_root));
     Ok(ExitCode::SUCCESS)
+}
+
+/// How the account is administered from here. The root user assumes no roles: somebody must be made who does.
+fn next_steps(account: &str, name: &str, role_name: &str, is_root: bool) -> String {
+    let role = format!("arn:aws:iam::{account}:role/{role_name}");
+    let session: String = name.chars().map(in_session_names).collect();
+    let assume = format!("  aws sts assume-role --role-arn {role} --role-session-name {session}");
+    if !is_root {
+        return format!(
+            "Account {account} is there. To administer it, with sts:AssumeRole allowed on its role:\n{assume}"
+        );
+    }
+    let user = format!("admin-of-{account}");
+    let policy = json!({ "Version": "2012-10-17", "Statement": {
+        "Effect": "Allow", "Action": "sts:AssumeRole", "Resource": role } });
+    format!(
+        "Account {account} is there. The root user cannot assume its role; make a user who can:\n  \
+         aws iam create-user --user-name {user}\n  \
+         aws iam put-user-policy --user-name {user} --policy-name assume --policy-document '{policy}'\n  \
+         aws iam create-access-key --user-name {user}\n\
+         and with that key:\n{assume}"
+    )
+}
+
+/// What a session name may not have becomes a hyphen.
+fn in_session_names(letter: char) -> char {
+    if letter.is_ascii_alphanumeric() || "_+=,.@-".contains(letter) {
+        letter
+    } else {
+        '-'
+    }
 }
 
 /// Asks for the account; `None` when there is no organization yet.
@@ -176,4 +207,25 @@ fn line(account: &Account) -> String {
         shown(&account.name),
         shown(&account.email)
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_next_steps_are_those_the_caller_can_take() {
+        insta::assert_snapshot!(next_steps("444455556666", "my staging", "Admin", false), @r"
+        Account 444455556666 is there. To administer it, with sts:AssumeRole allowed on its role:
+          aws sts assume-role --role-arn arn:aws:iam::444455556666:role/Admin --role-session-name my-staging
+        ");
+        insta::assert_snapshot!(next_steps("444455556666", "a", "Admin", true), @r#"
+        Account 444455556666 is there. The root user cannot assume its role; make a user who can:
+          aws iam create-user --user-name admin-of-444455556666
+          aws iam put-user-policy --user-name admin-of-444455556666 --policy-name assume --policy-document '{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"sts:AssumeRole","Resource":"arn:aws:iam::444455556666:role/Admin"}}'
+          aws iam create-access-key --user-name admin-of-444455556666
+        and with that key:
+          aws sts assume-role --role-arn arn:aws:iam::444455556666:role/Admin --role-session-name a
+        "#);
+    }
 }

@@ -9,6 +9,7 @@ use portcullis_control::accounts::{Accounts, Doors};
 use portcullis_control::bootstrap::{self, IamQuotas, LongTermKey};
 use portcullis_control::federation::Authorities;
 use portcullis_control::gate::Gate;
+use portcullis_control::gate::throttle::Throttle;
 use portcullis_control::server;
 use portcullis_control::server::TlsAcceptor;
 use portcullis_control::services;
@@ -44,6 +45,8 @@ pub struct Plan {
     pub trusted_proxies: Vec<IpAddr>,
     /// Whether identity providers may keep users and groups by SCIM.
     pub scim: bool,
+    /// Whether calls are throttled as AWS throttles them.
+    pub aws_throttling: bool,
     /// Certificate authorities that are trusted when the keys of identity providers are fetched.
     pub provider_authorities: Authorities,
 }
@@ -100,9 +103,13 @@ pub async fn start(plan: Plan) -> Result<Running> {
     let administrator = bootstrap::account(&world, plan.root, hand_over).await?;
     bootstrap::iam_quotas(&world, plan.iam_quotas).await?;
     let authorities = plan.provider_authorities;
+    let throttling = plan.aws_throttling;
     let doors = move |world| {
-        let gate = Gate::new(world, services::operations());
-        Doors::of(gate.with_authorities(authorities.clone()))
+        let gate = Gate::new(world, services::operations()).with_authorities(authorities.clone());
+        Doors::of(match throttling {
+            true => gate.with_throttling(Throttle::default()),
+            false => gate,
+        })
     };
     let accounts = Arc::new(Accounts::open(world, Box::new(doors))?);
     let options = server::Options {

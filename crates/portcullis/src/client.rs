@@ -2,8 +2,8 @@
 
 use anyhow::{Context as _, Result, bail};
 use http_body_util::{BodyExt as _, Full};
-use hyper::Request;
-use hyper::body::Bytes;
+use hyper::body::{Bytes, Incoming};
+use hyper::{Request, Response};
 use hyper_util::client::legacy::Client as Http;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
@@ -133,6 +133,33 @@ impl Client {
             Ok(output) => Ok(output),
             Err(refusal) => bail!("{} failed: {refusal}", O::META.name),
         }
+    }
+
+    /// A signed GET of something that is no operation; the answer's body is still to come. `last_event_id` says where
+    /// server-sent events go on.
+    pub async fn open(
+        &self,
+        service: &str,
+        path_and_query: &str,
+        last_event_id: Option<&str>,
+    ) -> Result<Response<Incoming>> {
+        let mut builder =
+            Request::get(format!("{}{path_and_query}", self.endpoint)).header("user-agent", USER_AGENT);
+        if let Some(id) = last_event_id {
+            builder = builder.header("last-event-id", id);
+        }
+        let (mut parts, ()) = builder.body(())?.into_parts();
+        let signer = Signer {
+            access_key_id: &self.credentials.access_key_id,
+            secret_access_key: &self.credentials.secret,
+            session_token: self.credentials.token.as_ref(),
+            region: self.region.as_str(),
+            service,
+        };
+        signer.sign(&mut parts, b"", SystemClock.now())?;
+        let signed = Request::from_parts(parts, Full::new(Bytes::new()));
+        let response = self.http.request(signed).await;
+        response.with_context(|| format!("no answer from {}", self.endpoint))
     }
 
     /// A plain GET, for the credentials endpoint; the status and the body.

@@ -6,6 +6,8 @@ mod assembly;
 mod client;
 mod connection;
 mod demo_task;
+mod events;
+mod exec;
 mod explain;
 mod iam;
 mod image;
@@ -15,6 +17,8 @@ mod printable;
 mod quickstart;
 mod secret_option;
 mod serve;
+#[cfg(test)]
+mod town;
 
 use std::process::ExitCode;
 
@@ -47,6 +51,10 @@ enum Command {
     Operations(operations::Options),
     /// The identities of a running server: who is allowed what, one file of all, tokens for SCIM
     Iam(iam::Options),
+    /// What happens to the tasks, container instances and services of a running server
+    Events(events::Options),
+    /// Run a command in a container of a running task, on this terminal; needs no plugin
+    Exec(exec::Options),
     /// Why a running server refused a request, by the authorization id in the refusal
     Explain(explain::Options),
     /// Check, explain, compare and rewrite policies; needs no server
@@ -85,6 +93,8 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Account(options) => account::run(options).await,
         Command::Operations(options) => operations::run(&options),
         Command::Iam(options) => iam::run(options).await,
+        Command::Events(options) => events::run(options).await,
+        Command::Exec(options) => exec::run(options).await,
         Command::Explain(options) => explain::run(options).await,
         Command::Policy(options) => policy::run(options),
         Command::DemoTask(options) => demo_task::run(options).await,

@@ -51,6 +51,9 @@ pub struct Options {
     /// Certificate authorities in PEM that are trusted when the keys of identity providers are fetched [default: the system's]
     #[arg(long)]
     provider_ca: Option<PathBuf>,
+    /// Let each account make as many ECS calls as AWS lets it, and refuse more with ThrottlingException
+    #[arg(long)]
+    aws_throttling: bool,
     /// Quota of IAM that differs from AWS's default, such as roles=10000; may be given more than once
     #[arg(long, value_name = "NAME=NUMBER")]
     #[serde(default)]
@@ -116,6 +119,7 @@ impl Options {
             tls_cert: self.tls_cert.or(file.tls_cert),
             tls_key: self.tls_key.or(file.tls_key),
             scim: self.scim || file.scim,
+            aws_throttling: self.aws_throttling || file.aws_throttling,
             provider_ca: self.provider_ca.or(file.provider_ca),
             iam_quota: [file.iam_quota, self.iam_quota].concat(),
             trusted_proxy: if self.trusted_proxy.is_empty() {
@@ -170,6 +174,7 @@ impl Options {
             tls,
             trusted_proxies: self.trusted_proxy,
             scim: self.scim,
+            aws_throttling: self.aws_throttling,
         })
     }
 }

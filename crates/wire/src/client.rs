@@ -7,7 +7,7 @@ use serde_json::Value;
 use thiserror::Error;
 
 use crate::json;
-use crate::query::{Element, FormWriter, parse_xml, xml_to_value};
+use crate::query::{Dialect, Element, FormWriter, parse_xml, xml_to_value};
 use crate::reader::{ReadError, Reader};
 use crate::reply::{ERROR_TYPE, REST_CONTENT_TYPE};
 use crate::rest;
@@ -99,7 +99,7 @@ pub fn encode_request<O: Operation>(input: &O::Input) -> ClientRequest {
     if service.protocol.is_rest() {
         return rest_request(O::META, &json::to_value(input));
     }
-    let mut writer = FormWriter::new(O::META.name, service.api_version);
+    let mut writer = FormWriter::new(O::META.name, service.api_version, Dialect::of(service.protocol));
     input.write(&mut writer);
     let content_type = "application/x-www-form-urlencoded; charset=utf-8".to_owned();
     posted(vec![("content-type", content_type)], writer.finish().into_bytes())
@@ -163,6 +163,9 @@ fn json_answer(body: &[u8]) -> Result<Value, ReadError> {
 
 fn xml_answer(operation: &OperationMeta, body: &[u8]) -> Result<Value, ReadError> {
     let root = xml(body)?;
+    if operation.service.protocol == Protocol::Ec2Query {
+        return xml_to_value(operation.output, &root);
+    }
     let nothing = Element::default();
     let result = match operation.result_wrapper {
         Some(wrapper) => root
@@ -226,7 +229,12 @@ fn rest_error(status: u16, headers: &HeaderMap, body: &[u8]) -> ClientError {
 
 fn xml_error(status: u16, body: &[u8]) -> ClientError {
     let root = xml(body);
-    let error = root.as_ref().ok().and_then(|root| root.child("Error"));
+    // EC2 has a list of errors, of one.
+    let errors = root
+        .as_ref()
+        .ok()
+        .map(|root| root.child("Errors").unwrap_or(root));
+    let error = errors.and_then(|errors| errors.child("Error"));
     match error.and_then(|error| Some((error.child_text("Code")?, error.child_text("Message")))) {
         Some((code, message)) => {
             let message = message.unwrap_or_default().to_owned();

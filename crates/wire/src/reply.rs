@@ -134,6 +134,8 @@ pub(crate) const REST_CONTENT_TYPE: &str = "application/json";
 /// The header that tells a REST error's code.
 pub(crate) const ERROR_TYPE: &str = "x-amzn-errortype";
 
+/// The first line of EC2's answers.
+const XML_HEAD: &str = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n";
 /// Content type of query answers.
 const XML_CONTENT_TYPE: &str = "text/xml";
 
@@ -146,6 +148,18 @@ fn json_content_type(service: &Service) -> &'static str {
 
 fn query_body(operation: &OperationMeta, result: &str, request_id: &str) -> String {
     let (name, namespace) = (operation.name, operation.service.xml_namespace);
+    if operation.service.protocol == Protocol::Ec2Query {
+        // Where the model has no output, EC2 still says that it was done.
+        let done = "<return>true</return>";
+        let result = if operation.output.members.is_empty() {
+            done
+        } else {
+            result
+        };
+        return format!(
+            "{XML_HEAD}<{name}Response xmlns=\"{namespace}\"><requestId>{request_id}</requestId>{result}</{name}Response>"
+        );
+    }
     let result = match operation.result_wrapper {
         Some(wrapper) => format!("<{wrapper}>{result}</{wrapper}>"),
         None => String::new(),
@@ -172,7 +186,10 @@ pub fn encode_error(service: &Service, error: &ErrorReply, request_id: &str) -> 
         reply.headers.push((ERROR_TYPE, error.code.clone()));
         return reply;
     }
-    let body = xml_error(service.xml_namespace, error, request_id);
+    let body = match service.protocol {
+        Protocol::Ec2Query => ec2_error(error, request_id),
+        _ => xml_error(service.xml_namespace, error, request_id),
+    };
     Reply::new(error.status, XML_CONTENT_TYPE, request_id, body.into_bytes())
 }
 
@@ -196,6 +213,18 @@ fn write_error(mut body: Map<String, Value>, error: &ErrorReply) -> Vec<u8> {
             .map(|(name, value)| ((*name).to_owned(), value.clone())),
     );
     Value::Object(body).to_string().into_bytes()
+}
+
+/// EC2's envelope: a list of errors, without a namespace.
+fn ec2_error(error: &ErrorReply, request_id: &str) -> String {
+    let mut body = format!("{XML_HEAD}<Response><Errors><Error><Code>");
+    escape(&mut body, &error.code);
+    body.push_str("</Code><Message>");
+    escape(&mut body, &error.message);
+    body.push_str(&format!(
+        "</Message></Error></Errors><RequestID>{request_id}</RequestID></Response>"
+    ));
+    body
 }
 
 fn xml_error(namespace: &str, error: &ErrorReply, request_id: &str) -> String {

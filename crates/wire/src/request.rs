@@ -6,11 +6,12 @@ use thiserror::Error;
 
 use crate::json::{self, ParseError};
 use crate::limits::Excess;
+use crate::query::Dialect;
 use crate::query::form::{self, FormError};
 use crate::reader::Reader;
 use crate::reply::ErrorReply;
 use crate::rest;
-use crate::schema::{OperationMeta, Protocol, Service};
+use crate::schema::{Member, OperationMeta, Protocol, Service};
 use crate::shape::{Operation, Wire};
 use crate::validate::validate;
 
@@ -44,6 +45,12 @@ pub enum RequestError {
     /// Well-formed, but against the rules of the schema; the text is AWS's.
     #[error("{0}")]
     Validation(String),
+    /// EC2 tells a missing parameter apart from other broken rules.
+    #[error("The request must contain the parameter {0}")]
+    Missing(&'static str),
+    /// EC2 refuses parameters it does not know.
+    #[error("The parameter {0} is not recognized")]
+    Unknown(String),
     /// Heavier than we read.
     #[error(transparent)]
     Excess(#[from] Excess),
@@ -53,14 +60,16 @@ impl RequestError {
     /// The error this service answers. Query services call broken input `MalformedInput`, JSON services
     /// `SerializationException`; the code for broken rules is the service's own (`models/served.json`).
     pub fn reply(&self, service: &Service) -> ErrorReply {
-        let malformed = if service.protocol.is_json() || service.protocol == Protocol::RestJson {
-            "SerializationException"
-        } else {
-            "MalformedInput"
+        let malformed = match service.protocol {
+            Protocol::Ec2Query => service.validation_code,
+            protocol if protocol.is_json() || protocol == Protocol::RestJson => "SerializationException",
+            _ => "MalformedInput",
         };
         let (code, status) = match self {
             Self::Serialization(_) | Self::Excess(Excess::Depth | Excess::Count) => (malformed, 400),
             Self::Validation(_) => (service.validation_code, 400),
+            Self::Missing(_) => ("MissingParameter", 400),
+            Self::Unknown(_) => ("UnknownParameter", 400),
             Self::Excess(Excess::Body) => ("RequestEntityTooLarge", 413),
         };
         ErrorReply::sender(code, status, self.to_string())
@@ -72,6 +81,12 @@ pub fn decode_request<'r, O: Operation>(payload: impl Into<Payload<'r>>) -> Resu
     let value = normal_form(O::META, payload.into())?;
     let input =
         O::Input::read(Reader::new(&value)).map_err(|e| RequestError::Serialization(e.to_string()))?;
+    if O::META.service.protocol == Protocol::Ec2Query {
+        let is_missing = |member: &&Member| member.required && value.get(member.name).is_none();
+        if let Some(member) = O::META.input.members.iter().find(is_missing) {
+            return Err(RequestError::Missing(member.form_name));
+        }
+    }
     validate(O::META.input, &value).map_err(RequestError::Validation)?;
     Ok(input)
 }
@@ -90,7 +105,8 @@ fn normal_form(operation: &OperationMeta, payload: Payload<'_>) -> Result<Value,
     if protocol.is_rest() {
         return rest::read_input(operation, payload);
     }
-    Ok(form::to_value(payload.body, operation.input)?)
+    let dialect = Dialect::of(protocol);
+    Ok(form::to_value(payload.body, operation.input, dialect)?)
 }
 
 impl From<ParseError> for RequestError {
@@ -107,6 +123,7 @@ impl From<FormError> for RequestError {
         match error {
             FormError::Excess(excess) => Self::Excess(excess),
             FormError::Malformed(text) => Self::Serialization(text),
+            FormError::Unknown(name) => Self::Unknown(name),
         }
     }
 }

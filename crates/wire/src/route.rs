@@ -146,7 +146,7 @@ fn by_action<'r>(
     let version = form::find(payload, "Version");
     let found = services
         .iter()
-        .filter(|service| service.protocol == Protocol::Query)
+        .filter(|service| service.protocol.is_query())
         .filter(|service| {
             version
                 .as_ref()

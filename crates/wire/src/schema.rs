@@ -32,6 +32,11 @@ impl Protocol {
         matches!(self, Self::Json10 | Self::Json11)
     }
 
+    /// Whether requests are forms and answers XML, in one of the two dialects.
+    pub const fn is_query(self) -> bool {
+        matches!(self, Self::Query | Self::Ec2Query)
+    }
+
     /// Whether method and path say which operation is meant.
     pub const fn is_rest(self) -> bool {
         matches!(self, Self::RestJson | Self::RestXml)
@@ -255,8 +260,12 @@ impl fmt::Debug for Structure {
 /// A member of a structure.
 #[derive(Debug)]
 pub struct Member {
-    /// Its name on the wire.
+    /// Its name in the normal form; but for EC2's query protocol also its name on the wire.
     pub name: &'static str,
+    /// Its name in forms.
+    pub form_name: &'static str,
+    /// Its name in XML.
+    pub xml_name: &'static str,
     /// Its type.
     pub schema: &'static Schema,
     /// Whether the model requires it.
@@ -289,6 +298,8 @@ impl Member {
     pub const fn optional(name: &'static str, schema: &'static Schema) -> Self {
         Self {
             name,
+            form_name: name,
+            xml_name: name,
             schema,
             required: false,
             location: Location::Body,
@@ -301,10 +312,22 @@ impl Member {
         Self { location, ..self }
     }
 
+    /// The same member with names of its own in forms and in XML, as EC2's query protocol has them.
+    #[must_use]
+    pub const fn called(self, form_name: &'static str, xml_name: &'static str) -> Self {
+        Self {
+            form_name,
+            xml_name,
+            ..self
+        }
+    }
+
     /// A member that must be present.
     pub const fn required(name: &'static str, schema: &'static Schema) -> Self {
         Self {
             name,
+            form_name: name,
+            xml_name: name,
             schema,
             required: true,
             location: Location::Body,

@@ -92,6 +92,22 @@ class UpdateContainerInstancesState(OnOneInstance, Ecs):
         return Invalid(parameters, "ClientException", message)
 
 
+class UpdateContainerAgent(Ecs):
+    # Nothing stages a new agent on a machine yet, so that there is never one to update to (docs/fidelity.md).
+    can_succeed = False
+
+    def parameters(self, aws):
+        cluster, arn = instance(aws, versionInfo={"agentVersion": "1.105.1"})
+        return {"cluster": cluster, "containerInstance": arn}
+
+    def resource(self, aws, parameters):
+        return parameters["containerInstance"]
+
+    def invalid(self, aws):
+        message = r"There is no update available for this Amazon ECS container agent\."
+        return Invalid(self.parameters(aws), "NoUpdateAvailableException", message)
+
+
 class DeregisterContainerInstance(OnOneCluster, Ecs):
     def parameters(self, aws):
         cluster, arn = instance(aws)

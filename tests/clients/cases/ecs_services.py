@@ -1,4 +1,4 @@
-"""Services as records (ecs.md 11)."""
+"""Services (ecs.md 11)."""
 
 from account import tags
 from case import Ecs, Invalid
@@ -44,6 +44,34 @@ class CreateService(Ecs):
         return no_such_cluster(self.parameters(aws))
 
 
+class UpdateService(Ecs):
+    def parameters(self, aws):
+        cluster, name = service(aws, propagateTags="SERVICE")
+        self.definition = aws.task_definition()
+        return {
+            "cluster": cluster,
+            "service": name,
+            "taskDefinition": self.definition,
+            "desiredCount": 2,
+            "deploymentConfiguration": {"minimumHealthyPercent": 50, "maximumPercent": 150},
+        }
+
+    def check(self, aws, parameters, reply):
+        found = described(aws, parameters, parameters["service"])
+        assert (found["taskDefinition"], found["desiredCount"]) == (self.definition, 2)
+        assert found["deploymentConfiguration"]["maximumPercent"] == 150
+        assert found["propagateTags"] == "SERVICE"
+        primary = found["deployments"][0]
+        assert (primary["status"], primary["taskDefinition"]) == ("PRIMARY", self.definition)
+
+    def resource(self, aws, parameters):
+        return aws.ecs_arn(f"service/{parameters['cluster']}/{parameters['service']}")
+
+    def invalid(self, aws):
+        parameters = {"cluster": aws.cluster(), "service": "no-such-service"}
+        return Invalid(parameters, "ServiceNotFoundException", r"Service not found\.")
+
+
 class DescribeServices(Ecs):
     def parameters(self, aws):
         cluster, name = service(aws)
@@ -72,6 +100,20 @@ class ListServices(Ecs):
 
     def invalid(self, aws):
         return no_such_cluster({})
+
+
+class ListServicesByNamespace(Ecs):
+    def parameters(self, aws):
+        namespace = f"arn:aws:servicediscovery:us-east-1:123456789012:namespace/{aws.name('ns')}"
+        aws.cluster(serviceConnectDefaults={"namespace": namespace})
+        return {"namespace": namespace}
+
+    def check(self, aws, parameters, reply):
+        assert reply["serviceArns"] == []
+
+    def invalid(self, aws):
+        message = r"The specified namespace wasn't found\."
+        return Invalid({"namespace": "no-such-namespace"}, "NamespaceNotFoundException", message)
 
 
 class DeleteService(Ecs):

@@ -2,6 +2,7 @@
 
 from account import tags
 from case import Ecs, Invalid
+from exec_host import ExecHost
 
 NOBODY = "0" * 32
 
@@ -114,6 +115,67 @@ class ListTasks(Ecs):
 
     def invalid(self, aws):
         return Invalid({"cluster": "no-such-cluster"}, "ClusterNotFoundException", r"Cluster not found\.")
+
+
+class GetTaskProtection(Ecs):
+    def parameters(self, aws):
+        return {"cluster": aws.busy_cluster, "tasks": [aws.task()["taskArn"], NOBODY]}
+
+    def check(self, aws, parameters, reply):
+        standalone = {"arn": parameters["tasks"][0], "reason": "TASK_NOT_VALID"}
+        missing = {"arn": aws.ecs_arn(f"task/{aws.busy_cluster}/{NOBODY}"), "reason": "MISSING"}
+        assert (reply["protectedTasks"], reply["failures"]) == ([], [standalone, missing])
+
+    def resource(self, aws, parameters):
+        return parameters["tasks"][0]
+
+    def invalid(self, aws):
+        parameters = {"cluster": aws.busy_cluster, "tasks": []}
+        return Invalid(parameters, "InvalidParameterException", r"Tasks cannot be empty\.")
+
+
+class UpdateTaskProtection(Ecs):
+    def parameters(self, aws):
+        task = aws.task()["taskArn"]
+        return {"cluster": aws.busy_cluster, "tasks": [task], "protectionEnabled": True, "expiresInMinutes": 5}
+
+    def check(self, aws, parameters, reply):
+        # Protection is for tasks of services; those are tested where services run.
+        standalone = {"arn": parameters["tasks"][0], "reason": "TASK_NOT_VALID"}
+        assert (reply["protectedTasks"], reply["failures"]) == ([], [standalone])
+
+    def resource(self, aws, parameters):
+        return parameters["tasks"][0]
+
+    def invalid(self, aws):
+        parameters = {**self.parameters(aws), "expiresInMinutes": 2881}
+        message = r"expiresInMinutes must be between 1 and 2880\."
+        return Invalid(parameters, "InvalidParameterException", message)
+
+
+class ExecuteCommand(Ecs):
+    # The CLI hands the session to a plugin; test_exec.py lets it.
+    is_in_cli = False
+
+    def parameters(self, aws):
+        # Kept: its channel closes with it.
+        self.host = ExecHost(aws)
+        return {"cluster": aws.busy_cluster, "task": self.host.task, "command": "/bin/sh", "interactive": True}
+
+    def check(self, aws, parameters, reply):
+        assert (reply["taskArn"], reply["containerName"]) == (parameters["task"], "app")
+        session = reply["session"]
+        assert session["sessionId"].startswith("ecs-execute-command-")
+        assert f"/v1/data-channel/{session['sessionId']}" in session["streamUrl"]
+        assert len(session["tokenValue"]) >= 40
+
+    def resource(self, aws, parameters):
+        return aws.ecs_arn(f"cluster/{parameters['cluster']}")
+
+    def invalid(self, aws):
+        parameters = {"cluster": aws.busy_cluster, "task": NOBODY, "command": "sh", "interactive": False}
+        message = r"Interactive is the only mode supported currently\."
+        return Invalid(parameters, "InvalidParameterException", message)
 
 
 class FromTheAgent:

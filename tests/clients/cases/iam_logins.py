@@ -81,7 +81,7 @@ class ChangePassword(Iam):
 
     def invalid(self, aws):
         parameters = {**self.parameters(aws), "OldPassword": "guess"}
-        return Invalid(parameters, "AccessDenied", r"The old password was incorrect\.")
+        return Invalid(parameters, "AccessDenied", "The old password was incorrect")
 
 
 def ssh_key(aws, user):

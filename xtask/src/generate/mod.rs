@@ -9,6 +9,7 @@ mod pattern;
 mod print_schema;
 mod print_service;
 mod print_shapes;
+mod reduce;
 mod reference;
 
 use std::collections::BTreeMap;
@@ -37,11 +38,20 @@ struct Served {
     shapes: Vec<String>,
 }
 
+/// Writes the model of a service anew from a whole one.
+pub fn reduce_model(service: &str, source: &Path) -> Result<()> {
+    reduce::run(root()?, service, source)
+}
+
+fn root() -> Result<&'static Path> {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .context("xtask lies in the workspace")
+}
+
 /// Writes the generated crate, or with `check` fails if what is there differs.
 pub fn run(check: bool) -> Result<()> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .parent()
-        .context("xtask lies in the workspace")?;
+    let root = root()?;
     let files = generate(&root.join("models"))?.formatted(root)?;
     reference::run(root, check)?;
     let target = root.join("crates/api/src");
@@ -91,6 +101,9 @@ fn generate_service(
             folder.join("op.rs"),
             print_service::operations(name, model, selection)?,
         );
+    }
+    // EC2's model declares no errors.
+    if !selection.errors.is_empty() {
         files.add(
             folder.join("error.rs"),
             print_service::errors(name, model, selection)?,

@@ -82,6 +82,9 @@ pub struct Reference {
     pub location: Option<String>,
     #[serde(default)]
     pub location_name: Option<String>,
+    /// Its name in requests of EC2's query protocol, where the rule does not give it.
+    #[serde(default)]
+    pub query_name: Option<String>,
     #[serde(default, rename = "box")]
     _boxed: bool,
     #[serde(default, rename = "deprecated")]
@@ -203,6 +206,11 @@ impl Model {
             .get(name)
             .with_context(|| format!("there is no operation {name}"))?;
         Operation::deserialize(value).with_context(|| format!("operation {name}"))
+    }
+
+    /// Whether this is EC2's dialect of the query protocol.
+    pub fn is_ec2(&self) -> bool {
+        self.metadata.protocol == "ec2"
     }
 
     /// Whether method and path say which operation is meant.

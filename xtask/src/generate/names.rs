@@ -4,7 +4,7 @@
 const WHOLE_WORDS: [(&str, &str); 3] = [("GiB", "Gib"), ("GB", "Gb"), ("VCpu", "Vcpu")];
 
 /// Keywords that the models use as member names, with what we call them.
-const KEYWORDS: [(&str, &str); 1] = [("type", "r#type")];
+const KEYWORDS: [(&str, &str); 2] = [("type", "r#type"), ("return", "r#return")];
 
 /// A member's name as a field name: `enableECSManagedTags` is `enable_ecs_managed_tags`.
 pub fn field(name: &str) -> String {

@@ -109,6 +109,9 @@ fn location(
     (member, reference): (&String, &Reference),
 ) -> Result<String> {
     let named = reference.location_name.as_ref().unwrap_or(member);
+    if model.is_ec2() {
+        return Ok(ec2_names(member, named, reference));
+    }
     if shape.payload.as_ref() == Some(member) {
         return Ok(".at(Location::Payload)".to_owned());
     }
@@ -127,6 +130,19 @@ fn location(
         Some(other) => bail!("{name}.{member} stands in {other} in a form that has no codec yet"),
     };
     Ok(format!(".at(Location::{place})"))
+}
+
+/// EC2's query protocol has a name for requests and another one for answers.
+fn ec2_names(member: &str, xml_name: &str, reference: &Reference) -> String {
+    let form_name = match (&reference.query_name, &reference.location_name) {
+        (Some(name), _) => name.clone(),
+        (None, Some(name)) => names::type_name(name),
+        (None, None) => member.to_owned(),
+    };
+    if form_name == member && xml_name == member {
+        return String::new();
+    }
+    format!(".called({form_name:?}, {xml_name:?})")
 }
 
 /// Whether a value of this kind has a text that can stand outside a body.

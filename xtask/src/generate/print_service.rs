@@ -44,7 +44,10 @@ pub fn module(
 ) -> Result<String> {
     let mut out = header(service, "Shapes and tables");
     if validation_code.is_some() {
-        out.push_str("pub mod error;\npub mod op;\n");
+        if !selection.errors.is_empty() {
+            out.push_str("pub mod error;\n");
+        }
+        out.push_str("pub mod op;\n");
     }
     for group in &selection.groups {
         writeln!(out, "mod {};", group.name)?;
@@ -71,6 +74,7 @@ fn print_service(
         ("json", "1.0") => "Json10",
         ("json", "1.1") => "Json11",
         ("query", _) => "Query",
+        ("ec2", _) => "Ec2Query",
         ("rest-json", _) => "RestJson",
         (other, version) => bail!("protocol {other} {version} has no codec yet"),
     };
@@ -121,7 +125,10 @@ fn routes(model: &Model, operations: &[&String]) -> Result<String> {
 /// `op.rs`: a marker type and a table row per operation.
 pub fn operations(service: &str, model: &Model, selection: &Selection) -> Result<String> {
     let mut out = header(service, "Operations");
-    out.push_str("use portcullis_wire::{Operation, OperationMeta};\n\nuse super::error;\n\n");
+    out.push_str("use portcullis_wire::{Operation, OperationMeta};\n\n");
+    if !selection.errors.is_empty() {
+        out.push_str("use super::error;\n\n");
+    }
     for name in &selection.operations {
         print_operation(&mut out, model, name)?;
     }

@@ -17,11 +17,16 @@ pub fn run(session: &mut Session) -> Result<()> {
         .tally
         .run(&mut pytest(&["tests/clients"]), Runner::Pytest)?;
     if let Some(reason) = docker_room::obstacle() {
-        session.leave_out("the story with boto3 on Docker", &reason);
+        session.leave_out(
+            "the stories with boto3 on Docker, and the life on two hosts",
+            &reason,
+        );
         return Ok(());
     }
     let story = [
         "tests/clients/test_story.py",
+        "tests/clients/test_exec_story.py",
+        "tests/clients/life_on_two_hosts.py",
         "--engine",
         "docker",
         "--numprocesses",

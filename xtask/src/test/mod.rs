@@ -1,5 +1,6 @@
 //! `cargo xtask test`: everything CI checks, one part after the other, ended by the first that fails.
 
+mod authz;
 mod clients;
 mod licences;
 mod prepare;
@@ -54,6 +55,11 @@ const PARTS: &[Part] = &[
         name: "rules",
         about: "every rule of the policy language has a test",
         run: rules::run,
+    },
+    Part {
+        name: "authz",
+        about: "every action, resource type and condition key of ECS has a test",
+        run: authz::run,
     },
     Part {
         name: "generated",

@@ -5,6 +5,7 @@ mod credentials;
 mod go_json;
 mod limiter;
 mod metadata;
+mod protection;
 mod server;
 
 use std::borrow::Cow;
@@ -23,6 +24,7 @@ pub(crate) use self::credentials::{Admission, Anyone, Caller};
 use self::credentials::{Form, fetch};
 use self::limiter::Limiter;
 pub(crate) use self::metadata::TaskMetadata;
+pub(crate) use self::protection::TaskProtection;
 pub(crate) use self::server::serve;
 use crate::RateLimit;
 use crate::audit::{Access, AuditLog};
@@ -72,6 +74,7 @@ pub(crate) struct Endpoint {
     audit: Arc<AuditLog>,
     admission: Arc<dyn Admission>,
     metadata: Arc<dyn Metadata>,
+    protection: Option<TaskProtection>,
     limiter: Limiter,
     compat: bool,
 }
@@ -119,13 +122,30 @@ impl Endpoint {
             audit,
             admission,
             metadata,
+            protection: None,
             limiter: Limiter::new(limit),
             compat,
         }
     }
 
+    /// Lets tasks protect themselves.
+    pub(crate) fn with_protection(mut self, protection: TaskProtection) -> Self {
+        self.protection = Some(protection);
+        self
+    }
+
+    /// Whether a request's body is looked at.
+    pub(crate) fn takes_body(&self, parts: &Parts) -> bool {
+        parts.method == Method::PUT && protection::endpoint_id(parts.uri.path()).is_some()
+    }
+
     /// Answers one request of `remote`.
-    pub(crate) async fn answer(&self, parts: &Parts, remote: SocketAddr) -> http::Response<Full<Bytes>> {
+    pub(crate) async fn answer(
+        &self,
+        parts: &Parts,
+        body: &[u8],
+        remote: SocketAddr,
+    ) -> http::Response<Full<Bytes>> {
         let path = parts.uri.path();
         let clean = clean_path(path);
         if clean != path {
@@ -141,16 +161,16 @@ impl Endpoint {
             self.record(parts, remote, path, &throttled, None);
             return self.reply(throttled, remote);
         }
-        let routed = self.route(parts, remote).await;
+        let routed = self.route(parts, body, remote).await;
         if let Some(audit_path) = routed.audit_path {
             self.record(parts, remote, audit_path, &routed.answer, routed.granted.as_ref());
         }
         self.reply(routed.answer, remote)
     }
 
-    async fn route(&self, parts: &Parts, remote: SocketAddr) -> Routed {
+    async fn route(&self, parts: &Parts, body: &[u8], remote: SocketAddr) -> Routed {
         if !self.compat {
-            if parts.method != Method::GET {
+            if parts.method != Method::GET && !self.takes_body(parts) {
                 return Answer::text(405, "405 method not allowed\n").into();
             }
             if !names_an_address(parts) {
@@ -158,6 +178,10 @@ impl Endpoint {
             }
         }
         let path = parts.uri.path();
+        if let (Some(protection), Some(id)) = (&self.protection, protection::endpoint_id(path)) {
+            let caller = remote.ip().to_canonical();
+            return protection.answer(id, parts, body, caller).await.into();
+        }
         let (form, audit_path, id) = match (path.strip_prefix("/v2/credentials/"), path) {
             (Some(id), _) => (Form::V2, "/v2/credentials", Cow::Borrowed(id)),
             (None, "/v1/credentials") => (Form::V1, "/v1/credentials", query_id(parts)),

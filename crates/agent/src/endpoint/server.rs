@@ -4,6 +4,8 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
+use http_body_util::{BodyExt as _, Limited};
+use hyper::body::Bytes;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -19,6 +21,7 @@ const READ_TIMEOUT: Duration = Duration::from_secs(5);
 const CONNECTION_TIME_MAX: Duration = Duration::from_secs(60);
 const CONNECTIONS_MAX: usize = 512;
 const HEADER_BYTES_MAX: usize = 64 * 1024;
+const BODY_BYTES_MAX: usize = 16 * 1024;
 /// Between two tries to accept when the system is out of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
@@ -47,13 +50,26 @@ pub(crate) async fn serve(endpoint: Arc<Endpoint>, listener: &TcpListener) {
     }
 }
 
+/// What cannot be read is answered as what it is: nothing.
+async fn body_of(body: hyper::body::Incoming) -> Bytes {
+    let body = Limited::new(body, BODY_BYTES_MAX).collect();
+    match tokio::time::timeout(READ_TIMEOUT, body).await {
+        Ok(Ok(body)) => body.to_bytes(),
+        _ => Bytes::new(),
+    }
+}
+
 async fn connection(endpoint: Arc<Endpoint>, stream: TcpStream) {
     let Ok(remote) = stream.peer_addr() else { return };
     let service = service_fn(move |request: http::Request<hyper::body::Incoming>| {
         let endpoint = Arc::clone(&endpoint);
         async move {
-            let (parts, _body) = request.into_parts();
-            Ok::<_, Infallible>(endpoint.answer(&parts, remote).await)
+            let (parts, body) = request.into_parts();
+            let body = match endpoint.takes_body(&parts) {
+                true => body_of(body).await,
+                false => Bytes::new(),
+            };
+            Ok::<_, Infallible>(endpoint.answer(&parts, &body, remote).await)
         }
     });
     let served = http1::Builder::new()

@@ -58,7 +58,7 @@ async fn ask(endpoint: &Endpoint, method: &str, target: &str, remote: &str) -> h
         .body(())
         .unwrap();
     endpoint
-        .answer(&request.into_parts().0, remote.parse().unwrap())
+        .answer(&request.into_parts().0, b"", remote.parse().unwrap())
         .await
 }
 
@@ -190,7 +190,7 @@ async fn a_foreign_host_header_finds_nothing() {
             .body(())
             .unwrap();
         let response = endpoint
-            .answer(&request.into_parts().0, "172.17.0.2:1".parse().unwrap())
+            .answer(&request.into_parts().0, b"", "172.17.0.2:1".parse().unwrap())
             .await;
         assert_eq!(response.status(), status, "{host}");
     }

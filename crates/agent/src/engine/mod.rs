@@ -5,6 +5,7 @@ pub(crate) mod docker;
 pub(crate) mod process;
 
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
@@ -109,6 +110,24 @@ pub(crate) enum EngineEvent {
     Networks,
 }
 
+/// A command on a terminal.
+pub(crate) trait Terminal: Send + Sync {
+    /// The next output; nothing at its end. May be given up at any moment without a loss.
+    fn read(&self) -> BoxFuture<'_, Option<Vec<u8>>>;
+
+    /// Types.
+    fn write<'a>(&'a self, keys: &'a [u8]) -> BoxFuture<'a, std::io::Result<()>>;
+
+    /// Gives the terminal another size.
+    fn resize(&self, columns: u16, rows: u16) -> BoxFuture<'_, ()>;
+
+    /// The status the command ended with, once there is no more output.
+    fn exit_code(&self) -> BoxFuture<'_, Option<i64>>;
+
+    /// Ends the command and what it started on this terminal.
+    fn hang_up(&self) -> BoxFuture<'_, ()>;
+}
+
 /// Runs containers.
 pub(crate) trait Engine: Send + Sync {
     /// Which.
@@ -133,6 +152,14 @@ pub(crate) trait Engine: Send + Sync {
 
     /// Forgets an ended container and what it wrote.
     fn remove<'a>(&'a self, container: &'a ContainerRef) -> BoxFuture<'a, Result<(), EngineError>>;
+
+    /// Runs a command of a session inside a running container, on a terminal of its own.
+    fn execute<'a>(
+        &'a self,
+        container: &'a ContainerRef,
+        session: &'a str,
+        command: &'a [String],
+    ) -> BoxFuture<'a, Result<Arc<dyn Terminal>, EngineError>>;
 
     /// Interfaces of the host behind which only containers are.
     fn bridges(&self) -> BoxFuture<'_, Result<Vec<String>, EngineError>>;

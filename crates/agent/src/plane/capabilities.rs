@@ -10,10 +10,11 @@ const PREFIXED: &str = "com.amazonaws.ecs.capability.";
 const DOCKER_API_VERSIONS: [&str; 13] = [
     "1.17", "1.18", "1.19", "1.20", "1.21", "1.22", "1.23", "1.24", "1.25", "1.28", "1.29", "1.30", "1.32",
 ];
-const BOTH_ENGINES: [&str; 4] = [
+const BOTH_ENGINES: [&str; 5] = [
     "com.amazonaws.ecs.capability.task-iam-role",
     "com.amazonaws.ecs.capability.task-iam-role-network-host",
     "ecs.capability.container-ordering",
+    "ecs.capability.execute-command",
     "ecs.capability.full-sync",
 ];
 const DOCKER_ONLY: [&str; 5] = [

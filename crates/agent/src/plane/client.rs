@@ -18,6 +18,7 @@ use tokio::net::TcpStream;
 
 use super::InstanceCredentialsProvider;
 use crate::AgentError;
+use crate::credentials::RoleCredentials;
 
 const SIGNING_NAME: &str = "ecs";
 const CALL_TIME_MAX: Duration = Duration::from_secs(15);
@@ -25,6 +26,15 @@ const REPLY_BYTES_MAX: usize = 1024 * 1024;
 
 /// How the agent names itself.
 pub(crate) const AGENT_VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// Who signs.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Signing<'a> {
+    /// The container instance, for ECS.
+    Instance,
+    /// A task, for the service of that signing name.
+    Task(&'a RoleCredentials, &'static str),
+}
 
 /// A call that came to nothing.
 #[derive(Debug, Error)]
@@ -70,30 +80,51 @@ impl ControlPlane {
         })
     }
 
-    /// Calls an operation.
+    /// Calls an operation as the container instance.
     pub(crate) async fn call<O: Operation>(&self, input: &O::Input) -> Result<O::Output, CallError> {
+        self.call_as::<O>(Signing::Instance, input).await
+    }
+
+    /// Calls an operation.
+    pub(crate) async fn call_as<O: Operation>(
+        &self,
+        signing: Signing<'_>,
+        input: &O::Input,
+    ) -> Result<O::Output, CallError> {
         let request = encode_request::<O>(input);
+        let (status, body) = self.post(signing, "/", request.headers, request.body).await?;
+        Ok(decode_reply::<O>(status, &body)?)
+    }
+
+    /// Makes a signed request: the status and the body.
+    pub(crate) async fn post(
+        &self,
+        signing: Signing<'_>,
+        path: &str,
+        headers: Vec<(&'static str, String)>,
+        body: Vec<u8>,
+    ) -> Result<(u16, Bytes), CallError> {
         let unreachable = |error: &dyn std::fmt::Display| CallError::Unreachable(error.to_string());
         let mut message = Request::new(());
         *message.method_mut() = Method::POST;
-        *message.uri_mut() = Uri::from_static("/");
+        *message.uri_mut() = path.parse().map_err(|error| unreachable(&error))?;
         let (mut parts, ()) = message.into_parts();
         let authority = self.url.authority().map(ToString::to_string).unwrap_or_default();
         let agent = format!("Portcullis ECS Agent - v{AGENT_VERSION} (linux)");
         let fixed = [
             ("host", authority),
             (USER_AGENT.as_str(), agent),
-            (CONTENT_LENGTH.as_str(), request.body.len().to_string()),
+            (CONTENT_LENGTH.as_str(), body.len().to_string()),
         ];
-        for (name, value) in fixed.into_iter().chain(request.headers) {
+        for (name, value) in fixed.into_iter().chain(headers) {
             let value = HeaderValue::try_from(value).map_err(|error| unreachable(&error))?;
             parts.headers.insert(HeaderName::from_static(name), value);
         }
-        self.sign(&mut parts, &request.body)
+        self.sign_as(signing, &mut parts, &body)
             .map_err(|error| unreachable(&error))?;
         let exchange = exchange(
             &self.url,
-            Request::from_parts(parts, Full::new(Bytes::from(request.body))),
+            Request::from_parts(parts, Full::new(Bytes::from(body))),
         );
         match tokio::time::timeout(CALL_TIME_MAX, exchange).await {
             Err(_) => Err(unreachable(&format_args!(
@@ -101,19 +132,50 @@ impl ControlPlane {
                 CALL_TIME_MAX.as_secs()
             ))),
             Ok(Err(error)) => Err(unreachable(&error)),
-            Ok(Ok((status, body))) => Ok(decode_reply::<O>(status, &body)?),
+            Ok(Ok(answer)) => Ok(answer),
         }
+    }
+
+    /// Its address.
+    pub(crate) fn url(&self) -> &Uri {
+        &self.url
     }
 
     /// Signs as the container instance, for now.
     pub(crate) fn sign(&self, parts: &mut Parts, body: &[u8]) -> Result<(), AgentError> {
-        let credentials = self.credentials.current();
+        self.sign_as(Signing::Instance, parts, body)
+    }
+
+    /// Signs, for now.
+    pub(crate) fn sign_as(
+        &self,
+        signing: Signing<'_>,
+        parts: &mut Parts,
+        body: &[u8],
+    ) -> Result<(), AgentError> {
+        let instance;
+        let (access_key_id, secret_access_key, session_token, service) = match signing {
+            Signing::Instance => {
+                instance = self.credentials.current();
+                let token = instance.session_token.as_ref();
+                (
+                    &instance.access_key_id,
+                    &instance.secret_access_key,
+                    token,
+                    SIGNING_NAME,
+                )
+            }
+            Signing::Task(keys, service) => {
+                let token = Some(&keys.session_token);
+                (&keys.access_key_id, &keys.secret_access_key, token, service)
+            }
+        };
         let signer = Signer {
-            access_key_id: &credentials.access_key_id,
-            secret_access_key: &credentials.secret_access_key,
-            session_token: credentials.session_token.as_ref(),
+            access_key_id,
+            secret_access_key,
+            session_token,
             region: &self.region,
-            service: SIGNING_NAME,
+            service,
         };
         signer
             .sign(parts, body, self.clock.now())

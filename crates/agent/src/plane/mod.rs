@@ -9,9 +9,9 @@ mod register;
 mod socket;
 mod submit;
 
-pub(crate) use client::{AGENT_VERSION, CallError, ControlPlane};
+pub(crate) use client::{AGENT_VERSION, CallError, ControlPlane, Signing};
 pub(crate) use instance_credentials::InstanceCredentialsProvider;
 pub(crate) use poll::PollEndpoints;
 pub(crate) use register::{Registration, register};
-pub(crate) use socket::{Refusal, Socket, open};
+pub(crate) use socket::{Refusal, Socket, open, open_path};
 pub(crate) use submit::Submitter;

@@ -12,7 +12,7 @@ use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::{WebSocketStream, client_async_with_config};
 
 use super::ControlPlane;
-use super::client::connect;
+use super::client::{Signing, connect};
 
 /// An open websocket.
 pub(crate) type Socket = WebSocketStream<TcpStream>;
@@ -49,13 +49,37 @@ pub(crate) async fn open(
     let unreachable = |error: &dyn std::fmt::Display| Refusal::Unreachable(error.to_string());
     let uri = socket_uri(endpoint, query)
         .ok_or_else(|| unreachable(&format_args!("`{endpoint}` is not an http address")))?;
+    let socket = open_at(plane, Signing::Instance, &uri).await?;
+    Ok((socket, uri))
+}
+
+/// Opens the websocket at a path of the control plane.
+pub(crate) async fn open_path(
+    plane: &ControlPlane,
+    signing: Signing<'_>,
+    path: &str,
+) -> Result<Socket, Refusal> {
+    let authority = plane
+        .url()
+        .authority()
+        .map(ToString::to_string)
+        .unwrap_or_default();
+    let uri: Result<Uri, _> = format!("ws://{authority}{path}").parse();
+    let uri = uri.map_err(|error| Refusal::Unreachable(error.to_string()))?;
+    open_at(plane, signing, &uri).await
+}
+
+async fn open_at(plane: &ControlPlane, signing: Signing<'_>, uri: &Uri) -> Result<Socket, Refusal> {
+    let unreachable = |error: &dyn std::fmt::Display| Refusal::Unreachable(error.to_string());
     let (mut parts, ()) = Request::builder()
         .method(Method::GET)
         .uri(uri.clone())
         .body(())
         .map_err(|error| unreachable(&error))?
         .into_parts();
-    plane.sign(&mut parts, b"").map_err(|error| unreachable(&error))?;
+    plane
+        .sign_as(signing, &mut parts, b"")
+        .map_err(|error| unreachable(&error))?;
     let key = HeaderValue::try_from(generate_key()).map_err(|error| unreachable(&error))?;
     parts
         .headers
@@ -68,17 +92,16 @@ pub(crate) async fn open(
         .insert("sec-websocket-version", HeaderValue::from_static("13"));
     parts.headers.insert("sec-websocket-key", key);
     let opening = async {
-        let stream = connect(&uri).await.map_err(|error| unreachable(&error))?;
+        let stream = connect(uri).await.map_err(|error| unreachable(&error))?;
         let config = WebSocketConfig::default()
             .max_message_size(Some(FRAME_BYTES_MAX))
             .max_frame_size(Some(FRAME_BYTES_MAX));
         let opened = client_async_with_config(Request::from_parts(parts, ()), stream, Some(config)).await;
         opened.map(|(socket, _)| socket).map_err(refusal)
     };
-    let socket = tokio::time::timeout(OPENING_TIME_MAX, opening)
+    tokio::time::timeout(OPENING_TIME_MAX, opening)
         .await
-        .map_err(|error| unreachable(&error))??;
-    Ok((socket, uri))
+        .map_err(|error| unreachable(&error))?
 }
 
 /// http becomes ws; keys of the query are sorted.

@@ -9,6 +9,7 @@ use super::model::{
     VolumesFrom,
 };
 use super::plan::dependencies_resolvable;
+use crate::exec::EXEC_AGENT_NAME;
 
 /// Why a task cannot be taken; sent as the reason of its STOPPED.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -137,6 +138,11 @@ fn definition(task: &acs::Task, wire: &acs::Container) -> Result<Definition, Una
             .stop_timeout
             .and_then(|seconds| u32::try_from(seconds).ok())
             .filter(|seconds| *seconds > 0),
+        exec_enabled: wire
+            .managed_agents
+            .iter()
+            .flatten()
+            .any(|agent| agent.name == EXEC_AGENT_NAME),
         health_check: wire.health_check_type.as_deref() == Some("docker"),
         logs_with_execution_role: wire.logs_auth_strategy.as_deref() == Some("ExecutionRole"),
         docker_config: docker.config.unwrap_or_default(),

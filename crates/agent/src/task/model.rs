@@ -155,6 +155,9 @@ pub(crate) struct Definition {
     pub(crate) start_timeout: Option<u32>,
     /// Seconds between SIGTERM and SIGKILL.
     pub(crate) stop_timeout: Option<u32>,
+    /// Commands may be run in it from outside (Execute Command).
+    #[serde(default)]
+    pub(crate) exec_enabled: bool,
     /// Docker checks its health.
     pub(crate) health_check: bool,
     /// Docker's own log driver fetches the execution role's credentials from the host.

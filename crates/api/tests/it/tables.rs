@@ -34,6 +34,7 @@ fn services_serve_what_they_should() {
         .collect();
     insta::assert_snapshot!(counts.join("\n"), @r"
     cloudtrail Json11: 1 of 60
+    ec2 Ec2Query: 49 of 103
     ecs Json11: 73 of 88
     iam Query: 160 of 180
     iam-toolbox RestJson: 2 of 2

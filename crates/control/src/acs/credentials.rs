@@ -73,10 +73,11 @@ pub(super) async fn mint(
         source: &task.arn,
         session_name: &task.id,
     };
-    let assumed = gate
-        .assume(role, &assumption)
-        .await
-        .ok_or_else(|| NotAssumable(role.clone()))?;
+    let assumed = match role_type {
+        RoleType::TaskApplication => gate.assume_for_task(role, &assumption, &task.arn).await,
+        RoleType::TaskExecution => gate.assume(role, &assumption).await,
+    };
+    let assumed = assumed.ok_or_else(|| NotAssumable(role.clone()))?;
     let session = &assumed.session;
     let credentials = acs::IAMRoleCredentials {
         credentials_id: credentials_id(gate.world().vault(), &task.arn, role_type),

@@ -9,7 +9,7 @@ use portcullis_api::{acs, ecs as api};
 
 use super::docker;
 use crate::schedule::resources::{effective, override_of};
-use crate::world::records::ecs::{DesiredStatus, Task, TaskContainer, TaskDefinition};
+use crate::world::records::ecs::{DesiredStatus, EXEC_AGENT_NAME, Task, TaskContainer, TaskDefinition};
 
 /// Tells programs where they run.
 const EXECUTION_ENVIRONMENT: (&str, &str) = ("AWS_EXECUTION_ENV", "AWS_ECS_EC2");
@@ -119,10 +119,19 @@ fn container(
             .then(|| "ExecutionRole".to_owned()),
         health_check_type: container.health_check.as_ref().map(|_| "docker".to_owned()),
         restart_policy: container.restart_policy.as_ref().map(restart_policy),
+        managed_agents: record.exec_agent.as_ref().map(|_| vec![exec_agent()]),
         overrides: "{}".to_owned(),
         privileged: container.privileged,
         docker_config: Some(docker::config(task, definition, container, size)),
         ..acs::Container::default()
+    }
+}
+
+fn exec_agent() -> acs::ManagedAgent {
+    let limit = crate::exec::SESSIONS_MAX.to_string();
+    acs::ManagedAgent {
+        name: EXEC_AGENT_NAME.to_owned(),
+        properties: Some(BTreeMap::from([("sessionLimit".to_owned(), limit)])),
     }
 }
 

@@ -17,6 +17,7 @@ use super::payload::{self, TaskCredentials};
 use super::registry::Registry;
 use super::{Session, Socket};
 use crate::schedule::life_cycle;
+use crate::schedule::services::daemons_first;
 use crate::world::records::ecs::{ContainerInstance, DesiredStatus, Load, StopCode, Task};
 use crate::world::{Snapshot, Tx, World, WriteError};
 
@@ -82,7 +83,10 @@ async fn note(world: &World, key: &str, connected: bool, versions: Option<&Versi
             if let Some(versions) = versions {
                 instance.version_info = versions.clone();
             }
-            tx.put(instance);
+            tx.put(instance.clone());
+            if connected {
+                daemons_first(tx, &instance);
+            }
         }
         Ok(())
     };
@@ -208,9 +212,7 @@ impl<'a> Conversation<'a> {
                 }
             },
         };
-        let definition =
-            crate::world::records::ecs::TaskDefinition::key_of(&task.region, &task.family, task.revision);
-        let Some(definition) = view.ecs.task_definitions.get(&definition) else {
+        let Some(definition) = task.definition(view) else {
             give_up(
                 self.session.gate.world(),
                 task,

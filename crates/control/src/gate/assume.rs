@@ -61,10 +61,7 @@ impl Assumption<'_> {
     fn check(&self, role_arn: &Arn, role: Option<&Role>) -> Check {
         let mut check = Check::new("sts:AssumeRole", role_arn.as_str());
         check.context = self.context(role);
-        check.resource_policy = Some(ResourcePolicy {
-            name: role_arn.to_string(),
-            policy: role.and_then(|role| role.trust.policy().cloned()),
-        });
+        check.resource_policy = Some(ResourcePolicy::of_role(role_arn.as_str(), role));
         check
     }
 }
@@ -120,6 +117,26 @@ impl Gate {
     /// Assumes a role as a service and records it like every AssumeRole. `None` when the role is gone or does not
     /// trust the service (any more).
     pub async fn assume(&self, role_arn: &Arn, assumption: &Assumption<'_>) -> Option<Assumed> {
+        self.assume_as(role_arn, assumption, None).await
+    }
+
+    /// Assumes the role of a task for the task itself: by these credentials, and by no others of the same role and
+    /// session name, it is known again.
+    pub(crate) async fn assume_for_task(
+        &self,
+        role_arn: &Arn,
+        assumption: &Assumption<'_>,
+        task: &Arn,
+    ) -> Option<Assumed> {
+        self.assume_as(role_arn, assumption, Some(task)).await
+    }
+
+    async fn assume_as(
+        &self,
+        role_arn: &Arn,
+        assumption: &Assumption<'_>,
+        task: Option<&Arn>,
+    ) -> Option<Assumed> {
         let world = self.world();
         let view = world.view();
         let request_id = uuid(world.random().as_ref());
@@ -142,7 +159,8 @@ impl Gate {
             name: role.name.clone(),
             session_name: assumption.session_name.to_owned(),
         };
-        let new = NewSession::of(subject, TASK_SESSION_SECONDS);
+        let mut new = NewSession::of(subject, TASK_SESSION_SECONDS, &call.caller);
+        new.task = task.cloned();
         let session = Session::issue(new, &call.account, call.now, world.random().as_ref());
         let token = session.token(world.vault())?;
         let parameters = json!({ "RoleArn": role_arn.as_str(), "RoleSessionName": assumption.session_name });

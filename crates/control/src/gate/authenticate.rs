@@ -90,7 +90,8 @@ impl Verifier<'_> {
         let identity = match &key.user {
             None => Identity::Root,
             Some(name) => {
-                let user = self.view.user(name).ok_or(AuthError::UnknownKey)?;
+                let user = self.view.user(name).filter(|user| user.left.is_none());
+                let user = user.ok_or(AuthError::UnknownKey)?;
                 Identity::User {
                     id: user.id.clone(),
                     name: user.name.clone(),

@@ -1,15 +1,25 @@
 //! May they? Every check of a call against every policy that speaks about its caller.
 
+use std::sync::LazyLock;
+
 use portcullis_core::AccountId;
-use portcullis_policy::{Context, Explanation, PolicySets, Prepared, Principal, Request, Source};
+use portcullis_policy::{
+    Context, Document, Explanation, Kind, PolicySets, Prepared, Principal, Request, Source,
+};
 
 use super::call::Call;
 use super::context::{add_global_keys, add_resource_account_keys};
 use super::error::ServiceError;
-use super::operation::{Check, Granted, ResourcePolicy};
+use super::operation::{Check, Granted, Owner, ResourcePolicy};
 use super::policies::{Policies, Standing, Unreadable};
 use crate::open_points;
 use crate::world::Snapshot;
+
+/// Stands for the trust policy of a role that is not there.
+static TRUSTING_NOBODY: LazyLock<Option<Document>> = LazyLock::new(|| {
+    let text = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"nobody.invalid"},"Action":"sts:AssumeRole"}]}"#;
+    Document::parse(text, Kind::Trust).ok()
+});
 
 /// Decides all checks of a call; the first refused one is the answer (R139).
 pub(crate) fn authorize(view: &Snapshot, call: &Call, checks: &[Check]) -> Result<Granted, ServiceError> {
@@ -51,28 +61,30 @@ pub fn explain(view: &Snapshot, call: &Call, checks: &[Check]) -> Vec<Option<Exp
         return checks.iter().map(|_| None).collect();
     };
     let asker = Asker::of(view, call);
-    let one = |check| asker.with_sources(check, &policies, portcullis_policy::explain);
+    let one = |check| Some(asker.with_sources(check, &policies, portcullis_policy::explain));
     checks.iter().map(one).collect()
 }
 
 /// What the checks of one call are decided with.
-struct Asker<'a> {
+pub(super) struct Asker<'a> {
     view: &'a Snapshot,
     call: &'a Call,
-    principal: Principal,
+    /// Who asks.
+    pub(super) principal: Principal,
     /// The keys that all checks of the call share.
-    context: Context,
+    pub(super) context: Context,
 }
 
 /// What one check asks beside its action and resource.
-struct Question {
-    context: Context,
+pub(super) struct Question {
+    /// Its keys.
+    pub(super) context: Context,
     /// The account of the resource.
-    account: AccountId,
+    pub(super) account: AccountId,
 }
 
 impl<'a> Asker<'a> {
-    fn of(view: &'a Snapshot, call: &'a Call) -> Self {
+    pub(super) fn of(view: &'a Snapshot, call: &'a Call) -> Self {
         let mut context = Context::new();
         add_global_keys(&mut context, view, call);
         Self {
@@ -85,7 +97,15 @@ impl<'a> Asker<'a> {
 
     /// What a check asks. A check may know better than the call: AssumeRole's own MFA code speaks for it (R162).
     fn question(&self, check: &Check) -> Question {
-        let mut context = self.context.clone();
+        self.question_after(self.context.clone(), check)
+    }
+
+    /// What a check adds to the keys that all share.
+    pub(super) fn own_question(&self, check: &Check) -> Question {
+        self.question_after(Context::new(), check)
+    }
+
+    fn question_after(&self, mut context: Context, check: &Check) -> Question {
         for (key, value) in check.context.iter() {
             context.insert(key, value.clone());
         }
@@ -111,10 +131,9 @@ impl<'a> Asker<'a> {
         let resource = match &check.resource_policy {
             None => None,
             Some(ResourcePolicy {
-                policy: Some(policy), ..
+                policy: Ok(policy), ..
             }) => Some(policy.program()),
-            // It cannot be read, which denies (R31).
-            Some(ResourcePolicy { policy: None, .. }) => return false,
+            Some(ResourcePolicy { policy: Err(_), .. }) => return false,
         };
         let question = self.question(check);
         let request = self.request(check, &question);
@@ -138,7 +157,6 @@ impl<'a> Asker<'a> {
         let text = Policies::of(self.view, &self.call.caller)
             .ok()
             .and_then(|policies| self.with_sources(check, &policies, in_words))
-            .flatten()
             .unwrap_or_else(|| self.refusal_without_reason(check));
         ServiceError::access_denied(self.call.service, text)
     }
@@ -152,46 +170,49 @@ impl<'a> Asker<'a> {
         )
     }
 
-    /// `None` when the policy of the resource cannot be read.
     fn with_sources<R>(
         &self,
         check: &Check,
         policies: &Policies<'_>,
         then: impl FnOnce(&Request<'_>, &PolicySets<'_>) -> R,
-    ) -> Option<R> {
-        let resource = match &check.resource_policy {
-            Some(ResourcePolicy { name, policy }) => Some(Source {
-                name,
-                arn: None,
-                attached_to: Some(&check.resource),
-                document: policy.as_ref()?.document(),
-            }),
-            None => None,
-        };
-        let sets = PolicySets {
-            identity: &policies.identity,
-            boundary: policies.boundary,
-            session: policies.session.as_deref(),
-            resource,
-            ..PolicySets::default()
-        };
-        Some(then(&self.request(check, &self.question(check)), &sets))
+    ) -> R {
+        let sets = policies.sets(resource_source(check));
+        then(&self.request(check, &self.question(check)), &sets)
     }
+}
+
+/// The policy on a check's resource. One that cannot be asked counts as one that allows nobody.
+pub(super) fn resource_source(check: &Check) -> Option<Source<'_>> {
+    let ResourcePolicy { name, policy } = check.resource_policy.as_ref()?;
+    let document = match policy {
+        Ok(policy) => policy.document(),
+        Err(_) => TRUSTING_NOBODY.as_ref()?,
+    };
+    Some(Source {
+        name,
+        arn: None,
+        attached_to: Some(&check.resource),
+        document,
+    })
 }
 
 /// Keeps out whoever has the permission but is not the one the resource belongs to.
 fn not_the_owner(call: &Call, check: &Check) -> Option<ServiceError> {
-    let owner = check.owner.as_ref()?;
-    if owner.user_id == call.caller.user_id() {
-        return None;
-    }
-    let text = format!(
-        "User: {} is not authorized to perform: {} on resource: {} because {}",
-        call.caller.arn(),
-        check.action,
-        owner.resource,
-        owner.because
-    );
+    let owner = check.owner.as_ref().filter(|owner| !owner.is(&call.caller))?;
+    let text = match owner {
+        Owner::Caller {
+            resource, because, ..
+        }
+        | Owner::Task {
+            arn: resource,
+            because,
+        } => format!(
+            "User: {} is not authorized to perform: {} on resource: {resource} because {because}",
+            call.caller.arn(),
+            check.action,
+        ),
+        Owner::Account { refusal, .. } => (*refusal).to_owned(),
+    };
     Some(ServiceError::access_denied(call.service, text))
 }
 

@@ -38,6 +38,14 @@ pub struct Call {
 impl Call {
     /// `aws:SecureTransport`: calls by services never leave the house.
     pub fn is_secure(&self) -> bool {
-        self.tls.is_some() || self.caller.service_principal().is_some()
+        self.tls.is_some() || self.by_service().is_some()
+    }
+
+    /// The service that makes this call by itself, as what it is or as its service-linked role.
+    pub fn by_service(&self) -> Option<&str> {
+        // Whoever calls from outside has an address here, not a name.
+        let is_named = self.source_ip.ends_with(".amazonaws.com");
+        let named = is_named.then_some(self.source_ip.as_str());
+        self.caller.service_principal().or(named)
     }
 }

@@ -5,8 +5,10 @@ use std::sync::Arc;
 use portcullis_core::{AccountId, Arn, Partition, Timestamp};
 use portcullis_policy::Principal;
 
+use super::origin::Origin;
 use super::session::Session;
 use crate::federation::Claims;
+use crate::world::Snapshot;
 
 /// An authenticated caller. Holds names and ids, not records: permissions are looked up in the picture that
 /// decides, so that a change binds the next request.
@@ -137,6 +139,14 @@ impl Caller {
         match &self.identity {
             Identity::Federated { user_id, .. } => format!("{user_id}:{}", self.user_id()),
             _ => self.user_id(),
+        }
+    }
+
+    /// Whether the credentials are still good for something that goes on after its call.
+    pub(super) fn may_go_on(&self, view: &Snapshot, now: Timestamp) -> bool {
+        match &self.session {
+            Some(session) => session.is_alive(view),
+            None => Origin::of(self).is_none_or(|origin| origin.lets_live(view, now)),
         }
     }
 

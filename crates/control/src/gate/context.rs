@@ -19,8 +19,10 @@ pub fn add_global_keys(context: &mut Context, view: &Snapshot, call: &Call) {
     context.insert("aws:RequestedRegion", call.region.to_string());
     context.insert("aws:SecureTransport", call.is_secure().to_string());
     add_resource_account_keys(context, view, &call.account);
-    if call.caller.service_principal().is_none() {
+    if call.by_service().is_none() {
         context.insert("aws:SourceIp", call.source_ip.clone());
+    }
+    if call.caller.service_principal().is_none() {
         context.insert("aws:ViaAWSService", "false".to_owned());
     }
     if let Some(agent) = &call.user_agent {

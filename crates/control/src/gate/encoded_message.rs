@@ -26,11 +26,26 @@ const PURPOSE: &str = "authorization-message";
 /// Longest text read back, in bytes.
 const PLAIN_BYTES_MAX: u64 = 4 * 1024 * 1024;
 
+/// The message of a refused call: of the first of its checks that was refused. None of actions that have no resource.
+pub(super) fn of_refusal(view: &Snapshot, call: &Call, checks: &[Check], vault: &Vault) -> Option<String> {
+    let reasons = Reason::of_all(view, call, checks);
+    let mut decided = checks.iter().zip(&reasons);
+    let (check, reason) = decided.find(|(check, reason)| !check.optional && !reason.is_allowed())?;
+    if check.resource == "*" {
+        return None;
+    }
+    seal(call, check, reason, vault)
+}
+
 /// Seals why a check of a call was refused, for the caller's account. What would make the message too long is left out:
 /// the condition keys first, then the statements. `None` only if the vault fails.
 pub fn encode(view: &Snapshot, call: &Call, check: &Check, vault: &Vault) -> Option<String> {
     let reason = Reason::of_all(view, call, std::slice::from_ref(check)).pop()?;
-    let mut message = Message::of(call, check, &reason);
+    seal(call, check, &reason, vault)
+}
+
+fn seal(call: &Call, check: &Check, reason: &Reason, vault: &Vault) -> Option<String> {
+    let mut message = Message::of(call, check, reason);
     let account = &call.caller.account;
     let mut encoded = message.seal(account, vault)?;
     if encoded.len() > CHARACTERS_MAX {

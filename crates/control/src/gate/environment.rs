@@ -6,6 +6,7 @@ use portcullis_core::Random;
 use portcullis_store::{Store, Vault};
 
 use super::reasons::Reasons;
+use crate::exec::Desk;
 use crate::world::{MfaGuesses, Uses};
 
 /// The seams of reads.
@@ -23,4 +24,6 @@ pub struct Environment {
     pub guesses: Arc<MfaGuesses>,
     /// Who used what since it was last written down.
     pub uses: Arc<Uses>,
+    /// Which containers can be reached for Execute Command, and its sessions.
+    pub(crate) exec: Arc<Desk>,
 }

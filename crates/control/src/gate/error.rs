@@ -12,6 +12,7 @@ pub struct ServiceError {
     status: u16,
     message: String,
     fields: Vec<(&'static str, serde_json::Value)>,
+    has_authorization_id: bool,
 }
 
 impl ServiceError {
@@ -22,6 +23,7 @@ impl ServiceError {
             status: status.clamp(400, 599),
             message: message.into(),
             fields: Vec::new(),
+            has_authorization_id: false,
         }
     }
 
@@ -32,6 +34,7 @@ impl ServiceError {
             status: reply.status,
             message: reply.message,
             fields: reply.fields,
+            has_authorization_id: false,
         }
     }
 
@@ -47,6 +50,7 @@ impl ServiceError {
         match service.protocol {
             Protocol::Query => Self::new("AccessDenied", 403, message),
             Protocol::RestJson => Self::new("AccessDeniedException", 403, message),
+            Protocol::Ec2Query => Self::new("UnauthorizedOperation", 403, message),
             _ => Self::new("AccessDeniedException", 400, message),
         }
     }
@@ -54,7 +58,28 @@ impl ServiceError {
     /// The same refusal, telling where its caller finds the whole explanation (R174).
     #[must_use]
     pub(super) fn with_authorization_id(mut self, region: &str, id: &str) -> Self {
-        self.message = portcullis_policy::with_authorization_id(&self.message, region, id);
+        let message = self.message.strip_suffix('.').unwrap_or(&self.message);
+        self.message = portcullis_policy::with_authorization_id(message, region, id);
+        self.has_authorization_id = true;
+        self
+    }
+
+    /// Whether its caller can find the whole explanation.
+    pub(super) fn has_authorization_id(&self) -> bool {
+        self.has_authorization_id
+    }
+
+    /// A refusal of EC2 in EC2's words, with what sts:DecodeAuthorizationMessage decodes (R177). AWS says nothing of the
+    /// resource and encodes nothing where the action has none.
+    #[must_use]
+    pub(super) fn in_ec2s_words(mut self, encoded: Option<&str>) -> Self {
+        self.message = match encoded {
+            Some(encoded) => portcullis_policy::with_encoded_message(&self.message, encoded),
+            None => {
+                let text = self.message.replacen(" on resource: *", "", 1);
+                format!("You are not authorized to perform this operation. {text}")
+            }
+        };
         self
     }
 
@@ -70,6 +95,7 @@ impl ServiceError {
                 let text = "Centralized root access is not enabled: AssumeRoot cannot be called.";
                 Self::new("AccessDenied", 403, text)
             }
+            (_, Protocol::Ec2Query) => Self::new("UnsupportedOperation", 400, text),
             (_, Protocol::Query) => Self::new("InvalidAction", 400, text),
             _ => Self::new("UnknownOperationException", 400, text),
         }
@@ -93,6 +119,7 @@ impl ServiceError {
                 500,
                 "The request processing has failed because of an internal error.",
             ),
+            (_, Protocol::Ec2Query) => Self::new("InternalError", 500, "An internal error has occurred"),
             (_, Protocol::Query) => Self::new(
                 "InternalFailure",
                 500,
@@ -121,7 +148,7 @@ impl ServiceError {
         &self.message
     }
 
-    /// The code CloudTrail shows: `AccessDenied` for all services (cloudtrail-and-access-advisor 5.5).
+    /// The code CloudTrail shows of other services than EC2: `AccessDenied` for all (cloudtrail-and-access-advisor 5.5).
     pub fn recorded_code(&self) -> &str {
         if self.is_access_denied() {
             "AccessDenied"
@@ -132,7 +159,10 @@ impl ServiceError {
 
     /// Whether this is a refusal of the gate.
     pub fn is_access_denied(&self) -> bool {
-        matches!(self.code.as_ref(), "AccessDenied" | "AccessDeniedException")
+        matches!(
+            self.code.as_ref(),
+            "AccessDenied" | "AccessDeniedException" | "UnauthorizedOperation"
+        )
     }
 
     pub(crate) fn reply(&self) -> ErrorReply {

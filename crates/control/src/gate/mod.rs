@@ -4,6 +4,7 @@ mod aside;
 pub mod assume;
 pub mod authenticate;
 pub mod authorize;
+pub(crate) mod by_itself;
 pub mod call;
 pub mod caller;
 pub mod context;
@@ -12,14 +13,16 @@ pub mod environment;
 pub mod error;
 mod keys;
 mod last_use;
-mod on_behalf;
+pub(crate) mod on_behalf;
 pub mod operation;
 pub mod operations;
+mod origin;
 pub mod policies;
 pub mod reasons;
 pub mod record;
 mod redact;
 pub mod session;
+pub mod throttle;
 pub(crate) mod unsigned;
 
 use std::sync::Arc;
@@ -30,6 +33,7 @@ use portcullis_store::{Change, Txn};
 use portcullis_wire::{Payload, Reply, RequestError, Route, Service};
 use serde_json::Value;
 
+use crate::exec::{self, Desk};
 use crate::federation::{Authorities, Federation, outbound};
 use crate::world::records::federation::OutboundFederation;
 use crate::world::{Snapshot, Tx, World, WriteError};
@@ -71,6 +75,7 @@ pub struct Gate {
     keys: SigningKeys,
     reasons: Arc<Reasons>,
     federation: Federation,
+    throttle: Option<throttle::Throttle>,
 }
 
 impl Gate {
@@ -90,6 +95,7 @@ impl Gate {
             store: Arc::clone(world.store()),
             guesses: Arc::clone(world.guesses()),
             uses: Arc::clone(world.uses()),
+            exec: Arc::new(Desk::new(exec::Limits::default())),
         };
         Self {
             world,
@@ -98,7 +104,15 @@ impl Gate {
             keys: SigningKeys::default(),
             reasons,
             federation: Federation::default(),
+            throttle: None,
         }
+    }
+
+    /// Lets callers make as many calls as AWS lets them, and no more (ecs.md 13).
+    #[must_use]
+    pub fn with_throttling(mut self, throttle: throttle::Throttle) -> Self {
+        self.throttle = Some(throttle);
+        self
     }
 
     /// Verifies identity providers' tokens with these certificate authorities.
@@ -118,6 +132,18 @@ impl Gate {
             return None;
         }
         outbound::document(federation, below).map(|document| document.to_string())
+    }
+
+    /// Gives Execute Command other times.
+    #[must_use]
+    pub fn with_exec_limits(mut self, limits: exec::Limits) -> Self {
+        self.environment.exec = Arc::new(Desk::new(limits));
+        self
+    }
+
+    /// The channels and sessions of Execute Command.
+    pub(crate) fn exec(&self) -> &Arc<Desk> {
+        &self.environment.exec
     }
 
     /// The state behind the gate.
@@ -169,7 +195,15 @@ impl Gate {
         };
         let view = self.world.view();
         let call = self.call(who, route.service, route.operation, parts, peer, request_id);
-        let outcome = self.decode_and_run(&view, &call, route.payload).await;
+        let outcome = match self.throttle_call(&call) {
+            Ok(()) => self.decode_and_run(&view, &call, route.payload).await,
+            Err(error) => {
+                let row = self.operations.get(call.service.name, call.operation);
+                let writes = row.is_some_and(|row| row.writes);
+                self.record(&call, writes, None, &Outcome::Refused(&error)).await;
+                Err(error)
+            }
+        };
         if let Err(error) = &outcome {
             tracing::debug!(caller = %call.caller.arn(), operation = call.operation, %error, "refused");
         }
@@ -238,9 +272,12 @@ impl Gate {
         decided
     }
 
-    /// Whether a check that was allowed still is, for what goes on after its call: no record, no reasons.
+    /// Whether a check that was allowed still is, and its caller still one, for what goes on after its call: no record, no
+    /// reasons.
     pub fn still_allows(&self, call: &Call, check: &Check) -> bool {
-        authorize::authorize(&self.world.view(), call, std::slice::from_ref(check)).is_ok()
+        let view = self.world.view();
+        call.caller.may_go_on(&view, call.now)
+            && authorize::authorize(&view, call, std::slice::from_ref(check)).is_ok()
     }
 
     async fn decode_and_run(
@@ -250,17 +287,47 @@ impl Gate {
         payload: Payload<'_>,
     ) -> Result<Answer, ServiceError> {
         let row = self.operations.get(call.service.name, call.operation);
+        self.run(view, call, row, payload).await
+    }
+
+    async fn run(
+        &self,
+        view: &Arc<Snapshot>,
+        call: &Call,
+        row: Option<&Row>,
+        payload: Payload<'_>,
+    ) -> Result<Answer, ServiceError> {
         self.note_attempt(call, row);
-        let outcome = match prepare(row, call, payload) {
+        let prepared = prepare(row, call, payload);
+        let prepared = prepared.and_then(|(row, decoded)| {
+            self.throttle_launch(call, decoded.as_ref())?;
+            Ok((row, decoded))
+        });
+        let outcome = match prepared {
             Ok((row, decoded)) if row.writes => self.change(view, call, decoded.as_ref()).await,
             Ok((_, decoded)) => self.look(view, call, decoded.as_ref()).await,
             Err(error) => Err(error),
         };
+        let action = row.and_then(|row| row.actions.first()).copied();
+        let outcome = outcome.map_err(|error| self.reasons.refused_by_rule(view, call, action, error));
         if let Err(error) = &outcome {
             let writes = row.is_some_and(|row| row.writes);
             self.record(call, writes, None, &Outcome::Refused(error)).await;
         }
         outcome
+    }
+
+    fn throttle_call(&self, call: &Call) -> Result<(), ServiceError> {
+        self.throttle
+            .as_ref()
+            .map_or(Ok(()), |throttle| throttle.call(call))
+    }
+
+    /// What only the input tells: how many tasks are to be launched where.
+    fn throttle_launch(&self, call: &Call, decoded: &dyn Decoded) -> Result<(), ServiceError> {
+        let throttle = self.throttle.as_ref();
+        let launching = throttle.filter(|_| throttle::Throttle::is_launch(call));
+        launching.map_or(Ok(()), |throttle| throttle.launch(call, &decoded.parameters()))
     }
 
     /// An operation that changes nothing: decided and answered from one picture.

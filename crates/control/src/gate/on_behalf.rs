@@ -5,35 +5,68 @@ use portcullis_core::{Region, uuid};
 use portcullis_wire::Operation;
 
 use super::authenticate::Authenticated;
+use super::call::Call;
 use super::caller::Caller;
 use super::error::ServiceError;
+use super::operation::Row;
 use super::{Gate, Peer};
 
+/// Who calls, and the request a call stands for.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Behind<'a> {
+    pub caller: &'a Caller,
+    pub parts: &'a Parts,
+    pub peer: &'a Peer,
+}
+
 impl Gate {
-    /// Makes a call as `caller`: decided, noted and recorded as if it had come in signed. `parts` is the request it
-    /// stands for.
+    /// Makes a call on somebody's behalf: decided, noted and recorded as if it had come in signed.
     pub(crate) async fn call_for<O: Operation>(
         &self,
-        caller: &Caller,
+        behind: Behind<'_>,
         input: &O::Input,
-        parts: &Parts,
-        peer: Peer,
     ) -> Result<O::Output, ServiceError> {
-        let service = O::META.service;
+        let row = self.operations.get(O::META.service.name, O::META.name);
+        self.run_for::<O>(behind, O::META.name, row, input).await
+    }
+
+    /// The same for what no operation of a model does. `row` is read like `O`; histories show it as `name`.
+    pub(crate) async fn change_for<O: Operation>(
+        &self,
+        behind: Behind<'_>,
+        name: &'static str,
+        row: &Row,
+        input: &O::Input,
+    ) -> Result<O::Output, ServiceError> {
+        self.run_for::<O>(behind, name, Some(row), input).await
+    }
+
+    async fn run_for<O: Operation>(
+        &self,
+        behind: Behind<'_>,
+        name: &'static str,
+        row: Option<&Row>,
+        input: &O::Input,
+    ) -> Result<O::Output, ServiceError> {
         let request_id = uuid(self.world.random().as_ref());
-        let who = Authenticated {
-            caller: caller.clone(),
-            region: Region::us_east_1(),
-        };
-        let call = self.call(who, service, O::META.name, parts, peer, &request_id);
+        let call = self.behind::<O>(behind, name, &request_id);
         let request = portcullis_wire::encode_request::<O>(input);
         let answer = self
-            .decode_and_run(&self.world.view(), &call, (&request.body).into())
+            .run(&self.world.view(), &call, row, (&request.body).into())
             .await?;
         let reply = answer.encode(&request_id);
         portcullis_wire::decode_reply::<O>(reply.status, &reply.body).map_err(|error| {
             tracing::error!(%error, operation = call.operation, "an answer could not be read");
-            ServiceError::internal(service)
+            ServiceError::internal(call.service)
         })
+    }
+
+    fn behind<O: Operation>(&self, behind: Behind<'_>, name: &'static str, request_id: &str) -> Call {
+        let who = Authenticated {
+            caller: behind.caller.clone(),
+            region: Region::us_east_1(),
+        };
+        let peer = behind.peer.clone();
+        self.call(who, O::META.service, name, behind.parts, peer, request_id)
     }
 }

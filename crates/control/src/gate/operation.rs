@@ -10,9 +10,11 @@ use portcullis_wire::{Operation, OperationMeta, Payload, Reply, RequestError};
 use serde_json::Value;
 
 use super::call::Call;
+use super::caller::Caller;
 use super::error::ServiceError;
 use crate::gate::environment::Environment;
 use crate::world::compiled::Policy;
+use crate::world::records::iam::Role;
 use crate::world::{Snapshot, Tx};
 
 /// One permission a call needs: all of a call's checks must pass (R139).
@@ -34,15 +36,47 @@ pub struct Check {
     pub optional: bool,
 }
 
-/// The one caller a resource belongs to.
+/// Who alone may.
 #[derive(Debug, Clone)]
-pub struct Owner {
-    /// The caller's user id (R108): stays the same when credentials rotate.
-    pub user_id: String,
-    /// The ARN of what belongs to it.
-    pub resource: String,
-    /// What a refusal says after "because".
-    pub because: &'static str,
+pub enum Owner {
+    /// One caller, to whom a resource belongs.
+    Caller {
+        /// `Caller::own_id`: tells the caller from every other and stays the same when credentials rotate.
+        id: String,
+        /// The ARN of what belongs to it.
+        resource: String,
+        /// What a refusal says after "because".
+        because: &'static str,
+    },
+    /// A task, by the credentials that ECS made for it. Sessions that somebody else opened of its role are not it,
+    /// whatever their name.
+    Task {
+        /// Its ARN.
+        arn: String,
+        /// What a refusal says after "because".
+        because: &'static str,
+    },
+    /// The callers of one account.
+    Account {
+        /// The account.
+        id: AccountId,
+        /// The service's own words for everybody else.
+        refusal: &'static str,
+    },
+}
+
+impl Owner {
+    /// Whether a caller is the one, or one of those.
+    pub(crate) fn is(&self, caller: &Caller) -> bool {
+        match self {
+            Self::Caller { id, .. } => *id == caller.own_id(),
+            Self::Task { arn, .. } => {
+                let session = caller.session.as_ref();
+                session.is_some_and(|session| session.task.as_ref().is_some_and(|task| task.as_str() == arn))
+            }
+            Self::Account { id, .. } => *id == caller.account,
+        }
+    }
 }
 
 /// A policy on the resource itself.
@@ -50,8 +84,29 @@ pub struct Owner {
 pub struct ResourcePolicy {
     /// Where it hangs, such as a role's ARN.
     pub name: String,
-    /// The policy; `None` is one that no longer parses and denies everything (R31).
-    pub policy: Option<Arc<Policy>>,
+    /// The policy, if there is one to ask.
+    pub policy: Result<Arc<Policy>, NoPolicy>,
+}
+
+/// Why there is no policy to ask. Whoever calls is refused as by one that allows nobody, so that names cannot be probed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub enum NoPolicy {
+    /// There is no such role.
+    NoRole,
+    /// The role's policy no longer parses (R31).
+    Unreadable,
+}
+
+impl ResourcePolicy {
+    /// The trust policy of the role with this ARN, which may not be there.
+    pub fn of_role(arn: impl Into<String>, role: Option<&Role>) -> Self {
+        let policy = match role {
+            Some(role) => role.trust.policy().cloned().ok_or(NoPolicy::Unreadable),
+            None => Err(NoPolicy::NoRole),
+        };
+        let name = arn.into();
+        Self { name, policy }
+    }
 }
 
 impl Check {

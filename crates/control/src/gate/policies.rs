@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use portcullis_core::Arn;
-use portcullis_policy::{Program, Programs, Source};
+use portcullis_policy::{PolicySets, Program, Programs, Source};
 
 use super::caller::{Caller, Identity};
 use crate::world::compiled::{Compiled, Policy};
@@ -152,6 +152,17 @@ impl<'a> Policies<'a> {
         }
         policies.add_session(view, caller)?;
         Ok(policies)
+    }
+
+    /// All sets, with the resource's own policy.
+    pub fn sets<'s>(&'s self, resource: Option<Source<'s>>) -> PolicySets<'s> {
+        PolicySets {
+            identity: &self.identity,
+            boundary: self.boundary,
+            session: self.session.as_deref(),
+            resource,
+            ..PolicySets::default()
+        }
     }
 
     fn add_entity(&mut self, view: &'a Snapshot, entity: Entity<'a>) -> Result<(), Unreadable> {

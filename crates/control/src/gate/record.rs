@@ -1,7 +1,10 @@
 //! CloudTrail's record of a call (cloudtrail-and-access-advisor 5).
 
+use std::borrow::Cow;
+
 use portcullis_core::{AccountId, Random, Timestamp, uuid};
 use portcullis_store::Vault;
+use portcullis_wire::{Protocol, Service};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
@@ -56,7 +59,7 @@ struct Record<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     user_agent: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    error_code: Option<&'a str>,
+    error_code: Option<Cow<'a, str>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     error_message: Option<&'a str>,
     request_parameters: Value,
@@ -148,14 +151,17 @@ pub fn event(
     };
     let mut record = Record {
         event_version: "1.11",
-        user_identity: user_identity(&call.caller),
+        user_identity: UserIdentity {
+            invoked_by: call.by_service(),
+            ..user_identity(&call.caller)
+        },
         event_time: call.now.to_iso(),
-        event_source: format!("{}.amazonaws.com", call.service.signing_name),
+        event_source: event_source(call.service),
         event_name: call.operation,
         aws_region: region,
         source_ip_address: &call.source_ip,
         user_agent: call.user_agent.as_deref().map(cut),
-        error_code: error.map(|error| error.recorded_code()),
+        error_code: error.map(|error| recorded_code(call, error)),
         error_message: error.map(|error| cut(error.message())),
         request_parameters,
         response_elements,
@@ -251,12 +257,29 @@ pub fn event_key(region: &str, time: Timestamp, id: &str) -> String {
     format!("event/{region}/{descending:013}/{id}")
 }
 
+/// `ecs.amazonaws.com`; what is ours has no domain of AWS's.
+fn event_source(service: &Service) -> String {
+    match service.signing_name {
+        "portcullis" => "portcullis".to_owned(),
+        name => format!("{name}.amazonaws.com"),
+    }
+}
+
 /// IAM is global and records in us-east-1.
 pub(super) fn recorded_region(call: &Call) -> &str {
     if call.service.name == "iam" {
         "us-east-1"
     } else {
         call.region.as_str()
+    }
+}
+
+/// EC2's codes say who is at fault: `Client.UnauthorizedOperation`.
+fn recorded_code<'e>(call: &Call, error: &'e ServiceError) -> Cow<'e, str> {
+    match call.service.protocol {
+        Protocol::Ec2Query if error.status() < 500 => Cow::Owned(format!("Client.{}", error.code())),
+        Protocol::Ec2Query => Cow::Owned(format!("Server.{}", error.code())),
+        _ => Cow::Borrowed(error.recorded_code()),
     }
 }
 
@@ -273,10 +296,9 @@ fn classify(call: &Call, writes: bool) -> (bool, bool) {
 fn user_identity(caller: &Caller) -> UserIdentity<'_> {
     let account = caller.account.as_str();
     let (kind, principal_id) = match &caller.identity {
-        Identity::Service(principal) => {
+        Identity::Service(_) => {
             return UserIdentity {
                 r#type: "AWSService",
-                invoked_by: Some(principal),
                 ..UserIdentity::default()
             };
         }

@@ -40,10 +40,18 @@ pub fn response(service: &Service, operation: &str, members: Value) -> Value {
         }
         // The token stays, as in AWS's records; such records are sealed before they are stored.
         ("sts", _) => within(&mut shown, "credentials", &["secretAccessKey"]),
+        ("ecs", "ExecuteCommand") => hide_token(&mut shown),
         ("ecs", _) => hide_environments(&mut shown),
         _ => {}
     }
     shown
+}
+
+/// Who has a session's token has the session.
+fn hide_token(shown: &mut Value) {
+    if let Some(token) = shown.pointer_mut("/session/tokenValue") {
+        *token = Value::String(HIDDEN.to_owned());
+    }
 }
 
 /// Hides the values of every container environment, wherever it stands. Whether AWS does was not found; hiding is the
@@ -90,7 +98,7 @@ fn remove(shown: &mut Value, names: &[&str]) {
 /// Query services' members start in upper case; records lower the first letter only. JSON services' pass through.
 fn cased(service: &Service, members: Value) -> Value {
     match service.protocol {
-        Protocol::Query => lower_first(&members),
+        Protocol::Query | Protocol::Ec2Query => lower_first(&members),
         _ => members,
     }
 }

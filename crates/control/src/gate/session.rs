@@ -13,9 +13,10 @@ use portcullis_store::Vault;
 use serde::{Deserialize, Serialize};
 
 use super::caller::{Caller, Identity};
+use super::origin::Origin;
 use crate::world::Snapshot;
 use crate::world::compiled::Policy;
-use crate::world::records::iam::{Revocation, User};
+use crate::world::records::iam::Revocation;
 
 const PURPOSE: &str = "sts-session";
 
@@ -46,6 +47,11 @@ pub struct Session {
     pub source_identity: Option<String>,
     /// The identity provider behind it (R126).
     pub provenance: Option<Provenance>,
+    /// The task whose own credentials these are: ECS made them and sent them to the task's host. Nobody can ask for such
+    /// a session, and what it opens is none.
+    pub task: Option<Arn>,
+    /// The long-term credentials behind it.
+    pub(super) origin: Option<Origin>,
 }
 
 /// The inline policy of a session, parsed when it is first needed.
@@ -138,11 +144,14 @@ pub struct NewSession {
     pub source_identity: Option<String>,
     /// The identity provider behind it.
     pub provenance: Option<Provenance>,
+    /// The task whose own credentials these are; [`Gate::assume_for_task`](super::Gate::assume_for_task) alone says so.
+    pub(super) task: Option<Arn>,
+    origin: Option<Origin>,
 }
 
 impl NewSession {
-    /// A plain session without policies, tags or MFA.
-    pub fn of(subject: Subject, seconds: i64) -> Self {
+    /// A plain session without policies, tags or MFA, which `opener` opens.
+    pub fn of(subject: Subject, seconds: i64, opener: &Caller) -> Self {
         Self {
             subject,
             seconds,
@@ -153,6 +162,8 @@ impl NewSession {
             transitive_tag_keys: Vec::new(),
             source_identity: None,
             provenance: None,
+            task: None,
+            origin: Origin::of(opener),
         }
     }
 }
@@ -178,6 +189,10 @@ struct Claims {
     source: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     provenance: Option<Provenance>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    task: Option<Arn>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    origin: Option<Origin>,
 }
 
 impl Session {
@@ -196,6 +211,8 @@ impl Session {
             transitive_tag_keys: new.transitive_tag_keys,
             source_identity: new.source_identity,
             provenance: new.provenance,
+            task: new.task,
+            origin: new.origin,
         }
     }
 
@@ -214,6 +231,8 @@ impl Session {
             transitive: self.transitive_tag_keys.clone(),
             source: self.source_identity.clone(),
             provenance: self.provenance.clone(),
+            task: self.task.clone(),
+            origin: self.origin.clone(),
         };
         let plain = serde_json::to_vec(&claims).ok()?;
         let sealed = vault.seal(PURPOSE, b"", &plain).ok()?;
@@ -238,6 +257,8 @@ impl Session {
             transitive_tag_keys: claims.transitive,
             source_identity: claims.source,
             provenance: claims.provenance,
+            task: claims.task,
+            origin: claims.origin,
         })
     }
 
@@ -251,11 +272,27 @@ impl Session {
         self.policy.is_some() || !self.policy_arns.is_empty()
     }
 
+    /// Whether what opened it still stands. Looked up for every request, so that what ends binds the next one.
+    pub(super) fn is_alive(&self, snapshot: &Snapshot) -> bool {
+        let ended = match &self.subject {
+            Subject::Role { id, session_name, .. } => {
+                let revoked = Revocation::key_of(id, session_name);
+                snapshot.revocations.get(&revoked).is_some()
+            }
+            Subject::Root | Subject::User { .. } | Subject::Federated { .. } => false,
+        };
+        let origin = self.origin.as_ref();
+        !ended && origin.is_none_or(|origin| origin.lets_live(snapshot, self.issued))
+    }
+
     pub(super) fn caller(self, snapshot: &Snapshot, partition: Partition) -> Option<Caller> {
+        if !self.is_alive(snapshot) {
+            return None;
+        }
         let identity = match &self.subject {
             Subject::Root => Identity::Root,
             Subject::User { id, .. } => {
-                let user = present_user(snapshot, id)?;
+                let user = snapshot.user_by_id(id)?;
                 Identity::User {
                     id: id.clone(),
                     name: user.name.clone(),
@@ -268,10 +305,6 @@ impl Session {
                 name,
             } => {
                 let role = snapshot.role(name).filter(|role| role.id == *id)?;
-                let revoked = Revocation::key_of(id, session_name);
-                if snapshot.revocations.get(&revoked).is_some() {
-                    return None;
-                }
                 Identity::Role {
                     id: id.clone(),
                     name: role.name.clone(),
@@ -282,7 +315,7 @@ impl Session {
             Subject::Federated { name, user, user_id } => Identity::Federated {
                 name: name.clone(),
                 user: match user {
-                    Some(_) => Some(present_user(snapshot, user_id)?.name.clone()),
+                    Some(_) => Some(snapshot.user_by_id(user_id)?.name.clone()),
                     None => None,
                 },
                 user_id: user_id.clone(),
@@ -296,13 +329,6 @@ impl Session {
             session: Some(Arc::new(self)),
         })
     }
-}
-
-/// The user with a unique id, whatever it is called by now.
-fn present_user<'a>(snapshot: &'a Snapshot, id: &str) -> Option<&'a User> {
-    let (_, name) = snapshot.principals.get(id)?.as_str().rsplit_once('/')?;
-    let user = snapshot.user(name).filter(|user| user.id == id)?;
-    Some(user)
 }
 
 /// What session credentials may never do, whatever policies say (R129).

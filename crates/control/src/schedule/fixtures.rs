@@ -25,6 +25,8 @@ pub(crate) fn task() -> Task {
         container_instance: "instance".to_owned(),
         availability_zone: Some("us-east-1a".to_owned()),
         launch_type: "EC2".to_owned(),
+        capacity_provider: None,
+        platform_version: None,
         group: "family:web".to_owned(),
         started_by: None,
         overrides: portcullis_api::ecs::TaskOverride::default(),
@@ -34,6 +36,7 @@ pub(crate) fn task() -> Task {
         execution_role: Some(role("execution")),
         reservation: Reservation::default(),
         enable_execute_command: false,
+        protected_until: None,
         desired: DesiredStatus::Running,
         last: LastStatus::Pending,
         containers: vec![container("app", true), container("side", false)],
@@ -65,5 +68,6 @@ fn container(name: &str, essential: bool) -> TaskContainer {
         network_bindings: Vec::new(),
         has_health_check: false,
         health: Health::Unknown,
+        exec_agent: None,
     }
 }

@@ -10,8 +10,8 @@ use portcullis_core::Timestamp;
 use crate::gate::assume::TASK_SESSION_SECONDS;
 use crate::world::Tx;
 use crate::world::records::ecs::{
-    Binding, ContainerInstance, DesiredStatus, Facet, Health, LastStatus, Stop, StopCode, Task,
-    TaskContainer, TaskSet,
+    Binding, ContainerInstance, DesiredStatus, ExecAgentStatus, Facet, Health, LastStatus, Stop, StopCode,
+    Task, TaskContainer, TaskEnds, TaskSet,
 };
 use crate::world::records::iam::Revocation;
 
@@ -27,6 +27,8 @@ pub struct TaskReport {
     pub reason: String,
     /// Its containers, in the order they changed; one may occur twice.
     pub containers: Vec<ContainerReport>,
+    /// What stands ready in its containers for Execute Command, by the containers' names.
+    pub exec_agents: Vec<(String, ExecAgentReport)>,
     /// When the first image pull began.
     pub pull_started: Option<Timestamp>,
     /// When the last image pull ended.
@@ -54,6 +56,15 @@ pub struct ContainerReport {
     pub network_bindings: Option<Vec<Binding>>,
 }
 
+/// What an agent reports of a managed agent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ExecAgentReport {
+    /// How far it has come.
+    pub status: ExecAgentStatus,
+    /// Why it is not there.
+    pub reason: Option<String>,
+}
+
 impl Task {
     /// Wants the task stopped. The first reason stays; a task that is to stop already is left alone.
     pub fn ask_to_stop(&mut self, code: StopCode, reason: impl Into<String>, now: Timestamp) {
@@ -78,6 +89,9 @@ impl Task {
         self.times.connected.get_or_insert(now);
         for container in report.containers {
             self.report_container(container);
+        }
+        for (container, agent) in report.exec_agents {
+            self.report_exec_agent(&container, agent, now);
         }
         keep_first(&mut self.times.pull_started, report.pull_started);
         keep_first(&mut self.times.pull_stopped, report.pull_stopped);
@@ -152,6 +166,23 @@ impl Task {
         }
     }
 
+    /// Managed agents come and go while their container runs. One nobody asked for is not believed.
+    fn report_exec_agent(&mut self, container: &str, report: ExecAgentReport, now: Timestamp) {
+        let mut containers = self.containers.iter_mut();
+        let found = containers.find(|one| one.name == container && one.last != LastStatus::Stopped);
+        let Some(agent) = found.and_then(|one| one.exec_agent.as_mut()) else {
+            return;
+        };
+        if report.status == ExecAgentStatus::Running && agent.status != ExecAgentStatus::Running {
+            agent.started = Some(now);
+        }
+        agent.status = report.status;
+        agent.reason = report
+            .reason
+            .filter(|text| !text.is_empty())
+            .map(|text| cut(&text));
+    }
+
     /// An essential container that ended ends the task: the agent stops the others by itself.
     fn end_with_essential(&mut self, reason: &str, now: Timestamp) {
         if self
@@ -220,6 +251,7 @@ pub fn keep(tx: &mut Tx<'_>, task: Task) {
         .is_some_and(|row| row.last == LastStatus::Stopped);
     if task.last == LastStatus::Stopped && !was_stopped {
         revoke(tx, &task);
+        TaskEnds::note(tx, &task);
     }
     tx.put(task);
 }

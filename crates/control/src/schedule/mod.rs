@@ -5,8 +5,10 @@ pub(crate) mod fixtures;
 mod history;
 pub mod life_cycle;
 pub mod placement;
+pub mod providers;
 pub mod query;
 pub mod resources;
+pub mod services;
 
 use std::convert::Infallible;
 use std::sync::Arc;

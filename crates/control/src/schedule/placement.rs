@@ -1,19 +1,31 @@
 //! Placement: on which container instances tasks go (ecs.md 10). A pure function of its arguments; the one free
 //! choice, among instances that are equally good, is asked for.
 
+mod choose;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use portcullis_core::Timestamp;
 
 use super::query::{Expression, Subject};
 use super::resources::Remaining;
-use crate::world::records::ecs::{ContainerInstance, Reservation};
+use crate::world::records::ecs::{ContainerInstance, HostKind, Reservation};
+
+pub use choose::{Placement, has_hosts, place};
 
 /// Most failures listed in one reply; further ones would say the same (ours).
 const FAILURES_MAX: usize = 1_000;
+
+/// Which instances of a cluster are asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Hosts {
+    /// Those of a kind: what a launch type, FARGATE or FARGATE_SPOT means.
+    Kind(HostKind),
+    /// Those of an Auto Scaling group: what its capacity provider means.
+    Group(String),
+}
 
 /// What tasks of one call need.
 #[derive(Debug, Clone)]
@@ -106,109 +118,6 @@ impl Reason {
     }
 }
 
-/// Where tasks go, and why the others go nowhere.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Placement {
-    /// For each task placed its candidate, by index.
-    pub placed: Vec<usize>,
-    /// For each task not placed each candidate, by index, and what speaks against it.
-    pub failures: Vec<(usize, Reason)>,
-}
-
-/// Places up to `count` tasks one after the other; `pick` chooses one of so many equally good instances.
-pub fn place(
-    demand: &Demand<'_>,
-    candidates: &mut [Candidate<'_>],
-    count: usize,
-    pick: &mut dyn FnMut(usize) -> usize,
-) -> Placement {
-    let mut placement = Placement::default();
-    for task in 0..count {
-        let verdicts: Vec<_> = candidates
-            .iter()
-            .map(|candidate| candidate.refuses(demand))
-            .collect();
-        let fitting: Vec<usize> = (0..)
-            .zip(&verdicts)
-            .filter(|(_, no)| no.is_none())
-            .map(|(at, _)| at)
-            .collect();
-        if fitting.is_empty() {
-            let each = (0..)
-                .zip(verdicts)
-                .filter_map(|(at, no)| Some((at, no?)))
-                .collect::<Vec<_>>();
-            let all = (task..count).flat_map(|_| each.iter().copied());
-            placement.failures.extend(all.take(FAILURES_MAX));
-            break;
-        }
-        let best = best_of(demand, candidates, fitting);
-        let chosen = best
-            .get(pick(best.len()))
-            .or(best.first())
-            .copied()
-            .unwrap_or_default();
-        if let Some(candidate) = candidates.get_mut(chosen) {
-            candidate.take(demand);
-        }
-        placement.placed.push(chosen);
-    }
-    placement
-}
-
-/// The candidates that every strategy in turn finds best. Without strategies those with the fewest tasks: AWS
-/// documents no default for RunTask.
-fn best_of(demand: &Demand<'_>, candidates: &[Candidate<'_>], mut fitting: Vec<usize>) -> Vec<usize> {
-    if demand.strategies.is_empty() {
-        keep_least(&mut fitting, |at| {
-            candidates.get(at).map(|candidate| candidate.remaining.tasks())
-        });
-    }
-    for strategy in &demand.strategies {
-        match strategy {
-            Strategy::Random => {}
-            Strategy::SpreadInstances => {
-                keep_least(&mut fitting, |at| {
-                    candidates.get(at).map(|candidate| i64::from(candidate.in_group))
-                });
-            }
-            Strategy::SpreadAttribute(name) => {
-                let in_group = count_by_value(candidates, name);
-                keep_least(&mut fitting, |at| {
-                    candidates
-                        .get(at)
-                        .and_then(|candidate| in_group.get(candidate.value_of(name)).copied())
-                });
-            }
-            Strategy::BinpackCpu => {
-                keep_least(&mut fitting, |at| {
-                    candidates.get(at).map(|candidate| candidate.remaining.cpu)
-                });
-            }
-            Strategy::BinpackMemory => {
-                keep_least(&mut fitting, |at| {
-                    candidates.get(at).map(|candidate| candidate.remaining.memory)
-                });
-            }
-        }
-    }
-    fitting
-}
-
-fn keep_least(indexes: &mut Vec<usize>, measure: impl Fn(usize) -> Option<i64>) {
-    let least = indexes.iter().filter_map(|at| measure(*at)).min();
-    indexes.retain(|at| measure(*at) == least);
-}
-
-/// How many tasks of the group run on the instances of each value of an attribute.
-fn count_by_value<'a>(candidates: &'a [Candidate<'_>], attribute: &str) -> BTreeMap<&'a str, i64> {
-    let mut counts = BTreeMap::new();
-    for candidate in candidates {
-        *counts.entry(candidate.value_of(attribute)).or_default() += i64::from(candidate.in_group);
-    }
-    counts
-}
-
 impl Candidate<'_> {
     /// What speaks against this instance, the first of AWS's filters that does.
     pub fn refuses(&self, demand: &Demand<'_>) -> Option<Reason> {
@@ -218,6 +127,12 @@ impl Candidate<'_> {
         self.lacks_resource(demand)
             .or_else(|| self.lacks_attribute(demand))
             .or_else(|| self.violates(demand))
+    }
+
+    /// Whether it is the right instance, whatever it has left.
+    pub fn qualifies(&self, demand: &Demand<'_>) -> bool {
+        let misses = |reason| matches!(reason, Reason::Attribute | Reason::MemberOf);
+        self.lacks_attribute(demand).is_none() && !self.violates(demand).is_some_and(misses)
     }
 
     fn lacks_resource(&self, demand: &Demand<'_>) -> Option<Reason> {
@@ -243,6 +158,15 @@ impl Candidate<'_> {
         (!demand.attributes.iter().all(has)).then_some(Reason::Attribute)
     }
 
+    /// Whether the instance has the attributes and satisfies the expressions, whatever else speaks against it.
+    pub fn is_member(&self, demand: &Demand<'_>) -> bool {
+        let holds = |constraint: &Constraint| match constraint {
+            Constraint::DistinctInstance => true,
+            Constraint::MemberOf(expression) => expression.matches(self),
+        };
+        self.lacks_attribute(demand).is_none() && demand.constraints.iter().all(holds)
+    }
+
     fn violates(&self, demand: &Demand<'_>) -> Option<Reason> {
         demand.constraints.iter().find_map(|constraint| match constraint {
             Constraint::DistinctInstance => (self.in_group > 0).then_some(Reason::DistinctInstance),
@@ -254,10 +178,6 @@ impl Candidate<'_> {
         self.remaining.take(&demand.reservation);
         self.in_group += 1;
         self.groups.insert(demand.group.to_owned());
-    }
-
-    fn value_of(&self, attribute: &str) -> &str {
-        self.attribute(attribute).unwrap_or_default()
     }
 }
 

@@ -2,12 +2,15 @@
 
 use http::header;
 use http::request::Parts;
-use portcullis_core::{Arn, Timestamp};
+use portcullis_core::Arn;
 use portcullis_wire::Operation;
 
 use super::errors::ScimError;
 use crate::gate::caller::{Caller, Identity};
+use crate::gate::on_behalf::Behind;
+use crate::gate::operation::Row;
 use crate::gate::{Gate, Peer};
+use crate::world::records::iam::Departure;
 
 /// Who asks, and the gate of the account.
 pub(super) struct Desk<'a> {
@@ -28,13 +31,27 @@ impl<'a> Desk<'a> {
         }
     }
 
+    fn behind(&self) -> Behind<'_> {
+        Behind {
+            caller: &self.caller,
+            parts: self.parts,
+            peer: &self.peer,
+        }
+    }
+
     /// Makes an IAM call as the token's user.
     pub async fn call<O: Operation>(&self, input: &O::Input) -> Result<O::Output, ScimError> {
-        let made = self
-            .gate
-            .call_for::<O>(&self.caller, input, self.parts, self.peer.clone())
-            .await;
-        Ok(made?)
+        Ok(self.gate.call_for::<O>(self.behind(), input).await?)
+    }
+
+    /// Makes a change as the token's user that is no call of IAM's.
+    pub async fn change<O: Operation>(
+        &self,
+        name: &'static str,
+        row: &Row,
+        input: &O::Input,
+    ) -> Result<O::Output, ScimError> {
+        Ok(self.gate.change_for::<O>(self.behind(), name, row, input).await?)
     }
 
     /// Makes a call whose thing may be gone already.
@@ -66,9 +83,9 @@ impl<'a> Desk<'a> {
             .ok_or_else(|| ScimError::missing(id))
     }
 
-    /// The server's time.
-    pub fn now(&self) -> Timestamp {
-        self.gate.world().clock().now()
+    /// What a user who left had, while the user is away.
+    pub fn departure(&self, name: &str) -> Option<Departure> {
+        self.gate.world().view().user(name)?.left.clone()
     }
 
     /// Whether it is the token's own user.

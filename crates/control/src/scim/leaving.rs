@@ -2,65 +2,29 @@
 
 use portcullis_api::iam as api;
 use portcullis_api::iam::op;
-use portcullis_core::Timestamp;
-use serde_json::json;
 
+use super::away;
 use super::desk::Desk;
 use super::errors::ScimError;
 
-/// The inline policy of a deactivated user. It denies everything, so that open sessions end, too; whoever has it is
-/// not active.
-pub(super) const MARK: &str = "ScimDeactivated";
-const DENY: &str = r#"{"Version":"2012-10-17","Statement":[{"Sid":"Deactivated","Effect":"Deny","Action":"*","Resource":"*"}]}"#;
-/// The inline policy by which sessions from before the deactivation stay refused when the user comes back.
-const OLD_SESSIONS: &str = "ScimRevokeOlderSessions";
 /// Entries of a page of IAM's: more than a user can have of anything.
 const ALL: Option<i32> = Some(1_000);
 
-/// Ends everything a user can do: first by a denial that binds sessions and keys alike, then piece by piece. A denial
-/// that cannot be written, for want of room, is told at the end and keeps nothing else open. May be done again.
+/// Ends everything a user can do: first by the mark that binds keys and sessions alike, then piece by piece, so that
+/// lists of keys and groups show it. May be done again.
 pub(super) async fn deactivate(desk: &Desk<'_>, name: &str) -> Result<(), ScimError> {
     if desk.is_own(name) {
         return Err(ScimError::own_user());
     }
-    let denied = deny(desk, name).await;
-    take_away(desk, name).await?;
-    denied
-}
-
-async fn deny(desk: &Desk<'_>, name: &str) -> Result<(), ScimError> {
-    if !inline_policies(desk, name)
-        .await?
-        .iter()
-        .any(|policy| policy == MARK)
-    {
-        put_inline(desk, name, MARK, DENY.to_owned()).await?;
-        put_inline(desk, name, OLD_SESSIONS, deny_sessions_until(desk.now())).await?;
-    }
-    Ok(())
-}
-
-/// Keys and credentials end, and memberships.
-async fn take_away(desk: &Desk<'_>, name: &str) -> Result<(), ScimError> {
+    away::leave(desk, name).await?;
     for (id, is_active) in keys(desk, name).await? {
         if is_active {
-            let input = api::UpdateAccessKeyRequest {
-                user_name: Some(name.to_owned()),
-                access_key_id: id,
-                status: "Inactive".to_owned(),
-            };
-            desk.call_unless_gone::<op::UpdateAccessKey>(&input).await?;
+            set_key(desk, name, id, "Inactive").await?;
         }
     }
     for (id, is_active) in credentials(desk, name).await? {
         if is_active {
-            let input = api::UpdateServiceSpecificCredentialRequest {
-                user_name: Some(name.to_owned()),
-                service_specific_credential_id: id,
-                status: "Inactive".to_owned(),
-            };
-            desk.call_unless_gone::<op::UpdateServiceSpecificCredential>(&input)
-                .await?;
+            set_credential(desk, name, id, "Inactive").await?;
         }
     }
     for group in groups(desk, name).await? {
@@ -73,27 +37,52 @@ async fn take_away(desk: &Desk<'_>, name: &str) -> Result<(), ScimError> {
     Ok(())
 }
 
-/// Takes the denial away. Keys, sessions and memberships do not come back by themselves.
+/// Gives back what worked when the user left, and takes the mark away at the end: until then nothing works. Sessions from
+/// before stay ended, and memberships are the provider's to give.
 pub(super) async fn reactivate(desk: &Desk<'_>, name: &str) -> Result<(), ScimError> {
-    delete_inline(desk, name, MARK).await
+    let departure = desk.departure(name).unwrap_or_default();
+    for id in departure.access_keys {
+        set_key(desk, name, id, "Active").await?;
+    }
+    for id in departure.credentials {
+        set_credential(desk, name, id, "Active").await?;
+    }
+    away::come_back(desk, name).await
 }
 
-/// Deactivates a user, takes away what is left and deletes it. The denial goes last; without room for one the deletion
-/// itself ends what it would have ended.
+async fn set_key(desk: &Desk<'_>, name: &str, access_key_id: String, status: &str) -> Result<(), ScimError> {
+    let input = api::UpdateAccessKeyRequest {
+        user_name: Some(name.to_owned()),
+        access_key_id,
+        status: status.to_owned(),
+    };
+    desk.call_unless_gone::<op::UpdateAccessKey>(&input).await
+}
+
+async fn set_credential(desk: &Desk<'_>, name: &str, id: String, status: &str) -> Result<(), ScimError> {
+    let input = api::UpdateServiceSpecificCredentialRequest {
+        user_name: Some(name.to_owned()),
+        service_specific_credential_id: id,
+        status: status.to_owned(),
+    };
+    desk.call_unless_gone::<op::UpdateServiceSpecificCredential>(&input)
+        .await
+}
+
+/// Deactivates a user, takes away what is left and deletes it.
 pub(super) async fn delete(desk: &Desk<'_>, name: &str) -> Result<(), ScimError> {
-    if desk.is_own(name) {
-        return Err(ScimError::own_user());
-    }
-    if let Err(error) = deny(desk, name).await {
-        tracing::warn!(
-            ?error,
-            user = name,
-            "a user who leaves could not be denied everything first"
-        );
-    }
-    take_away(desk, name).await?;
+    deactivate(desk, name).await?;
     delete_credentials(desk, name).await?;
     delete_devices(desk, name).await?;
+    delete_policies(desk, name).await?;
+    desk.call::<op::DeleteUser>(&api::DeleteUserRequest {
+        user_name: name.to_owned(),
+    })
+    .await?;
+    Ok(())
+}
+
+async fn delete_policies(desk: &Desk<'_>, name: &str) -> Result<(), ScimError> {
     let user_name = || name.to_owned();
     let input = api::ListAttachedUserPoliciesRequest {
         user_name: user_name(),
@@ -115,15 +104,18 @@ pub(super) async fn delete(desk: &Desk<'_>, name: &str) -> Result<(), ScimError>
         };
         desk.call_unless_gone::<op::DetachUserPolicy>(&input).await?;
     }
-    let policies = inline_policies(desk, name).await?;
-    for policy in policies.iter().filter(|policy| *policy != MARK) {
-        delete_inline(desk, name, policy).await?;
-    }
-    delete_inline(desk, name, MARK).await?;
-    desk.call::<op::DeleteUser>(&api::DeleteUserRequest {
+    let input = api::ListUserPoliciesRequest {
         user_name: user_name(),
-    })
-    .await?;
+        max_items: ALL,
+        ..Default::default()
+    };
+    for policy_name in desk.call::<op::ListUserPolicies>(&input).await?.policy_names {
+        let input = api::DeleteUserPolicyRequest {
+            user_name: user_name(),
+            policy_name,
+        };
+        desk.call_unless_gone::<op::DeleteUserPolicy>(&input).await?;
+    }
     Ok(())
 }
 
@@ -204,46 +196,6 @@ async fn delete_devices(desk: &Desk<'_>, name: &str) -> Result<(), ScimError> {
             .await?;
     }
     Ok(())
-}
-
-/// Denies whatever a session that was issued by then asks for.
-fn deny_sessions_until(end: Timestamp) -> String {
-    let condition = json!({ "DateLessThanEquals": { "aws:TokenIssueTime": end.to_iso() } });
-    let statement = json!({ "Effect": "Deny", "Action": "*", "Resource": "*", "Condition": condition });
-    json!({ "Version": "2012-10-17", "Statement": [statement] }).to_string()
-}
-
-async fn put_inline(
-    desk: &Desk<'_>,
-    name: &str,
-    policy: &str,
-    policy_document: String,
-) -> Result<(), ScimError> {
-    let input = api::PutUserPolicyRequest {
-        user_name: name.to_owned(),
-        policy_name: policy.to_owned(),
-        policy_document,
-    };
-    desk.call::<op::PutUserPolicy>(&input).await?;
-    Ok(())
-}
-
-async fn delete_inline(desk: &Desk<'_>, name: &str, policy: &str) -> Result<(), ScimError> {
-    let input = api::DeleteUserPolicyRequest {
-        user_name: name.to_owned(),
-        policy_name: policy.to_owned(),
-    };
-    desk.call_unless_gone::<op::DeleteUserPolicy>(&input).await
-}
-
-/// Names of the user's inline policies.
-pub(super) async fn inline_policies(desk: &Desk<'_>, name: &str) -> Result<Vec<String>, ScimError> {
-    let input = api::ListUserPoliciesRequest {
-        user_name: name.to_owned(),
-        max_items: ALL,
-        ..Default::default()
-    };
-    Ok(desk.call::<op::ListUserPolicies>(&input).await?.policy_names)
 }
 
 /// The user's groups.

@@ -2,7 +2,9 @@
 //! IAM calls it stands for, made as the user its token belongs to: the gate decides them and CloudTrail records them.
 
 mod about;
+mod away;
 mod desk;
+mod directory;
 mod errors;
 mod groups;
 mod leaving;
@@ -80,20 +82,28 @@ async fn route(
 ) -> Result<Answer, ScimError> {
     let body = || reading::object(body);
     let answer = match (method.as_str(), path) {
-        ("GET", ["Users"]) => Answer::Found(users::list(desk, query).await?),
-        ("POST", ["Users"]) => Answer::Created(users::create(desk, &body()?).await?),
-        ("GET", ["Users", id]) => Answer::Found(users::get(desk, id).await?),
-        ("PUT", ["Users", id]) => Answer::Found(users::replace(desk, id, &body()?).await?),
-        ("PATCH", ["Users", id]) => Answer::Found(users::patch(desk, id, &body()?).await?),
+        ("GET", ["Users"]) => Answer::Found(directory::list::<person::Found>(desk, query).await?),
+        ("POST", ["Users"]) => Answer::Created(directory::create::<person::Found>(desk, &body()?).await?),
+        ("GET", ["Users", id]) => Answer::Found(directory::get::<person::Found>(desk, id).await?),
+        ("PUT", ["Users", id]) => {
+            Answer::Found(directory::replace::<person::Found>(desk, id, &body()?).await?)
+        }
+        ("PATCH", ["Users", id]) => {
+            Answer::Found(directory::patch::<person::Found>(desk, id, &body()?).await?)
+        }
         ("DELETE", ["Users", id]) => {
             users::delete(desk, id).await?;
             Answer::Gone
         }
-        ("GET", ["Groups"]) => Answer::Found(groups::list(desk, query).await?),
-        ("POST", ["Groups"]) => Answer::Created(groups::create(desk, &body()?).await?),
-        ("GET", ["Groups", id]) => Answer::Found(groups::get(desk, id).await?),
-        ("PUT", ["Groups", id]) => Answer::Found(groups::replace(desk, id, &body()?).await?),
-        ("PATCH", ["Groups", id]) => Answer::Found(groups::patch(desk, id, &body()?).await?),
+        ("GET", ["Groups"]) => Answer::Found(directory::list::<team::Found>(desk, query).await?),
+        ("POST", ["Groups"]) => Answer::Created(directory::create::<team::Found>(desk, &body()?).await?),
+        ("GET", ["Groups", id]) => Answer::Found(directory::get::<team::Found>(desk, id).await?),
+        ("PUT", ["Groups", id]) => {
+            Answer::Found(directory::replace::<team::Found>(desk, id, &body()?).await?)
+        }
+        ("PATCH", ["Groups", id]) => {
+            Answer::Found(directory::patch::<team::Found>(desk, id, &body()?).await?)
+        }
         ("DELETE", ["Groups", id]) => {
             groups::delete(desk, id).await?;
             Answer::Gone

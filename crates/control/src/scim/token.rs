@@ -68,8 +68,7 @@ fn caller(world: &World, view: &Snapshot, token: &Token) -> Option<Caller> {
     if !row.active || is_over || !is_password(world, row, &token.password) {
         return None;
     }
-    let (_, name) = view.principals.get(&row.user_id)?.as_str().rsplit_once('/')?;
-    let user = view.user(name).filter(|user| user.id == row.user_id)?;
+    let user = view.user_by_id(&row.user_id).filter(|user| user.left.is_none())?;
     Some(Caller {
         account: view.account.clone(),
         partition: Partition::Aws,

@@ -1,6 +1,7 @@
 //! One folder per AWS service, one file per operation group. A service is its table of rows.
 
 pub mod cloudtrail;
+pub mod ec2;
 pub mod ecs;
 pub mod iam;
 pub mod organizations;
@@ -13,6 +14,7 @@ use crate::gate::operations::Operations;
 pub fn operations() -> Operations {
     [
         cloudtrail::table(),
+        ec2::table(),
         ecs::table(),
         iam::table(),
         organizations::table(),

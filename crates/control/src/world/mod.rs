@@ -4,6 +4,7 @@
 //! picture its predecessor left; the store makes them last in that order, many to a disk write, and only then is
 //! the new picture published and the caller answered.
 
+pub mod changes;
 pub mod compiled;
 mod guesses;
 pub mod managed;
@@ -17,11 +18,13 @@ mod uses;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use portcullis_core::{AccountId, Clock, Random};
+use portcullis_core::{AccountId, Clock, Random, Timestamp};
 use portcullis_store::{Epoch, Pending, Store, StoreError, Txn, Vault, namespace};
 use thiserror::Error;
 use tokio::sync::{Mutex, watch};
 
+use crate::events::Bus;
+use changes::Changed;
 pub use guesses::MfaGuesses;
 pub use neighbours::Neighbours;
 pub use snapshot::{Attachment, Snapshot, Usage, attachment_prefix};
@@ -59,7 +62,17 @@ struct State {
     /// Changes take turns. Those that wait leave their thread to other calls.
     writer: Mutex<Writer>,
     changed: watch::Sender<u64>,
+    events: Arc<Bus>,
     store: Arc<dyn Store>,
+}
+
+/// A change on its way to the disk.
+struct Committing {
+    commit: Result<Pending, StoreError>,
+    snapshot: Arc<Snapshot>,
+    epoch: Epoch,
+    at: Timestamp,
+    changes: Vec<Changed>,
 }
 
 #[derive(Debug)]
@@ -81,7 +94,7 @@ impl World {
     ) -> Result<Self, StoreError> {
         let neighbours = Arc::default();
         Ok(Self {
-            state: State::open(account.clone(), store, neighbours)?,
+            state: State::open(account.clone(), store, neighbours, clock.now())?,
             account,
             vault,
             clock,
@@ -96,7 +109,7 @@ impl World {
         let store = namespace(Arc::clone(self.store()), format!("@{account}/"));
         let neighbours = Arc::clone(self.view().neighbours());
         Ok(Self {
-            state: State::open(account.clone(), store, neighbours)?,
+            state: State::open(account.clone(), store, neighbours, self.clock.now())?,
             account,
             vault: Arc::clone(&self.vault),
             clock: Arc::clone(&self.clock),
@@ -119,6 +132,11 @@ impl World {
     /// Tells of each newly published picture by its sequence number.
     pub fn changes(&self) -> watch::Receiver<u64> {
         self.state.changed.subscribe()
+    }
+
+    /// What happened to tasks, container instances and services.
+    pub fn events(&self) -> &Arc<Bus> {
+        &self.state.events
     }
 
     /// The store, for what the picture does not hold.
@@ -157,7 +175,7 @@ impl World {
         &self,
         change: impl FnOnce(&mut Tx<'_>) -> Result<R, E>,
     ) -> Result<R, WriteError<E>> {
-        let (result, snapshot, epoch, commit) = {
+        let (result, committing) = {
             let mut writer = self.state.writer.lock().await;
             let mut tx = Tx::new(
                 &writer.pending,
@@ -167,16 +185,24 @@ impl World {
                 &self.guesses,
             );
             let result = change(&mut tx).map_err(WriteError::Refused)?;
-            let (snapshot, edits) = tx.finish();
+            let at = tx.now;
+            let (snapshot, edits, changes) = tx.finish();
             let snapshot = Arc::new(snapshot);
             let commit = self.state.store.commit(Txn::of(edits).at(writer.epoch));
             if commit.is_ok() {
                 writer.pending = Arc::clone(&snapshot);
             }
-            (result, snapshot, writer.epoch, commit)
+            let committing = Committing {
+                commit,
+                snapshot,
+                epoch: writer.epoch,
+                at,
+                changes,
+            };
+            (result, committing)
         };
         // A caller who goes away while the disk writes must not keep the others from seeing the change.
-        let settled = tokio::spawn(Arc::clone(&self.state).settle(commit, snapshot, epoch));
+        let settled = tokio::spawn(Arc::clone(&self.state).settle(committing));
         match settled.await {
             Ok(settled) => settled.map(|()| result).map_err(WriteError::Store),
             Err(_) => Err(WriteError::Store(StoreError::Closed)),
@@ -189,6 +215,7 @@ impl State {
         account: AccountId,
         store: Arc<dyn Store>,
         neighbours: Arc<Neighbours>,
+        now: Timestamp,
     ) -> Result<Arc<Self>, StoreError> {
         let epoch = store.epoch();
         let mut snapshot = Snapshot::empty_among(Arc::clone(&neighbours), account.clone());
@@ -203,6 +230,7 @@ impl State {
             published: ArcSwap::new(snapshot),
             writer,
             changed,
+            events: Arc::new(Bus::new(account.clone(), now)),
             store,
         });
         neighbours.join(&account, &state);
@@ -210,24 +238,35 @@ impl State {
     }
 
     /// Waits until a change lasts and publishes it; goes back to what lasts if it does not.
-    async fn settle(
-        self: Arc<Self>,
-        commit: Result<Pending, StoreError>,
-        snapshot: Arc<Snapshot>,
-        epoch: Epoch,
-    ) -> Result<(), StoreError> {
+    async fn settle(self: Arc<Self>, committing: Committing) -> Result<(), StoreError> {
+        let Committing {
+            commit,
+            snapshot,
+            epoch,
+            at,
+            changes,
+        } = committing;
+        let sequence = snapshot.sequence;
         let kept = match commit {
             Ok(pending) => pending.await,
-            Err(error) => Err(error),
-        };
-        match kept {
-            Ok(_) => self.publish(snapshot),
+            // Its number is the next change's.
             Err(error) => {
-                self.abandon(epoch).await;
+                self.abandon(epoch, at).await;
                 return Err(error);
             }
+        };
+        match kept {
+            Ok(_) => {
+                self.publish(Arc::clone(&snapshot));
+                self.events.committed(&snapshot, at, &changes);
+                Ok(())
+            }
+            Err(error) => {
+                self.events.lost(sequence);
+                self.abandon(epoch, at).await;
+                Err(error)
+            }
         }
-        Ok(())
     }
 
     /// Changes become durable in order but their callers may wake in any: never publish an older picture.
@@ -251,7 +290,7 @@ impl State {
 
     /// The store failed: what was built on the lost change is lost too, and whether the change itself survived only
     /// the store can tell. The picture is read anew; if even that fails, the next change tries again.
-    async fn abandon(&self, epoch: Epoch) {
+    async fn abandon(&self, epoch: Epoch, at: Timestamp) {
         let mut writer = self.writer.lock().await;
         let current = self.store.epoch();
         if writer.epoch != epoch || current == epoch {
@@ -259,12 +298,15 @@ impl State {
         }
         let neighbours = Arc::clone(writer.pending.neighbours());
         let mut snapshot = Snapshot::empty_among(neighbours, writer.pending.account.clone());
+        // Before the rows come in: to whoever follows changes, all of them are new.
+        snapshot.sequence = writer.pending.sequence + 1;
         match records::load_all(&mut snapshot, self.store.as_ref()) {
             Ok(()) => {
-                snapshot.sequence = writer.pending.sequence + 1;
                 writer.pending = Arc::new(snapshot);
                 writer.epoch = current;
+                let before = self.published.load_full();
                 self.publish(Arc::clone(&writer.pending));
+                self.events.reloaded(&before, &writer.pending, at);
             }
             Err(error) => tracing::error!(%error, "the state could not be read after a failed write"),
         }

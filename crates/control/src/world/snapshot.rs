@@ -9,6 +9,7 @@ use super::records::account::Account;
 use super::records::credentials::{
     LoginProfile, ServerCertificate, ServiceCredential, SigningCertificate, SshKey,
 };
+use super::records::ec2;
 use super::records::ecs;
 use super::records::federation::{OidcProvider, OutboundFederation};
 use super::records::iam::{
@@ -93,6 +94,8 @@ pub struct Snapshot {
     pub principals: Table<Arn>,
     /// The state of ECS, all regions.
     pub ecs: ecs::Tables,
+    /// The network objects of EC2, all regions; see [`ec2::Tables::with_region`].
+    pub ec2: ec2::Tables,
 }
 
 /// A user, group or role that uses a managed policy.
@@ -166,7 +169,15 @@ impl Snapshot {
             role_profiles: Table::default(),
             principals: Table::default(),
             ecs: ecs::Tables::default(),
+            ec2: ec2::Tables::default(),
         }
+    }
+
+    /// Puts a record into a picture that a unit test builds.
+    #[cfg(test)]
+    pub(crate) fn keep<R: super::records::Record>(&mut self, row: R) {
+        let key = row.key();
+        super::tx::replace(self, &key, Some(Arc::new(row)));
     }
 
     /// The accounts of this server, this one among them.
@@ -177,15 +188,20 @@ impl Snapshot {
     /// The organization this account belongs to, if there is one.
     pub fn organization(&self) -> Option<Arc<Organization>> {
         let known = |view: &Self| view.organizations.get(Organization::KEY).cloned();
-        let management = self
-            .accounts
-            .iter()
-            .next()
-            .and_then(|(_, account)| account.management.as_ref());
-        match management {
+        match self.managed_by() {
             None => known(self),
-            Some(management) => known(&*self.neighbours.view(management)?),
+            Some(_) => known(&*self.management()?),
         }
+    }
+
+    /// The picture of the account that made this one; the server's first account was made by none.
+    pub fn management(&self) -> Option<Arc<Self>> {
+        self.neighbours.view(self.managed_by()?)
+    }
+
+    fn managed_by(&self) -> Option<&AccountId> {
+        let (_, account) = self.accounts.iter().next()?;
+        account.management.as_ref()
     }
 
     /// The role with that ARN, path included, in whichever account of this server it is.
@@ -206,6 +222,12 @@ impl Snapshot {
     /// The user of that name, in any case.
     pub fn user(&self, name: &str) -> Option<&Arc<User>> {
         self.users.get(&name.to_ascii_lowercase())
+    }
+
+    /// The user with a unique id, whatever it is called by now.
+    pub fn user_by_id(&self, id: &str) -> Option<&Arc<User>> {
+        let (_, name) = self.principals.get(id)?.as_str().rsplit_once('/')?;
+        self.user(name).filter(|user| user.id == id)
     }
 
     /// The group of that name, in any case.

@@ -1,36 +1,38 @@
 //! One kind of record, ordered by key. A persistent map: a copy costs nothing, a change costs a path of the tree,
 //! so that every request can hold its own picture while writers go on.
 
+mod node;
+
 use std::fmt;
-use std::ops::{Bound, RangeBounds};
 use std::sync::Arc;
 
-use rpds::RedBlackTreeMapSync;
+use node::{Cursor, Node};
 
 /// The rows of one record type.
 pub struct Table<T> {
-    rows: RedBlackTreeMapSync<Arc<str>, Arc<T>>,
+    root: Arc<Node<T>>,
+    len: usize,
 }
 
 impl<T> Table<T> {
     /// The record under `key`.
     pub fn get(&self, key: &str) -> Option<&Arc<T>> {
-        self.rows.get(key)
+        self.root.get(key)
     }
 
     /// How many rows there are.
     pub fn len(&self) -> usize {
-        self.rows.size()
+        self.len
     }
 
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
-        self.rows.is_empty()
+        self.len == 0
     }
 
     /// All rows in key order.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &Arc<T>)> {
-        self.rows.iter().map(|(key, row)| (key.as_ref(), row))
+        Cursor::before(&self.root, "")
     }
 
     /// The rows whose key starts with `prefix`, in key order.
@@ -38,8 +40,7 @@ impl<T> Table<T> {
         &'t self,
         prefix: &'p str,
     ) -> impl Iterator<Item = (&'t str, &'t Arc<T>)> + use<'t, 'p, T> {
-        self.from(Bound::Included(prefix))
-            .take_while(move |(key, _)| key.starts_with(prefix))
+        Cursor::before(&self.root, prefix).take_while(move |(key, _)| key.starts_with(prefix))
     }
 
     /// The rows whose key starts with `prefix` and comes after `last`, in key order: the next page.
@@ -48,11 +49,9 @@ impl<T> Table<T> {
         prefix: &'p str,
         last: Option<&'p str>,
     ) -> impl Iterator<Item = (&'t str, &'t Arc<T>)> + use<'t, 'p, T> {
-        let start = match last {
-            Some(last) if last >= prefix => Bound::Excluded(last),
-            _ => Bound::Included(prefix),
-        };
-        self.from(start)
+        let last = last.filter(|last| *last >= prefix);
+        Cursor::before(&self.root, last.unwrap_or(prefix))
+            .skip_while(move |(key, _)| last == Some(*key))
             .take_while(move |(key, _)| key.starts_with(prefix))
     }
 
@@ -64,52 +63,46 @@ impl<T> Table<T> {
     ) -> impl Iterator<Item = (&str, &Arc<T>)> + use<'_, T> {
         // No key has this character: it sorts after all that start with the prefix.
         let all = format!("{prefix}{}", char::MAX);
-        let end = first.map_or_else(|| all.clone(), |first| first.clamp(prefix, &all).to_owned());
-        let rows = self.rows.range::<str, _>(Below {
-            start: prefix.to_owned(),
-            end,
-        });
-        rows.rev().map(|(key, row)| (key.as_ref(), row))
-    }
-
-    fn from<'t, 'p>(
-        &'t self,
-        start: Bound<&'p str>,
-    ) -> impl Iterator<Item = (&'t str, &'t Arc<T>)> + use<'t, 'p, T> {
-        self.rows
-            .range::<str, _>((start, Bound::Unbounded))
-            .map(|(key, row)| (key.as_ref(), row))
+        let end = first.map_or(all.as_str(), |first| first.clamp(prefix, &all));
+        let mut cursor = Cursor::before(&self.root, end);
+        let prefix = prefix.to_owned();
+        std::iter::from_fn(move || cursor.previous()).take_while(move |(key, _)| key.starts_with(&prefix))
     }
 
     pub(super) fn insert(&mut self, key: &str, row: Arc<T>) {
-        self.rows.insert_mut(key.into(), row);
+        if self.get(key).is_none() {
+            self.len += 1;
+        }
+        Arc::make_mut(&mut self.root).insert(key, row);
     }
 
     pub(super) fn remove(&mut self, key: &str) {
-        self.rows.remove_mut(key);
-    }
-}
-
-/// A range of keys that owns its bounds; the end is not part of it.
-struct Below {
-    start: String,
-    end: String,
-}
-
-impl RangeBounds<str> for Below {
-    fn start_bound(&self) -> Bound<&str> {
-        Bound::Included(&self.start)
+        if self.get(key).is_some() {
+            self.len -= 1;
+            Arc::make_mut(&mut self.root).remove(key);
+        }
     }
 
-    fn end_bound(&self) -> Bound<&str> {
-        Bound::Excluded(&self.end)
+    /// Changes a row in its place; nothing happens if it is not there.
+    pub(super) fn edit(&mut self, key: &str, change: impl FnOnce(&mut T))
+    where
+        T: Clone,
+    {
+        // Nothing is copied for a row that is not there.
+        if self.get(key).is_none() {
+            return;
+        }
+        if let Some(row) = Arc::make_mut(&mut self.root).get_mut(key) {
+            change(Arc::make_mut(row));
+        }
     }
 }
 
 impl<T> Clone for Table<T> {
     fn clone(&self) -> Self {
         Self {
-            rows: self.rows.clone(),
+            root: Arc::clone(&self.root),
+            len: self.len,
         }
     }
 }
@@ -117,7 +110,8 @@ impl<T> Clone for Table<T> {
 impl<T> Default for Table<T> {
     fn default() -> Self {
         Self {
-            rows: RedBlackTreeMapSync::new_sync(),
+            root: Arc::default(),
+            len: 0,
         }
     }
 }
@@ -130,7 +124,98 @@ impl<T> fmt::Debug for Table<T> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
+    use proptest::prelude::{Strategy, prop, prop_assert, prop_assert_eq, prop_oneof, proptest};
+
     use super::*;
+
+    /// Few enough that they meet, in names of all lengths and characters of several bytes.
+    fn keys() -> impl Strategy<Value = String> {
+        prop_oneof![
+            (0..3_000_u32).prop_map(|number| format!("a/{number:04}")),
+            (0..600_u32).prop_map(|number| format!("a/{number:04}/b")),
+            "[abé\u{10000}]{0,4}",
+        ]
+    }
+
+    #[derive(Debug, Clone)]
+    enum Step {
+        Insert(String, u16),
+        Edit(String, u16),
+        Remove(String),
+        RemoveAll(String),
+        Keep,
+    }
+
+    fn steps() -> impl Strategy<Value = Vec<Step>> {
+        let step = prop_oneof![
+            60 => (keys(), 0..9_u16).prop_map(|(key, row)| Step::Insert(key, row)),
+            5 => (keys(), 0..9_u16).prop_map(|(key, row)| Step::Edit(key, row)),
+            20 => keys().prop_map(Step::Remove),
+            1 => "a/[012][0-9]".prop_map(Step::RemoveAll),
+            2 => prop::strategy::Just(Step::Keep),
+        ];
+        prop::collection::vec(step, 0..4_000)
+    }
+
+    fn rows<'a>(all: impl Iterator<Item = (&'a str, &'a Arc<u16>)>) -> Vec<(&'a str, u16)> {
+        all.map(|(key, row)| (key, **row)).collect()
+    }
+
+    proptest! {
+        #![proptest_config(proptest::prelude::ProptestConfig::with_cases(24))]
+        #[test]
+        fn a_table_is_a_plain_map_that_can_be_copied(
+            steps in steps(), looks in prop::collection::vec((keys(), keys()), 20),
+        ) {
+            let mut table = Table::default();
+            let mut plain = BTreeMap::new();
+            let mut kept = Vec::new();
+            for step in steps {
+                match step {
+                    Step::Insert(key, row) => {
+                        table.insert(&key, Arc::new(row));
+                        plain.insert(key, row);
+                    }
+                    Step::Edit(key, row) => {
+                        table.edit(&key, |old| *old += row);
+                        plain.entry(key).and_modify(|old| *old += row);
+                    }
+                    Step::Remove(key) => {
+                        table.remove(&key);
+                        plain.remove(&key);
+                    }
+                    Step::RemoveAll(prefix) => {
+                        let gone: Vec<_> = table.prefix(&prefix).map(|(key, _)| key.to_owned()).collect();
+                        gone.iter().for_each(|key| table.remove(key));
+                        plain.retain(|key, _| !key.starts_with(&prefix));
+                    }
+                    Step::Keep => kept.push((table.clone(), plain.clone())),
+                }
+            }
+            kept.push((table, plain));
+            for (table, plain) in &kept {
+                prop_assert_eq!(table.len(), plain.len());
+                let all: Vec<_> = plain.iter().map(|(key, row)| (key.as_str(), *row)).collect();
+                prop_assert_eq!(&rows(table.iter()), &all);
+                prop_assert!(table.root.is_in_shape());
+                for (key, other) in &looks {
+                    prop_assert_eq!(table.get(key).map(|row| **row), plain.get(key).copied());
+                    let prefix = key.chars().take(3).collect::<String>();
+                    let with = |is: &dyn Fn(&str) -> bool| {
+                        let found = all.iter().filter(|(key, _)| key.starts_with(&prefix) && is(key));
+                        found.copied().collect::<Vec<_>>()
+                    };
+                    prop_assert_eq!(rows(table.prefix(&prefix)), with(&|_| true));
+                    prop_assert_eq!(rows(table.after(&prefix, Some(other))), with(&|key| key > other.as_str()));
+                    let mut before = with(&|key| key < other.as_str());
+                    before.reverse();
+                    prop_assert_eq!(rows(table.before(&prefix, Some(other))), before);
+                }
+            }
+        }
+    }
 
     fn table(keys: &[&str]) -> Table<u8> {
         let mut table = Table::default();

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use portcullis_core::{Random, Timestamp};
 use portcullis_store::{Change, Vault};
 
+use super::changes::{Changed, Changes};
 use super::guesses::MfaGuesses;
 use super::records::Record;
 use super::snapshot::Snapshot;
@@ -13,6 +14,7 @@ use super::snapshot::Snapshot;
 pub struct Tx<'a> {
     snapshot: Snapshot,
     edits: Vec<Change>,
+    changes: Changes,
     /// When the call came in: every time stamp of this change.
     pub now: Timestamp,
     /// For ids and keys.
@@ -36,6 +38,7 @@ impl<'a> Tx<'a> {
         Self {
             snapshot,
             edits: Vec::new(),
+            changes: Changes::default(),
             now,
             random,
             vault,
@@ -55,18 +58,26 @@ impl<'a> Tx<'a> {
             Ok(bytes) => self.edit(Change::put(store_key::<R>(&key), bytes)),
             Err(error) => tracing::error!(kind = R::KIND, %error, "a record could not be written as JSON"),
         }
-        replace(&mut self.snapshot, &key, Some(Arc::new(record)));
+        self.replace(&key, Some(Arc::new(record)));
     }
 
     /// Removes a record; nothing happens if it is not there.
     pub fn delete<R: Record>(&mut self, key: &str) {
         self.edit(Change::delete(store_key::<R>(key)));
-        replace::<R>(&mut self.snapshot, key, None);
+        self.replace::<R>(key, None);
     }
 
     /// Adds a document that the picture does not hold, such as an event.
     pub fn append(&mut self, key: String, document: Vec<u8>) {
         self.edit(Change::put(key.into_bytes(), document));
+    }
+
+    fn replace<R: Record>(&mut self, key: &str, after: Option<Arc<R>>) {
+        let before = R::table(&self.snapshot).get(key).cloned();
+        if let Some(changed) = R::changed(before.as_ref(), after.as_ref()) {
+            self.changes.note(changed);
+        }
+        replace(&mut self.snapshot, key, after);
     }
 
     /// The store takes each key once: a later edit of the same key replaces the earlier one.
@@ -75,8 +86,8 @@ impl<'a> Tx<'a> {
         self.edits.push(change);
     }
 
-    pub(super) fn finish(self) -> (Snapshot, Vec<Change>) {
-        (self.snapshot, self.edits)
+    pub(super) fn finish(self) -> (Snapshot, Vec<Change>, Vec<Changed>) {
+        (self.snapshot, self.edits, self.changes.into_inner())
     }
 }
 

@@ -186,9 +186,19 @@ impl Instance {
 
 /// Opens a websocket; a refusal is its body.
 async fn open(client: &Client, front: &Front, path: &str) -> Result<WebSocketStream<TcpStream>, String> {
+    open_as(client, "ecs", front, path).await
+}
+
+/// Opens a websocket, signed for a service; a refusal is its body.
+pub async fn open_as(
+    client: &Client,
+    service: &str,
+    front: &Front,
+    path: &str,
+) -> Result<WebSocketStream<TcpStream>, String> {
     let request = Request::get(format!("ws://{}{path}", front.address));
     let (mut parts, ()) = request.body(()).unwrap().into_parts();
-    client.sign("ecs", &mut parts, b"", client.now());
+    client.sign(service, &mut parts, b"", client.now());
     for (name, value) in [
         ("connection", "Upgrade".to_owned()),
         ("upgrade", "websocket".to_owned()),

@@ -53,21 +53,35 @@ pub struct Client {
 impl Server {
     /// A fresh account in memory.
     pub async fn start() -> Self {
+        Self::start_with(|gate| gate).await
+    }
+
+    /// A fresh account in memory, behind a gate of another kind.
+    pub async fn start_with(kind: fn(Gate) -> Gate) -> Self {
         let clock = Arc::new(FixedClock::at(BEGINNING.parse().unwrap()));
         let opened = open_in_memory(clock.clone(), Arc::new(SeededRandom::new(1))).unwrap();
-        Self::over(opened, clock).await
+        Self::over_with(opened, clock, kind).await
     }
 
     /// The account in a store.
     pub async fn over(opened: Opened, clock: Arc<FixedClock>) -> Self {
+        Self::over_with(opened, clock, 1, |gate| gate).await
+    }
+
+    /// The same account after a restart: what is drawn then, by another seed, is new.
+    pub async fn over_again(opened: Opened, clock: Arc<FixedClock>, seed: u64) -> Self {
+        Self::over_with(opened, clock, seed, |gate| gate).await
+    }
+
+    async fn over_with(opened: Opened, clock: Arc<FixedClock>, seed: u64, kind: fn(Gate) -> Gate) -> Self {
         let account: AccountId = ACCOUNT.parse().unwrap();
-        let random = Arc::new(SeededRandom::new(1));
+        let random = Arc::new(SeededRandom::new(seed));
         let world = World::open(account, opened.store, opened.vault, clock.clone(), random).unwrap();
         let key = LongTermKey::chosen("AKIAROOT".to_owned(), Secret::new("root-secret")).unwrap();
         bootstrap::account(&world, Some(key.clone()), |_| Ok(()))
             .await
             .unwrap();
-        let doors = |world| Doors::of(Gate::new(world, services::operations()));
+        let doors = move |world| Doors::of(kind(Gate::new(world, services::operations())));
         let accounts = Arc::new(Accounts::open(Arc::new(world), Box::new(doors)).unwrap());
         let root = Client {
             accounts: accounts.clone(),
@@ -221,6 +235,10 @@ impl Client {
 
 /// A text without its authorization id, and that id. Every refusal has one (R174).
 pub fn without_authorization_id(text: &str) -> (String, Option<String>) {
+    // EC2's refusals end with what sts:DecodeAuthorizationMessage decodes (R177).
+    let text = text
+        .split_once(". Encoded authorization failure message: ")
+        .map_or(text, |(before, _)| before);
     let Some((before, after)) = text.split_once(". Go to https://") else {
         assert!(
             !text.contains(" is not authorized to perform: "),

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use portcullis_api::iam_toolbox::op::{GetRequestAuthorizationDetails, GetRequestAuthorizationPolicy};
+use portcullis_api::organizations::op as org_op;
 use portcullis_api::{ecs, iam, iam_toolbox as toolbox, sts};
 use portcullis_core::SeededRandom;
 use portcullis_store::{Opened, open_in_memory};
@@ -396,7 +397,7 @@ async fn r179_of_another_accounts_role_nobody_learns_its_policy_nor_whether_it_i
     let principal = format!("arn:aws:iam::{ACCOUNT}:user/near");
     for (id, role) in ids.iter().zip([&there, &missing]) {
         let expected = json!({
-            "requestContext": { "principal": principal },
+            "requestContext": { "aws:CurrentTime": BEGINNING, "principal": principal },
             "evaluations": [{ "action": "sts:AssumeRole", "resource": role }],
             "policies": [],
         });
@@ -413,4 +414,110 @@ async fn r179_of_another_accounts_role_nobody_learns_its_policy_nor_whether_it_i
     // The other account knows nothing of it.
     let error = other.err::<GetRequestAuthorizationDetails>(&about(&ids[0])).await;
     assert!(error.starts_with("ResourceNotFoundException: "), "{error}");
+}
+
+#[tokio::test]
+async fn r181_a_role_that_is_not_there_is_refused_like_one_that_trusts_nobody_here() {
+    let server = Server::start().await;
+    let near = server.user("near", &allow("sts:AssumeRole", "*")).await;
+    server.user("jane", "").await;
+    let janes = accounts::trust(&format!("arn:aws:iam::{ACCOUNT}:user/jane"));
+    let there = accounts::create_role(&server.root, "there", &janes).await;
+    let missing = format!("arn:aws:iam::{ACCOUNT}:role/missing");
+    let mut texts = Vec::new();
+    let mut seen = Vec::new();
+    let mut ids = Vec::new();
+    for role in [&there, &missing] {
+        let error = near
+            .call::<sts::op::AssumeRole>(&accounts::assume(role))
+            .await
+            .err()
+            .unwrap();
+        let (text, id) = without_authorization_id(&error.to_string());
+        let id = id.unwrap();
+        let like_the_other = |text: String| text.replace(role, "ROLE");
+        texts.push(like_the_other(text));
+        seen.push(like_the_other(all_details(&near, &id).await.to_string()));
+        ids.push(id);
+    }
+    assert_eq!(
+        texts[0],
+        format!(
+            "AccessDenied: User: arn:aws:iam::{ACCOUNT}:user/near is not authorized to perform: sts:AssumeRole on resource: ROLE because no role trust policy allows the sts:AssumeRole action"
+        )
+    );
+    assert_eq!(texts[0], texts[1]);
+    assert_eq!(seen[0], seen[1]);
+    assert!(seen[0].contains(r#""checkType":"RESOURCE""#), "{}", seen[0]);
+    // The account's own people are told which it was, and when.
+    for (id, rule) in ids.iter().zip([Value::Null, json!("there is no such role")]) {
+        let told = all_details(&server.root, id).await;
+        assert_eq!(told["requestContext"]["aws:CurrentTime"], BEGINNING);
+        let evaluation = &told["evaluations"][0];
+        assert_eq!(evaluation["evaluatedEffect"], "IMPLICIT_DENY");
+        assert_eq!(evaluation["portcullis"]["rule"], rule, "{evaluation}");
+        let policies = told["policies"].as_array().unwrap();
+        let is_trust = |policy: &&Value| policy["type"] == "RESOURCE_BASED_POLICY";
+        assert_eq!(
+            policies.iter().filter(is_trust).count(),
+            usize::from(rule.is_null())
+        );
+    }
+}
+
+#[tokio::test]
+async fn r174_refusals_that_no_policy_gave_have_an_authorization_id_as_well() {
+    let server = Server::start().await;
+    let (_, member) = accounts::account(&server, "member").await;
+    let user = server.user("u", &allow("*", "*")).await;
+    let made = user
+        .ok::<sts::op::GetSessionToken>(&Default::default())
+        .await
+        .credentials
+        .unwrap();
+    let session = user.with(
+        &made.access_key_id,
+        &made.secret_access_key,
+        Some(&made.session_token),
+    );
+    let mine = format!("arn:aws:iam::{ACCOUNT}:role/mine");
+    let by_root = refused::<sts::op::AssumeRole>(&server.root, &accounts::assume(&mine)).await;
+    let by_session = refused::<sts::op::GetSessionToken>(&session, &Default::default()).await;
+    let by_member = refused::<org_op::ListAccounts>(&member, &Default::default()).await;
+    for (caller, id, action, rule) in [
+        (
+            &server.root,
+            by_root,
+            "sts:AssumeRole",
+            "Roles may not be assumed by root accounts.",
+        ),
+        (
+            &user,
+            by_session,
+            "sts:GetSessionToken",
+            "Cannot call GetSessionToken with session credentials",
+        ),
+    ] {
+        let told = all_details(caller, &id).await;
+        let evaluation = &told["evaluations"][0];
+        assert_eq!(evaluation["action"], action);
+        assert_eq!(evaluation["evaluatedEffect"], "EXPLICIT_DENY");
+        assert_eq!(evaluation["portcullis"]["rule"], rule);
+        assert_eq!(told["requestContext"]["aws:CurrentTime"], BEGINNING);
+    }
+    // What AWS says in its own words is explained in ours.
+    let told = all_details(&member, &by_member).await;
+    let evaluation = &told["evaluations"][0];
+    assert_eq!(evaluation["checks"][0]["evaluatedEffect"], "ALLOW");
+    let rule = format!("this is for callers of account {ACCOUNT} alone, whatever policies allow");
+    assert_eq!(evaluation["portcullis"]["rule"], rule);
+
+    // Who was refused is told what the refusal said already, also without permission.
+    server.allow("u", "p", &allow("sts:*", "*")).await;
+    let id = refused::<sts::op::GetSessionToken>(&session, &Default::default()).await;
+    let told = all_details(&user, &id).await;
+    assert_eq!(
+        told["evaluations"][0]["portcullis"]["rule"],
+        "Cannot call GetSessionToken with session credentials"
+    );
 }

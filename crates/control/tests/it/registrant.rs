@@ -267,3 +267,43 @@ async fn t20_every_session_is_on_record_with_its_caller() {
         format!("arn:aws:iam::{ACCOUNT}:user/other")
     );
 }
+
+#[tokio::test]
+async fn two_users_sessions_of_one_name_are_not_one_registrant() {
+    let server = Server::start().await;
+    cluster(&server, "c").await;
+    let mut sessions = Vec::new();
+    for name in ["mia", "eve"] {
+        let user = server.user(name, &allow("*", "*")).await;
+        let input = sts::GetFederationTokenRequest {
+            name: "agent".to_owned(),
+            policy: Some(allow("ecs:*", "*")),
+            ..Default::default()
+        };
+        let made = user.ok::<sts::op::GetFederationToken>(&input).await;
+        let keys = made.credentials.unwrap();
+        sessions.push(user.with(
+            &keys.access_key_id,
+            &keys.secret_access_key,
+            Some(&keys.session_token),
+        ));
+    }
+    let register = ecs::RegisterContainerInstanceRequest {
+        container_instance_arn: None,
+        ..register_again("")
+    };
+    let made = sessions[0]
+        .ok::<ecs::op::RegisterContainerInstance>(&register)
+        .await;
+    let arn = made.container_instance.unwrap().container_instance_arn.unwrap();
+    sessions[0]
+        .ok::<ecs::op::RegisterContainerInstance>(&register_again(&arn))
+        .await;
+    let refused = sessions[1]
+        .err::<ecs::op::RegisterContainerInstance>(&register_again(&arn))
+        .await;
+    assert!(
+        refused.ends_with("because another principal registered the container instance"),
+        "{refused}"
+    );
+}

@@ -120,10 +120,7 @@ async fn r125_root_may_not_assume_roles_and_chains_are_an_hour() {
     .await;
     let two = role(&server, "two", &trust(&one), &allow("*", "*")).await;
     let refused = server.root.err::<sts::op::AssumeRole>(&assume(&one)).await;
-    assert_eq!(
-        refused,
-        "AccessDenied: Roles may not be assumed by root accounts."
-    );
+    assert_eq!(refused, "AccessDenied: Roles may not be assumed by root accounts");
     let first = session(
         &user,
         user.ok::<sts::op::AssumeRole>(&assume(&one)).await.credentials,

@@ -8,6 +8,8 @@ mod size;
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 pub use malformed::Malformed;
 pub use size::{size_quota, size_without_whitespace};
 
@@ -19,7 +21,7 @@ use crate::matching::variable::Template;
 use crate::{Position, Span, text};
 
 /// What a document is written for; it decides the grammar and the write-time checks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Kind {
     /// Attached to a user, group or role, inline or managed.
     Identity,

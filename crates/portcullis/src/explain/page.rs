@@ -94,7 +94,9 @@ impl Page<'_> {
             return writeln!(f, "  stopped by  {rule}");
         }
         let checks = evaluation.checks.as_deref().unwrap_or_default();
-        let refusing = checks.iter().filter_map(refusal);
+        let refusing = checks
+            .iter()
+            .filter_map(|check| refusal(&evaluation.action, check));
         for (nth, refusal) in refusing.enumerate() {
             let title = if nth == 0 { "stopped by" } else { "and by" };
             writeln!(f, "  {title:<11} {refusal}")?;
@@ -111,8 +113,9 @@ impl Page<'_> {
 }
 
 /// What a set says that refuses.
-fn refusal(check: &Check) -> Option<String> {
+fn refusal(action: &str, check: &Check) -> Option<String> {
     let set = match check.check_type.as_str() {
+        "RESOURCE" if action.starts_with("sts:") => "role trust policy",
         "SERVICE_CONTROL_POLICY" => "service control policy",
         "RESOURCE_CONTROL_POLICY" => "resource control policy",
         "VPC_ENDPOINT" => "VPC endpoint policy",

@@ -1,43 +1,15 @@
 //! Refusals of a running server, as the command prints them.
 
 use portcullis_api::{ecs, iam, sts};
-use portcullis_core::{Region, Secret};
 use portcullis_policy::terminal::Style;
 use portcullis_wire::Operation;
 use serde_json::{Value, json};
 
 use super::{json as json_of, page};
-use crate::assembly::{self, Plan, Running};
-use crate::client::{Client, Credentials};
-
-const ACCOUNT: &str = "123456789012";
-
-struct Town {
-    server: Running,
-    admin: Client,
-}
+use crate::client::Client;
+use crate::town::{ACCOUNT, Town};
 
 impl Town {
-    async fn start() -> Self {
-        let plan = Plan {
-            listen: "127.0.0.1:0".parse().unwrap(),
-            data_dir: None,
-            account: ACCOUNT.parse().unwrap(),
-            root: None,
-            hand_over: Box::new(|_, _| Ok(())),
-            iam_quotas: Default::default(),
-            tls: None,
-            trusted_proxies: Vec::new(),
-            scim: false,
-            provider_authorities: Default::default(),
-        };
-        let server = assembly::start(plan).await.unwrap();
-        let key = server.administrator.clone().unwrap();
-        let credentials = Credentials::new(key.access_key_id(), key.secret().clone(), None);
-        let admin = Client::new(&server.endpoint(), Region::us_east_1(), credentials);
-        Self { server, admin }
-    }
-
     async fn user(&self, name: &str, policy: &Value) -> Client {
         let create = iam::CreateUserRequest {
             user_name: name.to_owned(),
@@ -50,20 +22,7 @@ impl Town {
             policy_document: policy.to_string(),
         };
         self.admin.expect::<iam::op::PutUserPolicy>(&put).await.unwrap();
-        let create = iam::CreateAccessKeyRequest {
-            user_name: Some(name.to_owned()),
-        };
-        let key = self
-            .admin
-            .expect::<iam::op::CreateAccessKey>(&create)
-            .await
-            .unwrap()
-            .access_key;
-        self.admin.with(Credentials::new(
-            key.access_key_id,
-            Secret::new(key.secret_access_key),
-            None,
-        ))
+        self.key_of(name).await
     }
 
     async fn role(&self, name: &str, trust: Value) -> String {
@@ -79,10 +38,6 @@ impl Town {
             .unwrap()
             .role
             .arn
-    }
-
-    async fn end(self) {
-        self.server.end().await.unwrap();
     }
 }
 
@@ -219,5 +174,35 @@ async fn a_rule_beside_the_policies_is_told_as_such() {
     let id = refused::<ecs::op::RegisterContainerInstance>(&other, &machine(Some(&arn))).await;
     let told = told(&town.admin, &id).await;
     insta::assert_snapshot!("rule", told.replace(arn.rsplit('/').next().unwrap(), "INSTANCE"));
+    town.end().await;
+}
+
+#[tokio::test]
+async fn a_role_that_is_not_there_is_told_apart_to_those_who_may_know() {
+    let town = Town::start().await;
+    let all = policy(json!([{ "Effect": "Allow", "Action": "sts:*", "Resource": "*" }]));
+    let user = town.user("richard-roe", &all).await;
+    let input = sts::AssumeRoleRequest {
+        role_arn: format!("arn:aws:iam::{ACCOUNT}:role/gone"),
+        role_session_name: "session".to_owned(),
+        ..Default::default()
+    };
+    let id = refused::<sts::op::AssumeRole>(&user, &input).await;
+    insta::assert_snapshot!(told(&town.admin, &id).await, @r"
+    refused at TIME, asked from 127.0.0.1
+
+    DENIED (implicit)  sts:AssumeRole on arn:aws:iam::123456789012:role/gone
+      asked by    arn:aws:iam::123456789012:user/richard-roe
+      stopped by  there is no such role
+    ");
+    insta::assert_snapshot!(told(&user, &id).await, @r"
+    refused at TIME, asked from 127.0.0.1
+
+    DENIED (implicit)  sts:AssumeRole on arn:aws:iam::123456789012:role/gone
+      asked by    arn:aws:iam::123456789012:user/richard-roe
+      stopped by  no role trust policy allows it
+
+    more is told to callers who may iam:GetRequestAuthorizationDetails
+    ");
     town.end().await;
 }

@@ -6,11 +6,12 @@ use std::process::ExitCode;
 
 use anyhow::{Context as _, Result, bail};
 use clap::Args;
+use serde_json::Value;
 
 use super::identities::plan::{Plan, plan};
 use super::identities::read::Caller;
 use super::identities::step::Step;
-use super::identities::{Identities, belongings, read};
+use super::identities::{FORMAT, Identities, belongings, read};
 use crate::client::Client;
 use crate::connection::Connection;
 use crate::printable::printable;
@@ -48,7 +49,22 @@ pub async fn run(options: &Options) -> Result<ExitCode> {
 
 fn read_file(path: &Path) -> Result<Identities> {
     let text = std::fs::read_to_string(path).with_context(|| format!("{} cannot be read", path.display()))?;
-    serde_json::from_str(&text).with_context(|| format!("{} is no file of identities", path.display()))
+    identities(&text).with_context(|| format!("{} is no file of identities", path.display()))
+}
+
+/// Reads the text of a file.
+fn identities(text: &str) -> Result<Identities> {
+    // Looked at first: a sequence would be read as the fields in their order.
+    let value: Value = serde_json::from_str(text).context("it is not JSON")?;
+    let Value::Object(members) = value else {
+        bail!("it must be a JSON object, as portcullis iam export writes it");
+    };
+    match members.get("format") {
+        Some(Value::String(format)) if format == FORMAT => {}
+        Some(format) => bail!("its `format` is {format}; this version reads \"{FORMAT}\""),
+        None => bail!("it has no `format`; files of portcullis iam export say \"{FORMAT}\""),
+    }
+    Ok(serde_json::from_str(text)?)
 }
 
 /// Reads the account and compares.
@@ -149,6 +165,39 @@ pub async fn apply(client: &Client, steps: &[Step]) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_no_file_of_identities_is_said_in_one_line() {
+        for (text, line) in [
+            (
+                "[]",
+                "it must be a JSON object, as portcullis iam export writes it",
+            ),
+            (
+                "\"a\"",
+                "it must be a JSON object, as portcullis iam export writes it",
+            ),
+            (
+                "{}",
+                "it has no `format`; files of portcullis iam export say \"portcullis-iam-1\"",
+            ),
+            (
+                r#"{"format":"portcullis-iam-9"}"#,
+                "its `format` is \"portcullis-iam-9\"; this version reads \"portcullis-iam-1\"",
+            ),
+            (
+                r#"{"format":7}"#,
+                "its `format` is 7; this version reads \"portcullis-iam-1\"",
+            ),
+        ] {
+            let error = identities(text).unwrap_err();
+            assert_eq!(format!("{error:#}"), line);
+        }
+        let error = format!("{:#}", identities("no json").unwrap_err());
+        assert!(error.starts_with("it is not JSON: "), "{error}");
+        let text = r#"{"format":"portcullis-iam-1","account":"123456789012"}"#;
+        assert_eq!(identities(text).unwrap().account, "123456789012");
+    }
 
     #[test]
     fn who_imports_is_known_by_its_arn() {

@@ -80,6 +80,7 @@ impl Stage {
             tls: None,
             trusted_proxies: Vec::new(),
             scim: false,
+            aws_throttling: false,
             provider_authorities: Authorities::default(),
         };
         let server = assembly::start(plan).await?;

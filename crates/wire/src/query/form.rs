@@ -7,7 +7,32 @@ use percent_encoding::percent_decode_str;
 use serde_json::{Map, Number, Value};
 
 use crate::limits::{Excess, MAX_DEPTH, check_form};
-use crate::schema::{List, Map as MapSchema, Schema, Structure};
+use crate::schema::{List, Map as MapSchema, Protocol, Schema, Structure};
+
+/// How lists stand in forms.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Dialect {
+    /// As each list says itself.
+    Query,
+    /// Always flattened: `SubnetId.1`. Parameters that no input has are refused.
+    Ec2,
+}
+
+impl Dialect {
+    /// The dialect of a protocol.
+    pub(crate) fn of(protocol: Protocol) -> Self {
+        if protocol == Protocol::Ec2Query {
+            Self::Ec2
+        } else {
+            Self::Query
+        }
+    }
+
+    /// Whether a list leaves the wrapping level out.
+    pub(crate) fn flattens(self, list: &List) -> bool {
+        list.flattened || self == Self::Ec2
+    }
+}
 
 /// Why a form was not read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,6 +41,8 @@ pub(crate) enum FormError {
     Excess(Excess),
     /// Not a form, or a value that its member cannot hold.
     Malformed(String),
+    /// A parameter that no input of the operation has (EC2 only; others pass it over).
+    Unknown(String),
 }
 
 /// The value of the first parameter with this name. For routing, before the whole form is read.
@@ -26,14 +53,35 @@ pub(crate) fn find<'a>(text: &'a [u8], name: &str) -> Option<Cow<'a, str>> {
 }
 
 /// The normal form of an input.
-pub(crate) fn to_value(text: &[u8], schema: &'static Structure) -> Result<Value, FormError> {
+pub(crate) fn to_value(
+    text: &[u8],
+    schema: &'static Structure,
+    dialect: Dialect,
+) -> Result<Value, FormError> {
     check_form(text).map_err(FormError::Excess)?;
     let text = std::str::from_utf8(text).map_err(|_| malformed("the form is not UTF-8"))?;
     let mut root = Node::default();
     for (key, value) in text.split('&').filter(|pair| !pair.is_empty()).map(split_pair) {
         root.insert(&decode(key)?, decode(value)?.into_owned())?;
     }
-    structure(schema, &root)
+    if dialect == Dialect::Ec2 {
+        all_known(schema, &root)?;
+    }
+    structure(schema, &root, dialect)
+}
+
+/// EC2 refuses parameters it does not know. Those of the envelope and of a signature in the query string are not its
+/// matter.
+fn all_known(schema: &'static Structure, root: &Node) -> Result<(), FormError> {
+    let is_known = |name: &str| {
+        matches!(name, "Action" | "Version" | "AWSAccessKeyId" | "SignatureMethod")
+            || name.starts_with("X-Amz-")
+            || schema.members.iter().any(|member| member.form_name == name)
+    };
+    match root.children.keys().find(|name| !is_known(name)) {
+        Some(name) => Err(FormError::Unknown(name.clone())),
+        None => Ok(()),
+    }
 }
 
 /// A parameter's name and value, decoded.
@@ -104,27 +152,28 @@ impl Node {
     }
 }
 
-fn structure(schema: &'static Structure, node: &Node) -> Result<Value, FormError> {
+fn structure(schema: &'static Structure, node: &Node, dialect: Dialect) -> Result<Value, FormError> {
     let mut members = Map::new();
     for member in schema.members {
-        if let Some(child) = node.child(member.name) {
-            members.insert(member.name.to_owned(), value(member.schema, member.name, child)?);
+        if let Some(child) = node.child(member.form_name) {
+            let found = value(member.schema, member.form_name, child, dialect)?;
+            members.insert(member.name.to_owned(), found);
         }
     }
     Ok(Value::Object(members))
 }
 
-fn value(schema: &'static Schema, name: &str, node: &Node) -> Result<Value, FormError> {
+fn value(schema: &'static Schema, name: &str, node: &Node, dialect: Dialect) -> Result<Value, FormError> {
     match schema {
-        Schema::Structure(inner) => structure(inner, node),
-        Schema::List(inner) => list(inner, name, node),
-        Schema::Map(inner) => map(inner, name, node),
+        Schema::Structure(inner) => structure(inner, node, dialect),
+        Schema::List(inner) => list(inner, name, node, dialect),
+        Schema::Map(inner) => map(inner, name, node, dialect),
         _ => scalar(schema, name, node.value.as_deref().unwrap_or_default()),
     }
 }
 
-fn list(schema: &'static List, name: &str, node: &Node) -> Result<Value, FormError> {
-    let holder = if schema.flattened {
+fn list(schema: &'static List, name: &str, node: &Node, dialect: Dialect) -> Result<Value, FormError> {
+    let holder = if dialect.flattens(schema) {
         Some(node)
     } else {
         node.child(schema.member_name)
@@ -132,11 +181,11 @@ fn list(schema: &'static List, name: &str, node: &Node) -> Result<Value, FormErr
     let elements = holder.map(Node::numbered).unwrap_or_default();
     elements
         .into_iter()
-        .map(|element| value(schema.member, name, element))
+        .map(|element| value(schema.member, name, element, dialect))
         .collect()
 }
 
-fn map(schema: &'static MapSchema, name: &str, node: &Node) -> Result<Value, FormError> {
+fn map(schema: &'static MapSchema, name: &str, node: &Node, dialect: Dialect) -> Result<Value, FormError> {
     let holder = if schema.flattened {
         Some(node)
     } else {
@@ -148,7 +197,7 @@ fn map(schema: &'static MapSchema, name: &str, node: &Node) -> Result<Value, For
         let key = key.ok_or_else(|| malformed(format!("an entry of {name} has no key")))?;
         let content = entry
             .child(schema.value_name)
-            .map(|content| value(schema.value, name, content));
+            .map(|content| value(schema.value, name, content, dialect));
         entries.insert(key, content.transpose()?.unwrap_or(Value::Null));
     }
     Ok(Value::Object(entries))

@@ -6,6 +6,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use portcullis_core::Timestamp;
 use serde_json::Value;
 
+use super::form::Dialect;
 use crate::schema::{List, Map, Schema, Structure};
 use crate::writer::Writer;
 
@@ -19,6 +20,7 @@ pub(crate) const ENCODED: &AsciiSet = &NON_ALPHANUMERIC
 /// Prints parameters as they come.
 pub(crate) struct FormWriter {
     out: String,
+    dialect: Dialect,
     open: Vec<Open>,
 }
 
@@ -45,9 +47,10 @@ enum Kind {
 
 impl FormWriter {
     /// A form that starts with the operation and the version of its API.
-    pub(crate) fn new(action: &str, version: &str) -> Self {
+    pub(crate) fn new(action: &str, version: &str, dialect: Dialect) -> Self {
         Self {
             out: format!("Action={action}&Version={version}"),
+            dialect,
             open: Vec::new(),
         }
     }
@@ -64,12 +67,12 @@ impl FormWriter {
         };
         match open.kind {
             Kind::Structure { schema, next } => match schema.members.get(next) {
-                Some(member) => (join(&open.path, member.name), Some(member.schema)),
+                Some(member) => (join(&open.path, member.form_name), Some(member.schema)),
                 None => (open.path.clone(), None),
             },
             Kind::List(list) => {
                 open.count += 1;
-                let step = if list.flattened {
+                let step = if self.dialect.flattens(list) {
                     String::new()
                 } else {
                     format!("{}.", list.member_name)
@@ -93,10 +96,11 @@ impl FormWriter {
         });
     }
 
-    /// Ends a list or map; one without elements is told by an empty parameter.
+    /// Ends a list or map; one without elements is told by an empty parameter, in EC2's dialect by nothing.
     fn end(&mut self) {
         if let Some(open) = self.open.pop()
             && open.count == 0
+            && self.dialect == Dialect::Query
         {
             self.pair(&open.path, "");
         }

@@ -164,10 +164,10 @@ pub(crate) fn to_value(schema: &'static Structure, element: &Element) -> Result<
     let mut members = Map::new();
     for member in schema.members {
         let found = match member.schema {
-            Schema::List(list) if list.flattened => flattened_list(list, member.name, element)?,
-            Schema::Map(map) if map.flattened => flattened_map(map, member.name, element)?,
+            Schema::List(list) if list.flattened => flattened_list(list, member.xml_name, element)?,
+            Schema::Map(map) if map.flattened => flattened_map(map, member.xml_name, element)?,
             other => element
-                .child(member.name)
+                .child(member.xml_name)
                 .map(|child| value(other, child))
                 .transpose()?,
         };

@@ -50,7 +50,7 @@ impl XmlWriter {
     /// Element and schema of the value that comes next.
     fn next(&self) -> Option<(&'static str, &'static Schema)> {
         match self.open.last()?.kind {
-            Kind::Structure { schema, next } => schema.members.get(next).map(|m| (m.name, m.schema)),
+            Kind::Structure { schema, next } => schema.members.get(next).map(|m| (m.xml_name, m.schema)),
             Kind::List { list, element } => Some((element, list.member)),
             Kind::Map { map, .. } => Some((map.value_name, map.value)),
             Kind::Unknown => None,

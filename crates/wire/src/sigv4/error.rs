@@ -60,8 +60,15 @@ impl AuthError {
         }
     }
 
-    /// The error to answer.
+    /// The error to answer. EC2 has one answer for all keys and signatures that are not good.
     pub fn reply(&self, protocol: Protocol) -> ErrorReply {
+        if protocol == Protocol::Ec2Query && matches!(self, Self::UnknownKey | Self::Mismatch) {
+            let text = "AWS was not able to validate the provided access credentials";
+            return ErrorReply::sender("AuthFailure", 401, text);
+        }
+        if protocol == Protocol::Ec2Query && *self == Self::ExpiredToken {
+            return ErrorReply::sender("RequestExpired", 400, "Request has expired.");
+        }
         ErrorReply::sender(self.code(protocol), self.status(protocol), self.to_string())
     }
 }

@@ -8,5 +8,6 @@
 
 mod hand_made;
 mod rest;
+mod session;
 mod sigv4_oracle;
 mod sigv4_rules;

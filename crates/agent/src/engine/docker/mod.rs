@@ -3,6 +3,7 @@
 mod body;
 mod errors;
 mod events;
+mod exec;
 mod observe;
 
 use std::future::Future;
@@ -21,7 +22,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use self::errors::{Stage, at, status, timed_out};
-use super::{ContainerRef, Engine, EngineError, EngineEvent, Launch, Launched, Observed};
+use super::{ContainerRef, Engine, EngineError, EngineEvent, Launch, Launched, Observed, Terminal};
 use crate::EngineKind;
 
 const DEFAULT_HOST: &str = "unix:///var/run/docker.sock";
@@ -232,6 +233,20 @@ impl Engine for DockerEngine {
 
     fn remove<'a>(&'a self, container: &'a ContainerRef) -> BoxFuture<'a, Result<(), EngineError>> {
         Box::pin(self.forget(&container.docker_name))
+    }
+
+    fn execute<'a>(
+        &'a self,
+        container: &'a ContainerRef,
+        session: &'a str,
+        command: &'a [String],
+    ) -> BoxFuture<'a, Result<Arc<dyn Terminal>, EngineError>> {
+        Box::pin(exec::execute(
+            &self.docker,
+            &container.docker_name,
+            session,
+            command,
+        ))
     }
 
     fn bridges(&self) -> BoxFuture<'_, Result<Vec<String>, EngineError>> {

@@ -2,6 +2,7 @@
 //! For machines without Docker; it isolates next to nothing and says so.
 
 mod record;
+mod terminal;
 mod watch;
 
 use std::collections::HashMap;
@@ -20,7 +21,9 @@ use tokio::process::{Child, Command};
 use tokio::sync::{mpsc, watch as channel};
 
 use self::record::Record;
-use super::{ContainerRef, Engine, EngineError, EngineEvent, Exit, Facts, Launch, Launched, Observed};
+use super::{
+    ContainerRef, Engine, EngineError, EngineEvent, Exit, Facts, Launch, Launched, Observed, Terminal,
+};
 use crate::EngineKind;
 
 /// What the operator must know before trusting this engine.
@@ -232,6 +235,23 @@ impl Engine for ProcessEngine {
         Box::pin(async {
             self.forget(container)
                 .map_err(|error| EngineError::Refused(format!("CannotRemoveContainerError: {error}")))
+        })
+    }
+
+    fn execute<'a>(
+        &'a self,
+        container: &'a ContainerRef,
+        _session: &'a str,
+        command: &'a [String],
+    ) -> BoxFuture<'a, Result<Arc<dyn Terminal>, EngineError>> {
+        Box::pin(async {
+            let process = self.find(container);
+            let pid = process.filter(|process| process.ended.borrow().is_none());
+            let pid = pid.and_then(|process| process.record.pid());
+            let gone = || EngineError::Refused("the container has ended".to_owned());
+            let terminal = terminal::open(pid.ok_or_else(gone)?, command)
+                .map_err(|error| EngineError::Refused(format!("{error}")))?;
+            Ok(Arc::new(terminal) as Arc<dyn Terminal>)
         })
     }
 

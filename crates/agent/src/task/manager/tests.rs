@@ -56,6 +56,15 @@ fn exited(name: &str, code: i32) -> Observed {
 }
 
 impl Engine for FakeEngine {
+    fn execute<'a>(
+        &'a self,
+        _: &'a ContainerRef,
+        _: &'a str,
+        _: &'a [String],
+    ) -> BoxFuture<'a, Result<Arc<dyn crate::engine::Terminal>, EngineError>> {
+        Box::pin(async { Err(EngineError::Refused("this engine runs nothing".to_owned())) })
+    }
+
     fn kind(&self) -> EngineKind {
         EngineKind::Docker
     }

@@ -2,11 +2,7 @@
 //! were then.
 
 use std::collections::BTreeMap;
-use std::io::{Read as _, Write as _};
 
-use flate2::Compression;
-use flate2::read::DeflateDecoder;
-use flate2::write::DeflateEncoder;
 use portcullis_core::{AccountId, Timestamp};
 use portcullis_policy::{AuthorizationDetails, Explanation, PolicyType};
 use serde::{Deserialize, Serialize};
@@ -17,14 +13,38 @@ use crate::gate::call::Call;
 
 /// Largest packed form, in bytes. What is heavier is kept without the policies, then without the statements.
 const PACKED_BYTES_MAX: usize = 256 * 1024;
-/// Largest plain form read back, in bytes.
-const PLAIN_BYTES_MAX: u64 = 64 * 1024 * 1024;
 /// Check types that speak of the resource's account.
 const OF_THE_RESOURCE: [&str; 2] = ["RESOURCE", "RESOURCE_CONTROL_POLICY"];
 /// Policy types that belong to the resource's account.
 const ON_THE_RESOURCE: [&str; 2] = ["RESOURCE_BASED_POLICY", "RESOURCE_CONTROL_POLICY"];
 
-/// A refusal as it is kept.
+/// The key of the time of the request.
+const TIME: &str = "aws:CurrentTime";
+
+/// Whose a refusal is.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct Whose {
+    pub(super) account: AccountId,
+    /// `Caller::own_id`.
+    pub(super) user_id: String,
+    arn: String,
+    at: Timestamp,
+    request_id: String,
+}
+
+impl Whose {
+    pub(super) fn of(call: &Call) -> Self {
+        Self {
+            account: call.caller.account.clone(),
+            user_id: call.caller.own_id(),
+            arn: call.caller.arn(),
+            at: call.now,
+            request_id: call.request_id.clone(),
+        }
+    }
+}
+
+/// A refusal in words.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Kept {
     /// The account of the caller who was refused; nobody else's sees it.
@@ -41,38 +61,42 @@ pub struct Kept {
     pub policies: BTreeMap<String, String>,
     /// Whether the resource belongs to another account, which keeps its policies to itself (R179).
     pub is_cross_account: bool,
+    /// Whether the refusal itself told the caller the rule that refused it.
+    pub is_told: bool,
 }
 
 impl Kept {
     /// A refusal with its reasons. Checks that the call could do without have no part in it.
-    pub(super) fn of(call: &Call, reasons: Vec<Reason>) -> Self {
+    pub(super) fn of(whose: &Whose, reasons: Vec<Reason>) -> Self {
         let reasons: Vec<Reason> = reasons.into_iter().filter(|reason| !reason.is_optional).collect();
         let explained = || reasons.iter().filter_map(|reason| reason.explanation.as_ref());
         let mut kept = Self {
-            account: call.caller.account.clone(),
-            user_id: call.caller.own_id(),
-            at: call.now,
-            request_id: call.request_id.clone(),
+            account: whose.account.clone(),
+            user_id: whose.user_id.clone(),
+            at: whose.at,
+            request_id: whose.request_id.clone(),
             details: Value::Null,
             policies: texts(explained()),
             is_cross_account: explained().any(|explanation| explanation.cross_account),
+            is_told: reasons.iter().all(|reason| reason.is_told),
         };
-        kept.details = details(&call.caller.arn(), reasons);
+        kept.details = details(&whose.arn, whose.at, reasons);
         if kept.is_cross_account {
             kept.keep_to_the_callers_account();
         }
         kept
     }
 
-    /// The bytes to store; `None` only if they cannot be made.
-    pub(super) fn pack(&self) -> Option<Vec<u8>> {
-        let packed = deflate(self)?;
+    /// Its packed form; of what is too heavy without the policies' texts, then without the statements. `None` if it cannot
+    /// be packed.
+    pub(super) fn lightest(&self, pack: impl Fn(&Self) -> Option<Vec<u8>>) -> Option<Vec<u8>> {
+        let packed = pack(self)?;
         if packed.len() <= PACKED_BYTES_MAX {
             return Some(packed);
         }
         let mut lighter = self.clone();
         lighter.policies.clear();
-        let packed = deflate(&lighter)?;
+        let packed = pack(&lighter)?;
         if packed.len() <= PACKED_BYTES_MAX {
             return Some(packed);
         }
@@ -82,17 +106,7 @@ impl Kept {
                 ours.shift_remove("nearestStatement");
             }
         });
-        deflate(&lighter).filter(|packed| packed.len() <= portcullis_store::VALUE_BYTES_MAX / 2)
-    }
-
-    /// What [`pack`](Self::pack) packed.
-    pub(super) fn unpack(bytes: &[u8]) -> Option<Self> {
-        let mut plain = Vec::new();
-        DeflateDecoder::new(bytes)
-            .take(PLAIN_BYTES_MAX)
-            .read_to_end(&mut plain)
-            .ok()?;
-        serde_json::from_slice(&plain).ok()
+        pack(&lighter)
     }
 
     /// The answer without what is ours.
@@ -109,6 +123,9 @@ impl Kept {
     /// and of such as are not there not even that, so that nobody can probe for them.
     #[must_use]
     pub fn told_anyway(mut self) -> Self {
+        if self.is_told {
+            return self;
+        }
         let tells_nothing = self.is_cross_account || !self.is_explained();
         self.policies.clear();
         self.each_evaluation(|evaluation| {
@@ -125,7 +142,9 @@ impl Kept {
         if let Value::Object(details) = &mut self.details {
             details.insert("policies".to_owned(), json!([]));
             if let Some(Value::Object(context)) = details.get_mut("requestContext") {
-                context.retain(|key, _| key == "principal" || !(tells_nothing || is_of_the_resource(key)));
+                context.retain(|key, _| {
+                    matches!(key.as_str(), "principal" | TIME) || !(tells_nothing || is_of_the_resource(key))
+                });
             }
         }
         self
@@ -195,7 +214,7 @@ fn texts<'e>(explanations: impl Iterator<Item = &'e Explanation>) -> BTreeMap<St
 }
 
 /// An evaluation for each reason, in order.
-fn details(principal: &str, reasons: Vec<Reason>) -> Value {
+fn details(principal: &str, at: Timestamp, reasons: Vec<Reason>) -> Value {
     let ours: Vec<Ours> = reasons.iter().map(Ours::of).collect();
     let explained: AuthorizationDetails = reasons
         .into_iter()
@@ -219,6 +238,8 @@ fn details(principal: &str, reasons: Vec<Reason>) -> Value {
             context
                 .entry("principal")
                 .or_insert_with(|| Value::from(principal));
+            // Where no policy was asked the request's keys are not there.
+            context.entry(TIME).or_insert_with(|| Value::from(at.to_iso()));
         }
     }
     details
@@ -226,9 +247,10 @@ fn details(principal: &str, reasons: Vec<Reason>) -> Value {
 
 /// What we add to an evaluation.
 struct Ours {
-    action: &'static str,
+    action: String,
     resource: String,
     is_explained: bool,
+    is_told: bool,
     summary: String,
     to_allow: Vec<String>,
     rule: Option<String>,
@@ -243,9 +265,10 @@ impl Ours {
             .filter(|_| reason.rule.is_none())
             .map(Explanation::remedy);
         Self {
-            action: reason.action,
+            action: reason.action.clone(),
             resource: reason.resource.clone(),
             is_explained: explanation.is_some(),
+            is_told: reason.is_told,
             summary: reason.one_line(),
             to_allow: steps
                 .unwrap_or_default()
@@ -264,11 +287,14 @@ impl Ours {
             return json!({
                 "action": self.action,
                 "resource": self.resource,
-                "evaluatedEffect": "IMPLICIT_DENY",
+                "evaluatedEffect": if self.is_told { "EXPLICIT_DENY" } else { "IMPLICIT_DENY" },
                 "portcullis": { "summary": self.summary, "rule": self.rule },
             });
         };
-        if self.rule.is_some() {
+        let is_allowed = evaluation
+            .get("evaluatedEffect")
+            .is_some_and(|effect| effect == "ALLOW");
+        if is_allowed && self.rule.is_some() {
             // Nothing that a policy allows would change it.
             evaluation.insert("evaluatedEffect".to_owned(), Value::from("EXPLICIT_DENY"));
         }
@@ -286,17 +312,11 @@ impl Ours {
     }
 }
 
-fn deflate(kept: &Kept) -> Option<Vec<u8>> {
-    let mut encoder = DeflateEncoder::new(Vec::new(), Compression::fast());
-    serde_json::to_writer(&mut encoder, kept).ok()?;
-    encoder.flush().ok()?;
-    encoder.finish().ok()
-}
-
 #[cfg(test)]
 mod tests {
     use portcullis_core::{SeededRandom, uuid};
 
+    use super::super::sheet;
     use super::*;
 
     /// A refusal whose policies and statements hold so many random words.
@@ -312,13 +332,17 @@ mod tests {
             details: json!({ "evaluations": [{ "action": "a:B", "portcullis": { "summary": "s", "statements": words(in_statements) } }] }),
             policies: BTreeMap::from([("uri".to_owned(), policy)]),
             is_cross_account: false,
+            is_told: false,
         }
     }
 
     fn packed(kept: &Kept) -> Kept {
-        let bytes = kept.pack().unwrap();
-        assert!(bytes.len() <= PACKED_BYTES_MAX);
-        Kept::unpack(&bytes).unwrap()
+        let bytes = sheet::of_kept(kept).unwrap();
+        assert!(bytes.len() <= PACKED_BYTES_MAX + 1);
+        match sheet::read(&bytes) {
+            Some(sheet::Content::Kept(kept)) => *kept,
+            _ => panic!("it was in words"),
+        }
     }
 
     #[test]

@@ -1,20 +1,25 @@
 //! Refusals in the store: sealed, bounded in number and weight, the oldest dropped first.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::fmt;
 use std::sync::Arc;
 
-use portcullis_core::Timestamp;
+use portcullis_core::{AccountId, Timestamp};
 use portcullis_store::{Change, Store, StoreError, TXN_PARTS_MAX, Txn, Vault};
 
+use super::case::Dossier;
 use super::details::Kept;
 use super::id;
+use super::sheet::{self, Content, File, FileName, Sheet};
 
 /// How long a refusal can be asked about, in seconds: a week. AWS promises a day (policy-language R175).
 pub(super) const KEPT_SECONDS: i64 = 7 * 24 * 3_600;
 
 const PURPOSE: &str = "authorization-details";
 const PREFIX: &str = "authorization/";
+const FILES: &str = "authorization-policies/";
+/// What stands for the name of a file where there is none.
+const NO_FILE: FileName = [0; 16];
 /// Documents read at a time when the shelf is counted.
 const PAGE: usize = 256;
 
@@ -37,13 +42,25 @@ impl Default for Limits {
     }
 }
 
-/// The refusals of one store.
-pub(super) struct Shelf {
+/// The refusals of one store, to read them.
+#[derive(Clone)]
+pub(super) struct Drawer {
     store: Arc<dyn Store>,
     vault: Arc<Vault>,
+}
+
+/// The refusals of one store.
+pub(super) struct Shelf {
+    drawer: Drawer,
     limits: Limits,
     /// What is there; counted when the first refusal is put.
     index: Option<Index>,
+}
+
+impl fmt::Debug for Drawer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Drawer").finish_non_exhaustive()
+    }
 }
 
 impl fmt::Debug for Shelf {
@@ -54,114 +71,233 @@ impl fmt::Debug for Shelf {
     }
 }
 
-/// Ids and weights, oldest first.
+/// What is there, the oldest refusal first.
 #[derive(Default)]
 struct Index {
-    refusals: VecDeque<(Box<str>, usize)>,
+    refusals: VecDeque<Shelved>,
+    files: HashMap<FileName, Filed>,
+    /// Of refusals and files together.
     bytes: usize,
 }
 
+struct Shelved {
+    id: Box<str>,
+    bytes: usize,
+    file: FileName,
+}
+
+#[derive(Default)]
+struct Filed {
+    bytes: usize,
+    /// How many refusals need it.
+    needed_by: usize,
+}
+
 impl Index {
-    fn push(&mut self, id: &str, bytes: usize) {
-        self.refusals.push_back((id.into(), bytes));
+    fn push(&mut self, id: &str, bytes: usize, file: FileName) {
         self.bytes = self.bytes.saturating_add(bytes);
+        if let Some(filed) = self.files.get_mut(&file) {
+            filed.needed_by += 1;
+        }
+        self.refusals.push_back(Shelved {
+            id: id.into(),
+            bytes,
+            file,
+        });
     }
 
-    /// Takes out the oldest if there is too much or if it is too old.
-    fn pop_surplus(&mut self, limits: Limits, oldest: Timestamp) -> Option<Box<str>> {
-        let (first, _) = self.refusals.front()?;
-        let is_old = id::time(first).is_none_or(|time| time < oldest);
+    fn push_file(&mut self, name: FileName, bytes: usize) {
+        self.bytes = self.bytes.saturating_add(bytes);
+        self.files.insert(name, Filed { bytes, needed_by: 0 });
+    }
+
+    /// Takes out the oldest if there is too much or if it is too old: the keys of what is to go.
+    fn pop_surplus(&mut self, limits: Limits, oldest: Timestamp) -> Option<Vec<String>> {
+        let first = self.refusals.front()?;
+        let is_old = id::time(&first.id).is_none_or(|time| time < oldest);
         if !is_old && self.refusals.len() <= limits.count && self.bytes <= limits.bytes {
             return None;
         }
-        let (id, bytes) = self.refusals.pop_front()?;
+        let Shelved { id, bytes, file } = self.refusals.pop_front()?;
         self.bytes = self.bytes.saturating_sub(bytes);
-        Some(id)
+        let mut keys = vec![key(&id)];
+        if let Some(filed) = self.files.get_mut(&file) {
+            filed.needed_by = filed.needed_by.saturating_sub(1);
+            if filed.needed_by == 0 {
+                self.bytes = self.bytes.saturating_sub(filed.bytes);
+                self.files.remove(&file);
+                keys.push(file_key(&file));
+            }
+        }
+        Some(keys)
+    }
+}
+
+impl Drawer {
+    pub(super) fn new(store: Arc<dyn Store>, vault: Arc<Vault>) -> Self {
+        Self { store, vault }
+    }
+
+    /// A refusal by its id, in words.
+    pub(super) fn get(&self, id: &str) -> Option<Kept> {
+        match self.content(id)? {
+            (Content::Kept(kept), _) => Some(*kept),
+            (Content::Case(case), NO_FILE) => Some(case.explain(None)),
+            (Content::Case(case), name) => {
+                let key = file_key(&name);
+                let value = self.value(&key)?;
+                let plain = File::unpack(&self.open(key.as_bytes(), &value)?)?;
+                let dossier: Dossier<'_> = serde_json::from_slice(&plain)
+                    .inspect_err(
+                        |error| tracing::error!(%error, "the policies of a refusal could not be read"),
+                    )
+                    .ok()?;
+                Some(case.explain(Some(&dossier)))
+            }
+        }
+    }
+
+    /// Who met a refusal.
+    pub(super) fn whose(&self, id: &str) -> Option<(AccountId, String)> {
+        Some(match self.content(id)?.0 {
+            Content::Case(case) => (case.whose.account, case.whose.user_id),
+            Content::Kept(kept) => (kept.account, kept.user_id),
+        })
+    }
+
+    fn content(&self, id: &str) -> Option<(Content, FileName)> {
+        let key = key(id);
+        let value = self.value(&key)?;
+        let (file, sealed) = value.split_first_chunk()?;
+        let plain = self.open(&record(&key, file), sealed)?;
+        Some((sheet::read(&plain)?, *file))
+    }
+
+    fn value(&self, key: &str) -> Option<Arc<[u8]>> {
+        let entry = self.store.get(key.as_bytes());
+        let entry = entry
+            .inspect_err(|error| tracing::error!(%error, "a refusal could not be read"))
+            .ok()??;
+        Some(entry.value)
+    }
+
+    fn open(&self, record: &[u8], sealed: &[u8]) -> Option<Vec<u8>> {
+        let plain = self.vault.open(PURPOSE, record, sealed);
+        let plain = plain
+            .inspect_err(|error| tracing::error!(%error, "a refusal could not be opened"))
+            .ok()?;
+        Some(plain.to_vec())
+    }
+
+    /// The change that puts a refusal there. What file it needs can be read without opening it, so that files nobody needs
+    /// any more are found.
+    fn put(&self, sheet: &Sheet) -> Option<(FileName, usize, Change)> {
+        let key = key(&sheet.id);
+        let file = sheet.file.as_ref().map_or(NO_FILE, |file| file.name);
+        let sealed = self.vault.seal(PURPOSE, &record(&key, &file), &sheet.bytes);
+        let value = [file.as_slice(), sealed.ok()?.as_slice()].concat();
+        Some((file, key.len() + value.len(), Change::put(key, value)))
+    }
+
+    fn put_file(&self, file: &File) -> Option<(usize, Change)> {
+        let key = file_key(&file.name);
+        let sealed = self.vault.seal(PURPOSE, key.as_bytes(), &file.pack()?).ok()?;
+        Some((key.len() + sealed.len(), Change::put(key, sealed)))
     }
 }
 
 impl Shelf {
-    pub(super) fn new(store: Arc<dyn Store>, vault: Arc<Vault>, limits: Limits) -> Self {
+    pub(super) fn new(drawer: Drawer, limits: Limits) -> Self {
         Self {
-            store,
-            vault,
+            drawer,
             limits,
             index: None,
         }
     }
 
-    /// A refusal by its id.
-    pub(super) fn get(&self, id: &str) -> Option<Kept> {
-        let key = key(id);
-        let entry = self.store.get(key.as_bytes());
-        let entry = entry
-            .inspect_err(|error| tracing::error!(%error, "a refusal could not be read"))
-            .ok()??;
-        let plain = self.vault.open(PURPOSE, key.as_bytes(), &entry.value);
-        let plain = plain
-            .inspect_err(|error| tracing::error!(%error, "a refusal could not be opened"))
-            .ok()?;
-        Kept::unpack(&plain)
-    }
-
     /// Puts refusals on the shelf and drops what is too much or too old.
-    pub(super) fn put(&mut self, refusals: Vec<(String, Kept)>, now: Timestamp) {
-        if let Err(error) = self.try_put(refusals, now) {
+    pub(super) fn put(&mut self, sheets: Vec<Sheet>, now: Timestamp) {
+        if let Err(error) = self.try_put(&sheets, now) {
             // The shelf is counted anew: what is there only the store can tell.
             self.index = None;
             tracing::error!(%error, "refusals were not kept: their authorization ids lead nowhere");
         }
     }
 
-    fn try_put(&mut self, refusals: Vec<(String, Kept)>, now: Timestamp) -> Result<(), StoreError> {
+    fn try_put(&mut self, sheets: &[Sheet], now: Timestamp) -> Result<(), StoreError> {
         let mut index = match self.index.take() {
             Some(index) => index,
             None => self.count()?,
         };
         let mut changes = Vec::new();
-        for (id, kept) in refusals {
-            let key = key(&id);
-            let sealed = kept
-                .pack()
-                .and_then(|plain| self.vault.seal(PURPOSE, key.as_bytes(), &plain).ok());
-            let Some(sealed) = sealed else {
-                tracing::error!(id, "a refusal is too heavy to be kept");
-                continue;
-            };
-            index.push(&id, key.len() + sealed.len());
-            changes.push(Change::put(key, sealed));
-        }
-        let oldest = now.plus_seconds(-KEPT_SECONDS);
-        while changes.len() < TXN_PARTS_MAX
-            && let Some(id) = index.pop_surplus(self.limits, oldest)
-        {
-            let key = key(&id);
-            // What is dropped at once was never there.
-            let put = changes.iter().position(|change| change.key() == key.as_bytes());
-            match put {
-                Some(at) => drop(changes.remove(at)),
-                None => changes.push(Change::delete(key)),
+        for sheet in sheets {
+            if self.add(sheet, &mut index, &mut changes).is_none() {
+                tracing::error!(id = sheet.id, "a refusal could not be sealed");
             }
         }
-        self.store.commit(Txn::of(changes).relaxed())?.wait()?;
+        let oldest = now.plus_seconds(-KEPT_SECONDS);
+        // A refusal may take its file with it.
+        while changes.len() + 1 < TXN_PARTS_MAX
+            && let Some(keys) = index.pop_surplus(self.limits, oldest)
+        {
+            for key in keys {
+                // What is dropped at once was never there.
+                let put = changes.iter().position(|change| change.key() == key.as_bytes());
+                match put {
+                    Some(at) => drop(changes.remove(at)),
+                    None => changes.push(Change::delete(key)),
+                }
+            }
+        }
+        self.drawer.store.commit(Txn::of(changes).relaxed())?.wait()?;
         self.index = Some(index);
         Ok(())
     }
 
+    /// Adds a refusal, and its file if nobody needed that before. `None` if the vault fails.
+    fn add(&self, sheet: &Sheet, index: &mut Index, changes: &mut Vec<Change>) -> Option<()> {
+        let (name, weight, put) = self.drawer.put(sheet)?;
+        if let Some(file) = sheet.file.as_ref().filter(|_| !index.files.contains_key(&name)) {
+            let (bytes, put_file) = self.drawer.put_file(file)?;
+            index.push_file(name, bytes);
+            changes.push(put_file);
+        }
+        index.push(&sheet.id, weight, name);
+        changes.push(put);
+        Some(())
+    }
+
     fn count(&self) -> Result<Index, StoreError> {
         let mut index = Index::default();
+        self.each(FILES, |name, value| {
+            if let Some(file) = file_name(name) {
+                index.push_file(file, FILES.len() + name.len() + value.len());
+            }
+        })?;
+        self.each(PREFIX, |id, value| {
+            let file = value.first_chunk().copied().unwrap_or(NO_FILE);
+            index.push(id, PREFIX.len() + id.len() + value.len(), file);
+        })?;
+        Ok(index)
+    }
+
+    /// Every document below a prefix, by the rest of its key.
+    fn each(&self, prefix: &str, mut visit: impl FnMut(&str, &[u8])) -> Result<(), StoreError> {
         let mut last: Option<Arc<[u8]>> = None;
         loop {
-            let page = self.store.range(PREFIX.as_bytes(), last.as_deref(), PAGE)?;
+            let page = self
+                .drawer
+                .store
+                .range(prefix.as_bytes(), last.as_deref(), PAGE)?;
             for entry in &page.entries {
-                let id = std::str::from_utf8(&entry.key)
+                let rest = std::str::from_utf8(&entry.key)
                     .ok()
-                    .and_then(|key| key.strip_prefix(PREFIX));
-                index.push(id.unwrap_or_default(), entry.key.len() + entry.value.len());
+                    .and_then(|key| key.strip_prefix(prefix));
+                visit(rest.unwrap_or_default(), &entry.value);
             }
             last = page.entries.last().map(|entry| Arc::clone(&entry.key));
             if !page.more {
-                return Ok(index);
+                return Ok(());
             }
         }
     }
@@ -169,6 +305,19 @@ impl Shelf {
 
 fn key(id: &str) -> String {
     format!("{PREFIX}{id}")
+}
+
+fn file_key(name: &FileName) -> String {
+    format!("{FILES}{:032x}", u128::from_be_bytes(*name))
+}
+
+fn file_name(text: &str) -> Option<FileName> {
+    u128::from_str_radix(text, 16).ok().map(u128::to_be_bytes)
+}
+
+/// What a sealed refusal belongs to: its key and its file.
+fn record(key: &str, file: &FileName) -> Vec<u8> {
+    [key.as_bytes(), file].concat()
 }
 
 #[cfg(test)]
@@ -186,15 +335,21 @@ mod tests {
     struct Room {
         shelf: Shelf,
         random: SeededRandom,
+        /// What the next refusals need.
+        file: Option<Arc<File>>,
     }
 
     impl Room {
         fn new(limits: Limits) -> Self {
             let clock = Arc::new(FixedClock::at(Timestamp::from_millis(NOW)));
             let opened = open_in_memory(clock, Arc::new(SeededRandom::new(1))).unwrap();
-            let shelf = Shelf::new(opened.store, opened.vault, limits);
+            let shelf = Shelf::new(Drawer::new(opened.store, opened.vault), limits);
             let random = SeededRandom::new(2);
-            Self { shelf, random }
+            Self {
+                shelf,
+                random,
+                file: None,
+            }
         }
 
         /// Puts refusals of a moment, `millis` after the beginning.
@@ -202,20 +357,34 @@ mod tests {
             let at = Timestamp::from_millis(NOW + millis);
             let ids: Vec<String> = (0..count).map(|_| id::new(at, &self.random)).collect();
             let refusals = ids.iter().map(|id| (id.clone(), kept(id, at, weight)));
-            self.shelf.put(refusals.collect(), at);
+            let sheets = refusals.map(|(id, kept)| Sheet {
+                id,
+                bytes: sheet::of_kept(&kept).unwrap(),
+                file: self.file.clone(),
+            });
+            self.shelf.put(sheets.collect(), at);
             ids
         }
 
         /// The shelf as another server finds it.
         fn reopen(&mut self) {
-            let Shelf {
-                store, vault, limits, ..
-            } = &self.shelf;
-            self.shelf = Shelf::new(Arc::clone(store), Arc::clone(vault), *limits);
+            self.shelf = Shelf::new(self.shelf.drawer.clone(), self.shelf.limits);
+        }
+
+        fn documents(&self, prefix: &str) -> Vec<portcullis_store::Entry> {
+            let store = &self.shelf.drawer.store;
+            store.range(prefix.as_bytes(), None, 100).unwrap().entries
+        }
+
+        fn bytes(&self) -> usize {
+            let all = [self.documents(PREFIX), self.documents(FILES)].concat();
+            all.iter().map(|entry| entry.key.len() + entry.value.len()).sum()
         }
 
         fn there(&self, ids: &[String]) -> usize {
-            ids.iter().filter(|id| self.shelf.get(id).is_some()).count()
+            ids.iter()
+                .filter(|id| self.shelf.drawer.whose(id).is_some())
+                .count()
         }
     }
 
@@ -231,6 +400,7 @@ mod tests {
             details: json!({ "noise": text }),
             policies: BTreeMap::new(),
             is_cross_account: false,
+            is_told: true,
         }
     }
 
@@ -272,13 +442,7 @@ mod tests {
         let there = room.there(&all);
         assert!((5..20).contains(&there), "{there}");
         assert_eq!(room.there(&all[20 - there..]), there);
-        let page = room.shelf.store.range(PREFIX.as_bytes(), None, 100).unwrap();
-        let bytes: usize = page
-            .entries
-            .iter()
-            .map(|entry| entry.key.len() + entry.value.len())
-            .sum();
-        assert!(bytes <= 40_000, "{bytes}");
+        assert!(room.bytes() <= 40_000, "{}", room.bytes());
     }
 
     #[test]
@@ -291,22 +455,100 @@ mod tests {
         assert_eq!(room.there(&first), 0);
     }
 
+    /// A file of so many random words.
+    fn file(room: &Room, words: usize) -> Option<Arc<File>> {
+        let noise: Vec<String> = (0..words)
+            .map(|_| id::new(Timestamp::from_millis(NOW), &room.random))
+            .collect();
+        let texts = json!({ "identity": [{ "name": "p", "kind": "Identity", "text": noise.concat() }] });
+        let dossier: Dossier<'_> = serde_json::from_value(texts).unwrap();
+        File::of(&dossier, &room.shelf.drawer.vault).map(Arc::new)
+    }
+
+    #[test]
+    fn policies_are_kept_once_for_all_refusals_that_need_them_and_go_with_the_last() {
+        let mut room = Room::new(Limits {
+            count: 4,
+            bytes: usize::MAX,
+        });
+        room.file = file(&room, 10);
+        room.put(3, 0, 0);
+        assert_eq!(room.documents(FILES).len(), 1);
+        // Also another server knows them again.
+        room.reopen();
+        room.put(1, 1, 0);
+        assert_eq!(room.documents(FILES).len(), 1);
+        room.file = file(&room, 10);
+        room.put(3, 2, 0);
+        assert_eq!(
+            (room.documents(PREFIX).len(), room.documents(FILES).len()),
+            (4, 2)
+        );
+        room.reopen();
+        room.put(1, 3, 0);
+        assert_eq!(
+            (room.documents(PREFIX).len(), room.documents(FILES).len()),
+            (4, 1)
+        );
+        room.file = None;
+        room.put(4, 4, 0);
+        assert_eq!(
+            (room.documents(PREFIX).len(), room.documents(FILES).len()),
+            (4, 0)
+        );
+    }
+
+    #[test]
+    fn policies_weigh_as_refusals_do() {
+        let mut room = Room::new(Limits {
+            count: usize::MAX,
+            bytes: 40_000,
+        });
+        for at in 0..20 {
+            room.file = file(&room, 200);
+            room.put(1, at, 0);
+            room.reopen();
+        }
+        let (refusals, files) = (room.documents(PREFIX).len(), room.documents(FILES).len());
+        assert!(room.bytes() <= 40_000, "{}", room.bytes());
+        assert!(
+            (5..20).contains(&refusals) && refusals == files,
+            "{refusals} {files}"
+        );
+    }
+
+    #[test]
+    fn a_refusal_belongs_to_its_policies() {
+        let mut room = Room::new(Limits::default());
+        room.file = file(&room, 10);
+        let ids = room.put(1, 0, 0);
+        let [entry] = room.documents(PREFIX).try_into().unwrap();
+        let mut value = entry.value.to_vec();
+        value[0] ^= 1;
+        let store = &room.shelf.drawer.store;
+        let change = Txn::of(vec![Change::put(entry.key.to_vec(), value)]);
+        store.commit(change).unwrap().wait().unwrap();
+        assert_eq!(room.there(&ids), 0);
+    }
+
+    #[test]
+    fn too_many_policies_make_no_file() {
+        let room = Room::new(Limits::default());
+        assert!(file(&room, 40_000).is_none());
+    }
+
     #[test]
     fn what_is_stored_is_sealed_and_belongs_to_its_id() {
         let mut room = Room::new(Limits::default());
         let ids = room.put(2, 0, 0);
-        let page = room.shelf.store.range(PREFIX.as_bytes(), None, 10).unwrap();
-        let [one, other] = page.entries.as_slice() else {
+        let entries = room.documents(PREFIX);
+        let [one, other] = entries.as_slice() else {
             panic!("two are there")
         };
         assert!(!one.value.windows(12).any(|window| window == b"123456789012"));
         let swapped = Change::put(one.key.to_vec(), other.value.to_vec());
-        room.shelf
-            .store
-            .commit(Txn::of(vec![swapped]))
-            .unwrap()
-            .wait()
-            .unwrap();
+        let store = &room.shelf.drawer.store;
+        store.commit(Txn::of(vec![swapped])).unwrap().wait().unwrap();
         assert_eq!(room.there(&ids), 1);
     }
 }

@@ -1,11 +1,15 @@
+mod naive;
+
 use std::collections::BTreeMap;
 
+use portcullis_core::AccountId;
 use proptest::prelude::{Just, any, prop, prop_assert, prop_assert_eq, proptest};
 use proptest::strategy::Strategy as Generator;
 
 use super::*;
-use crate::schedule::resources::remaining;
-use crate::world::records::ecs::{InstanceStatus, Load, RegisteredResources};
+use crate::schedule::fixtures;
+use crate::world::Snapshot;
+use crate::world::records::ecs::{InstanceStatus, RegisteredResources, ZONE_ATTRIBUTE};
 
 /// An instance as a test describes it.
 #[derive(Debug, Clone)]
@@ -62,21 +66,6 @@ fn instance(index: usize, machine: &Machine) -> ContainerInstance {
     }
 }
 
-fn candidate<'a>(instance: &'a ContainerInstance, machine: &Machine) -> Candidate<'a> {
-    let load = Load {
-        ports: machine.used_port.into_iter().collect(),
-        running_tasks: machine.tasks,
-        ..Load::default()
-    };
-    let remaining = remaining(instance, Some(&load));
-    Candidate {
-        instance,
-        remaining,
-        in_group: machine.in_group,
-        groups: BTreeSet::new(),
-    }
-}
-
 fn demand(cpu: i32, memory: i32, port: Option<u16>) -> Demand<'static> {
     let ports = port.into_iter().collect();
     Demand {
@@ -94,18 +83,76 @@ fn demand(cpu: i32, memory: i32, port: Option<u16>) -> Demand<'static> {
     }
 }
 
-fn place_on(machines: &[Machine], demand: &Demand<'_>, count: usize) -> Placement {
-    let instances: Vec<_> = machines
-        .iter()
-        .enumerate()
-        .map(|(index, one)| instance(index, one))
+/// What comes of it, by the numbers of the machines.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Placed {
+    placed: Vec<usize>,
+    failures: Vec<(usize, Reason)>,
+}
+
+/// A cluster of these machines: their tasks are records, so that everything derived is derived by the world itself.
+fn picture(machines: &[Machine]) -> Snapshot {
+    let account: AccountId = "123456789012".parse().unwrap();
+    let mut view = Snapshot::empty(account);
+    for (index, machine) in machines.iter().enumerate() {
+        view.keep(instance(index, machine));
+        let grouped = usize::try_from(machine.in_group).unwrap();
+        let tasks = usize::try_from(machine.tasks).unwrap().max(grouped);
+        for number in 0..tasks {
+            let mut task = fixtures::task();
+            task.id = format!("{index}-{number}");
+            task.container_instance = index.to_string();
+            "c".clone_into(&mut task.cluster);
+            task.group = if number < grouped {
+                "g".to_owned()
+            } else {
+                "other".to_owned()
+            };
+            if number == 0 {
+                task.reservation.ports = machine.used_port.into_iter().collect();
+            }
+            view.keep(task);
+        }
+        if let (0, Some(port)) = (tasks, machine.used_port) {
+            let mut taken = instance(index, machine);
+            taken.resources.ports.insert(port);
+            view.keep(taken);
+        }
+    }
+    view
+}
+
+fn place_on(machines: &[Machine], demand: &Demand<'_>, count: usize) -> Placed {
+    let view = picture(machines);
+    let hosts = Hosts::Kind(HostKind::Ec2);
+    let found = place(&view, "us-east-1/c", &hosts, demand, count, &mut |_| 0);
+    let index = |one: &ContainerInstance| one.id.parse::<usize>().unwrap();
+    let failures = found.failures.iter().map(|(one, reason)| (index(one), *reason));
+    Placed {
+        placed: found.placed.iter().map(|one| index(one)).collect(),
+        failures: failures.collect(),
+    }
+}
+
+fn naively(machines: &[Machine], demand: &Demand<'_>, count: usize) -> Placed {
+    let view = picture(machines);
+    let instances: Vec<_> = (0..machines.len())
+        .map(|index| {
+            view.ecs
+                .container_instances
+                .get(&format!("us-east-1/c/{index}"))
+                .unwrap()
+        })
         .collect();
     let mut candidates: Vec<_> = instances
         .iter()
-        .zip(machines)
-        .map(|(one, from)| candidate(one, from))
+        .map(|one| Candidate::of(&view, &format!("us-east-1/c/{}", one.id), demand, one))
         .collect();
-    place(demand, &mut candidates, count, &mut |_| 0)
+    let found = naive::place(demand, &mut candidates, count, &mut |_| 0);
+    Placed {
+        placed: found.placed,
+        failures: found.failures,
+    }
 }
 
 #[test]
@@ -174,7 +221,7 @@ fn every_reason_has_its_instance() {
         let placement = place_on(&[machine], &demand, 2);
         assert_eq!(
             placement,
-            Placement {
+            Placed {
                 placed: Vec::new(),
                 failures: vec![(0, reason), (0, reason)]
             }
@@ -223,7 +270,7 @@ fn strategies_decide_in_their_order() {
         ),
         (vec![by_zone, Strategy::SpreadInstances], vec![2, 1]),
         (vec![Strategy::Random], vec![0, 0]),
-        (Vec::new(), vec![0, 1]),
+        (Vec::new(), vec![1, 2]),
     ];
     for (strategies, expected) in cases {
         let demand = Demand {
@@ -344,7 +391,7 @@ proptest! {
         let fits = |one: &Machine| one.connected && one.capable && one.cpu >= 1 && one.memory >= 1;
         let in_zone = |zone| machines.iter().filter(|one| one.zone == zone).map(|one| i64::from(one.in_group)).sum::<i64>();
         let measure = |one: &Machine| match strategies.first() {
-            None => i64::from(one.tasks),
+            None => i64::from(one.tasks).max(i64::from(one.in_group)),
             Some(Strategy::Random) => 0,
             Some(Strategy::SpreadInstances) => i64::from(one.in_group),
             Some(Strategy::SpreadAttribute(_)) => in_zone(one.zone),
@@ -354,4 +401,119 @@ proptest! {
         let best = machines.iter().filter(|one| fits(one)).map(measure).min();
         prop_assert_eq!(chosen.map(|at| measure(&machines[at])), best);
     }
+
+    /// The quick choice and the plain model agree on every instance and every failure.
+    #[test]
+    fn the_quick_choice_is_the_one_of_the_plain_model(
+        machines in prop::collection::vec(any_machine(), 0..8),
+        cpu in 1..300_i32,
+        memory in 1..300_i32,
+        port in prop::option::of(Just(80_u16)),
+        count in 0..8_usize,
+        strategies in any_strategies(),
+        distinct in any::<bool>(),
+        member in prop::option::of(prop::sample::select(vec![
+            "attribute:zone == a",
+            "not(task:group == g)",
+            "runningTasksCount < 2",
+            "agentConnected == true and attribute:zone !exists",
+        ])),
+    ) {
+        let mut demand = Demand { strategies, ..demand(cpu, memory, port) };
+        demand.constraints.extend(distinct.then_some(Constraint::DistinctInstance));
+        demand.constraints.extend(member.map(member_of));
+        prop_assert_eq!(place_on(&machines, &demand, count), naively(&machines, &demand, count));
+    }
+}
+
+#[test]
+fn many_instances_that_refuse_are_looked_at_once() {
+    let mut machines: Vec<_> = (0..300)
+        .map(|number| Machine {
+            cpu: 1_000 + number,
+            capable: false,
+            ..ROOMY
+        })
+        .collect();
+    machines.push(Machine { cpu: 5_000, ..ROOMY });
+    let demand = Demand {
+        strategies: vec![Strategy::BinpackCpu],
+        ..demand(10, 10, None)
+    };
+    assert_eq!(place_on(&machines, &demand, 2).placed, [300, 300]);
+}
+
+#[test]
+fn hosts_are_asked_by_kind_and_by_auto_scaling_group() {
+    let attributes: [&[(&str, Option<&str>)]; 5] = [
+        &[],
+        &[("ecs.capability.external", None)],
+        &[("portcullis.launch-type", Some("FARGATE"))],
+        &[("portcullis.launch-type", Some("FARGATE_SPOT"))],
+        &[("portcullis.auto-scaling-group", Some("hosts"))],
+    ];
+    let mut view = picture(&[]);
+    for (index, own) in attributes.iter().enumerate() {
+        let mut row = instance(index, &ROOMY);
+        let own = own
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), value.map(str::to_owned)));
+        row.attributes.extend(own);
+        view.keep(row);
+    }
+    let cases = [
+        (Hosts::Kind(HostKind::Ec2), vec!["0", "4"]),
+        (Hosts::Kind(HostKind::External), vec!["1"]),
+        (Hosts::Kind(HostKind::Fargate), vec!["2"]),
+        (Hosts::Kind(HostKind::FargateSpot), vec!["3"]),
+        (Hosts::Group("hosts".to_owned()), vec!["4"]),
+        (Hosts::Group("none".to_owned()), vec![]),
+    ];
+    for (hosts, expected) in cases {
+        let distinct = Demand {
+            constraints: vec![Constraint::DistinctInstance],
+            ..demand(1, 1, None)
+        };
+        let found = place(&view, "us-east-1/c", &hosts, &distinct, 5, &mut |_| 0);
+        let placed: Vec<_> = found.placed.iter().map(|one| one.id.as_str()).collect();
+        assert_eq!(placed, expected, "{hosts:?}");
+        assert_eq!(
+            has_hosts(&view, "us-east-1/c", &hosts),
+            !expected.is_empty(),
+            "{hosts:?}"
+        );
+    }
+}
+
+#[test]
+fn spreading_over_zones_counts_the_tasks_that_are_there() {
+    let in_zone = |zone: &str, in_group: u32| {
+        let mut row = instance(0, &Machine { in_group, ..ROOMY });
+        row.attributes
+            .insert(ZONE_ATTRIBUTE.to_owned(), Some(zone.to_owned()));
+        row
+    };
+    let mut view = picture(&[Machine { in_group: 2, ..ROOMY }]);
+    for (index, zone) in ["1a", "1b", "1b", "1c"].into_iter().enumerate() {
+        let mut row = in_zone(zone, 0);
+        row.id = index.to_string();
+        view.keep(row);
+    }
+    let demand = Demand {
+        strategies: vec![
+            Strategy::SpreadAttribute(ZONE_ATTRIBUTE.to_owned()),
+            Strategy::SpreadInstances,
+        ],
+        ..demand(1, 1, None)
+    };
+    let found = place(
+        &view,
+        "us-east-1/c",
+        &Hosts::Kind(HostKind::Ec2),
+        &demand,
+        5,
+        &mut |_| 0,
+    );
+    let placed: Vec<_> = found.placed.iter().map(|one| one.id.as_str()).collect();
+    assert_eq!(placed, ["1", "3", "2", "3", "1"]);
 }

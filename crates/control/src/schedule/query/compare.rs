@@ -6,7 +6,9 @@ use portcullis_core::Timestamp;
 use regex::{Regex, RegexBuilder};
 
 /// Largest compiled pattern, in bytes.
-const PATTERN_BYTES_MAX: usize = 256 * 1024;
+const PATTERN_BYTES_MAX: usize = 64 * 1024;
+/// How deep a pattern may nest.
+const PATTERN_DEPTH_MAX: u32 = 32;
 
 /// An agent's version: dotted numbers; what follows the last number is not compared.
 #[derive(Debug, Clone)]
@@ -70,7 +72,13 @@ pub(super) fn date(text: &str) -> Option<Timestamp> {
 /// A pattern that must match the whole value. Look-around and back references have no linear-time form and are
 /// refused.
 pub(super) fn pattern(text: &str) -> Option<Regex> {
-    let build = |text: &str| RegexBuilder::new(text).size_limit(PATTERN_BYTES_MAX).build().ok();
+    let build = |text: &str| {
+        let mut builder = RegexBuilder::new(text);
+        builder
+            .size_limit(PATTERN_BYTES_MAX)
+            .nest_limit(PATTERN_DEPTH_MAX);
+        builder.build().ok()
+    };
     // Alone first: `a)(b` would otherwise close the group around it.
     build(text)?;
     build(&format!(r"\A(?:{text})\z"))

@@ -3,6 +3,8 @@
 use super::compare::{Version, date, pattern};
 use super::{InvalidExpression, Node, Order, TextSubject, TextTest};
 
+/// Most patterns of one expression: each costs its compilation (ours).
+const PATTERNS_MAX: usize = 20;
 /// How deep parentheses and negations may nest.
 const DEPTH_MAX: usize = 64;
 
@@ -12,6 +14,7 @@ pub(super) fn expression(text: &str) -> Result<Node, InvalidExpression> {
         text,
         at: 0,
         depth: 0,
+        patterns: 0,
     };
     let node = parser.or()?;
     parser.skip_spaces();
@@ -27,6 +30,7 @@ struct Parser<'a> {
     /// Where the unread rest begins, in bytes.
     at: usize,
     depth: usize,
+    patterns: usize,
 }
 
 /// An operator with the words and signs it is written with.
@@ -232,6 +236,10 @@ impl<'a> Parser<'a> {
 
     fn pattern(&mut self) -> Result<regex::Regex, InvalidExpression> {
         let literal = self.literal()?;
+        self.patterns += 1;
+        if self.patterns > PATTERNS_MAX {
+            return Err(InvalidExpression(format!("more than {PATTERNS_MAX} patterns")));
+        }
         pattern(&literal).ok_or_else(|| InvalidExpression(format!("`{literal}` is not a supported pattern")))
     }
 }

@@ -1,3 +1,5 @@
+mod model;
+
 use super::*;
 
 struct Instance {
@@ -191,4 +193,35 @@ proptest::proptest! {
     fn no_text_brings_the_parser_down(text in "[ !()a-z:=<>~\\[\\],'.0-9&|]{0,60}") {
         let _ = Expression::parse(&text);
     }
+}
+
+#[test]
+fn bombs_of_patterns_are_refused_or_cheap() {
+    let refused = [
+        "(a{500}){500}",
+        r"\w{4000}",
+        "((((a{20}){20}){20}){20})",
+        "(?:x{999}){999}{999}",
+    ];
+    for pattern in refused {
+        let error = Expression::parse(&format!("attribute:x =~ '{pattern}'")).expect_err(pattern);
+        assert!(
+            error.to_string().ends_with("is not a supported pattern"),
+            "{error}"
+        );
+    }
+    // What brings backtracking engines down: here time is linear in the value.
+    let value = "a".repeat(100_000);
+    for pattern in ["(a+)+b", "(a|a)*b", "(a|aa)+$b", "(.*)*x"] {
+        let expression = Expression::parse(&format!("attribute:x =~ '{pattern}'")).expect(pattern);
+        let Node::Text { test, .. } = &expression.0 else {
+            panic!("no text")
+        };
+        assert!(!test.accepts(&value), "{pattern}");
+    }
+    let many = vec!["attribute:x =~ a.*"; 21].join(" and ");
+    assert_eq!(
+        Expression::parse(&many).unwrap_err().to_string(),
+        "more than 20 patterns"
+    );
 }

@@ -3,6 +3,8 @@
 
 use thiserror::Error;
 
+use super::daemons::DaemonFault;
+use super::services::ServiceFault;
 use super::task_definitions::DefinitionFault;
 use crate::gate::error::ServiceError;
 
@@ -53,6 +55,51 @@ pub(crate) enum EcsError {
     )]
     CapacityProviderWeights,
 
+    #[error(
+        "The specified capacity provider name is invalid. Up to 255 characters are allowed, including letters (upper and lowercase), numbers, underscores (_), and hyphens (-). The name cannot be prefixed with \"aws\", \"ecs\", or \"fargate\". Specify a valid name and try again."
+    )]
+    CapacityProviderName,
+    #[error(
+        "The specified capacity provider already exists. To change the configuration of an existing capacity provider, update the capacity provider."
+    )]
+    CapacityProviderExists,
+    #[error("The specified capacity provider does not exist. Specify a valid name or ARN and try again.")]
+    CapacityProviderUnknown,
+    #[error("The specified capacity provider is reserved and cannot be changed or deleted.")]
+    CapacityProviderReserved,
+    #[error(
+        "The capacity provider cannot be deleted because it is associated with cluster: {0}. Remove the capacity provider from the cluster and try again."
+    )]
+    CapacityProviderAssociated(String),
+    #[error("The specified capacity provider is in use and cannot be removed.")]
+    CapacityProviderInUse,
+    #[error(
+        "The capacity provider must have exactly one of autoScalingGroupProvider and managedInstancesProvider."
+    )]
+    CapacityProviderKind,
+    #[error("The specified Auto Scaling group ARN is invalid.")]
+    AutoScalingGroup,
+    #[error("The managed scaling {0} value is invalid. Specify a value between {1} and {2} and try again.")]
+    ManagedScaling(&'static str, i32, i32),
+    #[error(
+        "The minimum or maximum scaling step size value is invalid. The minimum scaling step size cannot be greater than the maximum."
+    )]
+    ScalingSteps,
+    #[error(
+        "To enable managed termination protection for a capacity provider, managed scaling must be enabled too."
+    )]
+    TerminationProtection,
+    #[error(
+        "There are multiple capacity providers in the specified capacity provider strategy with a base value defined."
+    )]
+    StrategyBases,
+    #[error(
+        "A capacity provider strategy cannot contain a mix of Fargate and Auto Scaling group capacity providers."
+    )]
+    StrategyMixed,
+    #[error("A capacity provider strategy cannot contain the capacity provider '{0}' more than once.")]
+    StrategyDuplicate(String),
+
     // Names, lists and pages (ecs.md 0, 1).
     #[error("Invalid identifier: {0}")]
     InvalidIdentifier(String),
@@ -94,6 +141,12 @@ pub(crate) enum EcsError {
     Definition(#[from] DefinitionFault),
     #[error("Unable to describe task definition.")]
     DefinitionNotFound,
+    #[error("Unable to describe daemon task definition.")]
+    DaemonDefinitionNotFound,
+    #[error(
+        "The specified daemon task definition is not active. Specify an active daemon task definition and try again."
+    )]
+    DaemonDefinitionNotActive,
     #[error("Revision is missing.")]
     RevisionMissing,
     #[error("Invalid revision number. Number: {0}")]
@@ -151,6 +204,30 @@ pub(crate) enum EcsError {
     )]
     TargetNotFound,
 
+    // Updates of agents (ecs.md 8).
+    #[error("There is no update available for this Amazon ECS container agent.")]
+    NoAgentUpdate,
+    #[error("Amazon ECS cannot determine the current version of the container agent on this instance.")]
+    AgentVersionMissing,
+
+    // Execute Command (ecs.md 9).
+    #[error("Interactive is the only mode supported currently.")]
+    ExecNotInteractive,
+    #[error("The command must not be empty.")]
+    ExecCommandEmpty,
+    #[error("Container name must be specified when the task has more than one container.")]
+    ExecContainerMissing,
+    #[error("The container '{0}' was not found in the task.")]
+    ExecContainer(String),
+    #[error(
+        "The execute command failed because execute command was not enabled when the task was run or the execute command agent isn\u{2019}t running. Wait and try again or run a new task with execute command enabled and try again."
+    )]
+    ExecNotEnabled,
+    #[error("The execute command failed due to an internal error. Try again later.")]
+    ExecNotConnected,
+    #[error("The container has reached its limit of {0} sessions. End one and try again.")]
+    ExecSessionLimit(usize),
+
     // Services (ecs.md 11).
     #[error("Service not found.")]
     ServiceNotFound,
@@ -168,14 +245,18 @@ pub(crate) enum EcsError {
     ServiceDesiredCount,
     #[error("Services cannot be empty.")]
     ServicesEmpty,
-    #[error("The minimum healthy percent cannot exceed 100 and the maximum percent cannot be below 100.")]
-    ServicePercents,
+    #[error(transparent)]
+    Service(#[from] ServiceFault),
+    #[error(transparent)]
+    Daemon(#[from] DaemonFault),
     #[error("This server does not support {0} yet.")]
     Unsupported(&'static str),
 
     // Tasks (ecs.md 9).
     #[error("Tasks cannot be empty.")]
     TasksEmpty,
+    #[error("expiresInMinutes must be between 1 and 2880.")]
+    ProtectionExpiry,
     #[error("The referenced task was not found.")]
     TaskNotFound,
     #[error("No Container Instances were found in your cluster.")]
@@ -190,6 +271,14 @@ pub(crate) enum EcsError {
     NetworkConfigurationMissing,
     #[error("subnets can not be empty.")]
     SubnetsEmpty,
+    #[error("Error retrieving subnet information for [{id}]: {why}")]
+    SubnetUnknown { id: String, why: String },
+    #[error("Error retrieving security group information for [{id}]: {why}")]
+    SecurityGroupUnknown { id: String, why: String },
+    #[error("Subnet {0} does not appear to belong to the same VPC as the other subnets.")]
+    SubnetOfOtherVpc(String),
+    #[error("Security Group {0} does not appear to belong to the same VPC as the input subnets.")]
+    SecurityGroupOfOtherVpc(String),
     #[error("Network Configuration is not valid for the given networkMode of this task definition.")]
     NetworkConfigurationUnwanted,
     #[error("launch type should be one of [EC2,FARGATE,EXTERNAL]")]
@@ -214,6 +303,18 @@ pub(crate) enum EcsError {
     PropagateTags,
     #[error("The platform version must be null when specifying an EC2 launch type.")]
     PlatformVersion,
+    #[error("The specified platform version does not exist.")]
+    PlatformUnknown,
+    #[error("The specified platform version does not satisfy the task definition's required capabilities.")]
+    PlatformIncompatible,
+    #[error("No Fargate configuration exists for given values: {cpu} CPU, {memory} memory.")]
+    FargateSize { cpu: i32, memory: i32 },
+    #[error("Placement {0} are not supported with FARGATE launch type.")]
+    FargatePlacement(&'static str),
+    #[error(
+        "Capacity is unavailable at this time. Please try again later or in a different availability zone"
+    )]
+    CapacityUnavailable,
     #[error("distinctInstance expression should not be specified")]
     DistinctInstanceExpression,
     #[error("Placement type '{0}' is invalid.")]
@@ -239,11 +340,33 @@ impl EcsError {
             Self::AttributeLimit => "AttributeLimitExceededException",
             Self::TagLimit | Self::RevisionLimit => "LimitExceededException",
             Self::ServiceNotFound => "ServiceNotFoundException",
+            Self::Service(fault) => fault.code(),
+            Self::Daemon(fault) => fault.code(),
             Self::Unsupported(_) => "UnsupportedFeatureException",
             Self::Conflict { .. } => "ConflictException",
+            Self::NoAgentUpdate => "NoUpdateAvailableException",
+            Self::AgentVersionMissing => "MissingVersionException",
+            Self::ExecNotConnected => "TargetNotConnectedException",
             Self::RoleOfOtherAccount => "AccessDeniedException",
+            Self::CapacityProviderInUse => "ResourceInUseException",
+            Self::PlatformUnknown => "PlatformUnknownException",
+            Self::PlatformIncompatible => "PlatformTaskDefinitionIncompatibilityException",
+            Self::CapacityProviderName
+            | Self::CapacityProviderExists
+            | Self::CapacityProviderUnknown
+            | Self::CapacityProviderReserved
+            | Self::CapacityProviderAssociated(_)
+            | Self::CapacityProviderKind
+            | Self::AutoScalingGroup
+            | Self::ManagedScaling(..)
+            | Self::ScalingSteps
+            | Self::TerminationProtection
+            | Self::CapacityUnavailable
+            | Self::FargateSize { .. } => "ClientException",
             Self::Definition(_)
             | Self::DefinitionNotFound
+            | Self::DaemonDefinitionNotFound
+            | Self::DaemonDefinitionNotActive
             | Self::RevisionMissing
             | Self::DefinitionNotDeregisterable
             | Self::Role
@@ -263,6 +386,12 @@ impl From<EcsError> for ServiceError {
             EcsError::Conflict { resource_ids } => plain.with_field("resourceIds", resource_ids.into()),
             _ => plain,
         }
+    }
+}
+
+impl From<ServiceFault> for ServiceError {
+    fn from(fault: ServiceFault) -> Self {
+        EcsError::from(fault).into()
     }
 }
 

@@ -1,26 +1,29 @@
 //! Amazon Elastic Container Service.
 
 mod account_settings;
+pub(crate) mod capacity_providers;
 mod checks;
 mod clusters;
 mod container_instances;
+pub(crate) mod daemons;
 mod errors;
 mod names;
 mod paging;
 mod poll_endpoint;
 pub(crate) mod registrant;
-mod services;
+pub(crate) mod services;
 pub mod sweep;
 mod tagging;
 mod tags;
 mod task_definitions;
-mod tasks;
+pub(crate) mod tasks;
 
 use portcullis_api::ecs as api;
 use portcullis_api::ecs::op;
 use portcullis_core::Arn;
 
 use crate::gate::operation::{Row, read, write};
+use crate::world::records::ecs::{ContainerInstance, Load, Task};
 
 /// The operations of the service.
 pub fn table() -> Vec<Row> {
@@ -29,9 +32,11 @@ pub fn table() -> Vec<Row> {
         task_definition_rows(),
         container_instance_rows(),
         attribute_rows(),
-        service_rows(),
+        services::table(),
+        daemons::table(),
         tag_rows(),
         account_setting_rows(),
+        capacity_providers::table(),
         tasks::table(),
     ]
     .into_iter()
@@ -88,7 +93,7 @@ fn task_definition_rows() -> Vec<Row> {
 fn container_instance_rows() -> Vec<Row> {
     use container_instances::{
         deregister, describe, list, register, require_deregister, require_describe, require_list,
-        require_register, require_update_state, update_state,
+        require_register, require_update_agent, require_update_state, update_agent, update_state,
     };
     const DEREGISTER: &[&str] = &["ecs:DeregisterContainerInstance"];
     const DESCRIBE: &[&str] = &["ecs:DescribeContainerInstances"];
@@ -102,6 +107,7 @@ fn container_instance_rows() -> Vec<Row> {
         read::<op::DiscoverPollEndpoint>(DISCOVER, poll_endpoint::require, poll_endpoint::discover),
         read::<op::ListContainerInstances>(LIST, require_list, list),
         write::<op::RegisterContainerInstance>(REGISTER, require_register, register),
+        write::<op::UpdateContainerAgent>(&["ecs:UpdateContainerAgent"], require_update_agent, update_agent),
         write::<op::UpdateContainerInstancesState>(UPDATE_STATE, require_update_state, update_state),
     ]
 }
@@ -119,19 +125,6 @@ fn attribute_rows() -> Vec<Row> {
         ),
         read::<op::ListAttributes>(&["ecs:ListAttributes"], require_list_attributes, list_attributes),
         write::<op::PutAttributes>(&["ecs:PutAttributes"], require_put_attributes, put_attributes),
-    ]
-}
-
-fn service_rows() -> Vec<Row> {
-    use services::{
-        create, delete, describe, list, require_create, require_delete, require_describe, require_list,
-    };
-    const CREATE: &[&str] = &["ecs:CreateService", "ecs:TagResource", "iam:PassRole"];
-    vec![
-        write::<op::CreateService>(CREATE, require_create, create),
-        write::<op::DeleteService>(&["ecs:DeleteService"], require_delete, delete),
-        read::<op::DescribeServices>(&["ecs:DescribeServices"], require_describe, describe),
-        read::<op::ListServices>(&["ecs:ListServices"], require_list, list),
     ]
 }
 
@@ -164,4 +157,14 @@ fn missing(arn: &Arn) -> api::Failure {
         reason: Some("MISSING".to_owned()),
         detail: None,
     }
+}
+
+/// A task as events show it.
+pub(crate) fn shown_task(task: &Task) -> api::Task {
+    tasks::shown_for_events(task)
+}
+
+/// A container instance as events show it, with what its tasks have reserved.
+pub(crate) fn shown_instance(instance: &ContainerInstance, load: &Load) -> api::ContainerInstance {
+    container_instances::shown_with(instance, load, Vec::new())
 }

@@ -11,7 +11,7 @@ use super::errors::EcsError;
 use crate::gate::call::Call;
 use crate::world::Snapshot;
 use crate::world::records::ecs::{
-    Cluster, ContainerInstance, DefinitionStatus, Service, Task, TaskDefinition,
+    Cluster, ContainerInstance, Daemon, DefinitionStatus, Service, Task, TaskDefinition,
 };
 
 /// Longest name of a cluster, service or family, in characters.
@@ -69,7 +69,7 @@ impl Scope<'_> {
     }
 
     /// Whether the ARN names something of ECS in this region and account.
-    fn owns(&self, arn: &Arn) -> bool {
+    pub fn owns(&self, arn: &Arn) -> bool {
         arn.partition() == self.region.partition().as_str()
             && arn.service() == "ecs"
             && arn.region() == self.region.as_str()
@@ -158,6 +158,8 @@ pub(crate) enum Kind {
     ContainerInstance,
     /// `service`
     Service,
+    /// `daemon`
+    Daemon,
 }
 
 impl Kind {
@@ -166,14 +168,15 @@ impl Kind {
             Self::Task => "task",
             Self::ContainerInstance => "container-instance",
             Self::Service => "service",
+            Self::Daemon => "daemon",
         }
     }
 }
 
-/// A task, container instance or service that a request names.
+/// A task, container instance, service or daemon that a request names.
 #[derive(Debug, Clone)]
 pub(crate) struct MemberRef {
-    /// Its id, of a service its name.
+    /// Its id, of a service or daemon its name.
     pub id: String,
     /// The full ARN.
     pub arn: Arn,
@@ -227,6 +230,11 @@ impl MemberRef {
     /// The task, if this is one.
     pub fn task<'v>(&self, view: &'v Snapshot) -> Option<&'v Arc<Task>> {
         view.ecs.tasks.get(&self.key)
+    }
+
+    /// The daemon, if this is one.
+    pub fn daemon<'v>(&self, view: &'v Snapshot) -> Option<&'v Arc<Daemon>> {
+        view.ecs.daemons.get(&self.key)
     }
 
     /// The service, if this is one.
@@ -291,7 +299,7 @@ pub(crate) fn has_revision(argument: &str) -> bool {
     name.contains(':')
 }
 
-fn parse_revision(text: &str) -> Result<i32, EcsError> {
+pub(super) fn parse_revision(text: &str) -> Result<i32, EcsError> {
     let number = text.parse().ok().filter(|number: &i32| *number > 0);
     number.ok_or_else(|| EcsError::RevisionNumber(text.to_owned()))
 }
@@ -304,7 +312,7 @@ pub(crate) fn latest_active(view: &Snapshot, region: &Region, family: &str) -> O
 }
 
 /// An ARN of ECS and the part of its resource after `TYPE/`.
-fn parse_arn(text: &str, resource_type: &'static str) -> Result<(Arn, String), EcsError> {
+pub(super) fn parse_arn(text: &str, resource_type: &'static str) -> Result<(Arn, String), EcsError> {
     let invalid = || EcsError::InvalidIdentifier(text.to_owned());
     let arn: Arn = text.parse().map_err(|_| invalid())?;
     let (found, rest) = arn.resource().split_once('/').ok_or_else(invalid)?;

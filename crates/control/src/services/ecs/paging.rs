@@ -25,6 +25,11 @@ pub(crate) const SERVICES: PageSize = PageSize {
     default: 10,
     max: 100,
 };
+/// ListServiceDeployments.
+pub(crate) const DEPLOYMENTS: PageSize = PageSize {
+    default: 20,
+    max: 100,
+};
 /// ListAccountSettings.
 pub(crate) const SETTINGS: PageSize = PageSize { default: 10, max: 10 };
 

@@ -9,16 +9,16 @@ use crate::world::records::ecs::ContainerInstance;
 /// The caller as the record remembers it: a user's id, or a role's id and the session's name, so that an agent
 /// stays itself when its credentials rotate.
 pub(crate) fn registrant(call: &Call) -> String {
-    call.caller.user_id()
+    call.caller.own_id()
 }
 
 /// Who alone may speak for the instance; nobody in particular for records made before this was remembered: they belong
 /// to whoever registers next.
 pub(crate) fn owner(instance: &ContainerInstance) -> Option<Owner> {
-    let user_id = instance.registered_by.clone()?;
+    let id = instance.registered_by.clone()?;
     let because = "another principal registered the container instance";
-    Some(Owner {
-        user_id,
+    Some(Owner::Caller {
+        id,
         resource: instance.arn.to_string(),
         because,
     })

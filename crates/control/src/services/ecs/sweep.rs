@@ -1,11 +1,12 @@
 //! Forgetting: what ended is shown for a while, then its record goes.
 
-use portcullis_core::Arn;
-
+use super::daemons;
+use super::services::deploying;
 use crate::world::records::Record;
 use crate::world::records::ecs::{
-    Cluster, ContainerInstance, DefinitionStatus, DesiredStatus, Facet, LastStatus, Service, ServiceStatus,
-    Task, TaskDefinition, TaskSet,
+    CapacityProvider, Cluster, ContainerInstance, Daemon, DaemonDeployment, DaemonRevision,
+    DaemonTaskDefinition, DefinitionStatus, DesiredStatus, Facet, LastStatus, Service, ServiceDeployment,
+    ServiceRevision, ServiceStatus, Task, TaskDefinition, TaskSet,
 };
 use crate::world::{Snapshot, Tx};
 
@@ -44,13 +45,68 @@ fn due<'a>(row: &'a str, now: &str) -> Option<(&'a str, &'a str)> {
 
 fn forget(tx: &mut Tx<'_>, kind: &str, key: &str) {
     match kind {
+        CapacityProvider::KIND => tx.delete::<CapacityProvider>(key),
         Cluster::KIND => tx.delete::<Cluster>(key),
         ContainerInstance::KIND => tx.delete::<ContainerInstance>(key),
-        Service::KIND => tx.delete::<Service>(key),
+        Service::KIND => {
+            deploying::forget_history(tx, key);
+            tx.delete::<Service>(key);
+        }
+        ServiceDeployment::KIND => forget_deployment(tx, key),
+        DaemonDeployment::KIND => forget_daemon_deployment(tx, key),
+        DaemonTaskDefinition::KIND => forget_daemon_definition(tx, key),
         Task::KIND => tx.delete::<Task>(key),
         TaskDefinition::KIND => forget_definition(tx, key),
         _ => {}
     }
+}
+
+/// With a deployment go the revisions that only it still speaks of.
+fn forget_deployment(tx: &mut Tx<'_>, key: &str) {
+    let Some(found) = tx.view().ecs.service_deployments.get(key).cloned() else {
+        return;
+    };
+    let service = Service::key_of(&found.region, &found.cluster, &found.service);
+    let service = tx.view().ecs.services.get(&service).cloned();
+    let is_used = |revision: &String| {
+        service.as_ref().is_some_and(|service| {
+            service.completed_revision.as_ref() == Some(revision)
+                || service.deployments.iter().any(|one| one.revision == *revision)
+        })
+    };
+    let unused = found
+        .sources
+        .iter()
+        .chain([&found.target])
+        .filter(|one| !is_used(one));
+    for revision in unused {
+        tx.delete::<ServiceRevision>(&ServiceRevision::key_of(
+            &found.region,
+            &found.cluster,
+            &found.service,
+            revision,
+        ));
+    }
+    tx.delete::<ServiceDeployment>(key);
+}
+
+/// With a daemon's deployment go the revisions that only it still speaks of.
+fn forget_daemon_deployment(tx: &mut Tx<'_>, key: &str) {
+    let Some(found) = tx.view().ecs.daemon_deployments.get(key).cloned() else {
+        return;
+    };
+    let home = (&found.region, found.cluster.as_str(), found.daemon.as_str());
+    let daemon = tx.view().ecs.daemons.get(&Daemon::key_of(home.0, home.1, home.2));
+    let daemon = daemon.cloned();
+    let is_used = |revision: &String| {
+        let mut deployments = daemon.iter().flat_map(|daemon| &daemon.deployments);
+        deployments.any(|one| one.revision == *revision)
+    };
+    let named = found.sources.iter().chain(&found.target);
+    for revision in named.filter(|one| !is_used(one)) {
+        tx.delete::<DaemonRevision>(&DaemonRevision::key_of(home.0, home.1, home.2, revision));
+    }
+    tx.delete::<DaemonDeployment>(key);
 }
 
 /// A definition that is still used gets another while.
@@ -75,12 +131,26 @@ fn forget_definition(tx: &mut Tx<'_>, key: &str) {
     }
 }
 
+/// A definition that a daemon still runs gets another while.
+fn forget_daemon_definition(tx: &mut Tx<'_>, key: &str) {
+    let Some(found) = tx.view().ecs.daemon_task_definitions.get(key).cloned() else {
+        return;
+    };
+    if daemons::definitions::is_used(tx.view(), &found) {
+        tx.put(DaemonTaskDefinition {
+            delete_requested: Some(tx.now),
+            ..DaemonTaskDefinition::clone(&found)
+        });
+    } else {
+        tx.delete::<DaemonTaskDefinition>(key);
+    }
+}
+
 fn is_used(view: &Snapshot, definition: &TaskDefinition) -> bool {
     let region = format!("{}/", definition.region);
-    let uses = |arn: Option<&str>, wanted: &Arn| arn == Some(wanted.as_str());
     let by_service = view.ecs.services.prefix(&region).any(|(_, service)| {
         !matches!(service.status, ServiceStatus::Inactive { .. })
-            && uses(service.definition.task_definition.as_deref(), &definition.arn)
+            && service.task_definitions().any(|arn| *arn == definition.arn)
     });
     by_service
         || view

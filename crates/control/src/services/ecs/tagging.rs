@@ -7,13 +7,19 @@ use portcullis_api::ecs::{
 };
 use portcullis_core::{Arn, Tags};
 
+use super::capacity_providers::ProviderRef;
+use super::daemons::definitions::names::DaemonDefinitionRef;
 use super::errors::EcsError;
 use super::names::{ClusterRef, DefinitionRef, Kind, MemberRef, Scope};
+use super::services::part::PartRef;
 use super::tags;
 use crate::gate::environment::Environment;
 use crate::gate::error::ServiceError;
 use crate::gate::operation::{Ask, Authorized, Check};
-use crate::world::records::ecs::{Cluster, ContainerInstance, LastStatus, Service, Task, TaskDefinition};
+use crate::world::records::ecs::{
+    CapacityProvider, Cluster, ContainerInstance, Daemon, DaemonTaskDefinition, LastStatus, Service,
+    ServiceStatus, Task, TaskDefinition,
+};
 use crate::world::{Snapshot, Tx};
 
 /// A resource that can have tags, as its ARN names it.
@@ -21,7 +27,10 @@ use crate::world::{Snapshot, Tx};
 enum Target {
     Cluster(ClusterRef),
     Definition(DefinitionRef),
+    DaemonDefinition(DaemonDefinitionRef),
+    CapacityProvider(ProviderRef),
     Member(Kind, ClusterRef, MemberRef),
+    TaskSet(PartRef),
 }
 
 impl Target {
@@ -43,8 +52,24 @@ impl Target {
                     .map(Self::Definition)
                     .map_err(invalid);
             }
+            "daemon-task-definition" => {
+                return DaemonDefinitionRef::resolve(view, scope, text)
+                    .map(Self::DaemonDefinition)
+                    .map_err(invalid);
+            }
+            "capacity-provider" => {
+                return ProviderRef::resolve(scope, text)
+                    .map(Self::CapacityProvider)
+                    .map_err(invalid);
+            }
+            "task-set" => {
+                return PartRef::from_arn(scope, "task-set", text)
+                    .map(Self::TaskSet)
+                    .map_err(invalid);
+            }
             "container-instance" => Kind::ContainerInstance,
             "service" => Kind::Service,
+            "daemon" => Kind::Daemon,
             "task" => Kind::Task,
             _ => return Err(EcsError::ArnInvalid),
         };
@@ -62,9 +87,23 @@ impl Target {
                 .find(view)
                 .map(|found| found.tags.clone())
                 .ok_or(EcsError::ResourceNotFound),
+            Self::DaemonDefinition(reference) => reference
+                .find(view)
+                .map(|found| found.tags.clone())
+                .ok_or(EcsError::ResourceNotFound),
+            Self::CapacityProvider(reference) => reference
+                .find(view)
+                .filter(|found| found.is_active())
+                .map(|found| found.tags.clone())
+                .ok_or(EcsError::ResourceNotFound),
             Self::Member(kind, cluster, member) => {
                 cluster.known(view)?;
                 member_tags(view, *kind, member)
+            }
+            Self::TaskSet(part) => {
+                part.cluster.known(view)?;
+                let found = part.task_set(view).map(|set| set.tags.clone());
+                found.ok_or(EcsError::ResourceNotFound)
             }
         }
     }
@@ -86,6 +125,29 @@ impl Target {
                 });
                 found.into_iter().for_each(|record| tx.put(record));
             }
+            Self::DaemonDefinition(reference) => {
+                let found = reference.find(tx.view());
+                let found = found.map(|found| DaemonTaskDefinition {
+                    tags,
+                    ..DaemonTaskDefinition::clone(found)
+                });
+                found.into_iter().for_each(|record| tx.put(record));
+            }
+            Self::CapacityProvider(reference) => {
+                let found = reference.find(tx.view()).map(|found| CapacityProvider {
+                    tags,
+                    ..CapacityProvider::clone(found)
+                });
+                found.into_iter().for_each(|record| tx.put(record));
+            }
+            Self::TaskSet(part) => {
+                let found = part.service.service(tx.view()).map(|found| Service::clone(found));
+                if let Some(mut service) = found {
+                    let mut sets = service.task_sets.iter_mut().filter(|set| set.id == part.id);
+                    sets.by_ref().for_each(|set| set.tags = tags.clone());
+                    tx.put(service);
+                }
+            }
             Self::Member(Kind::ContainerInstance, _, member) => {
                 let found = member.container_instance(tx.view());
                 let found = found.map(|found| ContainerInstance {
@@ -98,6 +160,13 @@ impl Target {
                 let found = member.service(tx.view()).map(|found| Service {
                     tags,
                     ..Service::clone(found)
+                });
+                found.into_iter().for_each(|record| tx.put(record));
+            }
+            Self::Member(Kind::Daemon, _, member) => {
+                let found = member.daemon(tx.view()).map(|found| Daemon {
+                    tags,
+                    ..Daemon::clone(found)
                 });
                 found.into_iter().for_each(|record| tx.put(record));
             }
@@ -115,7 +184,12 @@ impl Target {
 fn member_tags(view: &Snapshot, kind: Kind, member: &MemberRef) -> Result<Tags, EcsError> {
     let tags = match kind {
         Kind::ContainerInstance => member.container_instance(view).map(|found| found.tags.clone()),
-        Kind::Service => member.service(view).map(|found| found.tags.clone()),
+        Kind::Service => {
+            let found = member.service(view);
+            let found = found.filter(|found| !matches!(found.status, ServiceStatus::Inactive { .. }));
+            found.map(|found| found.tags.clone())
+        }
+        Kind::Daemon => member.daemon(view).map(|found| found.tags.clone()),
         Kind::Task => match view.ecs.tasks.get(&member.key) {
             Some(task) if task.last == LastStatus::Stopped => return Err(EcsError::TaggedTaskStopped),
             found => found.map(|task| task.tags.clone()),

@@ -89,6 +89,7 @@ fn create(
         id,
         user,
         active: true,
+        active_since: None,
         created: tx.now,
         secret: Sealed::new(sealed),
     });
@@ -123,7 +124,16 @@ fn update(tx: &mut Tx<'_>, auth: Authorized<'_, op::UpdateAccessKey>) -> Result<
     };
     let whose = Whose::of(auth.call(), input.user_name.as_ref())?;
     let key = find(tx.view(), &whose, &input.access_key_id)?;
-    tx.put(AccessKey { active, ..key });
+    // What it opened before it was deactivated stays ended.
+    let active_since = match active && !key.active {
+        true => Some(tx.now),
+        false => key.active_since,
+    };
+    tx.put(AccessKey {
+        active,
+        active_since,
+        ..key
+    });
     Ok(Empty {})
 }
 

@@ -2,7 +2,7 @@
 
 use portcullis_core::{Arn, Tags};
 
-use super::entity::{Entity, Holder, Subject};
+use super::entity::{Entity, Holder, Movable, Subject};
 use super::errors::IamError;
 use crate::gate::call::Call;
 use crate::gate::caller::Identity;
@@ -32,7 +32,7 @@ pub(super) fn arn(call: &Call, kind: &str, path: &str, name: &str) -> Arn {
 
 /// The checks on renaming or moving an entity: on the ARN it has and on the one it gets, so that nobody gets out of
 /// the path or the name that bounds him.
-pub(super) fn on_move<E: Entity>(
+pub(super) fn on_move<E: Movable>(
     action: &'static str,
     ask: &Ask<'_, impl Sized>,
     name: &str,
@@ -40,12 +40,13 @@ pub(super) fn on_move<E: Entity>(
     new_path: Option<&String>,
 ) -> Checks {
     let own = on::<E>(action, ask, name);
-    let resource = own.resource.splitn(6, ':').last().unwrap_or_default();
-    let (path, present) = resource.rsplit_once('/').unwrap_or_default();
-    let path = path.strip_prefix(E::ARN_TYPE).unwrap_or_default();
-    let new_path = new_path.cloned().unwrap_or_else(|| format!("{path}/"));
-    let new_name = new_name.map_or(present, String::as_str);
-    let target = arn(ask.call, E::ARN_TYPE, &new_path, new_name);
+    let (path, present) =
+        E::find(ask.view, name).map_or(("/", name), |entity| (entity.path(), entity.name()));
+    let (new_path, new_name) = (
+        new_path.map_or(path, String::as_str),
+        new_name.map_or(present, String::as_str),
+    );
+    let target = arn(ask.call, E::ARN_TYPE, new_path, new_name);
     if target.as_str() == own.resource {
         return one(own);
     }

@@ -6,6 +6,7 @@ use portcullis_core::{Arn, Tags};
 
 use super::errors::IamError;
 use crate::world::records::Record;
+use crate::world::records::credentials::ServerCertificate;
 use crate::world::records::iam::{Group, InstanceProfile, Permissions, Role, User};
 use crate::world::{Snapshot, Table};
 
@@ -34,6 +35,14 @@ pub(super) trait Entity: Record + Clone {
     fn modifiable(&self) -> Result<(), IamError> {
         Ok(())
     }
+}
+
+/// An entity that can be renamed and moved.
+pub(super) trait Movable: Entity {
+    /// Its path.
+    fn path(&self) -> &str;
+    /// Its name with its case.
+    fn name(&self) -> &str;
 }
 
 /// An entity with policies.
@@ -201,3 +210,18 @@ impl<'a> Subject<'a> {
         }
     }
 }
+
+macro_rules! movable {
+    ($($type:ident),*) => { $(
+        impl Movable for $type {
+            fn path(&self) -> &str {
+                &self.path
+            }
+            fn name(&self) -> &str {
+                &self.name
+            }
+        }
+    )* };
+}
+
+movable!(User, Group, ServerCertificate);

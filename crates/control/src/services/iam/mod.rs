@@ -29,6 +29,7 @@ mod password_policy;
 mod passwords;
 mod policies;
 mod policy_entities;
+pub(crate) mod presence;
 mod qr;
 pub(crate) mod quotas;
 mod roles;

@@ -48,9 +48,15 @@ pub(crate) const ALL: &[Quota] = &[
 impl Quota {
     /// How many there may be in this account.
     pub fn limit(self, view: &Snapshot) -> usize {
-        let settings = view.iam_settings.get(IamSettings::KEY);
-        let given = settings.and_then(|settings| settings.quotas.get(self.option));
-        given.copied().unwrap_or(self.default)
+        let own = self.given(view);
+        // The starter of the server gives quotas to its first account, which speaks for all.
+        let of_all = || self.given(&*view.management()?);
+        own.or_else(of_all).unwrap_or(self.default)
+    }
+
+    fn given(self, view: &Snapshot) -> Option<usize> {
+        let settings = view.iam_settings.get(IamSettings::KEY)?;
+        settings.quotas.get(self.option).copied()
     }
 
     /// Refuses one more than there may be, given how many there are.

@@ -95,6 +95,8 @@ fn create(tx: &mut Tx<'_>, auth: Authorized<'_, op::CreateUser>) -> Result<Creat
             ..Permissions::default()
         },
         groups: Vec::new(),
+        left: None,
+        active_since: None,
     };
     let shown = shapes::user(&user);
     tx.put(user);

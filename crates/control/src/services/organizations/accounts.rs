@@ -10,7 +10,7 @@ use portcullis_core::{AccountId, Random, Tag, Tags, hex_id};
 
 use super::errors::OrganizationsError;
 use super::paging::Pager;
-use super::{ACCOUNTS_MAX, managed, shapes};
+use super::{ACCOUNTS_MAX, management, organization, shapes};
 use crate::gate::context::add_request_tags;
 use crate::gate::environment::Environment;
 use crate::gate::error::ServiceError;
@@ -26,11 +26,11 @@ const BEFORE_ALL: &str = "000000000000";
 /// Tags need their own permission.
 pub fn require_create(ask: Ask<'_, CreateAccountRequest>) -> Result<Vec<Check>, ServiceError> {
     let tags = tags(ask.input);
-    let mut own = Check::new("organizations:CreateAccount", "*");
+    let mut own = Check::new("organizations:CreateAccount", "*").only_for(management(ask.view));
     add_request_tags(&mut own.context, &tags);
     let mut checks = vec![own];
     if !tags.is_empty() {
-        let organization = managed(ask.view, ask.call)?;
+        let organization = organization(ask.view)?;
         let mut tagging = Check::new(
             "organizations:TagResource",
             shapes::account_arn(&organization, "*"),
@@ -47,7 +47,7 @@ pub fn create(
     auth: Authorized<'_, CreateAccount>,
 ) -> Result<CreateAccountResponse, ServiceError> {
     let input = auth.input();
-    managed(tx.view(), auth.call())?;
+    organization(tx.view())?;
     if tx.view().member_accounts.len() >= ACCOUNTS_MAX {
         return Err(OrganizationsError::TooManyAccounts.into());
     }
@@ -82,7 +82,8 @@ pub fn require_describe(ask: Ask<'_, DescribeAccountRequest>) -> Result<Vec<Chec
         Some(organization) => shapes::account_arn(&organization, &ask.input.account_id),
         None => "*".to_owned(),
     };
-    Ok(vec![Check::new("organizations:DescribeAccount", resource)])
+    let check = Check::new("organizations:DescribeAccount", resource);
+    Ok(vec![check.only_for(management(ask.view))])
 }
 
 /// One account.
@@ -91,7 +92,7 @@ pub fn describe(
     _env: &Environment,
     auth: Authorized<'_, DescribeAccount>,
 ) -> Result<DescribeAccountResponse, ServiceError> {
-    let organization = managed(view, auth.call())?;
+    let organization = organization(view)?;
     let id = &auth.input().account_id;
     let account = if id == organization.management.as_str() {
         Some(shapes::management(&organization))
@@ -110,7 +111,7 @@ pub fn list(
     _env: &Environment,
     auth: Authorized<'_, ListAccounts>,
 ) -> Result<ListAccountsResponse, ServiceError> {
-    let (input, organization) = (auth.input(), managed(view, auth.call())?);
+    let (input, organization) = (auth.input(), organization(view)?);
     let pager = Pager::of(input.next_token.as_deref(), input.max_results)?;
     let management = (BEFORE_ALL, shapes::management(&organization));
     let first = Some(management).filter(|_| pager.after.is_none());

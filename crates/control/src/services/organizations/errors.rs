@@ -4,6 +4,9 @@ use thiserror::Error;
 
 use crate::gate::error::ServiceError;
 
+/// The refusal of what only the management account may; an AccessDeniedException.
+pub(super) const NOT_MANAGEMENT: &str = "You don't have permissions to access this resource.";
+
 /// Why Organizations refuses a call.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub(crate) enum OrganizationsError {
@@ -11,8 +14,6 @@ pub(crate) enum OrganizationsError {
     AlreadyInOrganization,
     #[error("Your account is not a member of an organization.")]
     NotInUse,
-    #[error("You don't have permissions to access this resource.")]
-    NotManagement,
     #[error("You specified an account that doesn't exist.")]
     NoAccount,
     #[error("We can't find a create account request with the id {0}.")]
@@ -28,7 +29,6 @@ impl OrganizationsError {
         match self {
             Self::AlreadyInOrganization => "AlreadyInOrganizationException",
             Self::NotInUse => "AWSOrganizationsNotInUseException",
-            Self::NotManagement => "AccessDeniedException",
             Self::NoAccount => "AccountNotFoundException",
             Self::NoRequest(_) => "CreateAccountStatusNotFoundException",
             Self::TooManyAccounts => "ConstraintViolationException",

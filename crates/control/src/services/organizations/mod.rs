@@ -7,14 +7,15 @@ mod paging;
 mod requests;
 mod shapes;
 
+use std::sync::Arc;
+
 use portcullis_api::organizations::op;
 
-use crate::gate::call::Call;
 use crate::gate::error::ServiceError;
-use crate::gate::operation::{Ask, Check, Row, read, write};
+use crate::gate::operation::{Ask, Check, Owner, Row, read, write};
 use crate::world::Snapshot;
 use crate::world::records::organization::Organization;
-use errors::OrganizationsError;
+use errors::{NOT_MANAGEMENT, OrganizationsError};
 
 /// Most accounts of one server.
 pub(crate) const ACCOUNTS_MAX: usize = 1_000;
@@ -44,32 +45,41 @@ pub fn table() -> Vec<Row> {
         ),
         read::<op::ListAccounts>(
             &["organizations:ListAccounts"],
-            |ask| on_everything(ask, "organizations:ListAccounts"),
+            |ask| on_managed(ask, "organizations:ListAccounts"),
             accounts::list,
         ),
         read::<op::DescribeCreateAccountStatus>(
             &["organizations:DescribeCreateAccountStatus"],
-            |ask| on_everything(ask, "organizations:DescribeCreateAccountStatus"),
+            |ask| on_managed(ask, "organizations:DescribeCreateAccountStatus"),
             requests::describe,
         ),
         read::<op::ListCreateAccountStatus>(
             &["organizations:ListCreateAccountStatus"],
-            |ask| on_everything(ask, "organizations:ListCreateAccountStatus"),
+            |ask| on_managed(ask, "organizations:ListCreateAccountStatus"),
             requests::list,
         ),
     ]
 }
 
-/// The actions without resource-level permissions.
+/// A check on everything.
 fn on_everything<I>(_ask: Ask<'_, I>, action: &'static str) -> Result<Vec<Check>, ServiceError> {
     Ok(vec![Check::new(action, "*")])
 }
 
-/// The organization a call is about, which only its management account may manage.
-fn managed(view: &Snapshot, call: &Call) -> Result<std::sync::Arc<Organization>, OrganizationsError> {
-    let organization = view.organization().ok_or(OrganizationsError::NotInUse)?;
-    if organization.management != call.account {
-        return Err(OrganizationsError::NotManagement);
-    }
-    Ok(organization)
+/// The same for what only the management account may.
+fn on_managed<I>(ask: Ask<'_, I>, action: &'static str) -> Result<Vec<Check>, ServiceError> {
+    Ok(vec![Check::new(action, "*").only_for(management(ask.view))])
+}
+
+/// Who alone manages the organization; nobody in particular before there is one.
+fn management(view: &Snapshot) -> Option<Owner> {
+    view.organization().map(|organization| Owner::Account {
+        id: organization.management.clone(),
+        refusal: NOT_MANAGEMENT,
+    })
+}
+
+/// The organization a call is about.
+fn organization(view: &Snapshot) -> Result<Arc<Organization>, OrganizationsError> {
+    view.organization().ok_or(OrganizationsError::NotInUse)
 }

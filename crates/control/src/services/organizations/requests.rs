@@ -5,7 +5,7 @@ use portcullis_api::organizations::{DescribeCreateAccountStatusResponse, ListCre
 
 use super::errors::OrganizationsError;
 use super::paging::Pager;
-use super::{managed, shapes};
+use super::{organization, shapes};
 use crate::gate::environment::Environment;
 use crate::gate::error::ServiceError;
 use crate::gate::operation::Authorized;
@@ -17,7 +17,7 @@ pub fn describe(
     _env: &Environment,
     auth: Authorized<'_, DescribeCreateAccountStatus>,
 ) -> Result<DescribeCreateAccountStatusResponse, ServiceError> {
-    managed(view, auth.call())?;
+    organization(view)?;
     let id = &auth.input().create_account_request_id;
     let mut members = view.member_accounts.iter();
     let found = members.find(|(_, member)| member.request_id == *id);
@@ -33,7 +33,7 @@ pub fn list(
     _env: &Environment,
     auth: Authorized<'_, ListCreateAccountStatus>,
 ) -> Result<ListCreateAccountStatusResponse, ServiceError> {
-    managed(view, auth.call())?;
+    organization(view)?;
     let input = auth.input();
     let pager = Pager::of(input.next_token.as_deref(), input.max_results)?;
     let is_wanted = |state: &str| match &input.states {

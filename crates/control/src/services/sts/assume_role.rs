@@ -97,7 +97,7 @@ pub fn assume(tx: &mut Tx<'_>, auth: Authorized<'_, AssumeRole>) -> Result<Assum
     let arns = role_session::policy_arns(input.policy_arns.as_ref())?;
     let packed = session_policy::check(home.view(tx.view()), input.policy.as_deref(), &arns, &tags)?;
     let subject = role_session::subject(&role, &input.role_session_name);
-    let mut new = NewSession::of(subject, seconds(call, &role, input)?);
+    let mut new = NewSession::of(subject, seconds(call, &role, input)?, &call.caller);
     new.policy = input.policy.clone();
     new.policy_arns = arns;
     new.transitive_tag_keys = transitive_keys(call, input, &tags)?;

@@ -66,7 +66,7 @@ pub fn get(
     let arns = policy_arns(input.policy_arns.as_ref())?;
     let packed = session_policy::check(tx.view(), input.policy.as_deref(), &arns, &tags)?;
     let seconds = input.duration_seconds.unwrap_or(DEFAULT_SECONDS).min(longest);
-    let mut new = NewSession::of(subject, seconds.into());
+    let mut new = NewSession::of(subject, seconds.into(), &call.caller);
     new.policy = input.policy.clone();
     new.policy_arns = arns;
     new.tags = tags;

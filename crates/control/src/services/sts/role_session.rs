@@ -42,11 +42,8 @@ pub(super) fn check(action: &'static str, role: Option<&Arc<Role>>, wanted: Want
     if let Some(role) = role {
         add_resource_tags(&mut check.context, "iam", &role.tags);
     }
-    // A role that does not exist is refused like one that trusts nobody, so that names cannot be probed.
-    check.resource_policy = Some(ResourcePolicy {
-        name: wanted.role_arn.to_string(),
-        policy: role.and_then(|role| role.trust.policy().cloned()),
-    });
+    let role = role.map(AsRef::as_ref);
+    check.resource_policy = Some(ResourcePolicy::of_role(wanted.role_arn, role));
     check
 }
 

@@ -60,7 +60,7 @@ pub fn get(
         input.serial_number.as_deref(),
         input.token_code.as_deref(),
     )?;
-    let mut new = NewSession::of(subject, seconds.into());
+    let mut new = NewSession::of(subject, seconds.into(), &call.caller);
     if let Some(accepted) = accepted {
         new.mfa_authenticated = Some(call.now);
         mfa::use_up(tx, &accepted);

@@ -101,7 +101,7 @@ pub fn assume(
     let packed = session_policy::check(tx.view(), input.policy.as_deref(), &arns, &tags)?;
     let seconds = role_session::seconds(&role, input.duration_seconds)?;
     let subject = role_session::subject(&role, &input.role_session_name);
-    let mut new = NewSession::of(subject, seconds.into());
+    let mut new = NewSession::of(subject, seconds.into(), &call.caller);
     new.policy = input.policy.clone();
     new.policy_arns = arns;
     new.tags = tags;

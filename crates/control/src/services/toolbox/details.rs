@@ -21,8 +21,11 @@ const PAGE: usize = 100;
 pub(super) fn require(ask: Ask<'_, GetRequestAuthorizationDetailsInput>) -> Result<Vec<Check>, ServiceError> {
     let check = Check::new(ACTION, open_points::r175_resource());
     let caller = &ask.call.caller;
-    let kept = ask.env.reasons.find(&ask.input.authorization_id, &caller.account);
-    let is_own = kept.is_some_and(|kept| kept.user_id == caller.own_id());
+    let whose = ask
+        .env
+        .reasons
+        .whose(&ask.input.authorization_id, &caller.account);
+    let is_own = whose.is_some_and(|own_id| own_id == caller.own_id());
     Ok(vec![if is_own { check.optional() } else { check }])
 }
 

@@ -23,6 +23,9 @@ pub enum InvalidCollection {
         "this is no collection of AWS managed policies (the form is that of models/managed-policies.json): {0}"
     )]
     Form(#[from] serde_json::Error),
+    /// It holds nothing.
+    #[error("there is no policy in it; the form is that of models/managed-policies.json")]
+    Empty,
     /// A policy is not one of AWS's.
     #[error("`{0}` is not arn:aws:iam::aws:policy with the path and the name of the policy behind it")]
     Arn(String),
@@ -72,6 +75,9 @@ impl Collection {
     /// Reads a file's text and checks every policy in it.
     pub fn read(text: &str) -> Result<Self, InvalidCollection> {
         let file: File = serde_json::from_str(text)?;
+        if file.policies.is_empty() {
+            return Err(InvalidCollection::Empty);
+        }
         let policies = file.policies.into_iter().map(|(name, entry)| facts(name, entry));
         let by_arn = policies.map(|facts| facts.map(|facts| (facts.arn.clone(), facts)));
         Ok(Self(by_arn.collect::<Result<_, _>>()?))
@@ -257,7 +263,7 @@ mod tests {
             let refused = with(member, value);
             assert!(refused.contains(text), "{refused}");
         }
-        for text in ["", "[]", "{}"] {
+        for text in ["", "[]", "{}", "[{}]", r#"{"policies":{}}"#] {
             assert!(Collection::read(text).is_err(), "{text}");
         }
     }

@@ -42,6 +42,21 @@ pub struct User {
     pub permissions: Permissions,
     /// Names of its groups, in the order of joining.
     pub groups: Vec<String>,
+    /// Set while the person is away: nothing of the user works, whatever its parts say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub left: Option<Departure>,
+    /// When the person last came back: sessions from before have ended for good.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub active_since: Option<Timestamp>,
+}
+
+/// What a user who left had that worked, to be given back if the person returns.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Departure {
+    /// Access keys that were active.
+    pub access_keys: Vec<String>,
+    /// Service-specific credentials that were active.
+    pub credentials: Vec<String>,
 }
 
 /// An IAM group.
@@ -183,6 +198,9 @@ pub struct AccessKey {
     pub user: Option<String>,
     /// Whether it may sign.
     pub active: bool,
+    /// When it was last activated again: sessions from before have ended for good.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub active_since: Option<Timestamp>,
     /// When it was made.
     pub created: Timestamp,
     /// The secret access key.

@@ -24,6 +24,7 @@ macro_rules! record {
 
 pub mod account;
 pub mod credentials;
+pub mod ec2;
 pub mod ecs;
 pub mod federation;
 pub mod iam;
@@ -43,6 +44,7 @@ use serde::de::DeserializeOwned;
 pub use policy::PolicyText;
 pub use sealed::Sealed;
 
+use super::changes::Changed;
 use super::snapshot::Snapshot;
 use super::table::Table;
 
@@ -62,6 +64,11 @@ pub trait Record: Serialize + DeserializeOwned + Send + Sync + Sized + 'static {
 
     /// Keeps derived tables of the picture in step; called with the row before and after each change.
     fn reindex(_snapshot: &mut Snapshot, _before: Option<&Self>, _after: Option<&Self>) {}
+
+    /// The change as the event bus wants to know it; `None` for kinds that raise no events.
+    fn changed(_before: Option<&Arc<Self>>, _after: Option<&Arc<Self>>) -> Option<Changed> {
+        None
+    }
 }
 
 /// Fills the picture from the store, one kind after the other.
@@ -91,6 +98,7 @@ pub(super) fn load_all(snapshot: &mut Snapshot, store: &dyn Store) -> Result<(),
     load::<settings::RoleDeletion>(snapshot, store)?;
     load::<federation::OidcProvider>(snapshot, store)?;
     load::<federation::OutboundFederation>(snapshot, store)?;
+    ec2::load_all(snapshot, store)?;
     ecs::load_all(snapshot, store)
 }
 

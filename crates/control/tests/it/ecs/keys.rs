@@ -138,23 +138,30 @@ impl Matrix {
                 )
                 .unwrap();
             }
-            self.compare(operation, check);
+        }
+        // An action that is checked on two resources has some keys on one of them only.
+        let mut filled: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
+        for check in &checks {
+            let plain = keys(check).into_keys();
+            let plain = plain.map(|key| key.split('/').next().unwrap().to_owned());
+            filled.entry(&check.action).or_default().extend(plain);
+        }
+        for (action, filled) in filled {
+            self.compare(operation, action, &filled);
         }
     }
 
-    fn compare(&mut self, operation: &str, check: &Explanation) {
-        let Some(action) = check.action.strip_prefix("ecs:") else {
+    fn compare(&mut self, operation: &str, action: &str, filled: &BTreeSet<String>) {
+        let Some(action) = action.strip_prefix("ecs:") else {
             return;
         };
-        let plain = |key: String| key.split('/').next().unwrap().to_owned();
-        let filled: BTreeSet<_> = keys(check).into_keys().map(plain).collect();
         let listed = &self.reference[action];
         for key in filled.difference(listed) {
             self.wrong.push(format!(
                 "{operation}: {action} has {key}, which the reference does not list"
             ));
         }
-        for key in listed.difference(&filled) {
+        for key in listed.difference(filled) {
             // Tagging at creation has a create action, tagging later has not.
             let is_later = action == operation && key == "ecs:CreateAction";
             if !is_later {
@@ -288,9 +295,72 @@ async fn service_rows(matrix: &mut Matrix) {
         .row::<op::DescribeServices>(json!({ "cluster": "c", "services": ["web"] }))
         .await;
     matrix.row::<op::ListServices>(json!({ "cluster": "c" })).await;
+    let namespace = json!({ "namespace": "arn:aws:servicediscovery:us-east-1:123456789012:namespace/ns-1" });
+    matrix.row::<op::ListServicesByNamespace>(namespace).await;
+    let update = json!({
+        "cluster": "c", "service": "web", "taskDefinition": "web", "networkConfiguration": network,
+        "capacityProviderStrategy": [{ "capacityProvider": "FARGATE" }],
+        "enableECSManagedTags": true, "enableExecuteCommand": false, "propagateTags": "SERVICE",
+        "serviceConnectConfiguration": { "enabled": true, "namespace": "arn:aws:servicediscovery:us-east-1:123456789012:namespace/ns-1" },
+        "volumeConfigurations": [], "vpcLatticeConfigurations": [],
+    });
+    matrix.row::<op::UpdateService>(update).await;
+    history_rows(matrix).await;
+    task_set_rows(matrix).await;
     matrix
         .row::<op::DeleteService>(json!({ "cluster": "c", "service": "web" }))
         .await;
+}
+
+async fn history_rows(matrix: &mut Matrix) {
+    let home = json!({ "cluster": "c", "service": "web" });
+    matrix.row::<op::ListServiceDeployments>(home).await;
+    let deployment = arn("service-deployment/c/web/d");
+    matrix
+        .row::<op::DescribeServiceDeployments>(json!({ "serviceDeploymentArns": [deployment] }))
+        .await;
+    let revision = arn("service-revision/c/web/1");
+    matrix
+        .row::<op::DescribeServiceRevisions>(json!({ "serviceRevisionArns": [revision] }))
+        .await;
+    matrix
+        .row::<op::StopServiceDeployment>(json!({ "serviceDeploymentArn": deployment }))
+        .await;
+    matrix
+        .row::<op::ContinueServiceDeployment>(json!({ "serviceDeploymentArn": deployment, "hookId": "h" }))
+        .await;
+}
+
+async fn task_set_rows(matrix: &mut Matrix) {
+    let before = matrix.text.len();
+    let root = matrix.server.root.clone();
+    let service = json!({ "cluster": "c", "serviceName": "ext", "desiredCount": 0, "tags": tags(), "deploymentController": { "type": "EXTERNAL" } });
+    ok::<op::CreateService>(&root, service).await;
+    let create = json!({
+        "cluster": "c", "service": "ext", "taskDefinition": "web", "tags": tags(),
+        "capacityProviderStrategy": [{ "capacityProvider": "FARGATE" }],
+    });
+    matrix.row::<op::CreateTaskSet>(create.clone()).await;
+    let plain = json!({ "cluster": "c", "service": "ext", "taskDefinition": "web", "tags": tags(), "launchType": "EC2" });
+    let made = ok::<op::CreateTaskSet>(&root, plain).await;
+    let id = made["taskSet"]["id"].as_str().unwrap().to_owned();
+    let of = |more: Value| super::tasks::merged(json!({ "cluster": "c", "service": "ext" }), more);
+    matrix
+        .row::<op::DescribeTaskSets>(of(json!({ "taskSets": [id] })))
+        .await;
+    matrix
+        .row::<op::UpdateServicePrimaryTaskSet>(of(json!({ "primaryTaskSet": id })))
+        .await;
+    let scale = json!({ "value": 1.0, "unit": "PERCENT" });
+    matrix
+        .row::<op::UpdateTaskSet>(of(json!({ "taskSet": id, "scale": scale })))
+        .await;
+    matrix
+        .row::<op::DeleteTaskSet>(of(json!({ "taskSet": id })))
+        .await;
+    // The id depends on how much randomness came before.
+    let rows = matrix.text.split_off(before).replace(&id, "SET");
+    matrix.text.push_str(&rows);
 }
 
 async fn other_rows(matrix: &mut Matrix) {

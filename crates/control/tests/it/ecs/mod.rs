@@ -1,15 +1,29 @@
 //! ECS through the gate.
 
+mod authorization;
+mod capacity_providers;
 mod clusters;
 mod container_instances;
+mod daemon_definitions;
+mod daemons;
 mod keys;
+mod live_matrix;
+mod service_events;
 mod services;
+mod services_history;
+mod services_hosts;
+mod services_life;
+mod services_rules;
+mod services_task_sets;
 mod settings;
+mod stage;
 mod tags;
 mod task_definitions;
 mod tasks;
+mod tasks_execute;
 mod tasks_life;
 mod tasks_placing;
+mod tasks_protection;
 mod tasks_refused;
 
 pub use tasks::Scene;

@@ -1,4 +1,4 @@
-//! Services (ecs.md 11), as far as they go.
+//! Services (ecs.md 11): who may what, and a life without tasks.
 
 use portcullis_api::ecs::op;
 use serde_json::{Value, json};
@@ -30,6 +30,8 @@ async fn a_service_without_tasks_is_made_shown_and_deleted() {
     assert!(deployment["id"].as_str().unwrap().starts_with("ecs-svc/"));
     deployment["id"] = json!("ID");
     deployment["rolloutStateReason"] = json!("REASON");
+    shown["service"]["currentServiceDeployment"] = json!("ARN");
+    shown["service"]["currentServiceRevisions"][0]["arn"] = json!("ARN");
     insta::assert_json_snapshot!(shown);
     let other = err::<op::CreateService>(root, web(json!([{ "key": "a", "value": "b" }]))).await;
     assert_eq!(
@@ -57,50 +59,6 @@ async fn a_service_without_tasks_is_made_shown_and_deleted() {
         json!([])
     );
     ok::<op::DeleteCluster>(root, json!({ "cluster": "c" })).await;
-}
-
-#[tokio::test]
-async fn what_needs_the_scheduler_is_refused_honestly() {
-    let server = with_definition().await;
-    let cases = [
-        (
-            json!({ "desiredCount": 1 }),
-            "UnsupportedFeatureException: This server does not support services with a desired count above 0 yet.",
-        ),
-        (
-            json!({ "schedulingStrategy": "DAEMON" }),
-            "UnsupportedFeatureException: This server does not support the DAEMON scheduling strategy yet.",
-        ),
-        (
-            json!({ "desiredCount": -1 }),
-            "InvalidParameterException: The desired count must be specified and cannot be negative.",
-        ),
-        (
-            json!({ "taskDefinition": "ghost" }),
-            "ClientException: Unable to describe task definition.",
-        ),
-        (
-            json!({ "serviceName": "a b" }),
-            "InvalidParameterException: Service name contains invalid characters.",
-        ),
-        (
-            json!({ "launchType": "FARGATE" }),
-            "InvalidParameterException: Task definition does not support launch_type FARGATE.",
-        ),
-        (
-            json!({ "cluster": "ghost" }),
-            "ClusterNotFoundException: Cluster not found.",
-        ),
-    ];
-    for (change, expected) in cases {
-        let mut input = web(json!([]));
-        change
-            .as_object()
-            .unwrap()
-            .iter()
-            .for_each(|(name, value)| input[name] = value.clone());
-        assert_eq!(err::<op::CreateService>(&server.root, input).await, expected);
-    }
 }
 
 #[tokio::test]
@@ -172,4 +130,92 @@ async fn lists_of_services_match_star_only_and_know_their_cluster() {
         )
         .await;
     ok::<op::ListServices>(&user, list).await;
+}
+
+#[tokio::test]
+async fn lists_are_filtered_and_come_in_pages_of_ten() {
+    let server = with_definition().await;
+    let root = &server.root;
+    for n in 0..11 {
+        let service = json!({ "cluster": "c", "serviceName": format!("s{n:02}"), "taskDefinition": "web", "desiredCount": 0 });
+        ok::<op::CreateService>(root, service).await;
+    }
+    let daemon = json!({ "cluster": "c", "serviceName": "d", "taskDefinition": "web", "schedulingStrategy": "DAEMON" });
+    ok::<op::CreateService>(root, daemon).await;
+    let first = ok::<op::ListServices>(root, json!({ "cluster": "c" })).await;
+    assert_eq!(first["serviceArns"].as_array().unwrap().len(), 10);
+    let next = json!({ "cluster": "c", "nextToken": first["nextToken"] });
+    let second = ok::<op::ListServices>(root, next).await;
+    assert_eq!(
+        second["serviceArns"],
+        json!([arn("service/c/s09"), arn("service/c/s10")])
+    );
+    assert!(second["nextToken"].is_null());
+    for (filter, expected) in [
+        (json!({ "schedulingStrategy": "DAEMON" }), 1),
+        (json!({ "schedulingStrategy": "REPLICA" }), 11),
+        (json!({ "launchType": "EC2" }), 12),
+        (json!({ "launchType": "FARGATE" }), 0),
+        (json!({ "resourceManagementType": "CUSTOMER" }), 12),
+        (json!({ "resourceManagementType": "ECS" }), 0),
+    ] {
+        let input = super::tasks::merged(json!({ "cluster": "c", "maxResults": 100 }), filter.clone());
+        let found = ok::<op::ListServices>(root, input).await;
+        assert_eq!(
+            found["serviceArns"].as_array().unwrap().len(),
+            expected,
+            "{filter}"
+        );
+    }
+    let many: Vec<_> = (0..11).map(|n| format!("s{n:02}")).collect();
+    assert_eq!(
+        err::<op::DescribeServices>(root, json!({ "cluster": "c", "services": many })).await,
+        "InvalidParameterException: services can have at most 10 items."
+    );
+}
+
+#[tokio::test]
+async fn tasks_of_a_service_are_listed_only_where_there_is_one() {
+    let server = with_definition().await;
+    ok::<op::CreateService>(&server.root, web(json!([]))).await;
+    let list = |name: &str| json!({ "cluster": "c", "serviceName": name });
+    assert_eq!(
+        ok::<op::ListTasks>(&server.root, list("web")).await["taskArns"],
+        json!([])
+    );
+    assert_eq!(
+        err::<op::ListTasks>(&server.root, list("ghost")).await,
+        "ServiceNotFoundException: Service not found."
+    );
+}
+
+#[tokio::test]
+async fn namespaces_are_those_that_clusters_name() {
+    let server = with_definition().await;
+    let namespace = "arn:aws:servicediscovery:us-east-1:123456789012:namespace/ns-1";
+    let of = json!({ "namespace": namespace });
+    let list = |namespace: &str| json!({ "namespace": namespace });
+    let root = &server.root;
+    assert_eq!(
+        err::<op::ListServicesByNamespace>(root, of.clone()).await,
+        "NamespaceNotFoundException: The specified namespace wasn't found."
+    );
+    ok::<op::CreateCluster>(root, json!({ "clusterName": "n", "serviceConnectDefaults": of })).await;
+    assert_eq!(
+        ok::<op::ListServicesByNamespace>(root, of).await["serviceArns"],
+        json!([])
+    );
+    assert_eq!(
+        err::<op::ListServicesByNamespace>(root, list("arn:aws:ecs:us-east-1:123456789012:cluster/n")).await,
+        "InvalidParameterException: Invalid identifier: arn:aws:ecs:us-east-1:123456789012:cluster/n"
+    );
+    let policy = allow_if(
+        "ecs:ListServicesByNamespace",
+        "ArnEquals",
+        "ecs:namespace",
+        namespace,
+    );
+    let user = server.user("u", &policy).await;
+    ok::<op::ListServicesByNamespace>(&user, list(namespace)).await;
+    err::<op::ListServicesByNamespace>(&user, list("other")).await;
 }

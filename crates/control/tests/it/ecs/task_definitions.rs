@@ -200,7 +200,7 @@ async fn r152_roles_of_other_accounts_cannot_be_passed() {
     let refused = err::<op::RegisterTaskDefinition>(&server.root, input).await;
     assert_eq!(
         refused,
-        "AccessDeniedException: Cross-account pass role is not allowed."
+        "AccessDeniedException: Cross-account pass role is not allowed"
     );
 }
 

@@ -63,8 +63,8 @@ const REFUSED: &[(&str, &str)] = &[
         "InvalidParameterException: securityGroups can have at most 5 items.",
     ),
     (
-        r#"{ "taskDefinition": "fargate", "launchType": "FARGATE", "networkConfiguration": { "awsvpcConfiguration": { "subnets": ["s"] } } }"#,
-        "UnsupportedFeatureException: This server does not support the launch type FARGATE (use EC2 or EXTERNAL) yet.",
+        r#"{ "taskDefinition": "fargate", "launchType": "FARGATE", "networkConfiguration": { "awsvpcConfiguration": { "subnets": ["subnet-47f7b3cdee39910b8"] } } }"#,
+        "ClientException: Capacity is unavailable at this time. Please try again later or in a different availability zone",
     ),
     (
         r#"{ "networkConfiguration": { "awsvpcConfiguration": { "subnets": ["subnet-1"] } } }"#,

@@ -178,6 +178,36 @@ async fn attempts_that_were_denied_count() {
 }
 
 #[tokio::test]
+async fn at_action_level_denied_attempts_count_for_what_identity_policies_grant() {
+    let server = Server::start().await;
+    let user = server.user("u", &allow("ecs:*", "*")).await;
+    let put = api::PutUserPermissionsBoundaryRequest {
+        user_name: "u".to_owned(),
+        permissions_boundary: "arn:aws:iam::aws:policy/AmazonS3ReadOnlyAccess".to_owned(),
+    };
+    server.root.ok::<op::PutUserPermissionsBoundary>(&put).await;
+    user.call::<ecs::op::CreateCluster>(&Default::default())
+        .await
+        .unwrap_err();
+    let attempted = async || {
+        let services = report(&server, &user_arn("u"), Some("ACTION_LEVEL")).await;
+        let service = services
+            .into_iter()
+            .find(|one| one.service_namespace == "ecs")
+            .unwrap();
+        let actions = service.tracked_actions_last_accessed.unwrap().into_iter();
+        let attempted = actions.filter(|action| action.last_accessed_time.is_some());
+        let names: Vec<_> = attempted.filter_map(|action| action.action_name).collect();
+        (service.last_authenticated.is_some(), names)
+    };
+    assert_eq!(attempted().await, (true, vec!["CreateCluster".to_owned()]));
+    // What a Deny leaves nothing of is not granted: the action is not listed, its attempt still one at the service.
+    let deny = allow("ecs:CreateCluster", "*").replace("Allow", "Deny");
+    server.allow("u", "deny", &deny).await;
+    assert_eq!(attempted().await, (true, Vec::new()));
+}
+
+#[tokio::test]
 async fn what_is_only_granted_by_a_boundary_is_not_listed() {
     let server = Server::start().await;
     server.user("u", &allow("ecs:*", "*")).await;

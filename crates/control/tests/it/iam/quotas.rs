@@ -233,6 +233,24 @@ async fn an_account_has_awss_quotas_until_it_is_given_others() {
     assert_eq!(one_more(&server, "groups", "one-more").await, None);
 }
 
+#[tokio::test]
+async fn the_quotas_of_the_first_account_are_those_of_every_account() {
+    let server = Server::start().await;
+    let mut quotas = IamQuotas::default();
+    quotas.set("groups=1").unwrap();
+    bootstrap::iam_quotas(server.gate.world(), quotas).await.unwrap();
+    let (_, member) = crate::accounts::account(&server, "member").await;
+    let create = |name: &str| api::CreateGroupRequest {
+        group_name: name.to_owned(),
+        ..Default::default()
+    };
+    member.ok::<op::CreateGroup>(&create("one")).await;
+    assert_eq!(
+        member.err::<op::CreateGroup>(&create("two")).await,
+        "LimitExceeded: Cannot exceed quota for GroupsPerAccount: 1"
+    );
+}
+
 #[test]
 fn a_quota_that_does_not_exist_is_refused() {
     for text in [

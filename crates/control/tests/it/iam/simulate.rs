@@ -490,3 +490,30 @@ async fn r50_a_star_in_a_simulated_resource_is_any_such_resource() {
         ]
     );
 }
+
+#[tokio::test]
+async fn a_members_organization_allows_what_no_policy_of_it_stops() {
+    let server = Server::start().await;
+    let (id, member) = crate::accounts::account(&server, "member").await;
+    let create = api::CreateUserRequest {
+        user_name: "u".to_owned(),
+        ..Default::default()
+    };
+    for (client, account, expected) in [
+        (&member, id.as_str(), Some(true)),
+        // Service control policies never bind the management account.
+        (&server.root, ACCOUNT, None),
+    ] {
+        client.ok::<op::CreateUser>(&create).await;
+        let request = api::SimulatePrincipalPolicyRequest {
+            policy_source_arn: format!("arn:aws:iam::{account}:user/u"),
+            action_names: names(&["ecs:RunTask"]),
+            ..Default::default()
+        };
+        let results = client.ok::<op::SimulatePrincipalPolicy>(&request).await;
+        let result = &results.evaluation_results.unwrap()[0];
+        let told = result.organizations_decision_detail.as_ref();
+        assert_eq!(told.map(|told| told.allowed_by_organizations), expected.map(Some));
+        assert_eq!(result.eval_decision, "implicitDeny");
+    }
+}

@@ -52,22 +52,20 @@ async fn r176_each_service_refuses_with_its_own_code_and_status() {
     assert!(body(&sts).contains("<Code>AccessDenied</Code>"), "{}", body(&sts));
 }
 
-/// There is no EC2 here yet: this shows only that nothing answers in its name.
 #[tokio::test]
-async fn r177_ec2_is_not_served_and_refuses_nobody_in_its_words() {
+async fn r177_ec2_refuses_in_its_own_words_and_envelope() {
     let server = Server::start().await;
     let nobody = server.user("nobody", "").await;
-    let reply = query(
-        &server,
-        &nobody,
-        "ec2",
-        "Action=DescribeInstances&Version=2016-11-15",
-    )
-    .await;
-    assert!((400..500).contains(&reply.status), "{}", reply.status);
+    let form = "Action=CreateVpc&Version=2016-11-15&CidrBlock=10.0.0.0%2F16";
+    let reply = query(&server, &nobody, "ec2", form).await;
+    assert_eq!(reply.status, 403);
     let text = body(&reply);
     assert!(
-        !text.contains("UnauthorizedOperation") && !text.contains("Encoded authorization failure"),
+        text.contains("<Response><Errors><Error><Code>UnauthorizedOperation</Code><Message>You are not authorized to perform this operation. User: "),
+        "{text}"
+    );
+    assert!(
+        text.contains(". Encoded authorization failure message: "),
         "{text}"
     );
 }

@@ -365,12 +365,12 @@ fn base32(text: &str) -> Vec<u8> {
 }
 
 /// A user's MFA device.
-pub(super) struct Phone {
+pub(crate) struct Phone {
     seed: Vec<u8>,
 }
 
 impl Phone {
-    pub(super) async fn enable(server: &Server, user: &str) -> Self {
+    pub(crate) async fn enable(server: &Server, user: &str) -> Self {
         let create = iam::CreateVirtualMFADeviceRequest {
             virtual_mfa_device_name: "phone".to_owned(),
             ..Default::default()
@@ -390,7 +390,7 @@ impl Phone {
         phone
     }
 
-    pub(super) fn code(&self, server: &Server, offset: i64) -> String {
+    pub(crate) fn code(&self, server: &Server, offset: i64) -> String {
         format!(
             "{:06}",
             totp::code(&self.seed, totp::step_of(server.clock.now()) + offset).unwrap()

@@ -1,7 +1,7 @@
 //! Rules of the policy language that live around the decision - in the gate, IAM, STS and ECS - one test each.
 
 mod answers;
-mod context;
+pub(crate) mod context;
 mod ecs;
 mod open_points;
 mod passing;
@@ -54,7 +54,7 @@ fn trusting(principal: &str, actions: &Value) -> Value {
 }
 
 /// A client with the credentials of a reply.
-fn session(client: &Client, credentials: Option<sts::Credentials>) -> Client {
+pub(crate) fn session(client: &Client, credentials: Option<sts::Credentials>) -> Client {
     let c = credentials.unwrap();
     client.with(&c.access_key_id, &c.secret_access_key, Some(&c.session_token))
 }

@@ -2,6 +2,6 @@
 
 mod groups;
 mod leaving;
-mod provider;
+pub mod provider;
 mod tokens;
 mod users;

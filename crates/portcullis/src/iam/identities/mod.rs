@@ -21,6 +21,9 @@ use serde::{Deserialize, Serialize};
 /// The sessions of a role end after an hour unless it says otherwise.
 const SESSION_SECONDS: i32 = 3_600;
 
+/// How files name their form.
+pub const FORMAT: &str = "portcullis-iam-1";
+
 /// All identities of an account.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -52,7 +55,7 @@ pub struct Identities {
 /// The forms of the file.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Format {
-    /// The first.
+    /// The first: [`FORMAT`].
     #[default]
     #[serde(rename = "portcullis-iam-1")]
     First,

@@ -2,47 +2,15 @@
 
 use portcullis_api::iam as api;
 use portcullis_api::iam::op;
-use portcullis_core::{Region, Secret};
 use portcullis_wire::Operation;
 use serde_json::{Value, json};
 
 use super::super::import::{apply, page, prepare};
 use super::read::{Caller, caller, identities};
 use super::{Identities, Named, Text};
-use crate::assembly::{self, Plan, Running};
-use crate::client::{Client, Credentials};
-
-const ACCOUNT: &str = "123456789012";
-
-struct Town {
-    _server: Running,
-    admin: Client,
-}
+use crate::town::{ACCOUNT, Town};
 
 impl Town {
-    async fn start() -> Self {
-        let plan = Plan {
-            listen: "127.0.0.1:0".parse().unwrap(),
-            data_dir: None,
-            account: ACCOUNT.parse().unwrap(),
-            root: None,
-            hand_over: Box::new(|_, _| Ok(())),
-            iam_quotas: Default::default(),
-            tls: None,
-            trusted_proxies: Vec::new(),
-            scim: false,
-            provider_authorities: Default::default(),
-        };
-        let server = assembly::start(plan).await.unwrap();
-        let key = server.administrator.clone().unwrap();
-        let credentials = Credentials::new(key.access_key_id(), key.secret().clone(), None);
-        let admin = Client::new(&server.endpoint(), Region::us_east_1(), credentials);
-        Self {
-            _server: server,
-            admin,
-        }
-    }
-
     async fn ok<O: Operation>(&self, input: O::Input) -> O::Output {
         self.admin.expect::<O>(&input).await.unwrap()
     }
@@ -68,18 +36,6 @@ impl Town {
 
     async fn caller(&self) -> Caller {
         caller(&self.admin).await.unwrap()
-    }
-
-    async fn key_of(&self, user: &str) -> Client {
-        let input = api::CreateAccessKeyRequest {
-            user_name: Some(user.to_owned()),
-        };
-        let key = self.ok::<op::CreateAccessKey>(input).await.access_key;
-        self.admin.with(Credentials::new(
-            key.access_key_id,
-            Secret::new(key.secret_access_key),
-            None,
-        ))
     }
 }
 

@@ -59,7 +59,7 @@ pub fn create(
         .default_capacity_provider_strategy
         .clone()
         .unwrap_or_default();
-    providers::check(&capacity_providers, &strategy)?;
+    providers::check(tx.view(), scope, &capacity_providers, &strategy)?;
     let default = settings::default_insights(tx.view(), auth.call());
     let cluster = Cluster {
         region: scope.region.clone(),

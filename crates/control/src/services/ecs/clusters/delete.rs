@@ -37,6 +37,9 @@ pub fn delete(
                 .map(|counts| **counts)
                 .unwrap_or_default(),
         )?;
+        if tx.view().ecs.daemons.prefix(&format!("{key}/")).next().is_some() {
+            return Err(EcsError::ClusterContainsServices.into());
+        }
         cluster.status = ClusterStatus::Inactive { since: tx.now };
         cluster.tags = Tags::new();
         tx.put(cluster.clone());

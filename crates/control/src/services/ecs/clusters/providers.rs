@@ -1,5 +1,4 @@
-//! PutClusterCapacityProviders, and the rules of capacity providers and strategies (ecs.md 2, 3). There are the two
-//! built-in providers only.
+//! PutClusterCapacityProviders, and the rules of a cluster's capacity providers and default strategy (ecs.md 2, 3).
 
 use portcullis_api::ecs::op::PutClusterCapacityProviders;
 use portcullis_api::ecs::{
@@ -9,14 +8,16 @@ use portcullis_api::ecs::{
 use super::{Parts, shown};
 use crate::gate::error::ServiceError;
 use crate::gate::operation::{Ask, Authorized, Check};
+use crate::services::ecs::capacity_providers::{ProviderRef, check_items, short};
 use crate::services::ecs::checks::on_cluster;
 use crate::services::ecs::errors::EcsError;
 use crate::services::ecs::names::{ClusterRef, Scope};
-use crate::world::Tx;
-use crate::world::records::ecs::Cluster;
+use crate::services::ecs::paging::at_most;
+use crate::world::records::ecs::{Cluster, ServiceStatus};
+use crate::world::{Snapshot, Tx};
 
-/// The providers every account has.
-const BUILT_IN: [&str; 2] = ["FARGATE", "FARGATE_SPOT"];
+/// Most providers of a cluster (ecs.md 14).
+const PROVIDERS_MAX: usize = 20;
 
 /// Adds `ecs:capacity-provider`, if any is named.
 pub(super) fn add_key(check: Check, scope: Scope<'_>, names: Option<&[String]>) -> Check {
@@ -34,11 +35,18 @@ pub(super) fn add_key(check: Check, scope: Scope<'_>, names: Option<&[String]>) 
 
 /// The rules of a cluster's providers and default strategy.
 pub(super) fn check(
+    view: &Snapshot,
+    scope: Scope<'_>,
     names: &[String],
     strategy: &[api::CapacityProviderStrategyItem],
 ) -> Result<(), EcsError> {
-    if let Some(unknown) = names.iter().find(|name| !BUILT_IN.contains(&short(name))) {
-        return Err(EcsError::CapacityProviderNotFound(unknown.clone()));
+    at_most("capacityProviders", PROVIDERS_MAX, names.len())?;
+    for name in names {
+        let provider = ProviderRef::resolve(scope, name)?;
+        let is_active = provider.find(view).is_some_and(|found| found.is_active());
+        if !provider.is_built_in() && !is_active {
+            return Err(EcsError::CapacityProviderNotFound(name.clone()));
+        }
     }
     let associated = |item: &api::CapacityProviderStrategyItem| {
         names
@@ -48,18 +56,26 @@ pub(super) fn check(
     if !strategy.iter().all(associated) {
         return Err(EcsError::CapacityProviderNotAssociated);
     }
-    if strategy.iter().filter(|item| item.base.unwrap_or(0) > 0).count() > 1 {
-        return Err(EcsError::CapacityProviderBases);
-    }
-    if strategy.len() > 1 && strategy.iter().all(|item| item.weight.unwrap_or(0) == 0) {
-        return Err(EcsError::CapacityProviderWeights);
-    }
-    Ok(())
+    check_items(strategy, EcsError::CapacityProviderBases)
 }
 
-fn short(name: &str) -> &str {
-    name.rsplit_once("capacity-provider/")
-        .map_or(name, |(_, short)| short)
+/// Whether tasks that have not stopped, or services, of a cluster get their hosts through a provider.
+fn is_in_use(view: &Snapshot, cluster: &Cluster, provider: &str) -> bool {
+    let key = Cluster::key_of(&cluster.region, &cluster.name);
+    if view.ecs.tasks_of_provider(&key, provider) > 0 {
+        return true;
+    }
+    let prefix = format!("{key}/");
+    let mut daemons = view.ecs.daemons.prefix(&prefix);
+    if daemons.any(|(_, daemon)| daemon.capacity_providers.iter().any(|one| short(one) == provider)) {
+        return true;
+    }
+    let mut services = view.ecs.services.prefix(&prefix).map(|(_, service)| service);
+    services.any(|service| {
+        let strategy = service.definition.capacity_provider_strategy.iter().flatten();
+        let mut names = strategy.map(|item| short(&item.capacity_provider));
+        service.status == ServiceStatus::Active && names.any(|name| name == provider)
+    })
 }
 
 /// The cluster, with the providers it shall have.
@@ -81,10 +97,28 @@ pub fn put_providers(
     let reference = ClusterRef::resolve(auth.call().into(), Some(&input.cluster))?;
     let mut cluster = Cluster::clone(reference.active(tx.view())?);
     check(
+        tx.view(),
+        auth.call().into(),
         &input.capacity_providers,
         &input.default_capacity_provider_strategy,
     )?;
-    cluster.chosen.capacity_providers = Some(input.capacity_providers.clone());
+    let stays = |name: &String| {
+        input
+            .capacity_providers
+            .iter()
+            .any(|one| short(one) == short(name))
+    };
+    let mut leaving = cluster
+        .chosen
+        .capacity_providers
+        .iter()
+        .flatten()
+        .filter(|name| !stays(name));
+    if leaving.any(|name| is_in_use(tx.view(), &cluster, short(name))) {
+        return Err(EcsError::CapacityProviderInUse.into());
+    }
+    let names = input.capacity_providers.iter().map(|name| short(name).to_owned());
+    cluster.chosen.capacity_providers = Some(names.collect());
     cluster.chosen.default_capacity_provider_strategy =
         Some(input.default_capacity_provider_strategy.clone());
     let reply = shown(tx.view(), &reference, &cluster, Parts::AFTER_CHANGE);
@@ -106,6 +140,13 @@ mod tests {
 
     #[test]
     fn strategies_name_associated_providers_with_one_base_and_some_weight() {
+        let account: portcullis_core::AccountId = "123456789012".parse().unwrap();
+        let region: portcullis_core::Region = "us-east-1".parse().unwrap();
+        let view = Snapshot::empty(account.clone());
+        let scope = Scope {
+            region: &region,
+            account: &account,
+        };
         let both = ["FARGATE", "FARGATE_SPOT"];
         let cases: [(&[&str], Vec<_>, _); 7] = [
             (
@@ -138,7 +179,11 @@ mod tests {
         ];
         for (names, strategy, expected) in cases {
             let names: Vec<_> = names.iter().map(|name| (*name).to_owned()).collect();
-            assert_eq!(check(&names, &strategy).err(), expected, "{names:?} {strategy:?}");
+            assert_eq!(
+                check(&view, scope, &names, &strategy).err(),
+                expected,
+                "{names:?} {strategy:?}"
+            );
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Container instances (ecs.md 8) and their attributes (ecs.md 5).
 
+mod agent_update;
 mod attributes;
 mod read;
 mod register;
@@ -8,6 +9,7 @@ mod state;
 
 use portcullis_api::ecs as api;
 
+pub(super) use agent_update::{require_update_agent, update_agent};
 pub(super) use attributes::{
     delete_attributes, list_attributes, put_attributes, require_delete_attributes, require_list_attributes,
     require_put_attributes,
@@ -30,6 +32,15 @@ fn shown(view: &Snapshot, instance: &ContainerInstance, with_tags: bool) -> api:
     } else {
         Vec::new()
     };
+    shown_with(instance, load, tags)
+}
+
+/// A container instance with what its tasks have reserved.
+pub(super) fn shown_with(
+    instance: &ContainerInstance,
+    load: &Load,
+    tags: Vec<api::Tag>,
+) -> api::ContainerInstance {
     api::ContainerInstance {
         container_instance_arn: Some(instance.arn.to_string()),
         ec2_instance_id: instance.ec2_instance_id.clone(),

@@ -11,6 +11,7 @@ use super::shown;
 use crate::gate::error::ServiceError;
 use crate::gate::operation::{Ask, Authorized, Check};
 use crate::schedule::life_cycle;
+use crate::schedule::services::daemons_first;
 use crate::services::ecs::checks::{on_cluster, on_instance};
 use crate::services::ecs::errors::EcsError;
 use crate::services::ecs::missing;
@@ -66,7 +67,10 @@ pub fn update_state(
                     instance.version += 1;
                 }
                 instances.push(shown(tx.view(), &instance, true));
-                tx.put(instance);
+                tx.put(instance.clone());
+                if status == InstanceStatus::Active {
+                    daemons_first(tx, &instance);
+                }
             }
         }
     }

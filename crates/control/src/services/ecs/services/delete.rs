@@ -2,16 +2,16 @@
 
 use portcullis_api::ecs::op::DeleteService;
 use portcullis_api::ecs::{DeleteServiceRequest, DeleteServiceResponse};
-use portcullis_core::Tags;
+use portcullis_core::{Tags, Timestamp};
 
-use super::shown;
+use super::{deploying, shown};
 use crate::gate::error::ServiceError;
 use crate::gate::operation::{Ask, Authorized, Check};
 use crate::services::ecs::checks::on_member;
 use crate::services::ecs::errors::EcsError;
 use crate::services::ecs::names::{ClusterRef, Kind, MemberRef};
 use crate::world::Tx;
-use crate::world::records::ecs::{Service, ServiceStatus};
+use crate::world::records::ecs::{SchedulingStrategy, Service, ServiceStatus, TaskSetStatus};
 
 /// The service.
 pub fn require_delete(ask: Ask<'_, DeleteServiceRequest>) -> Result<Vec<Check>, ServiceError> {
@@ -21,7 +21,7 @@ pub fn require_delete(ask: Ask<'_, DeleteServiceRequest>) -> Result<Vec<Check>, 
     Ok(vec![on_member("ecs:DeleteService", &cluster, &service, tags)])
 }
 
-/// Ends a service that is scaled to 0; without tasks that could drain it is INACTIVE at once.
+/// Ends a service. With tasks it is DRAINING until the scheduler has stopped them, without it is INACTIVE at once.
 pub fn delete(
     tx: &mut Tx<'_>,
     auth: Authorized<'_, DeleteService>,
@@ -32,14 +32,36 @@ pub fn delete(
     let reference = MemberRef::resolve(&cluster, Kind::Service, &input.service)?;
     let mut service = Service::clone(reference.service(tx.view()).ok_or(EcsError::ServiceNotFound)?);
     if service.status == ServiceStatus::Active {
-        if service.definition.desired_count.unwrap_or(0) > 0 && input.force != Some(true) {
+        let is_scaled = service.strategy == SchedulingStrategy::Replica && service.desired > 0;
+        if is_scaled && input.force != Some(true) {
             return Err(EcsError::ServiceScaled.into());
         }
-        service.status = ServiceStatus::Inactive { since: tx.now };
-        service.tags = Tags::new();
+        deploying::supersede(tx, &service);
+        service.desired = 0;
+        if shown::counts(tx.view(), &service).all() == 0 {
+            end(&mut service, tx.now);
+        } else {
+            drain(&mut service, tx.now);
+        }
         tx.put(service.clone());
     }
     Ok(DeleteServiceResponse {
-        service: Some(shown(&service, true)),
+        service: Some(shown::service(tx.view(), &service, true)),
     })
+}
+
+fn drain(service: &mut Service, now: Timestamp) {
+    service.status = ServiceStatus::Draining;
+    for set in &mut service.task_sets {
+        set.status = TaskSetStatus::Draining;
+        set.updated = now;
+    }
+}
+
+/// A deleted service whose tasks have all been told to stop is INACTIVE: its name is free, its tags are gone.
+pub(crate) fn end(service: &mut Service, now: Timestamp) {
+    service.status = ServiceStatus::Inactive { since: now };
+    service.tags = Tags::new();
+    service.deployments.clear();
+    service.task_sets.clear();
 }

@@ -56,7 +56,7 @@ pub fn describe(
     let mut failures = Vec::new();
     for reference in resolve_all(&cluster, &input.services)? {
         match reference.service(view) {
-            Some(service) => services.push(shown(service, with_tags)),
+            Some(service) => services.push(shown::service(view, service, with_tags)),
             None => failures.push(missing(&reference.arn)),
         }
     }
@@ -86,7 +86,7 @@ pub fn list(
     let prefix = cluster.prefix();
     let pager = Pager::new(SERVICES, &prefix, input.next_token.as_deref(), input.max_results)?;
     let wanted = |service: &Service| {
-        let strategy = service.definition.scheduling_strategy.as_deref();
+        let strategy = service.strategy.as_str();
         service.status == ServiceStatus::Active
             && input
                 .launch_type
@@ -95,7 +95,7 @@ pub fn list(
             && input
                 .scheduling_strategy
                 .as_deref()
-                .is_none_or(|wanted| Some(wanted) == strategy)
+                .is_none_or(|wanted| wanted == strategy)
             && input
                 .resource_management_type
                 .as_deref()

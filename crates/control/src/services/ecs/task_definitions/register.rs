@@ -1,7 +1,7 @@
 //! RegisterTaskDefinition.
 
 use portcullis_api::ecs::op::RegisterTaskDefinition;
-use portcullis_api::ecs::{RegisterTaskDefinitionRequest, RegisterTaskDefinitionResponse};
+use portcullis_api::ecs::{self as api, RegisterTaskDefinitionRequest, RegisterTaskDefinitionResponse};
 use portcullis_core::Arn;
 
 use super::DefinitionFault;
@@ -120,6 +120,20 @@ pub fn register(
     Ok(reply)
 }
 
+/// The normal form of a definition that keeps all rules, by somebody else than RegisterTaskDefinition.
+pub(in crate::services::ecs) fn checked(
+    input: &RegisterTaskDefinitionRequest,
+) -> Result<api::TaskDefinition, DefinitionFault> {
+    let draft = Draft {
+        input,
+        size: TaskSize::of(input)?,
+    };
+    rules::check(draft)?;
+    let definition = normal(draft);
+    check_bytes(&definition)?;
+    Ok(definition)
+}
+
 /// Takes the next number of a family; numbers are never used again.
 fn next_revision(tx: &mut Tx<'_>, scope: Scope<'_>, family: &str) -> Result<i32, EcsError> {
     let known = tx.view().ecs.families.get(&Family::key_of(scope.region, family));
@@ -135,7 +149,7 @@ fn next_revision(tx: &mut Tx<'_>, scope: Scope<'_>, family: &str) -> Result<i32,
     Ok(last_revision)
 }
 
-fn check_bytes(definition: &portcullis_api::ecs::TaskDefinition) -> Result<(), DefinitionFault> {
+fn check_bytes(definition: &api::TaskDefinition) -> Result<(), DefinitionFault> {
     let bytes = portcullis_wire::json::to_value(definition).to_string().len();
     if bytes > BYTES_MAX {
         Err(DefinitionFault::TooLarge)

@@ -7,7 +7,7 @@ use super::wanted::Plan;
 use crate::schedule::resources::{effective, reservation};
 use crate::world::Tx;
 use crate::world::records::ecs::{
-    ClientToken, ContainerInstance, DesiredStatus, Health, LastStatus, Task, TaskContainer, Times,
+    ClientToken, ContainerInstance, DesiredStatus, ExecAgent, Health, LastStatus, Task, TaskContainer, Times,
 };
 
 /// Makes one task of a plan on a container instance. `id` and `arn` were made before, for the test of its roles.
@@ -29,6 +29,8 @@ pub(super) fn task(tx: &Tx<'_>, plan: &Plan<'_>, place: Place<'_>, token: Option
             .cloned()
             .flatten(),
         launch_type: place.launch_type.to_owned(),
+        capacity_provider: None,
+        platform_version: None,
         group: plan.group.clone(),
         started_by: plan.started_by.clone(),
         cpu: sized(&plan.overrides.cpu, &definition.cpu),
@@ -38,9 +40,10 @@ pub(super) fn task(tx: &Tx<'_>, plan: &Plan<'_>, place: Place<'_>, token: Option
         execution_role: plan.execution_role.clone(),
         reservation: reservation(definition, &plan.overrides),
         enable_execute_command: plan.enable_execute_command,
+        protected_until: None,
         desired: DesiredStatus::Running,
         last: LastStatus::Pending,
-        containers: containers(tx, definition, &plan.overrides),
+        containers: containers(tx, definition, plan),
         version: 1,
         stop: None,
         times: Times {
@@ -77,13 +80,9 @@ pub(super) struct Place<'a> {
     pub launch_type: &'a str,
 }
 
-fn containers(
-    tx: &Tx<'_>,
-    definition: &api::TaskDefinition,
-    overrides: &api::TaskOverride,
-) -> Vec<TaskContainer> {
+fn containers(tx: &Tx<'_>, definition: &api::TaskDefinition, plan: &Plan<'_>) -> Vec<TaskContainer> {
     let make = |container: &api::ContainerDefinition| {
-        let size = effective(container, overrides);
+        let size = effective(container, &plan.overrides);
         TaskContainer {
             name: container.name.clone().unwrap_or_default(),
             id: uuid(tx.random),
@@ -100,6 +99,7 @@ fn containers(
             network_bindings: Vec::new(),
             has_health_check: container.health_check.is_some(),
             health: Health::Unknown,
+            exec_agent: plan.enable_execute_command.then(ExecAgent::default),
         }
     };
     definition

@@ -1,7 +1,13 @@
 //! Tasks (ecs.md 9).
 
+mod execute;
+mod launch;
 mod make;
+mod network;
+mod of_service;
 mod placing;
+mod platform;
+mod protection;
 mod read;
 mod run;
 mod shown;
@@ -10,9 +16,18 @@ mod stop;
 mod submit;
 mod wanted;
 
+use portcullis_api::ecs as api;
 use portcullis_api::ecs::op;
 
-use crate::gate::operation::{Row, read, write};
+pub(super) use network::check_network_objects;
+pub(super) use placing::{conditions, strategies};
+pub(super) use platform::version as platform_version;
+pub(super) use wanted::{check_network, check_supported};
+
+pub(crate) use of_service::{Fit, Missing, Started, Version, Where, fits, start, zones};
+
+use crate::gate::operation::{Row, read, write, write_prepared};
+use crate::world::records::ecs::Task;
 
 /// The operations on tasks.
 pub(super) fn table() -> Vec<Row> {
@@ -24,6 +39,22 @@ pub(super) fn table() -> Vec<Row> {
         write::<op::StopTask>(&["ecs:StopTask"], stop::require, stop::stop),
         read::<op::DescribeTasks>(&["ecs:DescribeTasks"], read::require_describe, read::describe),
         read::<op::ListTasks>(&["ecs:ListTasks"], read::require_list, read::list),
+        write_prepared::<op::ExecuteCommand>(
+            &["ecs:ExecuteCommand"],
+            execute::require,
+            execute::prepare,
+            execute::execute,
+        ),
+        read::<op::GetTaskProtection>(
+            &["ecs:GetTaskProtection"],
+            protection::require_get,
+            protection::get,
+        ),
+        write::<op::UpdateTaskProtection>(
+            &["ecs:UpdateTaskProtection"],
+            protection::require_update,
+            protection::update,
+        ),
         write::<op::SubmitTaskStateChange>(
             &["ecs:SubmitTaskStateChange"],
             submit::require_task,
@@ -40,4 +71,9 @@ pub(super) fn table() -> Vec<Row> {
             submit::attachments,
         ),
     ]
+}
+
+/// A task without its tags.
+pub(super) fn shown_for_events(task: &Task) -> api::Task {
+    shown::task(task, false)
 }

@@ -1,24 +1,17 @@
 //! From the picture to the placement's arguments.
 
-use std::collections::BTreeSet;
-use std::sync::Arc;
-
 use portcullis_api::ecs as api;
 
 use super::wanted::Plan;
-use crate::schedule::placement::{Candidate, Constraint, Demand, Strategy};
+use crate::schedule::placement::{Constraint, Demand, Strategy};
 use crate::schedule::query::Expression;
-use crate::schedule::resources::{remaining, reservation};
+use crate::schedule::resources::reservation;
 use crate::services::ecs::errors::EcsError;
-use crate::world::Snapshot;
-use crate::world::records::ecs::{ContainerInstance, InstanceStatus};
 
 /// Most constraints of definition and request together (ecs.md 10).
 const CONSTRAINTS_MAX: usize = 10;
 /// Most strategies (ecs.md 10).
 const STRATEGIES_MAX: usize = 5;
-/// What marks a machine that is not of EC2.
-const EXTERNAL_ATTRIBUTE: &str = "ecs.capability.external";
 /// What an instance must have for task roles; definitions require it too, but overrides can bring a role of their own.
 const TASK_ROLE_ATTRIBUTE: &str = "com.amazonaws.ecs.capability.task-iam-role";
 /// What an instance must have for ECS Exec.
@@ -54,7 +47,18 @@ pub(super) fn constraints(
     plan: &Plan<'_>,
     requested: Option<&[api::PlacementConstraint]>,
 ) -> Result<Vec<Constraint>, EcsError> {
-    let defined = plan.definition.definition.placement_constraints.iter().flatten();
+    conditions(
+        plan.definition.definition.placement_constraints.as_deref(),
+        requested,
+    )
+}
+
+/// The conditions that stand in a definition and in a request.
+pub(in crate::services::ecs) fn conditions(
+    defined: Option<&[api::TaskDefinitionPlacementConstraint]>,
+    requested: Option<&[api::PlacementConstraint]>,
+) -> Result<Vec<Constraint>, EcsError> {
+    let defined = defined.unwrap_or_default().iter();
     let defined = defined.map(|one| (one.r#type.as_deref(), one.expression.as_deref()));
     let requested = requested.unwrap_or_default().iter();
     let all = defined.chain(requested.map(|one| (one.r#type.as_deref(), one.expression.as_deref())));
@@ -85,7 +89,9 @@ fn constraint(kind: Option<&str>, expression: Option<&str>) -> Result<Constraint
 }
 
 /// The strategies of the request.
-pub(super) fn strategies(requested: Option<&[api::PlacementStrategy]>) -> Result<Vec<Strategy>, EcsError> {
+pub(in crate::services::ecs) fn strategies(
+    requested: Option<&[api::PlacementStrategy]>,
+) -> Result<Vec<Strategy>, EcsError> {
     let requested = requested.unwrap_or_default();
     if requested.len() > STRATEGIES_MAX {
         return Err(EcsError::TooMany {
@@ -123,64 +129,5 @@ fn strategy(kind: Option<&str>, field: Option<&str>) -> Result<Strategy, EcsErro
         },
         "random" => Err(refused()),
         other => Err(EcsError::PlacementType(other.to_owned())),
-    }
-}
-
-/// The instances of the plan's cluster that take tasks of a launch type.
-pub(super) fn instances(view: &Snapshot, plan: &Plan<'_>, launch_type: &str) -> Vec<Arc<ContainerInstance>> {
-    let prefix = plan.cluster.prefix();
-    let rows = view
-        .ecs
-        .container_instances
-        .prefix(&prefix)
-        .map(|(_, instance)| instance);
-    let suits = |instance: &&Arc<ContainerInstance>| {
-        instance.status == InstanceStatus::Active && launch_type_of(instance) == launch_type
-    };
-    rows.filter(suits).cloned().collect()
-}
-
-/// Whether all instances of the plan's cluster that take tasks are external.
-pub(super) fn is_external_only(view: &Snapshot, plan: &Plan<'_>) -> bool {
-    let prefix = plan.cluster.prefix();
-    let mut active = view
-        .ecs
-        .container_instances
-        .prefix(&prefix)
-        .filter(|(_, instance)| instance.status == InstanceStatus::Active)
-        .peekable();
-    active.peek().is_some() && active.all(|(_, instance)| launch_type_of(instance) == "EXTERNAL")
-}
-
-/// An instance as placement sees it.
-pub(super) fn candidate<'a>(
-    view: &Snapshot,
-    demand: &Demand<'_>,
-    instance: &'a ContainerInstance,
-) -> Candidate<'a> {
-    let key = ContainerInstance::key_of(&instance.region, &instance.cluster, &instance.id);
-    let asks = demand
-        .constraints
-        .iter()
-        .any(|one| matches!(one, Constraint::MemberOf(_)));
-    let groups = if asks {
-        view.ecs.groups_on(&key)
-    } else {
-        BTreeSet::new()
-    };
-    Candidate {
-        instance,
-        remaining: remaining(instance, view.ecs.loads.get(&key).map(AsRef::as_ref)),
-        in_group: view.ecs.group_count(&key, demand.group),
-        groups,
-    }
-}
-
-/// The launch type of instances like this one.
-pub(super) fn launch_type_of(instance: &ContainerInstance) -> &'static str {
-    if instance.attributes.contains_key(EXTERNAL_ATTRIBUTE) {
-        "EXTERNAL"
-    } else {
-        "EC2"
     }
 }

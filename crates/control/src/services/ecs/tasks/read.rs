@@ -8,6 +8,7 @@ use crate::gate::environment::Environment;
 use crate::gate::error::ServiceError;
 use crate::gate::operation::{Ask, Authorized, Check};
 use crate::services::ecs::checks::{on_instance, on_task};
+use crate::services::ecs::daemons::DaemonFault;
 use crate::services::ecs::errors::EcsError;
 use crate::services::ecs::names::{ClusterRef, Kind, MemberRef, Scope};
 use crate::services::ecs::paging::{HUNDRED, Pager, at_most};
@@ -98,6 +99,12 @@ pub fn list(
         let service = MemberRef::resolve(&cluster, Kind::Service, name)?;
         service.service(view).ok_or(EcsError::ServiceNotFound)?;
     }
+    if let Some(name) = &input.daemon_name {
+        let daemon = MemberRef::resolve(&cluster, Kind::Daemon, name)?;
+        daemon
+            .daemon(view)
+            .ok_or(EcsError::Daemon(DaemonFault::NotFound))?;
+    }
     let filter = Filter::new(input, instance.as_ref())?;
     // Tasks are never wanted PENDING, so that filter finds nothing (ecs.md 9).
     let Some(desired) = desired(input)? else {
@@ -140,6 +147,7 @@ struct Filter<'a> {
     family: Option<&'a str>,
     started_by: Option<&'a str>,
     service: Option<&'a str>,
+    daemon: Option<&'a str>,
     launch_type: Option<&'a str>,
 }
 
@@ -150,25 +158,33 @@ impl<'a> Filter<'a> {
             instance: instance.map(|instance| instance.id.as_str()),
             family: input.family.as_deref(),
             started_by: input.started_by.as_deref(),
-            service: service.map(|name| name.rsplit('/').next().unwrap_or(name)),
+            service: service.map(short),
+            daemon: input.daemon_name.as_deref().map(short),
             launch_type: input.launch_type.as_deref(),
         };
-        let others = [filter.instance, filter.family, filter.service, filter.launch_type];
+        let others = [
+            filter.instance,
+            filter.family,
+            filter.service,
+            filter.daemon,
+            filter.launch_type,
+        ];
         if filter.started_by.is_some() && others.iter().any(Option::is_some) {
             return Err(EcsError::StartedByFilter);
-        }
-        if input.daemon_name.is_some() {
-            return Err(EcsError::Unsupported("daemons"));
         }
         Ok(filter)
     }
 
     /// The index that leaves the least to look through.
     fn facet(&self) -> Facet<'a> {
-        match (self.started_by, self.instance, self.family) {
+        if let (None, None, Some(name)) = (self.started_by, self.instance, self.daemon) {
+            return Facet::Daemon(name);
+        }
+        match (self.started_by, self.instance, self.service, self.family) {
             (Some(who), ..) => Facet::StartedBy(who),
-            (_, Some(id), _) => Facet::ContainerInstance(id),
-            (_, _, Some(family)) => Facet::Family(family),
+            (_, Some(id), ..) => Facet::ContainerInstance(id),
+            (_, _, Some(name), _) => Facet::Service(name),
+            (.., Some(family)) => Facet::Family(family),
             _ => Facet::All,
         }
     }
@@ -176,6 +192,12 @@ impl<'a> Filter<'a> {
     fn accepts(&self, task: &Task) -> bool {
         self.family.is_none_or(|family| task.family == family)
             && self.service.is_none_or(|name| task.service() == Some(name))
+            && self.daemon.is_none_or(|name| task.daemon() == Some(name))
             && self.launch_type.is_none_or(|name| task.launch_type == name)
     }
+}
+
+/// The last part of an ARN, or a name as it is.
+fn short(name: &str) -> &str {
+    name.rsplit('/').next().unwrap_or(name)
 }

@@ -5,13 +5,13 @@ use portcullis_api::ecs::op::RunTask;
 use portcullis_wire::json;
 use sha2::{Digest as _, Sha256};
 
-use super::make::{self, NewId, Place};
-use super::wanted::{Plan, Wanted};
-use super::{placing, shown};
+use super::launch::Launch;
+use super::make::NewId;
+use super::wanted::Wanted;
+use super::{placing, platform, shown};
 use crate::gate::error::ServiceError;
 use crate::gate::operation::{Ask, Authorized, Check};
-use crate::schedule::life_cycle;
-use crate::schedule::placement::{Placement, place};
+use crate::services::ecs::capacity_providers::{means, short};
 use crate::services::ecs::errors::EcsError;
 use crate::services::ecs::names::{ClusterRef, Scope};
 use crate::world::records::ecs::{ClientToken, ContainerInstance, Task};
@@ -56,7 +56,7 @@ pub fn require(ask: Ask<'_, api::RunTaskRequest>) -> Result<Vec<Check>, ServiceE
     if !providers.is_empty() {
         let arns = providers
             .iter()
-            .map(|one| scope.capacity_provider(&one.capacity_provider).to_string());
+            .map(|one| scope.capacity_provider(short(&one.capacity_provider)).to_string());
         own = own.with_many("ecs:capacity-provider", arns.collect());
     }
     let mut checks = vec![own];
@@ -87,7 +87,8 @@ pub fn run(tx: &mut Tx<'_>, auth: Authorized<'_, RunTask>) -> Result<api::RunTas
     let (input, scope) = (auth.input(), Scope::from(auth.call()));
     let token = client_token(input)?;
     if let Some(made) = repeated(tx, scope, token.as_ref())? {
-        return Ok(answer(&made, Vec::new()));
+        let made = made.iter().map(|task| shown::task(task, true)).collect();
+        return Ok(answer(made, Vec::new()));
     }
     let view = tx.view().clone();
     let plan = wanted(input).plan(&view, scope)?;
@@ -95,50 +96,31 @@ pub fn run(tx: &mut Tx<'_>, auth: Authorized<'_, RunTask>) -> Result<api::RunTas
         .ok()
         .filter(|count| (1..=COUNT_MAX as usize).contains(count));
     let count = count.ok_or(EcsError::TaskCount)?;
-    let launch_type = launch_type(&view, &plan, input)?;
+    let means = means(
+        &view,
+        scope,
+        &plan.cluster,
+        input.launch_type.as_deref(),
+        input.capacity_provider_strategy.as_deref(),
+    )?;
+    let platform = platform::check(&plan, &means, input)?;
     let mut demand = placing::demand(&plan);
     demand.constraints = placing::constraints(&plan, input.placement_constraints.as_deref())?;
     demand.strategies = placing::strategies(input.placement_strategy.as_deref())?;
     let first = NewId::new(tx, &plan);
     plan.check_roles(tx, &first.arn, &first.id)?;
-    let instances = placing::instances(&view, &plan, launch_type);
-    if instances.is_empty() {
-        return Err(EcsError::NoContainerInstances.into());
-    }
-    let mut candidates: Vec<_> = instances
-        .iter()
-        .map(|one| placing::candidate(&view, &demand, one))
-        .collect();
-    let Placement { placed, failures } =
-        place(&demand, &mut candidates, count, &mut |choices| pick(tx, choices));
-    let failed = failures
-        .iter()
-        .filter_map(|(at, reason)| Some((instances.get(*at)?, reason.as_str())));
-    let failures = failed
-        .map(|(instance, reason)| failure(instance, reason))
-        .collect();
-    let mut ids = Some(first);
-    let mut made = Vec::new();
-    for instance in placed.iter().filter_map(|at| instances.get(*at)) {
-        let id = ids.take().unwrap_or_else(|| NewId::new(tx, &plan));
-        let task = make::task(
-            tx,
-            &plan,
-            Place {
-                id,
-                instance,
-                launch_type,
-            },
-            token.clone(),
-        );
-        life_cycle::keep(tx, task.clone());
-        made.push(task);
-    }
-    Ok(answer(&made, failures))
+    let launch = Launch {
+        plan: &plan,
+        demand: &demand,
+        means: &means,
+        platform,
+        token: token.as_ref(),
+    };
+    let (made, failures) = launch.carry_out(tx, &view, count, first)?;
+    Ok(answer(made, failures))
 }
 
-fn answer(tasks: &[Task], failures: Vec<api::Failure>) -> api::RunTaskResponse {
-    let tasks = tasks.iter().map(|task| shown::task(task, true)).collect();
+fn answer(tasks: Vec<api::Task>, failures: Vec<api::Failure>) -> api::RunTaskResponse {
     api::RunTaskResponse {
         tasks: Some(tasks),
         failures: Some(failures),
@@ -155,57 +137,11 @@ pub(super) fn failure(instance: &ContainerInstance, reason: &str) -> api::Failur
 }
 
 /// One of so many, by chance.
-fn pick(tx: &Tx<'_>, choices: usize) -> usize {
+pub(super) fn pick(tx: &Tx<'_>, choices: usize) -> usize {
     let mut bytes = [0_u8; 8];
     tx.random.fill(&mut bytes);
     usize::try_from(u64::from_le_bytes(bytes) % u64::try_from(choices.max(1)).unwrap_or(1))
         .unwrap_or_default()
-}
-
-/// `EC2` or `EXTERNAL`; there is no Fargate and no Auto Scaling group here. AWS's default is EC2; where a cluster has
-/// external instances only, EC2 could never be meant (docs/fidelity.md).
-fn launch_type(
-    view: &Snapshot,
-    plan: &Plan<'_>,
-    input: &api::RunTaskRequest,
-) -> Result<&'static str, EcsError> {
-    let strategy = strategy(view, &plan.cluster, input);
-    let asked = input.launch_type.as_deref().filter(|text| !text.is_empty());
-    if asked.is_some() && input.capacity_provider_strategy.iter().flatten().next().is_some() {
-        return Err(EcsError::LaunchTypeAndStrategy);
-    }
-    let is_fargate = |name: &str| matches!(name, "FARGATE" | "FARGATE_SPOT");
-    let through_fargate = strategy.iter().any(|one| is_fargate(&one.capacity_provider));
-    if !strategy.is_empty() && !through_fargate {
-        return Err(EcsError::CapacityProviderNotAssociated);
-    }
-    let compatible = plan
-        .definition
-        .definition
-        .compatibilities
-        .as_deref()
-        .unwrap_or_default();
-    let supports = |name: &str| compatible.iter().any(|one| one == name);
-    match asked {
-        Some("FARGATE") => Err(fargate(supports("FARGATE"))),
-        None if through_fargate => Err(fargate(supports("FARGATE"))),
-        None if placing::is_external_only(view, plan) && supports("EXTERNAL") => Ok("EXTERNAL"),
-        Some("EXTERNAL") if !supports("EXTERNAL") => {
-            Err(EcsError::LaunchTypeUnsupported("EXTERNAL".to_owned()))
-        }
-        Some("EXTERNAL") => Ok("EXTERNAL"),
-        None | Some("EC2") if input.platform_version.is_some() => Err(EcsError::PlatformVersion),
-        None | Some("EC2") => Ok("EC2"),
-        Some(_) => Err(EcsError::LaunchType),
-    }
-}
-
-fn fargate(supported: bool) -> EcsError {
-    if supported {
-        EcsError::Unsupported("the launch type FARGATE (use EC2 or EXTERNAL)")
-    } else {
-        EcsError::LaunchTypeUnsupported("FARGATE".to_owned())
-    }
 }
 
 fn client_token(input: &api::RunTaskRequest) -> Result<Option<ClientToken>, EcsError> {

@@ -3,7 +3,9 @@
 use portcullis_api::ecs as api;
 
 use crate::services::ecs::tags;
-use crate::world::records::ecs::{Binding, LastStatus, Task, TaskContainer};
+use crate::world::records::ecs::{
+    Binding, EXEC_AGENT_NAME, ExecAgentStatus, LastStatus, Task, TaskContainer,
+};
 
 /// A task; its tags only where they were asked for.
 pub(crate) fn task(task: &Task, with_tags: bool) -> api::Task {
@@ -15,7 +17,10 @@ pub(crate) fn task(task: &Task, with_tags: bool) -> api::Task {
         cluster_arn: Some(task.cluster_arn()),
         connectivity: times.connected.map(|_| "CONNECTED".to_owned()),
         connectivity_at: times.connected,
-        container_instance_arn: Some(task.container_instance_arn()),
+        // Whose hosts Fargate tasks run on is not for callers.
+        container_instance_arn: (task.launch_type != "FARGATE").then(|| task.container_instance_arn()),
+        capacity_provider_name: task.capacity_provider.clone(),
+        platform_version: task.platform_version.clone(),
         containers: Some(task.containers.iter().map(|one| container(task, one)).collect()),
         cpu: Some(
             task.cpu
@@ -97,8 +102,24 @@ fn container(task: &Task, container: &TaskContainer) -> api::Container {
         cpu: Some(container.cpu.to_string()),
         memory: container.memory.map(|mib| mib.to_string()),
         memory_reservation: container.memory_reservation.map(|mib| mib.to_string()),
+        managed_agents: managed_agents(container),
         ..api::Container::default()
     }
+}
+
+/// Present when Execute Command was asked for; gone with its container.
+fn managed_agents(container: &TaskContainer) -> Option<Vec<api::ManagedAgent>> {
+    let agent = container.exec_agent.as_ref()?;
+    let status = match container.last {
+        LastStatus::Stopped => ExecAgentStatus::Stopped,
+        _ => agent.status,
+    };
+    Some(vec![api::ManagedAgent {
+        name: Some(EXEC_AGENT_NAME.to_owned()),
+        last_status: Some(status.as_str().to_owned()),
+        last_started_at: agent.started,
+        reason: agent.reason.clone(),
+    }])
 }
 
 /// Present as soon as the container ran.

@@ -11,10 +11,12 @@ use crate::gate::error::ServiceError;
 use crate::gate::operation::{Ask, Authorized, Check};
 use crate::open_points;
 use crate::schedule::life_cycle;
+use crate::schedule::placement::Candidate;
 use crate::services::ecs::errors::EcsError;
 use crate::services::ecs::names::{ClusterRef, Kind, MemberRef, Scope};
 use crate::services::ecs::paging::at_most;
 use crate::world::Tx;
+use crate::world::records::ecs::HostKind;
 
 /// Most container instances of one call.
 const INSTANCES_MAX: usize = 10;
@@ -83,13 +85,13 @@ pub fn start(
             continue;
         };
         // The picture of this change, not of its start: one instance may be named twice.
-        let candidate = placing::candidate(tx.view(), &demand, instance);
+        let candidate = Candidate::of(tx.view(), &reference.key, &demand, instance);
         if !instance.is_registered() {
             failures.push(failure(instance, "INACTIVE"));
         } else if let Some(reason) = candidate.refuses(&demand) {
             failures.push(failure(instance, reason.as_str()));
         } else {
-            let launch_type = placing::launch_type_of(instance);
+            let launch_type = HostKind::of(instance).launch_type();
             let task = make::task(
                 tx,
                 &plan,

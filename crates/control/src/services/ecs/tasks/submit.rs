@@ -8,12 +8,14 @@ use portcullis_api::ecs::op;
 use crate::gate::call::Call;
 use crate::gate::error::ServiceError;
 use crate::gate::operation::{Ask, Authorized, Check};
-use crate::schedule::life_cycle::{self, ContainerReport, TaskReport};
+use crate::schedule::life_cycle::{self, ContainerReport, ExecAgentReport, TaskReport};
 use crate::services::ecs::checks::on_cluster;
 use crate::services::ecs::errors::EcsError;
 use crate::services::ecs::names::{ClusterRef, Kind, MemberRef, Scope};
 use crate::services::ecs::registrant::owner;
-use crate::world::records::ecs::{Binding, ContainerInstance, LastStatus, Task};
+use crate::world::records::ecs::{
+    Binding, ContainerInstance, EXEC_AGENT_NAME, ExecAgentStatus, LastStatus, Task,
+};
 use crate::world::{Snapshot, Tx};
 
 const ACKNOWLEDGMENT: &str = "ACK";
@@ -88,6 +90,12 @@ pub fn task(
         status: input.status.as_deref().and_then(status),
         reason: input.reason.clone().unwrap_or_default(),
         containers: input.containers.iter().flatten().map(container_report).collect(),
+        exec_agents: input
+            .managed_agents
+            .iter()
+            .flatten()
+            .filter_map(exec_agent)
+            .collect(),
         pull_started: input.pull_started_at,
         pull_stopped: input.pull_stopped_at,
         execution_stopped: input.execution_stopped_at,
@@ -184,6 +192,21 @@ fn container_report(change: &api::ContainerStateChange) -> ContainerReport {
         reason: change.reason.clone(),
         network_bindings: change.network_bindings.as_deref().map(bindings),
     }
+}
+
+/// The one managed agent there is.
+fn exec_agent(change: &api::ManagedAgentStateChange) -> Option<(String, ExecAgentReport)> {
+    if change.managed_agent_name != EXEC_AGENT_NAME {
+        return None;
+    }
+    let status = match change.status.as_str() {
+        "PENDING" => ExecAgentStatus::Pending,
+        "RUNNING" => ExecAgentStatus::Running,
+        "STOPPED" => ExecAgentStatus::Stopped,
+        _ => return None,
+    };
+    let reason = change.reason.clone();
+    Some((change.container_name.clone(), ExecAgentReport { status, reason }))
 }
 
 fn bindings(list: &[api::NetworkBinding]) -> Vec<Binding> {

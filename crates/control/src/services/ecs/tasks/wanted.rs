@@ -11,6 +11,7 @@ use crate::services::ecs::errors::EcsError;
 use crate::services::ecs::names::{ClusterRef, DefinitionRef, Scope};
 use crate::services::ecs::tags;
 use crate::services::ecs::task_definitions::TaskSize;
+use crate::services::ecs::tasks::check_network_objects;
 use crate::world::records::ecs::TaskDefinition;
 use crate::world::{Snapshot, Tx};
 
@@ -140,6 +141,7 @@ impl Wanted<'_> {
         if enable_execute_command && named.task_role.is_none() {
             return Err(EcsError::ExecWithoutTaskRole);
         }
+        check_network_objects(view, scope, self.network)?;
         Ok(Plan {
             group: self.checked_group(&definition.family)?,
             started_by: self.checked_started_by()?,
@@ -192,7 +194,7 @@ impl Wanted<'_> {
         let Some(group) = self.group.filter(|group| !group.is_empty()) else {
             return Ok(format!("family:{family}"));
         };
-        match ["service:", "ecs:"]
+        match ["service:", "daemon:", "ecs:"]
             .into_iter()
             .find(|reserved| group.starts_with(reserved))
         {
@@ -263,7 +265,7 @@ fn check_overrides(definition: &api::TaskDefinition, overrides: &api::TaskOverri
     Ok(())
 }
 
-fn check_network(
+pub(in crate::services::ecs) fn check_network(
     definition: &api::TaskDefinition,
     network: Option<&api::NetworkConfiguration>,
 ) -> Result<(), EcsError> {
@@ -292,7 +294,10 @@ fn check_sizes(network: &api::AwsVpcConfiguration) -> Result<(), EcsError> {
 }
 
 /// What neither this server nor its agent can do yet is refused here rather than left out silently.
-fn check_supported(definition: &api::TaskDefinition, overrides: &api::TaskOverride) -> Result<(), EcsError> {
+pub(in crate::services::ecs) fn check_supported(
+    definition: &api::TaskDefinition,
+    overrides: &api::TaskOverride,
+) -> Result<(), EcsError> {
     let some = |given: bool, what: &'static str| {
         if given {
             Err(EcsError::Unsupported(what))

@@ -88,7 +88,7 @@ fn generate(
         about,
         granularity,
         created: tx.now,
-        asked_by: auth.call().caller.user_id(),
+        asked_by: auth.call().caller.own_id(),
     });
     Ok(api::GenerateServiceLastAccessedDetailsResponse { job_id: Some(id) })
 }
@@ -106,7 +106,7 @@ fn make_room(tx: &mut Tx<'_>) {
 /// A report the caller asked for; nobody else reads it, and nobody reads it for long.
 fn job<'a>(view: &'a Snapshot, call: &Call, id: &str) -> Result<&'a UseReport, IamError> {
     let job = view.use_reports.get(id).filter(|job| {
-        job.asked_by == call.caller.user_id() && call.now.seconds_since(job.created) < advisor::REPORT_SECONDS
+        job.asked_by == call.caller.own_id() && call.now.seconds_since(job.created) < advisor::REPORT_SECONDS
     });
     job.map(AsRef::as_ref)
         .ok_or_else(|| IamError::NoReport(id.to_owned()))

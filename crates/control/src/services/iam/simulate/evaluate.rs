@@ -36,6 +36,8 @@ pub(super) struct Simulation<'a> {
     pub attached: &'a [Attached<'a>],
     /// The boundary of the principal; one in the request replaces it.
     pub boundary: Option<(&'a str, &'a Document)>,
+    /// Whether service control policies could bind the principal: those of an organization whose member its account is.
+    pub is_member: bool,
 }
 
 /// What the policies say about one action on one resource.
@@ -135,7 +137,9 @@ impl Simulation<'_> {
         // R50: a `*` in a simulated resource is any such resource.
         let decision = decide_for_every(&request, &sets);
         let passes = |level: &&[Source<'_>]| alone(&request, level) == Outcome::Allow;
-        let organizations = (!levels.is_empty()).then(|| levels.iter().all(passes));
+        // A member's organization lets everything pass that no policy of the request stops: it has none of its own.
+        let is_bound = self.is_member || !levels.is_empty();
+        let organizations = is_bound.then(|| levels.iter().all(passes));
         let boundary = sources
             .boundary
             .map(|boundary| alone(&request, &[boundary]) == Outcome::Allow);

@@ -79,6 +79,7 @@ fn custom(
         inputs: &inputs,
         attached: &[],
         boundary: None,
+        is_member: false,
     };
     answer(
         &simulation,
@@ -114,6 +115,9 @@ fn principal(
         inputs: &inputs,
         attached: &attached,
         boundary: attached::boundary(view, &source)?.filter(|_| !excluded.iter().any(is_boundary)),
+        is_member: view
+            .organization()
+            .is_some_and(|organization| organization.management != view.account),
     };
     answer(
         &simulation,

@@ -8,6 +8,7 @@ use portcullis_core::{AccountId, Arn, Region, Tags, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::{Cluster, expiry_key, shape_json};
+use crate::world::changes::{Changed, Step};
 use crate::world::records::Record;
 use crate::world::snapshot::Snapshot;
 use crate::world::table::Table;
@@ -167,14 +168,22 @@ impl Record for ContainerInstance {
     fn table_mut(snapshot: &mut Snapshot) -> &mut Table<Self> {
         &mut snapshot.ecs.container_instances
     }
+    fn changed(before: Option<&Arc<Self>>, after: Option<&Arc<Self>>) -> Option<Changed> {
+        Some(Changed::Instance(Step::new(before, after)))
+    }
     fn reindex(snapshot: &mut Snapshot, before: Option<&Self>, after: Option<&Self>) {
+        let change = snapshot.sequence;
         let tables = &mut snapshot.ecs;
+        tables.stir_by_instance(before, after, change);
         tables.expire(before.and_then(Self::expiry), after.and_then(Self::expiry));
         if let Some(key) = before.and_then(Self::token_key) {
             tables.registrations.remove(&key);
         }
         if let (Some(row), Some(key)) = (after, after.and_then(Self::token_key)) {
             tables.registrations.insert(&key, Arc::new(row.id.clone()));
+        }
+        if let Some(row) = after.or(before) {
+            tables.board_instance(&row.key(), row, after.is_some());
         }
         for (row, step) in before
             .map(|row| (row, -1))

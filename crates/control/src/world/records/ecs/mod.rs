@@ -1,11 +1,22 @@
 //! ECS's resources, kept apart per region: every key starts with `REGION/`.
 
 mod account_setting;
+mod board;
+mod capacity_provider;
 mod cluster;
 mod container_instance;
+mod daemon;
+mod daemon_history;
+mod daemon_task_definition;
+mod deployment_counts;
+mod group_counts;
+mod restless;
 mod service;
+mod service_history;
+mod service_parts;
 mod task;
 mod task_definition;
+mod task_ends;
 mod task_index;
 
 use std::sync::Arc;
@@ -17,14 +28,27 @@ use crate::world::snapshot::Snapshot;
 use crate::world::table::Table;
 
 pub use account_setting::AccountSetting;
+pub use board::{Board, GROUP_ATTRIBUTE, HostKind, LAUNCH_TYPE_ATTRIBUTE, NameId, Slot, ZONE_ATTRIBUTE};
+pub use capacity_provider::{CapacityProvider, ProviderStatus};
 pub use cluster::{ByLaunchType, Cluster, ClusterStatus, Counts};
 pub use container_instance::{ContainerInstance, InstanceStatus, Load, RegisteredResources};
-pub use service::{Service, ServiceStatus};
+pub use daemon::{Daemon, DaemonStatus};
+pub use daemon_history::{DaemonDeployment, DaemonRevision};
+pub use daemon_task_definition::{DaemonFamily, DaemonTaskDefinition};
+pub use deployment_counts::DeploymentCounts;
+pub use group_counts::GroupCounts;
+pub use restless::{Restless, Stirred};
+pub use service::{Controller, SchedulingStrategy, Service, ServiceStatus};
+pub use service_history::{
+    Breaker, Rollback, ServiceDeployment, ServiceDeploymentStatus, ServiceRevision, history_prefix,
+};
+pub use service_parts::{Deployment, DeploymentStatus, ServiceEvent, ServiceTaskSet, TaskSetStatus};
 pub use task::{
-    Binding, ClientToken, DesiredStatus, Health, LastStatus, Reservation, Stop, StopCode, Task,
-    TaskContainer, Times,
+    Binding, ClientToken, DesiredStatus, EXEC_AGENT_NAME, ExecAgent, ExecAgentStatus, Health, LastStatus,
+    Reservation, Stop, StopCode, Task, TaskContainer, Times,
 };
 pub use task_definition::{DefinitionStatus, Family, TaskDefinition};
+pub use task_ends::TaskEnds;
 pub use task_index::{Facet, TaskSet};
 
 /// The tables of ECS.
@@ -49,14 +73,48 @@ pub struct Tables {
     pub(in crate::world) task_index: Table<()>,
     /// How many tasks of each group should run on each instance, by `INSTANCE-KEY/GROUP`. Derived.
     pub(in crate::world) task_groups: Table<u32>,
+    /// The same the other way round, by `CLUSTER-KEY/GROUP`. Derived.
+    pub(in crate::world) group_counts: Table<GroupCounts>,
+    /// What placement looks at, by the cluster's key. Derived.
+    pub(in crate::world) boards: Table<Board>,
+    /// Where instances stand on their boards, by the instance's key. Derived.
+    pub(in crate::world) positions: Table<u32>,
+    /// How many tasks that have not stopped each capacity provider launched, by `CLUSTER-KEY/PROVIDER`. Derived.
+    pub(in crate::world) provider_tasks: Table<u32>,
+    /// By [`CapacityProvider::key_of`].
+    pub capacity_providers: Table<CapacityProvider>,
+    /// By [`DaemonFamily::key_of`].
+    pub daemon_families: Table<DaemonFamily>,
+    /// By [`DaemonTaskDefinition::key_of`].
+    pub daemon_task_definitions: Table<DaemonTaskDefinition>,
+    /// What the tasks of daemon task definitions run, by [`DaemonTaskDefinition::key_of`]. Derived.
+    pub daemon_definitions_as_tasks: Table<TaskDefinition>,
+    /// By [`Daemon::key_of`].
+    pub daemons: Table<Daemon>,
+    /// By [`DaemonDeployment::key_of`].
+    pub daemon_deployments: Table<DaemonDeployment>,
+    /// By [`DaemonRevision::key_of`].
+    pub daemon_revisions: Table<DaemonRevision>,
     /// By [`Service::key_of`].
     pub services: Table<Service>,
+    /// By [`ServiceDeployment::key_of`].
+    pub service_deployments: Table<ServiceDeployment>,
+    /// By [`ServiceRevision::key_of`].
+    pub service_revisions: Table<ServiceRevision>,
+    /// The service deployments of each service, newest first: by `REGION/CLUSTER/SERVICE/AGE/ID`. Derived.
+    pub history: Table<()>,
     /// By [`AccountSetting::key_of`].
     pub account_settings: Table<AccountSetting>,
     /// What runs in each cluster, by the cluster's key. Derived.
     pub counts: Table<Counts>,
     /// What is reserved on each container instance, by the instance's key. Derived.
     pub loads: Table<Load>,
+    /// By [`TaskEnds::key_of`].
+    pub task_ends: Table<TaskEnds>,
+    /// What services may have to act upon. Derived.
+    pub restless: Restless,
+    /// How many tasks each deployment has, see [`Tables::deployment_counts`]. Derived.
+    deployments: Table<DeploymentCounts>,
     /// Resources that have ended and are shown for a while, by [`expiry_key`]. Derived.
     pub expiring: Table<()>,
 }
@@ -95,6 +153,7 @@ impl Tables {
             .map(|load| Load::clone(load))
             .unwrap_or_default();
         change(&mut load);
+        self.board_load(instance_key, &load);
         if load == Load::NONE {
             self.loads.remove(instance_key);
         } else {
@@ -117,10 +176,19 @@ impl Tables {
 pub(super) fn load_all(snapshot: &mut Snapshot, store: &dyn Store) -> Result<(), StoreError> {
     load::<Cluster>(snapshot, store)?;
     load::<Family>(snapshot, store)?;
+    load::<DaemonFamily>(snapshot, store)?;
+    load::<DaemonTaskDefinition>(snapshot, store)?;
     load::<TaskDefinition>(snapshot, store)?;
+    load::<CapacityProvider>(snapshot, store)?;
     load::<ContainerInstance>(snapshot, store)?;
     load::<Task>(snapshot, store)?;
     load::<Service>(snapshot, store)?;
+    load::<Daemon>(snapshot, store)?;
+    load::<DaemonDeployment>(snapshot, store)?;
+    load::<DaemonRevision>(snapshot, store)?;
+    load::<TaskEnds>(snapshot, store)?;
+    load::<ServiceDeployment>(snapshot, store)?;
+    load::<ServiceRevision>(snapshot, store)?;
     load::<AccountSetting>(snapshot, store)
 }
 

@@ -7,7 +7,8 @@ use portcullis_api::ecs as api;
 use portcullis_core::{Arn, Region, Tags, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use super::{Cluster, ContainerInstance, Counts, Load, expiry_key, shape_json};
+use super::{Cluster, ContainerInstance, Counts, Load, TaskDefinition, expiry_key, shape_json};
+use crate::world::changes::{Changed, Step};
 use crate::world::records::Record;
 use crate::world::snapshot::Snapshot;
 use crate::world::table::Table;
@@ -32,8 +33,14 @@ pub struct Task {
     /// The instance's zone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub availability_zone: Option<String>,
-    /// `EC2` or `EXTERNAL`.
+    /// `EC2`, `EXTERNAL` or `FARGATE`.
     pub launch_type: String,
+    /// The capacity provider it was launched through, if it was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub capacity_provider: Option<String>,
+    /// The platform version; only of Fargate tasks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub platform_version: Option<String>,
     /// `family:NAME` unless the caller chose one.
     pub group: String,
     /// Who or what started it, in the caller's words.
@@ -59,6 +66,10 @@ pub struct Task {
     /// Whether ECS Exec was asked for.
     #[serde(default)]
     pub enable_execute_command: bool,
+    /// Until when it is protected from scale-in and deployments (ecs.md 9); may have passed: ask
+    /// [`is_protected`](Self::is_protected).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub protected_until: Option<Timestamp>,
     /// Whether it should run.
     pub desired: DesiredStatus,
     /// How far it has come.
@@ -159,6 +170,49 @@ pub struct TaskContainer {
     /// What its health check says.
     #[serde(default)]
     pub health: Health,
+    /// What stands ready in it for Execute Command, if that was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exec_agent: Option<ExecAgent>,
+}
+
+/// AWS's name of what stands ready in a container for Execute Command.
+pub const EXEC_AGENT_NAME: &str = "ExecuteCommandAgent";
+
+/// The managed agent `ExecuteCommandAgent` of a container, as its host reports it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ExecAgent {
+    /// How far it has come.
+    pub status: ExecAgentStatus,
+    /// Why it is not there, in the host's words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// When it last came up.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub started: Option<Timestamp>,
+}
+
+/// How far a managed agent has come; unlike a container it may come back.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum ExecAgentStatus {
+    /// Not there yet.
+    #[default]
+    Pending,
+    /// It can be reached.
+    Running,
+    /// It cannot.
+    Stopped,
+}
+
+impl ExecAgentStatus {
+    /// AWS's word.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "PENDING",
+            Self::Running => "RUNNING",
+            Self::Stopped => "STOPPED",
+        }
+    }
 }
 
 /// One port of a container as seen from outside.
@@ -205,6 +259,8 @@ pub enum StopCode {
     EssentialContainerExited,
     /// StopTask.
     UserInitiated,
+    /// The scheduler of its service.
+    ServiceSchedulerInitiated,
     /// Its container instance was deregistered.
     TerminationNotice,
 }
@@ -285,6 +341,7 @@ impl StopCode {
             Self::TaskFailedToStart => "TaskFailedToStart",
             Self::EssentialContainerExited => "EssentialContainerExited",
             Self::UserInitiated => "UserInitiated",
+            Self::ServiceSchedulerInitiated => "ServiceSchedulerInitiated",
             Self::TerminationNotice => "TerminationNotice",
         }
     }
@@ -318,7 +375,20 @@ impl Task {
 
     /// The ARN of its task definition.
     pub fn task_definition_arn(&self) -> String {
-        self.arn_beside(format_args!("task-definition/{}:{}", self.family, self.revision))
+        let kind = match self.daemon() {
+            Some(_) => "daemon-task-definition",
+            None => "task-definition",
+        };
+        self.arn_beside(format_args!("{kind}/{}:{}", self.family, self.revision))
+    }
+
+    /// What it runs, when that is still kept.
+    pub fn definition<'v>(&self, view: &'v Snapshot) -> Option<&'v Arc<TaskDefinition>> {
+        let key = TaskDefinition::key_of(&self.region, &self.family, self.revision);
+        match self.daemon() {
+            Some(_) => view.ecs.daemon_definitions_as_tasks.get(&key),
+            None => view.ecs.task_definitions.get(&key),
+        }
     }
 
     /// Whether it takes anything of its instance.
@@ -326,9 +396,25 @@ impl Task {
         self.desired == DesiredStatus::Running && self.last != LastStatus::Stopped
     }
 
+    /// Whether scale-in and deployments must leave it alone now.
+    pub fn is_protected(&self, now: Timestamp) -> bool {
+        self.protected_until.is_some_and(|until| until > now)
+    }
+
     /// The service it belongs to.
     pub fn service(&self) -> Option<&str> {
         self.group.strip_prefix("service:")
+    }
+
+    /// The daemon it belongs to. Nobody but ECS can start a task of such a group.
+    pub fn daemon(&self) -> Option<&str> {
+        self.group.strip_prefix("daemon:")
+    }
+
+    /// What keeps it running: the name of its service, or `daemon:NAME`.
+    pub fn owner(&self) -> Option<&str> {
+        self.service()
+            .or_else(|| self.daemon().map(|_| self.group.as_str()))
     }
 
     fn expiry(&self) -> Option<String> {
@@ -386,15 +472,23 @@ impl Record for Task {
     fn table_mut(snapshot: &mut Snapshot) -> &mut Table<Self> {
         &mut snapshot.ecs.tasks
     }
+    fn changed(before: Option<&Arc<Self>>, after: Option<&Arc<Self>>) -> Option<Changed> {
+        Some(Changed::Task(Step::new(before, after)))
+    }
     fn reindex(snapshot: &mut Snapshot, before: Option<&Self>, after: Option<&Self>) {
+        let change = snapshot.sequence;
         let tables = &mut snapshot.ecs;
+        tables.count_deployment(before, after);
+        tables.stir_by_task(before, after, change);
         tables.expire(before.and_then(Self::expiry), after.and_then(Self::expiry));
         let (old, new) = (before.map(Self::index_keys), after.map(Self::index_keys));
         if old != new {
             old.iter().flatten().for_each(|key| tables.task_index.remove(key));
+            // One for the rows of a task: there are several, and many tasks.
+            let nothing = Arc::new(());
             new.iter()
                 .flatten()
-                .for_each(|key| tables.task_index.insert(key, Arc::new(())));
+                .for_each(|key| tables.task_index.insert(key, Arc::clone(&nothing)));
         }
         let Some(row) = after.or(before) else { return };
         let instance = ContainerInstance::key_of(&row.region, &row.cluster, &row.container_instance);
@@ -407,6 +501,10 @@ impl Record for Task {
             before.into_iter().for_each(|task| count(counts, task, -1));
             after.into_iter().for_each(|task| count(counts, task, 1));
         });
+        before
+            .into_iter()
+            .for_each(|task| tables.count_provider(task, -1));
+        after.into_iter().for_each(|task| tables.count_provider(task, 1));
         before
             .into_iter()
             .filter(|task| task.holds_reservation())

@@ -108,6 +108,19 @@ impl TaskDefinition {
         )
     }
 
+    /// The revision an ARN of this account names; of a daemon task definition what its tasks run.
+    pub fn by_arn<'v>(snapshot: &'v Snapshot, arn: &Arn) -> Option<&'v Arc<Self>> {
+        let (kind, name) = arn.resource().split_once('/')?;
+        let (family, revision) = name.split_once(':')?;
+        let region: Region = arn.region().parse().ok()?;
+        let key = Self::key_of(&region, family, revision.parse().ok()?);
+        match kind {
+            "task-definition" => snapshot.ecs.task_definitions.get(&key),
+            "daemon-task-definition" => snapshot.ecs.daemon_definitions_as_tasks.get(&key),
+            _ => None,
+        }
+    }
+
     /// Whether new tasks can use it.
     pub fn is_active(&self) -> bool {
         self.status == DefinitionStatus::Active

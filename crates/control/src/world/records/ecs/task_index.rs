@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use portcullis_core::Region;
 
-use super::{ContainerInstance, DesiredStatus, LastStatus, Tables, Task};
+use super::group_counts::GroupCounts;
+use super::{Cluster, ContainerInstance, DesiredStatus, LastStatus, Tables, Task};
 
 /// A way to look tasks up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,6 +17,10 @@ pub enum Facet<'a> {
     ContainerInstance(&'a str),
     /// Those of one family.
     Family(&'a str),
+    /// Those of one service.
+    Service(&'a str),
+    /// Those of one daemon.
+    Daemon(&'a str),
     /// Those started by somebody.
     StartedBy(&'a str),
 }
@@ -27,6 +32,8 @@ impl Facet<'_> {
             Self::All => format!("{region}/{cluster}/all=\n"),
             Self::ContainerInstance(id) => format!("{region}/{cluster}/instance={id}\n"),
             Self::Family(name) => format!("{region}/{cluster}/family={name}\n"),
+            Self::Service(name) => format!("{region}/{cluster}/service={name}\n"),
+            Self::Daemon(name) => format!("{region}/{cluster}/daemon={name}\n"),
             Self::StartedBy(who) => format!("{region}/{cluster}/by={who}\n"),
         }
     }
@@ -112,9 +119,59 @@ impl Tables {
         let instance = ContainerInstance::key_of(&task.region, &task.cluster, &task.container_instance);
         let key = format!("{instance}/{}", task.group);
         let before = self.task_groups.get(&key).map_or(0, |count| i64::from(**count));
+        let count = u32::try_from(before + step).unwrap_or_default();
+        if count > 0 {
+            self.task_groups.insert(&key, Arc::new(count));
+        } else {
+            self.task_groups.remove(&key);
+        }
+        let Some(position) = self.position(&instance) else {
+            return;
+        };
+        let group = format!("{}/{}", Cluster::key_of(&task.region, &task.cluster), task.group);
+        if self.group_counts.get(&group).is_none() {
+            self.group_counts.insert(&group, Arc::default());
+        }
+        self.group_counts
+            .edit(&group, |counts| counts.set(position, count));
+        if self
+            .group_counts
+            .get(&group)
+            .is_some_and(|counts| counts.is_empty())
+        {
+            self.group_counts.remove(&group);
+        }
+    }
+
+    /// How many tasks of a group should run on each instance of a cluster; `None` when there are none.
+    pub fn counts_of_group(&self, cluster_key: &str, group: &str) -> Option<&GroupCounts> {
+        let counts = self.group_counts.get(&format!("{cluster_key}/{group}"));
+        counts.map(AsRef::as_ref)
+    }
+
+    /// How many tasks of a cluster that have not stopped were launched through a capacity provider.
+    pub fn tasks_of_provider(&self, cluster_key: &str, provider: &str) -> u32 {
+        let count = self.provider_tasks.get(&format!("{cluster_key}/{provider}"));
+        count.map_or(0, |count| **count)
+    }
+
+    /// Keeps the counts of capacity providers in step.
+    pub(super) fn count_provider(&mut self, task: &Task, step: i64) {
+        let Some(provider) = task
+            .capacity_provider
+            .as_ref()
+            .filter(|_| task.last != LastStatus::Stopped)
+        else {
+            return;
+        };
+        let key = format!("{}/{provider}", Cluster::key_of(&task.region, &task.cluster));
+        let before = self
+            .provider_tasks
+            .get(&key)
+            .map_or(0, |count| i64::from(**count));
         match u32::try_from(before + step) {
-            Ok(count) if count > 0 => self.task_groups.insert(&key, Arc::new(count)),
-            _ => self.task_groups.remove(&key),
+            Ok(count) if count > 0 => self.provider_tasks.insert(&key, Arc::new(count)),
+            _ => self.provider_tasks.remove(&key),
         }
     }
 }
@@ -138,6 +195,12 @@ impl Task {
             key(Facet::ContainerInstance(&self.container_instance)),
             key(Facet::Family(&self.family)),
         ];
+        if let Some(service) = self.service() {
+            keys.push(key(Facet::Service(service)));
+        }
+        if let Some(daemon) = self.daemon() {
+            keys.push(key(Facet::Daemon(daemon)));
+        }
         if let Some(started_by) = &self.started_by {
             keys.push(key(Facet::StartedBy(started_by)));
         }

@@ -68,7 +68,7 @@ fn size(draft: Draft<'_>) -> Result<(), DefinitionFault> {
 }
 
 /// Whether Fargate has this size.
-fn is_size(cpu: i32, memory: i32) -> bool {
+pub(in crate::services::ecs) fn is_size(cpu: i32, memory: i32) -> bool {
     if cpu == 256 {
         return matches!(memory, 512 | 1_024 | 2_048);
     }

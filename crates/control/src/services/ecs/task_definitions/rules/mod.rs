@@ -9,6 +9,8 @@ mod order;
 mod task;
 mod volumes;
 
+pub(in crate::services::ecs) use fargate::is_size as is_fargate_size;
+
 #[cfg(test)]
 mod tests;
 

@@ -1,0 +1,380 @@
+//! One session: agrees with the client on what it is to be, runs the command, and carries bytes between terminal and
+//! data channel.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::{SinkExt as _, StreamExt as _};
+use portcullis_wire::session::document::{
+    ACTION_DONE, Acknowledgement, AgentTaskComplete, Document as _, FLAG_TERMINATE_SESSION,
+    HandshakeComplete, HandshakeRequest, HandshakeResponse, INTERACTIVE_COMMANDS, RequestedAction,
+    SessionOrder, Size,
+};
+use portcullis_wire::session::{
+    AgentMessage, CHUNK_BYTES_MAX, DATA_CHANNEL_PATH, GaveUp, Incoming, MessageType, Outgoing, PayloadType,
+    flags,
+};
+use serde_json::json;
+use tokio::sync::mpsc;
+use tokio::time::{Instant, interval, sleep_until, timeout};
+use tokio_tungstenite::tungstenite::Message;
+
+use super::{Parts, Place, channel, words};
+use crate::EngineKind;
+use crate::engine::Terminal;
+use crate::engine::process::PROCESS_ENGINE_NOTICE;
+use crate::plane::{AGENT_VERSION, Socket};
+
+/// How long the client may take to agree.
+const HANDSHAKE: Duration = Duration::from_secs(30);
+/// Between looks for what is to be sent again.
+const TICK: Duration = Duration::from_millis(100);
+/// How long the client may take to receive the last bytes.
+const LAST_BYTES: Duration = Duration::from_secs(10);
+/// Keystrokes on their way to the command. What does not fit is not acknowledged, and comes again.
+const KEYS_MAX: usize = 4096;
+/// Room that one frame may need at once: it may complete a long row that came too early.
+const KEYS_AT_ONCE: usize = 1100;
+/// Clients of this name are told the command's exit code. The plugin would print it.
+const TOLD_EXIT_CODE: &str = "portcullis/";
+
+/// Why a session is over.
+#[derive(Debug)]
+enum End {
+    /// The client, or what is between, is gone.
+    Gone,
+    /// The command has ended, or could not be run: the words for the person at the terminal.
+    Done(String),
+}
+
+impl From<GaveUp> for End {
+    fn from(_: GaveUp) -> Self {
+        Self::Gone
+    }
+}
+
+/// Serves the session an order asks for.
+pub(super) async fn serve(parts: Arc<Parts>, place: Place, order: SessionOrder) {
+    let id = order.session_id.clone();
+    let socket = match channel::open(&parts, &place, DATA_CHANNEL_PATH, &id).await {
+        Ok(socket) => socket,
+        Err(error) => {
+            tracing::warn!(session = id, %error, "a session could not be joined");
+            return;
+        }
+    };
+    tracing::info!(
+        session = id,
+        task = place.task_arn,
+        owner = order.session_owner,
+        "a session begins"
+    );
+    let mut session = Session {
+        parts: &parts,
+        place: &place,
+        socket,
+        outgoing: Outgoing::new(MessageType::OutputStreamData),
+        incoming: Incoming::default(),
+        client: String::new(),
+    };
+    let words = match session.run(&order).await {
+        Ok(words) | Err(End::Done(words)) => words,
+        Err(End::Gone) => {
+            tracing::info!(session = id, "a session's client is gone");
+            return;
+        }
+    };
+    session.complete(&id, words).await;
+    tracing::info!(session = id, "a session ended");
+}
+
+/// Ends the command also when its session is given up with the channel that ordered it.
+struct Leash(Option<Arc<dyn Terminal>>);
+
+impl Leash {
+    fn let_go(mut self) {
+        self.0 = None;
+    }
+
+    async fn hang_up(mut self) {
+        if let Some(terminal) = &self.0 {
+            terminal.hang_up().await;
+        }
+        self.0 = None;
+    }
+}
+
+impl Drop for Leash {
+    fn drop(&mut self) {
+        if let Some(terminal) = self.0.take() {
+            tokio::spawn(async move { terminal.hang_up().await });
+        }
+    }
+}
+
+struct Session<'a> {
+    parts: &'a Parts,
+    place: &'a Place,
+    socket: Socket,
+    outgoing: Outgoing,
+    incoming: Incoming,
+    /// What the client says it is.
+    client: String,
+}
+
+impl Session<'_> {
+    fn now_ms(&self) -> u64 {
+        u64::try_from(self.parts.clock.now().as_millis()).unwrap_or_default()
+    }
+
+    async fn run(&mut self, order: &SessionOrder) -> Result<String, End> {
+        self.agree(order).await?;
+        let line = &order.document_content.properties.linux.commands;
+        let words = words::split(line).filter(|words| !words.is_empty());
+        let words = words
+            .ok_or_else(|| End::Done("The command cannot be read: a quote is not closed.".to_owned()))?;
+        let started = self
+            .parts
+            .engine
+            .execute(&self.place.container, &order.session_id, &words)
+            .await;
+        let terminal = started.map_err(|error| End::Done(error.to_string()))?;
+        let (keys, typed) = mpsc::channel(KEYS_MAX);
+        let typing = tokio::spawn(type_all(Arc::clone(&terminal), typed));
+        let leash = Leash(Some(Arc::clone(&terminal)));
+        let ended = self.carry(terminal.as_ref(), &keys).await;
+        typing.abort();
+        match &ended {
+            Ok(()) => leash.let_go(),
+            Err(_) => leash.hang_up().await,
+        }
+        let code = terminal.exit_code();
+        let code = timeout(LAST_BYTES, code).await.ok().flatten();
+        if let Some(code) = code.filter(|_| ended.is_ok() && self.client.starts_with(TOLD_EXIT_CODE)) {
+            self.stream(PayloadType::ExitCode, code.to_string().into_bytes())
+                .await?;
+        }
+        self.settle().await?;
+        ended.map(|()| String::new())
+    }
+
+    /// The client must know what kind of session it is; then it is told that it begins.
+    async fn agree(&mut self, order: &SessionOrder) -> Result<(), End> {
+        let begun = Instant::now();
+        let request = HandshakeRequest {
+            agent_version: AGENT_VERSION.to_owned(),
+            requested_client_actions: vec![RequestedAction {
+                action_type: "SessionType".to_owned(),
+                action_parameters: json!({
+                    "SessionType": INTERACTIVE_COMMANDS,
+                    "Properties": order.document_content.properties,
+                }),
+            }],
+        };
+        self.stream(PayloadType::HandshakeRequest, request.to_json())
+            .await?;
+        let response = self.response(begun + HANDSHAKE).await?;
+        let mut actions = response.processed_client_actions.iter();
+        if !actions.any(|action| action.action_type == "SessionType" && action.action_status == ACTION_DONE) {
+            return Err(End::Done(
+                "The client does not know this kind of session.".to_owned(),
+            ));
+        }
+        self.client = response.client_version;
+        let notice = match self.parts.engine.kind() {
+            EngineKind::Process => PROCESS_ENGINE_NOTICE,
+            EngineKind::Docker => "",
+        };
+        let complete = HandshakeComplete {
+            handshake_time_to_complete: i64::try_from(begun.elapsed().as_nanos()).unwrap_or(i64::MAX),
+            customer_message: notice.to_owned(),
+        };
+        self.stream(PayloadType::HandshakeComplete, complete.to_json())
+            .await
+    }
+
+    async fn response(&mut self, until: Instant) -> Result<HandshakeResponse, End> {
+        let mut tick = interval(TICK);
+        loop {
+            let ready = tokio::select! {
+                message = self.socket.next() => self.taken(message, true).await?,
+                _ = tick.tick() => {
+                    self.send_again().await?;
+                    continue;
+                }
+                () = sleep_until(until) => {
+                    return Err(End::Done("The client did not answer in time.".to_owned()));
+                }
+            };
+            let mut responses = ready
+                .iter()
+                .filter(|one| one.payload_type == PayloadType::HandshakeResponse);
+            if let Some(response) = responses.find_map(|one| HandshakeResponse::from_json(&one.payload)) {
+                return Ok(response);
+            }
+        }
+    }
+
+    /// Until the command ends or the client is gone.
+    async fn carry(&mut self, terminal: &dyn Terminal, keys: &mpsc::Sender<Vec<u8>>) -> Result<(), End> {
+        let mut tick = interval(TICK);
+        loop {
+            tokio::select! {
+                message = self.socket.next() => {
+                    let has_room = keys.capacity() > KEYS_AT_ONCE;
+                    for message in self.taken(message, has_room).await? {
+                        heed(&message, terminal, keys).await?;
+                    }
+                }
+                output = terminal.read(), if !self.outgoing.is_full() => match output {
+                    None => return Ok(()),
+                    Some(output) => for chunk in output.chunks(CHUNK_BYTES_MAX) {
+                        self.stream(PayloadType::Output, chunk.to_vec()).await?;
+                    },
+                },
+                _ = tick.tick() => {
+                    self.send_again().await?;
+                    if !self.parts.is_open(self.place) {
+                        return Err(End::Done("The container has stopped.".to_owned()));
+                    }
+                }
+            }
+        }
+    }
+
+    /// Until the client has everything.
+    async fn settle(&mut self) -> Result<(), End> {
+        let until = Instant::now() + LAST_BYTES;
+        let mut tick = interval(TICK);
+        while !self.outgoing.is_settled() {
+            tokio::select! {
+                message = self.socket.next() => {
+                    self.taken(message, true).await?;
+                }
+                _ = tick.tick() => self.send_again().await?,
+                () = sleep_until(until) => return Err(End::Gone),
+            }
+        }
+        Ok(())
+    }
+
+    /// Acknowledges what came, and answers what is to be heeded now. Input without room is left unacknowledged.
+    async fn taken(
+        &mut self,
+        message: Option<Result<Message, tokio_tungstenite::tungstenite::Error>>,
+        has_room: bool,
+    ) -> Result<Vec<AgentMessage>, End> {
+        let frame = match message {
+            Some(Ok(Message::Binary(frame))) => frame,
+            None | Some(Err(_) | Ok(Message::Close(_))) => return Err(End::Gone),
+            Some(Ok(_)) => return Ok(Vec::new()),
+        };
+        let message = match AgentMessage::parse(&frame) {
+            Ok(message) => message,
+            Err(error) => {
+                tracing::debug!(%error, "a client sent what is no frame");
+                return Ok(Vec::new());
+            }
+        };
+        match message.kind {
+            MessageType::ChannelClosed => Err(End::Gone),
+            MessageType::Acknowledge => {
+                if let Some(receipt) = Acknowledgement::from_json(&message.payload) {
+                    self.outgoing.acknowledge(receipt.sequence_number);
+                }
+                Ok(Vec::new())
+            }
+            MessageType::InputStreamData if has_room => {
+                let now = self.now_ms();
+                let received = self.incoming.receive(message, now, self.parts.random.as_ref());
+                if let Some(receipt) = received.acknowledgement {
+                    self.send(receipt).await?;
+                }
+                Ok(received.ready)
+            }
+            _ => Ok(Vec::new()),
+        }
+    }
+
+    async fn stream(&mut self, kind: PayloadType, payload: Vec<u8>) -> Result<(), End> {
+        let now = self.now_ms();
+        let frame = self.outgoing.push(kind, payload, now, self.parts.random.as_ref());
+        self.send(frame).await
+    }
+
+    async fn send_again(&mut self) -> Result<(), End> {
+        match self.outgoing.overdue(self.now_ms())? {
+            Some(frame) => self.send(frame).await,
+            None => Ok(()),
+        }
+    }
+
+    async fn send(&mut self, frame: Vec<u8>) -> Result<(), End> {
+        self.socket
+            .send(Message::binary(frame))
+            .await
+            .map_err(|_| End::Gone)
+    }
+
+    /// Says that it is over; what is between tells the client.
+    async fn complete(&mut self, session: &str, words: String) {
+        let complete = AgentTaskComplete {
+            schema_version: 1,
+            task_id: session.to_owned(),
+            final_task_status: if words.is_empty() { "Success" } else { "Failed" }.to_owned(),
+            output: words,
+        };
+        let mut id = [0; 16];
+        self.parts.random.fill(&mut id);
+        let frame = AgentMessage {
+            kind: MessageType::AgentTaskComplete,
+            created_ms: self.now_ms(),
+            sequence: 0,
+            flags: flags::SYN | flags::FIN,
+            id,
+            payload_type: PayloadType::Other(0),
+            payload: complete.to_json(),
+        };
+        let farewell = async {
+            if self.send(frame.encode()).await.is_ok() {
+                while self.socket.next().await.is_some_and(|message| message.is_ok()) {}
+            }
+        };
+        let _ = timeout(LAST_BYTES, farewell).await;
+    }
+}
+
+/// What the client sent.
+async fn heed(
+    message: &AgentMessage,
+    terminal: &dyn Terminal,
+    keys: &mpsc::Sender<Vec<u8>>,
+) -> Result<(), End> {
+    match message.payload_type {
+        // There is room: it was looked for before the frame was taken.
+        PayloadType::Output if keys.try_send(message.payload.clone()).is_err() => {
+            tracing::debug!("the command takes no more input");
+        }
+        PayloadType::Size => {
+            if let Some(size) = Size::from_json(&message.payload) {
+                let number = |value: u32| u16::try_from(value).unwrap_or(u16::MAX);
+                terminal.resize(number(size.cols), number(size.rows)).await;
+            }
+        }
+        PayloadType::Flag if message.payload == FLAG_TERMINATE_SESSION => {
+            return Err(End::Done(String::new()));
+        }
+        _ => {}
+    }
+    Ok(())
+}
+
+/// A command that reads slowly must not keep its output from being carried.
+async fn type_all(terminal: Arc<dyn Terminal>, mut typed: mpsc::Receiver<Vec<u8>>) {
+    while let Some(keys) = typed.recv().await {
+        if let Err(error) = terminal.write(&keys).await {
+            tracing::debug!(%error, "the command takes no input any more");
+            return;
+        }
+    }
+}

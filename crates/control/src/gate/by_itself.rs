@@ -1,0 +1,106 @@
+//! Calls that a service of this server makes by itself, as its service-linked role. They go the way of every call: the
+//! role's policy decides, and histories show them as AWS shows its own.
+
+use portcullis_core::{Arn, Region, uuid};
+use portcullis_wire::Operation;
+use thiserror::Error;
+
+use super::Gate;
+use super::assume::Assumption;
+use super::call::Call;
+use super::caller::{Caller, Identity};
+use super::error::ServiceError;
+
+/// A service and the role it acts as.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct OwnRole {
+    /// The service.
+    pub principal: &'static str,
+    /// The name of its service-linked role.
+    pub role: &'static str,
+    /// The session name it takes.
+    pub session_name: &'static str,
+}
+
+/// ECS, as the scheduler of services.
+pub(crate) const ECS_SCHEDULER: OwnRole = OwnRole {
+    principal: "ecs.amazonaws.com",
+    role: "AWSServiceRoleForECS",
+    session_name: "ecs-service-scheduler",
+};
+
+/// Why a service could not call.
+#[derive(Debug, Error)]
+pub(crate) enum ByItselfError {
+    /// In AWS's words.
+    #[error(
+        "Unable to assume the service linked role. Please verify that the ECS service linked role exists."
+    )]
+    NoRole,
+    /// The call was refused, or failed.
+    #[error("{}", .0.message())]
+    Refused(ServiceError),
+}
+
+impl Gate {
+    /// Assumes a service's own role on behalf of one of its resources, on record like every AssumeRole.
+    pub(crate) async fn own_caller(&self, own: OwnRole, resource: &Arn) -> Result<Caller, ByItselfError> {
+        let view = self.world.view();
+        let path = format!("role/aws-service-role/{}/{}", own.principal, own.role);
+        let role = view.role(own.role).filter(|role| role.arn.resource() == path);
+        let arn = role.ok_or(ByItselfError::NoRole)?.arn.clone();
+        let assumption = Assumption {
+            principal: own.principal,
+            source: resource,
+            session_name: own.session_name,
+        };
+        let region: Region = resource.region().parse().map_err(|_| ByItselfError::NoRole)?;
+        let assumed = self
+            .assume(&arn, &assumption)
+            .await
+            .ok_or(ByItselfError::NoRole)?;
+        let caller = assumed.session.caller(&self.world.view(), region.partition());
+        caller.ok_or(ByItselfError::NoRole)
+    }
+
+    /// Whether the role of a session is still there.
+    pub(crate) fn has_role(&self, caller: &Caller) -> bool {
+        let view = self.world.view();
+        matches!(&caller.identity, Identity::Role { id, .. } if view.principals.get(id).is_some())
+    }
+
+    /// Makes a call as [`own_caller`](Self::own_caller) answered: the one way services of this server call others.
+    pub(crate) async fn call_by_itself<O: Operation>(
+        &self,
+        own: OwnRole,
+        caller: &Caller,
+        region: &Region,
+        input: &O::Input,
+    ) -> Result<O::Output, ByItselfError> {
+        let service = O::META.service;
+        let request = portcullis_wire::encode_request::<O>(input);
+        let request_id = uuid(self.world.random().as_ref());
+        let view = self.world.view();
+        let call = Call {
+            caller: caller.clone(),
+            account: view.account.clone(),
+            region: region.clone(),
+            service,
+            operation: O::META.name,
+            now: self.world.clock().now(),
+            request_id: request_id.clone(),
+            source_ip: own.principal.to_owned(),
+            user_agent: Some(own.principal.to_owned()),
+            referer: None,
+            tls: None,
+            host: None,
+        };
+        let row = self.operations.get(service.name, O::META.name);
+        let answer = self.run(&view, &call, row, (&request.body).into()).await;
+        let reply = answer.map_err(ByItselfError::Refused)?.encode(&request_id);
+        portcullis_wire::decode_reply::<O>(reply.status, &reply.body).map_err(|error| {
+            tracing::error!(%error, operation = O::META.name, "an answer could not be read");
+            ByItselfError::Refused(ServiceError::internal(service))
+        })
+    }
+}

@@ -1,0 +1,137 @@
+//! Where the tasks of one RunTask go: divided among providers, placed, made.
+
+use portcullis_api::ecs as api;
+
+use super::make::{self, NewId, Place};
+use super::run::{failure, pick};
+use super::shown;
+use super::wanted::Plan;
+use crate::schedule::life_cycle;
+use crate::schedule::placement::{Demand, Hosts, Placement, has_hosts, place};
+use crate::schedule::providers::divide;
+use crate::services::ecs::capacity_providers::{Means, Provider};
+use crate::services::ecs::errors::EcsError;
+use crate::world::records::ecs::{ClientToken, Cluster, HostKind};
+use crate::world::{Snapshot, Tx};
+
+/// What AWS says of a provider whose group has no instance (ecs.md 3).
+const EMPTY_PROVIDER: &str = "EMPTY CAPACITY PROVIDER";
+
+/// One RunTask that has been checked.
+pub(super) struct Launch<'a> {
+    pub plan: &'a Plan<'a>,
+    pub demand: &'a Demand<'a>,
+    pub means: &'a Means,
+    /// The platform version of Fargate tasks.
+    pub platform: Option<String>,
+    pub token: Option<&'a ClientToken>,
+}
+
+/// Tasks that were made, as they are shown, and what speaks against the others.
+type Outcome = (Vec<api::Task>, Vec<api::Failure>);
+
+impl Launch<'_> {
+    /// Places and makes the tasks.
+    pub fn carry_out(
+        &self,
+        tx: &mut Tx<'_>,
+        view: &Snapshot,
+        count: usize,
+        first: NewId,
+    ) -> Result<Outcome, EcsError> {
+        let mut ids = Some(first);
+        let mut outcome = (Vec::new(), Vec::new());
+        match self.means {
+            Means::LaunchType(kind) => {
+                let hosts = Hosts::Kind(*kind);
+                if !self.is_fargate() && !has_hosts(view, &self.home(), &hosts) {
+                    return Err(EcsError::NoContainerInstances);
+                }
+                self.place_on(tx, &hosts, None, count, &mut ids, &mut outcome);
+            }
+            Means::Providers(providers) => {
+                let parts: Vec<_> = providers.iter().map(|one| one.part).collect();
+                let shares = divide(&parts, &[], count);
+                for (provider, share) in providers.iter().zip(shares).filter(|(_, share)| *share > 0) {
+                    self.place_through(tx, provider, share, &mut ids, &mut outcome);
+                }
+            }
+        }
+        if self.is_fargate() && outcome.0.is_empty() {
+            return Err(EcsError::CapacityUnavailable);
+        }
+        Ok(outcome)
+    }
+
+    fn is_fargate(&self) -> bool {
+        self.means.is_fargate()
+    }
+
+    fn home(&self) -> String {
+        Cluster::key_of(&self.plan.definition.region, &self.plan.cluster.name)
+    }
+
+    fn place_through(
+        &self,
+        tx: &mut Tx<'_>,
+        provider: &Provider,
+        count: usize,
+        ids: &mut Option<NewId>,
+        outcome: &mut Outcome,
+    ) {
+        if !self.is_fargate() && !has_hosts(tx.view(), &self.home(), &provider.hosts) {
+            let empty = api::Failure {
+                reason: Some(EMPTY_PROVIDER.to_owned()),
+                detail: Some(provider.name.clone()),
+                ..api::Failure::default()
+            };
+            outcome.1.extend(std::iter::repeat_n(empty, count));
+            return;
+        }
+        self.place_on(tx, &provider.hosts, Some(provider), count, ids, outcome);
+    }
+
+    fn place_on(
+        &self,
+        tx: &mut Tx<'_>,
+        hosts: &Hosts,
+        provider: Option<&Provider>,
+        count: usize,
+        ids: &mut Option<NewId>,
+        outcome: &mut Outcome,
+    ) {
+        let view = tx.view().clone();
+        let Placement { placed, failures } =
+            place(&view, &self.home(), hosts, self.demand, count, &mut |choices| {
+                pick(tx, choices)
+            });
+        let missing = count.saturating_sub(placed.len());
+        if self.is_fargate() {
+            // Whose hosts these are is not the caller's to know.
+            let none = EcsError::CapacityUnavailable.to_string();
+            let none = api::Failure {
+                reason: Some(none),
+                ..api::Failure::default()
+            };
+            outcome.1.extend(std::iter::repeat_n(none, missing));
+        } else {
+            let failed = failures.iter();
+            outcome
+                .1
+                .extend(failed.map(|(instance, reason)| failure(instance, reason.as_str())));
+        }
+        for instance in placed {
+            let id = ids.take().unwrap_or_else(|| NewId::new(tx, self.plan));
+            let place = Place {
+                id,
+                instance,
+                launch_type: HostKind::of(instance).launch_type(),
+            };
+            let mut task = make::task(tx, self.plan, place, self.token.cloned());
+            task.capacity_provider = provider.map(|one| one.name.clone());
+            task.platform_version.clone_from(&self.platform);
+            outcome.0.push(shown::task(&task, true));
+            life_cycle::keep(tx, task);
+        }
+    }
+}

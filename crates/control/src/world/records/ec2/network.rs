@@ -1,0 +1,167 @@
+//! VPCs and what lies in them.
+
+use portcullis_core::{Region, Tags, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use super::object;
+
+/// A VPC.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Vpc {
+    /// Where.
+    pub region: Region,
+    /// `vpc-...`
+    pub id: String,
+    /// Its addresses, such as `10.0.0.0/16`.
+    pub cidr: String,
+    /// Whether it is the region's default VPC.
+    pub is_default: bool,
+    /// `default` or `dedicated`.
+    pub tenancy: String,
+    /// `enableDnsSupport`
+    pub dns_support: bool,
+    /// `enableDnsHostnames`
+    pub dns_hostnames: bool,
+    /// `enableNetworkAddressUsageMetrics`
+    pub usage_metrics: bool,
+    /// Its tags.
+    pub tags: Tags,
+}
+
+/// A subnet.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Subnet {
+    /// Where.
+    pub region: Region,
+    /// `subnet-...`
+    pub id: String,
+    /// The id of its VPC.
+    pub vpc: String,
+    /// Its addresses.
+    pub cidr: String,
+    /// Its Availability Zone, by name.
+    pub zone: String,
+    /// Whether it is its zone's default subnet.
+    pub default_for_zone: bool,
+    /// `mapPublicIpOnLaunch`
+    pub public_ip_on_launch: bool,
+    /// `ip-name` or `resource-name`.
+    pub hostname_type: String,
+    /// `enableResourceNameDnsARecord`
+    pub resource_name_record: bool,
+    /// Its tags.
+    pub tags: Tags,
+}
+
+/// An internet gateway.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct InternetGateway {
+    /// Where.
+    pub region: Region,
+    /// `igw-...`
+    pub id: String,
+    /// The VPC it is attached to.
+    pub vpc: Option<String>,
+    /// Its tags.
+    pub tags: Tags,
+}
+
+/// A route table.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct RouteTable {
+    /// Where.
+    pub region: Region,
+    /// `rtb-...`
+    pub id: String,
+    /// The id of its VPC.
+    pub vpc: String,
+    /// What it is used for.
+    pub associations: Vec<Association>,
+    /// Its routes beside the local one.
+    pub routes: Vec<Route>,
+    /// Its tags.
+    pub tags: Tags,
+}
+
+/// A use of a route table.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Association {
+    /// `rtbassoc-...`
+    pub id: String,
+    /// The subnet that uses it; without one it is the main route table of its VPC.
+    pub subnet: Option<String>,
+}
+
+/// A route that somebody made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Route {
+    /// Where to: an IPv4 or IPv6 range.
+    pub destination: String,
+    /// The internet gateway, or else
+    pub gateway: Option<String>,
+    /// the network interface.
+    pub interface: Option<String>,
+}
+
+/// A network interface.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct NetworkInterface {
+    /// Where.
+    pub region: Region,
+    /// `eni-...`
+    pub id: String,
+    /// The id of its subnet.
+    pub subnet: String,
+    /// The id of its VPC.
+    pub vpc: String,
+    /// Its Availability Zone, by name.
+    pub zone: String,
+    /// Its addresses, the primary one first.
+    pub addresses: Vec<String>,
+    /// Its hardware address.
+    pub mac: String,
+    /// What its maker says of it.
+    pub description: String,
+    /// The ids of its security groups.
+    pub groups: Vec<String>,
+    /// `sourceDestCheck`
+    pub source_dest_check: bool,
+    /// The token it was made with.
+    pub client_token: Option<String>,
+    /// When it was made.
+    pub created: Timestamp,
+    /// Its tags.
+    pub tags: Tags,
+}
+
+impl RouteTable {
+    /// Whether its VPC's subnets use it that have no other.
+    pub fn is_main(&self) -> bool {
+        self.associations.iter().any(|use_| use_.subnet.is_none())
+    }
+}
+
+object!(Vpc, "ec2-vpc", vpcs, |_row| Vec::new());
+object!(Subnet, "ec2-subnet", subnets, |row| vec![row.vpc.as_str()]);
+object!(
+    InternetGateway,
+    "ec2-internet-gateway",
+    internet_gateways,
+    |row| row.vpc.as_deref().into_iter().collect()
+);
+object!(RouteTable, "ec2-route-table", route_tables, |row| {
+    let subnets = row.associations.iter().filter_map(|use_| use_.subnet.as_deref());
+    subnets.chain([row.vpc.as_str()]).collect()
+});
+object!(
+    NetworkInterface,
+    "ec2-network-interface",
+    network_interfaces,
+    |row| {
+        let groups = row.groups.iter().map(String::as_str);
+        [row.subnet.as_str(), row.vpc.as_str()]
+            .into_iter()
+            .chain(groups)
+            .collect()
+    }
+);

@@ -1,0 +1,162 @@
+//! What services may have to act upon, in the order in which it changed. The scheduler remembers how far it has read:
+//! nothing is ever marked as done, and what changes while it acts comes up again behind it.
+
+use std::sync::Arc;
+
+use super::daemon::owner_key;
+use super::{Cluster, ContainerInstance, Service, Tables, Task};
+use crate::world::records::Record as _;
+use crate::world::table::Table;
+
+/// The changes that concern services, each thing once: where it changed last.
+#[derive(Debug, Clone, Default)]
+pub struct Restless {
+    /// The number of the last change of each thing.
+    last: Table<u64>,
+    /// The things, by `CHANGE/THING`.
+    order: Table<()>,
+}
+
+/// A thing that changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Stirred<'a> {
+    /// A service by its key, or a daemon by [`super::Daemon::owner_key`]: itself, one of its tasks, or an instance with its tasks.
+    Service(&'a str),
+    /// A cluster by its key: a task let go of its room.
+    Room(&'a str),
+    /// A cluster by its key: an instance came, changed or went.
+    Hosts(&'a str),
+}
+
+impl<'a> Stirred<'a> {
+    fn of(row: &'a str) -> Option<Self> {
+        match row.split_once('=')? {
+            ("service", key) => Some(Self::Service(key)),
+            ("room", key) => Some(Self::Room(key)),
+            ("hosts", key) => Some(Self::Hosts(key)),
+            _ => None,
+        }
+    }
+}
+
+impl Restless {
+    /// What changed after the change numbered `seen`, or ever; the earliest first.
+    pub fn since(&self, seen: Option<u64>) -> impl Iterator<Item = Stirred<'_>> {
+        // '0' follows '/', so that this key is behind all of that change.
+        let after = seen.map(|seen| format!("{seen:020}0"));
+        let rows: Vec<_> = self.order.after("", after.as_deref()).collect();
+        rows.into_iter()
+            .filter_map(|(key, _)| Stirred::of(key.split_once('/')?.1))
+    }
+
+    /// A service is there, new or changed.
+    pub(super) fn service(&mut self, service: &Service, change: u64) {
+        self.owner(&service.key(), change);
+    }
+
+    /// A service is gone.
+    pub(super) fn without_service(&mut self, service: &Service) {
+        self.without_owner(&service.key());
+    }
+
+    /// A service or daemon is there, new or changed, by the key the scheduler knows it by.
+    pub(super) fn owner(&mut self, key: &str, change: u64) {
+        self.touch(&format!("service={key}"), change);
+    }
+
+    /// A service or daemon is gone.
+    pub(super) fn without_owner(&mut self, key: &str) {
+        let thing = format!("service={key}");
+        if let Some(last) = self.last.get(&thing).map(|last| **last) {
+            self.order.remove(&row(last, &thing));
+            self.last.remove(&thing);
+        }
+    }
+
+    /// Something of a service changed, by the service's key. A service that is not there is left alone.
+    pub(super) fn service_of(&mut self, service_key: &str, change: u64) {
+        let thing = format!("service={service_key}");
+        if self.last.get(&thing).is_some() {
+            self.touch(&thing, change);
+        }
+    }
+
+    fn touch(&mut self, thing: &str, change: u64) {
+        match self.last.get(thing).map(|last| **last) {
+            Some(last) if last == change => return,
+            Some(last) => self.order.remove(&row(last, thing)),
+            None => {}
+        }
+        self.last.insert(thing, Arc::new(change));
+        self.order.insert(&row(change, thing), Arc::new(()));
+    }
+}
+
+impl Tables {
+    /// A task changed: its service may have to act, and whoever waits for room may find some where it was.
+    pub(super) fn stir_by_task(&mut self, before: Option<&Task>, after: Option<&Task>, change: u64) {
+        let Some(task) = after.or(before) else { return };
+        if let Some(key) = owner_key(&task.region, &task.cluster, &task.group) {
+            self.restless.service_of(&key, change);
+        }
+        let holds = |task: Option<&Task>| task.is_some_and(Task::holds_reservation);
+        if holds(before) && !holds(after) {
+            let cluster = Cluster::key_of(&task.region, &task.cluster);
+            self.restless.touch(&format!("room={cluster}"), change);
+        }
+    }
+
+    /// An instance changed: services may find room on it, or must look elsewhere.
+    pub(super) fn stir_by_instance(
+        &mut self,
+        before: Option<&ContainerInstance>,
+        after: Option<&ContainerInstance>,
+        change: u64,
+    ) {
+        let Some(instance) = after.or(before) else { return };
+        let cluster = Cluster::key_of(&instance.region, &instance.cluster);
+        self.restless.touch(&format!("hosts={cluster}"), change);
+        let status = |one: Option<&ContainerInstance>| one.map(|one| one.status);
+        if status(before) == status(after) {
+            return;
+        }
+        let key = ContainerInstance::key_of(&instance.region, &instance.cluster, &instance.id);
+        for group in self.groups_on(&key) {
+            if let Some(owner) = owner_key(&instance.region, &instance.cluster, &group) {
+                self.restless.service_of(&owner, change);
+            }
+        }
+    }
+}
+
+fn row(change: u64, thing: &str) -> String {
+    format!("{change:020}/{thing}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_thing_comes_up_once_where_it_changed_last() {
+        let mut restless = Restless::default();
+        restless.touch("service=r/c/a", 0);
+        restless.touch("service=r/c/b", 1);
+        restless.touch("room=r/c", 2);
+        restless.touch("service=r/c/a", 3);
+        restless.touch("service=r/c/a", 3);
+        let since = |seen| restless.since(seen).collect::<Vec<_>>();
+        let (a, b) = (Stirred::Service("r/c/a"), Stirred::Service("r/c/b"));
+        assert_eq!(since(None), [b, Stirred::Room("r/c"), a]);
+        assert_eq!(since(Some(1)), [Stirred::Room("r/c"), a]);
+        assert_eq!(since(Some(2)), [a]);
+        assert_eq!(since(Some(3)), []);
+    }
+
+    #[test]
+    fn what_belongs_to_no_service_stirs_none() {
+        let mut restless = Restless::default();
+        restless.service_of("r/c/a", 1);
+        assert_eq!(restless.since(None).count(), 0);
+    }
+}

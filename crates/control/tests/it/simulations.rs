@@ -1,0 +1,52 @@
+//! Simulated regions: twenty seeds of them.
+
+use crate::simulation::{SABOTAGES, Size, run, sabotaged};
+
+/// Small enough for an unoptimised build.
+const SMALL: Size = Size {
+    agents: 12,
+    steps: 80,
+};
+
+async fn seeds(seeds: std::ops::Range<u64>) {
+    for seed in seeds {
+        println!("seed {seed}: {:?}", run(seed, SMALL).await);
+    }
+}
+
+#[tokio::test]
+async fn t14_seeds_0_to_5() {
+    seeds(0..5).await;
+}
+
+#[tokio::test]
+async fn t14_seeds_5_to_10() {
+    seeds(5..10).await;
+}
+
+#[tokio::test]
+async fn t14_seeds_10_to_15() {
+    seeds(10..15).await;
+}
+
+#[tokio::test]
+async fn t14_seeds_15_to_20() {
+    seeds(15..20).await;
+}
+
+#[tokio::test]
+async fn t14_a_seed_is_reproducible() {
+    assert_eq!(run(7, SMALL).await, run(7, SMALL).await);
+}
+
+#[tokio::test]
+async fn t14_what_is_broken_on_purpose_is_seen() {
+    for (how, says) in SABOTAGES {
+        let panicked = tokio::spawn(sabotaged(how))
+            .await
+            .expect_err("it is seen")
+            .into_panic();
+        let said = panicked.downcast::<String>().unwrap();
+        assert!(said.contains(says), "{how:?}: {said}");
+    }
+}
