@@ -19,8 +19,9 @@ CAPABILITIES = ("com.amazonaws.ecs.capability.task-iam-role", "ecs.capability.ex
 
 
 class ConnectedAgent:
-    def __init__(self, account, cluster):
-        self.arn = account.container_instance(cluster, attributes=[{"name": name} for name in CAPABILITIES])
+    def __init__(self, account, cluster, attributes=()):
+        capabilities = [{"name": name} for name in CAPABILITIES]
+        self.arn = account.container_instance(cluster, attributes=[*capabilities, *attributes])
         #: Tasks as payloads brought them, by ARN.
         self.tasks = {}
         endpoint = account.ecs.discover_poll_endpoint(cluster=cluster, containerInstance=self.arn)["endpoint"]

@@ -190,8 +190,9 @@ def test_3_a_new_revision_rolls_out_within_its_percentages(root, deployer, hosts
     # 50 % of two tasks are one, 200 % are four.
     assert all(1 <= real <= 4 and 1 <= known <= 4 for real, known in seen), seen
     assert stable(deployer)["taskDefinition"] == second
-    wait_for(lambda: versions(hosts) == ["2", "2"])
-    assert counts(hosts) == [1, 1]
+    # A container that is being stopped may still be listed but not asked.
+    wait_for(lambda: counts(hosts) == [1, 1])
+    assert versions(hosts) == ["2", "2"]
 
 
 def test_4_a_container_that_is_killed_is_replaced(root, deployer, hosts, service):
@@ -226,7 +227,7 @@ def test_6_a_draining_host_is_emptied_and_a_lost_one_is_noticed(root, deployer, 
 
 
 def test_7_everything_is_taken_away_in_terraforms_order(root, deployer, hosts, service, cluster):
-    with refused("ClusterContainsServicesException|ClusterContainsContainerInstancesException|ClusterContainsTasksException"):
+    with refused("ClusterContains(Services|ContainerInstances|Tasks)Exception"):
         deployer.ecs.delete_cluster(cluster=CLUSTER)
     deployer.ecs.update_service(cluster=CLUSTER, service=SERVICE, desiredCount=0)
     stable(deployer)

@@ -154,6 +154,21 @@ def test_things_of_elsewhere_are_not_described(place, method, member, kind):
                 getattr(place.ecs, method)(**call)
 
 
+@pytest.mark.parametrize("method", ["describe_daemon", "delete_daemon", "list_daemon_deployments"])
+def test_daemons_of_elsewhere(place, method):
+    expected = {
+        place.arn("daemon", account="444455556666"): DENIED,
+        place.arn("daemon", region="eu-west-1"): NO_CLUSTER,
+        place.arn("daemon", cluster="no-such-cluster"): NO_CLUSTER,
+        place.arn("daemon"): "DaemonNotFoundException",
+        place.arn("service"): INVALID,
+        "no-arn": INVALID,
+    }
+    for arn, code in expected.items():
+        with refused(code):
+            getattr(place.ecs, method)(daemonArn=arn)
+
+
 @pytest.mark.parametrize("bent", ["{}0", "{}x", "f:0", "f:-1", "f:99999999999999999999", ":1", "no-such-family"])
 def test_definitions_that_are_not_there(place, bent):
     named = bent.format(place.definition)

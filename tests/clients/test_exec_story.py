@@ -38,8 +38,8 @@ def admin(request, tmp_path_factory):
         yield quickstart.administrator
 
 
-def started(admin, role, *names):
-    """A task of these containers, which all sleep, with Execute Command; once its managed agents are no more pending."""
+def started(admin, role, *names, agents="RUNNING"):
+    """A task of these containers, which all sleep, with Execute Command; once its managed agents are as wanted."""
     containers = [
         {
             "name": name,
@@ -60,8 +60,9 @@ def started(admin, role, *names):
     def ready():
         task = admin.ecs.describe_tasks(cluster=CLUSTER, tasks=[arn])["tasks"][0]
         assert task["lastStatus"] != "STOPPED", task
-        agents = [agent["lastStatus"] for one in task["containers"] for agent in one.get("managedAgents", [])]
-        return len(agents) == len(names) and "PENDING" not in agents
+        found = [agent for one in task["containers"] for agent in one.get("managedAgents", [])]
+        assert all(agent["lastStatus"] in ("PENDING", agents) for agent in found), found
+        return len(found) == len(names) and all(agent["lastStatus"] == agents for agent in found)
 
     wait_for(ready)
     return arn
@@ -177,7 +178,7 @@ def test_a_client_that_goes_takes_its_command_along(admin, task, stubborn):
     script = f"{stubborn}sleep {mark} & echo ready; while :; do sleep {mark}; done"
     shell = Shell(admin, task, "sh", "-c", script)
     shell.read(until=b"ready\r\n")
-    assert running(f"sleep\0{mark}")
+    wait_for(lambda: running(f"sleep\0{mark}"))
     shell.process.kill()
     shell.process.wait()
     os.close(shell.ours)
@@ -185,7 +186,7 @@ def test_a_client_that_goes_takes_its_command_along(admin, task, stubborn):
 
 
 def test_without_the_permission_there_is_no_connection(admin):
-    arn = started(admin, admin.role(statement("ecs:ListClusters")), "app")
+    arn = started(admin, admin.role(statement("ecs:ListClusters")), "app", agents="STOPPED")
     task = admin.ecs.describe_tasks(cluster=CLUSTER, tasks=[arn])["tasks"][0]
     (agent,) = task["containers"][0]["managedAgents"]
     assert agent["lastStatus"] == "STOPPED" and "ssmmessages:CreateControlChannel" in agent["reason"], agent

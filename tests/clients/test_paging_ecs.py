@@ -8,6 +8,7 @@ from botocore.exceptions import WaiterError
 
 from account import ACCOUNT, Account
 from agent import ConnectedAgent
+from cases.ecs_capacity_providers import made
 from conftest import served_operations
 from errors import refused
 from server import Server
@@ -19,6 +20,8 @@ BY_HAND = {
     "describe_capacity_providers": "capacityProviders",
     "list_service_deployments": "serviceDeployments",
     "list_daemon_task_definitions": "daemonTaskDefinitions",
+    "list_daemons": "daemonSummariesList",
+    "list_daemon_deployments": "daemonDeployments",
 }
 #: Less than two would be a page of one whatever is asked for.
 AT_LEAST = 2
@@ -46,6 +49,12 @@ class Filled:
                 family=self.family,
                 containerDefinitions=[{"name": "app", "image": "busybox", "memory": 16}],
             )
+        self.provider = made(root)
+        self.ecs.put_cluster_capacity_providers(
+            cluster=self.cluster, capacityProviders=[self.provider], defaultCapacityProviderStrategy=[]
+        )
+        self.daemons = [self.daemon() for _ in range(2)]
+        self.ecs.update_daemon(daemonArn=self.daemons[0]["daemonArn"], **self.of_daemons())
 
     def service(self, definition, desired=0):
         name = self.root.name("service")
@@ -53,6 +62,17 @@ class Filled:
             cluster=self.cluster, serviceName=name, taskDefinition=definition, desiredCount=desired
         )
         return name
+
+    def of_daemons(self):
+        return {
+            "daemonTaskDefinitionArn": self.root.ecs_arn(f"daemon-task-definition/{self.family}:2"),
+            "capacityProviderArns": [self.root.ecs_arn(f"capacity-provider/{self.provider}")],
+        }
+
+    def daemon(self):
+        """A daemon, which has nowhere to run as long as its provider has no host."""
+        arn = self.root.ecs_arn(f"cluster/{self.cluster}")
+        return self.ecs.create_daemon(clusterArn=arn, daemonName=self.root.name("daemon"), **self.of_daemons())
 
     def parameters(self, method):
         cluster = {"cluster": self.cluster}
@@ -64,6 +84,8 @@ class Filled:
             "list_services_by_namespace": {"namespace": "shop"},
             "list_tasks": cluster,
             "list_service_deployments": {**cluster, "service": self.services[0]},
+            "list_daemons": {"clusterArn": self.root.ecs_arn(f"cluster/{self.cluster}")},
+            "list_daemon_deployments": {"daemonArn": self.daemons[0]["daemonArn"]},
         }.get(method, {})
 
 
@@ -127,8 +149,7 @@ def test_every_paginated_and_tokened_operation_is_tried(filled):
     methods = {name: method for method, name in filled.ecs.meta.method_to_api_mapping.items()}
     served = {operation for service, operation in served_operations() if service == "ecs"}
     tokened = {methods[name] for name in served if "nextToken" in model.operation_model(name).input_shape.members}
-    daemons = {"list_daemons", "list_daemon_deployments"}  # cases/ecs_daemons.py
-    assert tokened - daemons <= set(paginated()) | set(BY_HAND)
+    assert tokened <= set(paginated()) | set(BY_HAND)
 
 
 # Waiters: the waiters ask every 6 or 15 seconds by default.
@@ -226,9 +247,50 @@ def test_daemon_task_definitions(filled):
         filled.ecs.get_waiter("daemon_task_definition_active").wait(**wait)
 
 
+def test_daemons_and_their_deployments(filled):
+    def waits(waiter, attempts=1, **parameters):
+        filled.ecs.get_waiter(waiter).wait(**parameters, **once(attempts))
+
+    attribute = {"name": "portcullis.auto-scaling-group", "value": filled.provider}
+    agent = ConnectedAgent(filled.root, filled.cluster, [attribute])
+    daemon = filled.daemon()
+    named, first = {"daemonArn": daemon["daemonArn"]}, {"daemonDeploymentArns": [daemon["deploymentArn"]]}
+    waits("daemon_active", **named)
+    # Its task on the one host does not run yet.
+    with pytest.raises(WaiterError, match=IN_TIME):
+        waits("daemon_deployment_successful", **first)
+    with pytest.raises(WaiterError, match=IN_TIME):
+        waits("daemon_deployment_stopped", **first)
+    # What is newer ends what is under way.
+    updated = filled.ecs.update_daemon(**named, **filled.of_daemons())
+    second = {"daemonDeploymentArns": [updated["deploymentArn"]]}
+    waits("daemon_deployment_stopped", attempts=20, **first)
+    with pytest.raises(WaiterError, match=AT_ONCE):
+        waits("daemon_deployment_successful", **first)
+
+    def run_what_came():
+        for arn in list(agent.tasks):
+            task = filled.ecs.describe_tasks(cluster=filled.cluster, tasks=[arn])["tasks"][0]
+            if task["lastStatus"] != task["desiredStatus"]:
+                report(filled, arn, task["desiredStatus"])
+        found = filled.ecs.describe_daemon_deployments(**second)["daemonDeployments"]
+        return found[0]["status"] == "SUCCESSFUL"
+
+    deadline = time.monotonic() + 30
+    while not run_what_came():
+        assert time.monotonic() < deadline, "the deployment comes to its end"
+        time.sleep(0.1)
+    waits("daemon_deployment_successful", **second)
+    filled.ecs.delete_daemon(**named)
+    gone = {"daemonDeploymentArns": [filled.root.ecs_arn(f"daemon-deployment/{filled.cluster}/none/x")]}
+    with pytest.raises(WaiterError, match=AT_ONCE):
+        waits("daemon_deployment_successful", **gone)
+    agent.close()
+
+
 def test_every_waiter_of_ecs_is_tried(filled):
     assert sorted(filled.ecs.waiter_names) == [
-        "daemon_active",  # cases/ecs_daemons.py, as the two of deployments
+        "daemon_active",
         "daemon_deployment_stopped",
         "daemon_deployment_successful",
         "daemon_task_definition_active",

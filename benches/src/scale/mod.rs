@@ -65,6 +65,23 @@ struct Took {
     processor: Duration,
 }
 
+impl Took {
+    /// The 99th percentiles of both kinds of time, each by itself.
+    fn p99(all: &[Self]) -> Self {
+        let of = |kind: fn(&Self) -> Duration| p99(all.iter().map(kind).collect());
+        Self {
+            wall: of(|took| took.wall),
+            processor: of(|took| took.processor),
+        }
+    }
+}
+
+impl std::fmt::Display for Took {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{:.2?} ({:.2?})", self.wall, self.processor)
+    }
+}
+
 /// A moment, in both kinds of time.
 struct Moment(Instant, Duration);
 
@@ -92,9 +109,9 @@ struct Look {
     rate: f64,
     processor_rate: f64,
     bytes_a_task: f64,
-    describe: Duration,
-    list: Duration,
-    run: Duration,
+    describe: Took,
+    list: Took,
+    run: Took,
 }
 
 async fn grow(tasks: usize, instances: usize) -> Result<Vec<Row>> {
@@ -108,7 +125,7 @@ async fn grow(tasks: usize, instances: usize) -> Result<Vec<Row>> {
         grouped(number(tasks as u64))
     );
     println!(
-        "| tasks | placements/s since the line before | the same, by processor time | bytes/task | DescribeTasks (100) p99 | ListTasks p99 | RunTask (1) p99 |"
+        "| tasks | placements/s since the line before | the same, by processor time | bytes/task | DescribeTasks (100) p99, processor time's | ListTasks | RunTask (1) |"
     );
     println!("| --- | --- | --- | --- | --- | --- | --- |");
     let stretch = (tasks / 10).clamp(BATCH, 100_000);
@@ -140,7 +157,7 @@ async fn grow(tasks: usize, instances: usize) -> Result<Vec<Row>> {
             );
             let look = look(&region, placed, rates, bytes_a_task).await?;
             println!(
-                "| {} | {} | {} | {} | {:.2?} | {:.2?} | {:.2?} |",
+                "| {} | {} | {} | {} | {} | {} | {} |",
                 grouped(number(placed as u64)),
                 grouped(look.rate),
                 grouped(look.processor_rate),
@@ -223,24 +240,20 @@ async fn look(region: &Region, tasks: usize, rates: (f64, f64), bytes_a_task: f6
             next_token: token.take(),
             ..Default::default()
         };
-        let began = Instant::now();
-        let page = region.call::<ecs::op::ListTasks>(&request).await?;
-        list.push(began.elapsed());
+        let (page, took) = region.timed::<ecs::op::ListTasks>(&request).await?;
+        list.push(took);
         token = page.next_token;
         let request = ecs::DescribeTasksRequest {
             cluster: Some(CLUSTER.to_owned()),
             tasks: page.task_arns.unwrap_or_default(),
             include: None,
         };
-        let began = Instant::now();
-        region.call::<ecs::op::DescribeTasks>(&request).await?;
-        describe.push(began.elapsed());
+        describe.push(region.timed::<ecs::op::DescribeTasks>(&request).await?.1);
     }
     let mut run = Vec::new();
     for number in 0..CALLS {
-        let began = Instant::now();
-        let reply = region.call::<ecs::op::RunTask>(&run_task(number, 1)).await?;
-        run.push(began.elapsed());
+        let (reply, took) = region.timed::<ecs::op::RunTask>(&run_task(number, 1)).await?;
+        run.push(took);
         // What is measured with must not stay.
         for task in reply.tasks.into_iter().flatten() {
             let stop = ecs::StopTaskRequest {
@@ -256,9 +269,9 @@ async fn look(region: &Region, tasks: usize, rates: (f64, f64), bytes_a_task: f6
         rate: rates.0,
         processor_rate: rates.1,
         bytes_a_task,
-        describe: p99(describe),
-        list: p99(list),
-        run: p99(run),
+        describe: Took::p99(&describe),
+        list: Took::p99(&list),
+        run: Took::p99(&run),
     })
 }
 
@@ -348,10 +361,10 @@ fn verdicts(stretches: &[(f64, f64)], looks: &[Look]) -> Vec<Row> {
         for (what, time) in [("DescribeTasks of 100", look.describe), ("ListTasks", look.list)] {
             rows.push(Row {
                 figure: format!("{what}, 100,000 tasks, p99"),
-                ours: format!("{time:.2?}"),
-                reference: format!("{CALLS} calls"),
+                ours: format!("{:.2?}", time.wall),
+                reference: format!("{:.2?} of processor time; {CALLS} calls", time.processor),
                 target: "<= 5 ms",
-                verdict: Verdict::of(time <= READ_MAX),
+                verdict: Verdict::of(time.wall <= READ_MAX),
             });
         }
     }

@@ -15,6 +15,7 @@ use portcullis_store::{Store, open_in_memory};
 use portcullis_wire::{Operation, decode_reply, encode_request};
 
 use super::store::Forgetful;
+use super::{Moment, Took};
 use crate::work::{Key, sign};
 
 /// The one cluster.
@@ -75,6 +76,11 @@ impl Region {
 
     /// A call as it comes from outside: signed, decoded, decided, carried out, recorded, answered.
     pub async fn call<O: Operation>(&self, input: &O::Input) -> Result<O::Output> {
+        Ok(self.timed::<O>(input).await?.0)
+    }
+
+    /// The same with the time the server took: that the caller takes to sign and to read the answer is not in it.
+    pub async fn timed<O: Operation>(&self, input: &O::Input) -> Result<(O::Output, Took)> {
         let request = encode_request::<O>(input);
         let mut builder = http::Request::post("http://127.0.0.1/");
         for (name, value) in &request.headers {
@@ -86,8 +92,12 @@ impl Region {
             address: "127.0.0.1".to_owned(),
             tls: None,
         };
+        let began = Moment::now();
         let reply = self.accounts.serve(&parts, &request.body, peer).await;
-        decode_reply::<O>(reply.status, &reply.body).map_err(|error| anyhow!("{}: {error}", O::META.name))
+        let took = began.elapsed();
+        let output = decode_reply::<O>(reply.status, &reply.body);
+        let output = output.map_err(|error| anyhow!("{}: {error}", O::META.name))?;
+        Ok((output, took))
     }
 
     /// The cluster, and instances in three zones whose agents are there.

@@ -48,9 +48,9 @@ impl RouteError {
         }
     }
 
-    fn query(code: &str, message: impl Into<String>) -> Self {
+    fn query(protocol: Protocol, code: &str, message: impl Into<String>) -> Self {
         Self {
-            protocol: Protocol::Query,
+            protocol,
             error: ErrorReply::sender(code, 400, message),
         }
     }
@@ -139,11 +139,15 @@ fn by_action<'r>(
     } else {
         body
     };
-    let missing = || RouteError::query("MissingAction", "The request must contain the parameter Action.");
+    let version = form::find(payload, "Version");
+    let protocol = protocol_of_form(services, parts, version.as_deref());
+    let missing = || {
+        let text = "The request must contain the parameter Action.";
+        RouteError::query(protocol, "MissingAction", text)
+    };
     let action = form::find(payload, "Action")
         .filter(|action| !action.is_empty())
         .ok_or_else(missing)?;
-    let version = form::find(payload, "Version");
     let found = services
         .iter()
         .filter(|service| service.protocol.is_query())
@@ -162,7 +166,42 @@ fn by_action<'r>(
         None => {
             let version = version.unwrap_or(Cow::Borrowed("NO_VERSION_SPECIFIED"));
             let text = format!("Could not find operation {action} for version {version}");
-            Err(RouteError::query("InvalidAction", text))
+            Err(RouteError::query(protocol, "InvalidAction", text))
         }
     }
+}
+
+/// The protocol that a form without an operation seems to speak: that of the service it is signed for, or else of the
+/// version it names.
+fn protocol_of_form(services: &[&'static Service], parts: &Parts, version: Option<&str>) -> Protocol {
+    let forms = || services.iter().filter(|service| service.protocol.is_query());
+    let signed_for = sigv4::claimed_service(parts);
+    let signed = forms().find(|service| signed_for.as_ref().is_some_and(|name| name == service.signing_name));
+    let versioned = || forms().find(|service| version == Some(service.api_version));
+    signed
+        .or_else(versioned)
+        .map_or(Protocol::Query, |service| service.protocol)
+}
+
+/// Refuses a request before its operation is known, in the envelope of the protocol it seems to speak; `None` where that
+/// cannot be told.
+pub fn refuse(
+    services: &[&'static Service],
+    parts: &Parts,
+    error: &ErrorReply,
+    request_id: &str,
+) -> Option<Reply> {
+    let signed_for = sigv4::claimed_service(parts);
+    let target = parts.headers.get("x-amz-target").and_then(|target| target.to_str().ok());
+    let prefix = target
+        .and_then(|target| target.rsplit_once('.'))
+        .map(|(prefix, _)| prefix);
+    let is_meant = |service: &&&Service| match prefix {
+        Some(prefix) => service.protocol.is_json() && service.target_prefix == prefix,
+        None => signed_for
+            .as_ref()
+            .is_some_and(|name| name == service.signing_name),
+    };
+    let service = services.iter().find(is_meant)?;
+    Some(encode_error(service, error, request_id))
 }

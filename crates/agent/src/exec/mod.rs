@@ -48,8 +48,10 @@ struct Place {
 
 impl Place {
     fn of(task: &Task, container: &Container) -> Option<Self> {
+        // Before the control plane has been told that the container runs, there is no channel for it.
         let is_open = container.definition.exec_enabled
             && container.known == Known::Running
+            && container.reported == Known::Running
             && task.desired == Desired::Running;
         let runtime_id = container.runtime_id.clone().filter(|_| is_open)?;
         Some(Self {

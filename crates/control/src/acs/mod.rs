@@ -26,7 +26,6 @@ use serde_json::Value;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 
-use crate::gate::call::Call;
 use crate::gate::record::Outcome;
 use crate::gate::{Gate, Peer};
 use crate::services::ecs::registrant::owner;
@@ -160,8 +159,8 @@ impl Session {
         }
     }
 
-    /// Whether the caller still may: policies can change while a connection lives, and so can the owner of an
-    /// instance whose record is older than owners.
+    /// Whether the caller still may: policies, keys and sessions can end while a connection lives, and so can the owner of
+    /// an instance change whose record is older than owners.
     fn is_still_allowed(&self) -> bool {
         let view = self.gate.world().view();
         let instance = view.ecs.container_instances.get(&self.accepted.key);
@@ -170,10 +169,7 @@ impl Session {
             .check
             .clone()
             .only_for(instance.and_then(|instance| owner(instance)));
-        let call = Call {
-            now: self.gate.world().clock().now(),
-            ..Call::clone(&self.accepted.call)
-        };
-        self.gate.still_allows(&call, &check)
+        self.gate
+            .still_allows(&self.accepted.call, std::slice::from_ref(&check))
     }
 }

@@ -9,7 +9,9 @@ use portcullis_core::{Timestamp, uuid};
 use portcullis_wire::{Frame, Shape, encode_frame};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until, timeout};
-use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::protocol::CloseFrame;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
+use tokio_tungstenite::tungstenite::{Message, Utf8Bytes};
 
 use super::credentials::{Minted, NotAssumable, RoleType, mint, mint_all};
 use super::outbox::{Issued, Outbox, Work, tasks_on};
@@ -33,10 +35,21 @@ enum End {
     Silent,
     /// The instance was deregistered.
     Inactive,
-    /// The agent's permission was taken away.
+    /// The agent's permission or its credentials have ended.
     Refused,
     /// The server is going.
     Server,
+}
+
+impl End {
+    /// What the agent is told. A refusal must not read as an orderly end, after which agents come back at once
+    /// (agent.md 5.2).
+    fn told(&self) -> Option<CloseFrame> {
+        matches!(self, Self::Refused).then(|| CloseFrame {
+            code: CloseCode::Policy,
+            reason: Utf8Bytes::from_static("AccessDeniedException"),
+        })
+    }
 }
 
 /// Serves a connection until it ends or another session of the instance takes over.
@@ -65,7 +78,8 @@ pub(super) async fn run(session: Session, mut socket: Socket, registry: &Registr
         registry.forget(&key);
     }
     drop(turn);
-    let _ = timeout(session.timing.write, socket.close(None)).await;
+    let why = end.as_ref().and_then(End::told);
+    let _ = timeout(session.timing.write, socket.close(why)).await;
 }
 
 /// Notes that an agent is there, with the versions it named, or gone.
@@ -126,7 +140,7 @@ impl<'a> Conversation<'a> {
     }
 
     async fn converse(&mut self) -> Result<std::convert::Infallible, End> {
-        self.look(true).await?;
+        self.check().await?;
         self.send_manifest().await?;
         let timing = self.session.timing;
         let mut beat = Instant::now() + timing.heartbeat(self.session.gate.world().random().as_ref());
@@ -146,7 +160,7 @@ impl<'a> Conversation<'a> {
                     rested = Instant::now() + timing.pause;
                 }
                 () = sleep_until(check) => {
-                    self.look(true).await?;
+                    self.check().await?;
                     check = Instant::now() + timing.check;
                 }
                 () = sleep_until(beat) => {
@@ -171,6 +185,20 @@ impl<'a> Conversation<'a> {
             Ok(Ok(())) => Ok(()),
             Ok(Err(_)) => Err(End::Gone),
             Err(_) => Err(End::Silent),
+        }
+    }
+
+    /// Looks for what is late. An agent that may no longer goes before tasks are placed on it.
+    async fn check(&mut self) -> Result<(), End> {
+        self.must_be_allowed()?;
+        self.look(true).await
+    }
+
+    fn must_be_allowed(&self) -> Result<(), End> {
+        if self.session.is_still_allowed() {
+            Ok(())
+        } else {
+            Err(End::Refused)
         }
     }
 
@@ -241,6 +269,8 @@ impl<'a> Conversation<'a> {
             generated_at: Some(now.as_millis()),
             tasks: vec![payload::task(task, definition, credentials)],
         };
+        // As late as can be: nothing is sent to an agent that may no longer.
+        self.must_be_allowed()?;
         self.send(&message).await?;
         self.outbox.sent_payload(task, &message.message_id, now);
         for (role_type, made) in &minted {
@@ -266,6 +296,7 @@ impl<'a> Conversation<'a> {
             role_type: role_type.as_str().to_owned(),
             role_credentials: made.credentials.clone(),
         };
+        self.must_be_allowed()?;
         self.send(&message).await?;
         self.outbox.sent_credentials(task, role_type, issued(&made, now));
         Ok(())
@@ -295,9 +326,6 @@ impl<'a> Conversation<'a> {
     async fn beat(&mut self) -> Result<(), End> {
         if self.session.opening.answers_heartbeats && self.unanswered >= UNANSWERED_MAX {
             return Err(End::Silent);
-        }
-        if !self.session.is_still_allowed() {
-            return Err(End::Refused);
         }
         self.unanswered += 1;
         let message = acs::HeartbeatMessage {

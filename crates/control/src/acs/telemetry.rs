@@ -26,6 +26,7 @@ pub(super) async fn run(session: Session, mut socket: Socket) {
     loop {
         let answer = tokio::select! {
             message = socket.next() => match message {
+                Some(Ok(_)) if !session.is_still_allowed() => break,
                 Some(Ok(Message::Text(text))) => receive(&session, text.as_bytes()).await,
                 Some(Ok(Message::Binary(bytes))) => receive(&session, &bytes).await,
                 None | Some(Err(_) | Ok(Message::Close(_))) => break,

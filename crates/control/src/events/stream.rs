@@ -143,16 +143,8 @@ struct Reading {
 impl Reading {
     /// Whether the reader still may: permissions, keys and sessions can end while it reads.
     fn is_still_allowed(&self) -> bool {
-        let call = Call {
-            now: self.gate.world().clock().now(),
-            ..self.call.clone()
-        };
-        let is_over = call
-            .caller
-            .session
-            .as_ref()
-            .is_some_and(|session| session.is_expired(call.now));
-        !is_over && self.gate.still_allows(&call, &self.check)
+        self.gate
+            .still_allows(&self.call, std::slice::from_ref(&self.check))
     }
 }
 

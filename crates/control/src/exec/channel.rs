@@ -108,12 +108,8 @@ fn note(message: &Message) {
 
 /// Whether the container still runs and its task's role still may: policies can change while a channel is open.
 fn is_still_good(gate: &Gate, target: &Target, call: &Call) -> bool {
-    let view = gate.world().view();
-    let call = Call {
-        now: now(gate),
-        ..call.clone()
-    };
-    target.container.takes_sessions(&view) && gate.still_allows(&call, &target.check(OPEN_CONTROL))
+    let checks = [target.check(OPEN_CONTROL)];
+    target.container.takes_sessions(&gate.world().view()) && gate.still_allows(call, &checks)
 }
 
 /// Brings one end into its session, and serves the session when it is the second.
@@ -129,19 +125,21 @@ pub(super) async fn data(gate: &Gate, session: &str, side: Side, mut socket: Soc
             close(socket).await;
         }
         Joined::Waits => {
-            tokio::time::sleep(desk.limits.pending).await;
+            let is_allowed = desk.subject(session).is_some_and(|one| (one.permission)(gate));
+            let why = if is_allowed {
+                tokio::time::sleep(desk.limits.pending).await;
+                "The other end of the session did not connect in time."
+            } else {
+                relay::REFUSED
+            };
             if let Some((_, socket)) = desk.give_up(session) {
-                farewell(
-                    gate,
-                    socket,
-                    session,
-                    "The other end of the session did not connect in time.",
-                )
-                .await;
+                farewell(gate, socket, session, why).await;
             }
         }
         Joined::Both(ends) => {
-            relay::run(gate, session, ends.client, ends.host).await;
+            if let Some(subject) = desk.subject(session) {
+                relay::run(gate, session, &subject, ends.client, ends.host).await;
+            }
             desk.end(session);
         }
     }

@@ -14,7 +14,7 @@ use portcullis_wire::session::{AgentMessage, MessageType, PayloadType, flags};
 use subtle::ConstantTimeEq as _;
 use tokio::sync::mpsc;
 
-use super::{Container, Socket};
+use super::{Container, Permission, Socket};
 
 /// Sessions a container may have at a time (ecs.md 9).
 pub(crate) const SESSIONS_MAX: usize = 2;
@@ -74,7 +74,7 @@ struct Channel {
 }
 
 struct Session {
-    container: Container,
+    subject: Subject,
     begun: Timestamp,
     client: Option<Secret>,
     host: Option<Secret>,
@@ -92,11 +92,19 @@ pub(super) enum Side {
     Host,
 }
 
-/// What a session is to do.
-#[derive(Debug)]
-pub(crate) struct Order {
-    /// In which container.
+/// What a session is about.
+#[derive(Clone)]
+pub(crate) struct Subject {
+    /// Its container.
     pub container: Container,
+    /// Whether its caller may still have it.
+    pub permission: Permission,
+}
+
+/// What a session is to do.
+pub(crate) struct Order {
+    /// In which container, with whose permission.
+    pub subject: Subject,
     /// The command line.
     pub command: String,
     /// Who asked, an ARN.
@@ -158,8 +166,9 @@ impl Desk {
     }
 
     fn is_fresh(&self, since: Timestamp, now: Timestamp) -> bool {
+        // Calls that run at a time may come here in another order than they began: what is younger than `now` is fresh.
         let age = now.as_millis().saturating_sub(since.as_millis());
-        u64::try_from(age).is_ok_and(|age| Duration::from_millis(age) <= self.limits.pending)
+        Duration::from_millis(u64::try_from(age).unwrap_or_default()) <= self.limits.pending
     }
 
     /// A token to open the container's control channel with, once.
@@ -210,14 +219,18 @@ impl Desk {
         let is_alive = |one: &Session| one.is_joined || self.is_fresh(one.begun, now);
         state.sessions.retain(|_, one| is_alive(one));
         let sessions = state.sessions.values();
-        if sessions.filter(|one| one.container == order.container).count() >= SESSIONS_MAX {
+        if sessions
+            .filter(|one| one.subject.container == order.subject.container)
+            .count()
+            >= SESSIONS_MAX
+        {
             return Err(NotBegun::TooMany);
         }
         let digits: String = hex_id(random).chars().take(SESSION_ID_DIGITS).collect();
         let session_id = format!("ecs-execute-command-{digits}");
         let channel = state
             .channels
-            .get(&order.container)
+            .get(&order.subject.container)
             .ok_or(NotBegun::NotConnected)?;
         let frame = order_frame(order, &session_id, now, random);
         channel
@@ -226,7 +239,7 @@ impl Desk {
             .map_err(|_| NotBegun::NotConnected)?;
         let token = token(random);
         let session = Session {
-            container: order.container.clone(),
+            subject: order.subject.clone(),
             begun: now,
             client: Some(token.clone()),
             host: None,
@@ -242,12 +255,10 @@ impl Desk {
         self.state().sessions.contains_key(session)
     }
 
-    /// The container of a session.
-    pub fn container_of(&self, session: &str) -> Option<Container> {
-        self.state()
-            .sessions
-            .get(session)
-            .map(|one| one.container.clone())
+    /// What a session is about.
+    pub fn subject(&self, session: &str) -> Option<Subject> {
+        let state = self.state();
+        state.sessions.get(session).map(|one| one.subject.clone())
     }
 
     /// A token for the host's end of a session, once.
@@ -378,4 +389,53 @@ pub(super) fn frame(kind: MessageType, payload: Vec<u8>, now: Timestamp, random:
 /// A new id for a document.
 pub(super) fn document_id(random: &dyn Random) -> String {
     uuid(random)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use portcullis_core::SeededRandom;
+
+    use super::*;
+
+    fn container(name: &str) -> Container {
+        Container {
+            task: "t".to_owned(),
+            name: name.to_owned(),
+        }
+    }
+
+    #[test]
+    fn a_call_that_began_earlier_takes_nothing_from_one_that_came_before_it() {
+        let (desk, random) = (Desk::new(Limits::default()), SeededRandom::new(1));
+        let (app, side, late) = (container("app"), container("side"), Timestamp::from_seconds(10));
+        let early = Timestamp::from_seconds(9);
+        let token = desk.channel_token(&app, late, &random);
+        desk.channel_token(&side, early, &random);
+        let channel = desk.open_channel(&app, &token, late).expect("its token is good");
+        assert!(desk.open_channel(&app, &token, late).is_none(), "once");
+        let order = |owner: &str| Order {
+            subject: Subject {
+                container: app.clone(),
+                permission: Arc::new(|_| true),
+            },
+            command: "sh".to_owned(),
+            owner: owner.to_owned(),
+        };
+        let first = desk.begin(&order("one"), late, &random).unwrap();
+        desk.begin(&order("two"), early, &random).unwrap();
+        assert!(desk.knows(&first.session_id));
+        assert_eq!(channel.orders.len(), 2);
+    }
+
+    #[test]
+    fn a_token_is_good_for_a_minute() {
+        let (desk, random) = (Desk::new(Limits::default()), SeededRandom::new(1));
+        for (seconds, is_good) in [(60, true), (61, false)] {
+            let token = desk.channel_token(&container("app"), Timestamp::from_seconds(0), &random);
+            let opened = desk.open_channel(&container("app"), &token, Timestamp::from_seconds(seconds));
+            assert_eq!(opened.is_some(), is_good, "{seconds}");
+        }
+    }
 }

@@ -13,15 +13,23 @@ mod relay;
 mod target;
 
 pub use desk::Limits;
-pub(crate) use desk::{Begun, Desk, NotBegun, Order, SESSIONS_MAX};
+pub(crate) use desk::{Begun, Desk, NotBegun, Order, SESSIONS_MAX, Subject};
 pub(crate) use opening::{is_for, serve};
 pub(crate) use target::{Container, Target};
+
+use std::sync::Arc;
 
 use hyper_util::rt::TokioIo;
 use portcullis_wire::session::{FRAME_BYTES_MAX, SIGNING_NAME};
 use portcullis_wire::{Protocol, Service};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
+
+use crate::gate::Gate;
+
+/// Whether the caller of a session may still have it: asked when an end joins and each second, because keys, users and
+/// policies can end before a session does.
+pub(crate) type Permission = Arc<dyn Fn(&Gate) -> bool + Send + Sync>;
 
 /// The websocket of a client or a host.
 type Socket = WebSocketStream<TokioIo<hyper::upgrade::Upgraded>>;

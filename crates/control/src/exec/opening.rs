@@ -71,7 +71,7 @@ impl Named {
         match self {
             Self::Control(name) => Target::find(&view, &call.region, name),
             Self::Data(session) => {
-                let container = gate.exec().container_of(session)?;
+                let container = gate.exec().subject(session)?.container;
                 let task = Arc::clone(view.ecs.tasks.get(&container.task)?);
                 container
                     .takes_sessions(&view)

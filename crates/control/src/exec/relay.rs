@@ -6,12 +6,12 @@ use std::time::Duration;
 use futures_util::StreamExt as _;
 use portcullis_wire::session::document::{AgentTaskComplete, Document as _};
 use portcullis_wire::session::{AgentMessage, MessageError, MessageType};
-use tokio::time::{Instant, interval, sleep_until};
+use tokio::time::{Instant, sleep_until};
 use tokio_tungstenite::tungstenite::{Error, Message};
 
 use super::Socket;
 use super::channel::{close, farewell, send};
-use super::desk::Side;
+use super::desk::{Side, Subject};
 use crate::gate::Gate;
 
 /// Why a session ended.
@@ -29,7 +29,13 @@ enum End {
     Idle,
     /// The container is no more.
     Stopped,
+    /// The caller's permission or credentials have ended.
+    Refused,
 }
+
+/// What the person at the terminal reads whose permission has ended.
+pub(super) const REFUSED: &str =
+    "The session was ended because its credentials or its permission for ecs:ExecuteCommand have ended.";
 
 impl End {
     /// What the person at the terminal reads; nothing for an ordinary end.
@@ -43,6 +49,7 @@ impl End {
             }
             Self::Idle => "Your session timed out due to inactivity.".to_owned(),
             Self::Stopped => "The container has stopped.".to_owned(),
+            Self::Refused => REFUSED.to_owned(),
         }
     }
 }
@@ -58,24 +65,23 @@ enum Step {
 }
 
 /// Serves a session from the moment both ends are there.
-pub(super) async fn run(gate: &Gate, session: &str, mut client: Socket, mut host: Socket) {
-    let desk = gate.exec();
-    let Some(container) = desk.container_of(session) else {
-        return;
-    };
-    tracing::info!(session, container = container.name, "a session began");
-    let mut check = interval(desk.limits.check);
-    let mut idle = Instant::now() + desk.limits.idle;
+pub(super) async fn run(gate: &Gate, session: &str, subject: &Subject, mut client: Socket, mut host: Socket) {
+    let limits = gate.exec().limits;
+    tracing::info!(session, container = subject.container.name, "a session began");
+    let mut check = Instant::now();
+    let mut idle = check + limits.idle;
     let end = loop {
+        // Before what is next is taken, so that neither haste nor a slow end puts it off.
+        if Instant::now() >= check {
+            if let Some(end) = has_ended(gate, subject) {
+                break end;
+            }
+            check = Instant::now() + limits.check;
+        }
         let (from, step) = tokio::select! {
             message = client.next() => (Side::Client, taken(Side::Client, message)),
             message = host.next() => (Side::Host, taken(Side::Host, message)),
-            _ = check.tick() => {
-                if !container.takes_sessions(&gate.world().view()) {
-                    break End::Stopped;
-                }
-                continue;
-            }
+            () = sleep_until(check) => continue,
             () = sleep_until(idle) => break End::Idle,
         };
         match step {
@@ -83,7 +89,7 @@ pub(super) async fn run(gate: &Gate, session: &str, mut client: Socket, mut host
             Step::Keep => {}
             Step::Pass { frame, said } => {
                 if said {
-                    idle = Instant::now() + desk.limits.idle;
+                    idle = Instant::now() + limits.idle;
                 }
                 let (to, lost) = match from {
                     Side::Client => (&mut host, End::Host),
@@ -97,6 +103,14 @@ pub(super) async fn run(gate: &Gate, session: &str, mut client: Socket, mut host
     };
     tracing::info!(session, ?end, "a session ended");
     finish(gate, session, client, host, &end).await;
+}
+
+/// Whether something outside the session has ended it.
+fn has_ended(gate: &Gate, subject: &Subject) -> Option<End> {
+    if !subject.container.takes_sessions(&gate.world().view()) {
+        return Some(End::Stopped);
+    }
+    (!(subject.permission)(gate)).then_some(End::Refused)
 }
 
 async fn finish(gate: &Gate, session: &str, client: Socket, host: Socket, end: &End) {

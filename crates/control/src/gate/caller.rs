@@ -142,12 +142,19 @@ impl Caller {
         }
     }
 
-    /// Whether the credentials are still good for something that goes on after its call.
-    pub(super) fn may_go_on(&self, view: &Snapshot, now: Timestamp) -> bool {
+    /// Whether what the credentials hang on still stands, for something that began at `since` and goes on. What a key
+    /// opened does not come back with the key.
+    pub(super) fn is_alive(&self, view: &Snapshot, since: Timestamp) -> bool {
         match &self.session {
             Some(session) => session.is_alive(view),
-            None => Origin::of(self).is_none_or(|origin| origin.lets_live(view, now)),
+            None => Origin::of(self).is_none_or(|origin| origin.lets_live(view, since)),
         }
+    }
+
+    /// Whether the caller's session has run out.
+    pub(super) fn is_expired(&self, now: Timestamp) -> bool {
+        let session = self.session.as_ref();
+        session.is_some_and(|session| session.is_expired(now))
     }
 
     /// Whom an identity provider vouches for, when nobody signed.

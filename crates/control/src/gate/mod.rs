@@ -272,12 +272,17 @@ impl Gate {
         decided
     }
 
-    /// Whether a check that was allowed still is, and its caller still one, for what goes on after its call: no record, no
-    /// reasons.
-    pub fn still_allows(&self, call: &Call, check: &Check) -> bool {
-        let view = self.world.view();
-        call.caller.may_go_on(&view, call.now)
-            && authorize::authorize(&view, call, std::slice::from_ref(check)).is_ok()
+    /// Whether what `call` was allowed still is, and its credentials still good, for what goes on after it: a connection, a
+    /// session. As of now, which is none of the caller's matter. No record, no reasons.
+    pub fn still_allows(&self, call: &Call, checks: &[Check]) -> bool {
+        let (view, now) = (self.world.view(), self.world.clock().now());
+        // ECS renews a task's credentials as long as the task runs: what is the task's alone goes on with them.
+        let is_renewed = checks.iter().any(Check::is_of_task);
+        if !call.caller.is_alive(&view, call.now) || (call.caller.is_expired(now) && !is_renewed) {
+            return false;
+        }
+        let call = Call { now, ..call.clone() };
+        authorize::authorize(&view, &call, checks).is_ok()
     }
 
     async fn decode_and_run(

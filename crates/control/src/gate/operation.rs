@@ -130,6 +130,11 @@ impl Check {
         self
     }
 
+    /// Whether only a task itself may.
+    pub(super) fn is_of_task(&self) -> bool {
+        matches!(self.owner, Some(Owner::Task { .. }))
+    }
+
     /// Lets the call go on without this permission.
     #[must_use]
     pub fn optional(mut self) -> Self {

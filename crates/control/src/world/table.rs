@@ -70,10 +70,8 @@ impl<T> Table<T> {
     }
 
     pub(super) fn insert(&mut self, key: &str, row: Arc<T>) {
-        if self.get(key).is_none() {
-            self.len += 1;
-        }
-        Arc::make_mut(&mut self.root).insert(key, row);
+        let before = Arc::make_mut(&mut self.root).insert(key, row);
+        self.len += usize::from(before.is_none());
     }
 
     pub(super) fn remove(&mut self, key: &str) {

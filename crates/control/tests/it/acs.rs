@@ -1,12 +1,17 @@
 //! The agents' protocol as an agent sees it (agent.md 5).
 
+use std::time::Duration;
+
 use portcullis_api::{acs, ecs, iam, sts};
+use portcullis_control::acs::Timing;
 
 use crate::agent::{
     Agent, Front, Instance, client_of, cluster, definition, describe, eventually, is_connected, run,
     task_role,
 };
 use crate::harness::{ACCOUNT, Server, allow};
+use crate::leaving::{LEAVINGS, Leaver, Leaving};
+use crate::scim::provider::Provider;
 
 const TRUSTED_POLICY: &str =
     r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"ecs:ListClusters","Resource":"*"}]}"#;
@@ -369,6 +374,124 @@ async fn a_permission_taken_away_ends_the_session() {
     };
     server.root.ok::<iam::op::DeleteUserPolicy>(&delete).await;
     while agent.next().await.is_some() {}
+}
+
+/// Sessions that neither beat nor look by the clock while a test runs.
+const SLOW: Timing = Timing {
+    heartbeat_min: Duration::from_secs(3_600),
+    heartbeat_jitter: Duration::ZERO,
+    check: Duration::from_secs(3_600),
+    pause: Duration::from_millis(1),
+    write: Duration::from_secs(5),
+};
+
+async fn start(server: &Server, instance: &Instance, definition: &str) -> String {
+    let start = ecs::StartTaskRequest {
+        cluster: Some("c".to_owned()),
+        container_instances: vec![instance.arn.clone()],
+        task_definition: definition.to_owned(),
+        ..Default::default()
+    };
+    let started = server.root.ok::<ecs::op::StartTask>(&start).await;
+    started.tasks.unwrap().pop().unwrap().task_arn.unwrap()
+}
+
+/// The instance of somebody who is about to leave, and its agent.
+async fn leaver_s_agent(server: &Server, front: &Front, leaver: &Leaver) -> (Instance, Agent) {
+    let instance = Instance::register(&leaver.client, "c", &[]).await;
+    let mut agent = instance.connect(front, true).await.unwrap();
+    let _: acs::TaskManifestMessage = agent.expect().await;
+    eventually(server, "connected", |view| is_connected(view, &instance.arn)).await;
+    (instance, agent)
+}
+
+async fn is_refused(server: &Server, instance: &Instance, agent: &mut Agent, how: Leaving) {
+    let heard = agent.next().await.map(|frame| frame.kind);
+    assert_eq!((heard, agent.close_code), (None, Some(1008)), "{how:?}");
+    eventually(server, "disconnected", |view| !is_connected(view, &instance.arn)).await;
+}
+
+#[tokio::test]
+async fn an_agent_whose_principal_has_ended_gets_no_payload_any_more() {
+    let server = Server::start().await;
+    cluster(&server, "c").await;
+    let provider = Provider::open(&server).await;
+    let front = Front::open_with(&server, SLOW).await;
+    let definition = definition_with_roles(&server).await;
+    for how in LEAVINGS {
+        let leaver = Leaver::new(&server, &provider, how, "ecs:*").await;
+        let (instance, mut agent) = leaver_s_agent(&server, &front, &leaver).await;
+        start(&server, &instance, &definition).await;
+        assert!(agent.take().await.tasks[0].role_credentials.is_some());
+        leaver.leave(&server, &provider).await;
+        start(&server, &instance, &definition).await;
+        is_refused(&server, &instance, &mut agent, how).await;
+    }
+}
+
+#[tokio::test]
+async fn an_agent_whose_principal_has_ended_gets_no_fresh_credentials_any_more() {
+    let server = Server::start().await;
+    cluster(&server, "c").await;
+    let provider = Provider::open(&server).await;
+    let front = Front::open_with(&server, SLOW).await;
+    let definition = definition_with_roles(&server).await;
+    for how in LEAVINGS {
+        let leaver = Leaver::new(&server, &provider, how, "ecs:*").await;
+        let (instance, mut agent) = leaver_s_agent(&server, &front, &leaver).await;
+        let task = start(&server, &instance, &definition).await;
+        agent.take().await;
+        instance.submit(&task, "RUNNING", &[("app", None)]).await;
+        leaver.leave(&server, &provider).await;
+        server.clock.advance_seconds(3 * 3_600 + 60);
+        let touch = ecs::PutAttributesRequest {
+            cluster: Some("c".to_owned()),
+            attributes: vec![ecs::Attribute {
+                name: "touched".to_owned(),
+                target_id: Some(instance.arn.clone()),
+                ..Default::default()
+            }],
+        };
+        server.root.ok::<ecs::op::PutAttributes>(&touch).await;
+        is_refused(&server, &instance, &mut agent, how).await;
+    }
+}
+
+#[tokio::test]
+async fn an_instance_shows_no_agent_soon_after_its_principal_has_ended() {
+    let server = Server::start().await;
+    cluster(&server, "c").await;
+    let provider = Provider::open(&server).await;
+    let seldom = Timing {
+        check: Duration::from_millis(10),
+        ..SLOW
+    };
+    let front = Front::open_with(&server, seldom).await;
+    for how in LEAVINGS {
+        let leaver = Leaver::new(&server, &provider, how, "ecs:*").await;
+        let (instance, mut agent) = leaver_s_agent(&server, &front, &leaver).await;
+        leaver.leave(&server, &provider).await;
+        is_refused(&server, &instance, &mut agent, how).await;
+    }
+}
+
+#[tokio::test]
+async fn agent_5_3_telemetry_of_a_principal_that_has_ended_is_not_answered() {
+    let server = Server::start().await;
+    cluster(&server, "c").await;
+    let provider = Provider::open(&server).await;
+    let front = Front::open_with(&server, SLOW).await;
+    for how in LEAVINGS {
+        let leaver = Leaver::new(&server, &provider, how, "ecs:*").await;
+        let (instance, _agent) = leaver_s_agent(&server, &front, &leaver).await;
+        let mut telemetry = instance.connect_telemetry(&front).await.unwrap();
+        let metrics = acs::PublishMetricsRequest::default();
+        telemetry.publish(&metrics, false).await;
+        let _: acs::AckPublishMetric = telemetry.expect().await;
+        leaver.leave(&server, &provider).await;
+        telemetry.publish(&metrics, false).await;
+        assert!(telemetry.next().await.is_none(), "{how:?}");
+    }
 }
 
 #[tokio::test]

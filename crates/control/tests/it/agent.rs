@@ -31,8 +31,6 @@ pub struct Front {
 impl Front {
     /// Listens for a server's agents; sessions look and beat every few milliseconds.
     pub async fn open(server: &Server) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
         let timing = Timing {
             heartbeat_min: Duration::from_millis(50),
             heartbeat_jitter: Duration::from_millis(10),
@@ -40,6 +38,13 @@ impl Front {
             pause: Duration::from_millis(1),
             write: Duration::from_secs(5),
         };
+        Self::open_with(server, timing).await
+    }
+
+    /// Listens for a server's agents; sessions look and beat as often as said.
+    pub async fn open_with(server: &Server, timing: Timing) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
         let gate = server.gate.clone();
         let doors = move |_| Doors {
             gate: gate.clone(),
@@ -139,6 +144,7 @@ impl Instance {
             instance: self.clone(),
             url: String::new(),
             answers: true,
+            close_code: None,
         })
     }
 
@@ -157,6 +163,7 @@ impl Instance {
             instance: self.clone(),
             url,
             answers: true,
+            close_code: None,
         })
     }
 
@@ -241,6 +248,8 @@ pub struct Agent {
     url: String,
     /// Whether heartbeats are answered.
     pub answers: bool,
+    /// What the server said when it ended the connection.
+    pub close_code: Option<u16>,
 }
 
 impl Agent {
@@ -251,7 +260,11 @@ impl Agent {
                 .await
                 .expect("a frame in time");
             let text = match message {
-                None | Some(Err(_) | Ok(Message::Close(_))) => return None,
+                Some(Ok(Message::Close(frame))) => {
+                    self.close_code = frame.map(|frame| frame.code.into());
+                    return None;
+                }
+                None | Some(Err(_)) => return None,
                 Some(Ok(Message::Text(text))) => text,
                 Some(Ok(_)) => continue,
             };

@@ -19,6 +19,8 @@ use crate::agent::{
     Agent, Front, Instance, client_of, cluster, definition, eventually, is_connected, open_as, task_role,
 };
 use crate::harness::{Client, Server, allow};
+use crate::leaving::{LEAVINGS, Leaver};
+use crate::scim::provider::Provider;
 
 const PATIENCE: Duration = Duration::from_secs(10);
 const SERVICE: &str = "ssmmessages";
@@ -27,6 +29,14 @@ const LIMITS: Limits = Limits {
     pending: Duration::from_millis(400),
     check: Duration::from_millis(20),
 };
+
+const PATIENT: Limits = Limits {
+    idle: Duration::from_secs(60),
+    pending: Duration::from_secs(3_600),
+    ..LIMITS
+};
+const REFUSED: &str =
+    "The session was ended because its credentials or its permission for ecs:ExecuteCommand have ended.";
 
 type Socket = WebSocketStream<TcpStream>;
 
@@ -42,7 +52,15 @@ struct Stage {
 
 impl Stage {
     async fn set() -> Self {
-        let server = Server::start_with(|gate| gate.with_exec_limits(LIMITS)).await;
+        Self::on(Server::start_with(|gate| gate.with_exec_limits(LIMITS)).await).await
+    }
+
+    /// Where silence ends nothing.
+    async fn patient() -> Self {
+        Self::on(Server::start_with(|gate| gate.with_exec_limits(PATIENT)).await).await
+    }
+
+    async fn on(server: Server) -> Self {
         cluster(&server, "c").await;
         let front = Front::open(&server).await;
         let capability = [("ecs.capability.execute-command", None)];
@@ -87,7 +105,7 @@ impl Stage {
         }
     }
 
-    async fn execute(&self) -> ecs::Session {
+    async fn execute(&self, caller: &Client) -> ecs::Session {
         let request = ecs::ExecuteCommandRequest {
             cluster: Some("c".to_owned()),
             container: None,
@@ -98,7 +116,7 @@ impl Stage {
         // The server has no word for "open"; it is as soon as it has read the token.
         let until = Instant::now() + PATIENCE;
         loop {
-            let answer = self.server.root.call::<ecs::op::ExecuteCommand>(&request).await;
+            let answer = caller.call::<ecs::op::ExecuteCommand>(&request).await;
             match answer {
                 Ok(reply) => return reply.session.unwrap(),
                 Err(error) => assert!(Instant::now() < until, "{error}"),
@@ -108,13 +126,24 @@ impl Stage {
 
     /// Both ends of a session.
     async fn session(&mut self) -> (Socket, Socket) {
-        let session = self.execute().await;
+        let root = self.server.root.clone();
+        self.session_of(&root).await
+    }
+
+    /// Both ends of a session of somebody.
+    async fn session_of(&mut self, caller: &Client) -> (Socket, Socket) {
+        let session = self.execute(caller).await;
+        let host = self.host(&session).await;
+        (self.client(&session).await, host)
+    }
+
+    /// The host's end of the session it has the order for.
+    async fn host(&mut self, session: &ecs::Session) -> Socket {
         let order = timeout(PATIENCE, self.control.next()).await.unwrap();
         let order = AgentMessage::parse(&order.unwrap().unwrap().into_data()).unwrap();
         assert_eq!(order.kind, MessageType::InteractiveShell);
         let path = format!("/v1/data-channel/{}", session.session_id.as_deref().unwrap());
-        let host = channel(&self.itself, &self.front, &path).await;
-        (self.client(&session).await, host)
+        channel(&self.itself, &self.front, &path).await
     }
 
     async fn client(&self, session: &ecs::Session) -> Socket {
@@ -230,10 +259,92 @@ async fn ecs_9_what_either_end_says_keeps_a_session_and_receipts_do_not() {
 #[tokio::test]
 async fn an_end_whose_other_end_does_not_come_is_told_so() {
     let stage = Stage::set().await;
-    let session = stage.execute().await;
+    let session = stage.execute(&stage.server.root).await;
+    let token = session.token_value.as_deref().unwrap();
+    assert!(!format!("{session:?}").contains(token));
     let mut client = stage.client(&session).await;
     assert_eq!(
         farewell(&mut client).await,
         "The other end of the session did not connect in time."
     );
+}
+
+/// Passes a frame through.
+async fn says(from: &mut Socket, kind: MessageType, to: &mut Socket) {
+    from.send(frame(kind)).await.unwrap();
+    let heard = timeout(PATIENCE, to.next()).await.unwrap().unwrap().unwrap();
+    assert_eq!(AgentMessage::parse(&heard.into_data()).unwrap().kind, kind);
+}
+
+#[tokio::test]
+async fn a_session_ends_with_its_caller_and_the_host_hears_nothing_more() {
+    let mut stage = Stage::patient().await;
+    let provider = Provider::open(&stage.server).await;
+    for how in LEAVINGS {
+        let leaver = Leaver::new(&stage.server, &provider, how, "ecs:*").await;
+        let (mut client, mut host) = stage.session_of(&leaver.client).await;
+        says(&mut client, MessageType::InputStreamData, &mut host).await;
+        says(&mut host, MessageType::OutputStreamData, &mut client).await;
+        leaver.leave(&stage.server, &provider).await;
+        assert_eq!(farewell(&mut client).await, REFUSED, "{how:?}");
+        // The first it hears after the last frame of before.
+        let last = timeout(PATIENCE, host.next()).await.unwrap().unwrap().unwrap();
+        let last = AgentMessage::parse(&last.into_data()).unwrap();
+        assert_eq!(last.kind, MessageType::ChannelClosed, "{how:?}");
+    }
+}
+
+async fn a_token_from_before_is_worth_nothing(host_waits: bool) {
+    let mut stage = Stage::patient().await;
+    let provider = Provider::open(&stage.server).await;
+    for how in LEAVINGS {
+        let leaver = Leaver::new(&stage.server, &provider, how, "ecs:*").await;
+        let session = stage.execute(&leaver.client).await;
+        let host = if host_waits {
+            Some(stage.host(&session).await)
+        } else {
+            None
+        };
+        leaver.leave(&stage.server, &provider).await;
+        let mut client = stage.client(&session).await;
+        assert_eq!(farewell(&mut client).await, REFUSED, "{how:?}");
+        if let Some(mut host) = host {
+            farewell(&mut host).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_token_from_before_its_caller_ended_opens_no_session() {
+    a_token_from_before_is_worth_nothing(false).await;
+}
+
+#[tokio::test]
+async fn a_token_from_before_its_caller_ended_opens_no_session_whose_host_waits() {
+    a_token_from_before_is_worth_nothing(true).await;
+}
+
+#[tokio::test]
+async fn ecs_9_a_session_ends_when_the_tags_of_its_task_let_it_no_longer() {
+    let mut stage = Stage::patient().await;
+    let policy = json!({
+        "Version": "2012-10-17",
+        "Statement": [
+            { "Effect": "Allow", "Action": "ecs:ExecuteCommand", "Resource": "*" },
+            { "Effect": "Deny", "Action": "ecs:ExecuteCommand", "Resource": "*",
+              "Condition": { "StringEquals": { "ecs:ResourceTag/closed": "yes" } } },
+        ],
+    });
+    let mia = stage.server.user("mia", &policy.to_string()).await;
+    let (mut client, mut host) = stage.session_of(&mia).await;
+    says(&mut client, MessageType::InputStreamData, &mut host).await;
+    let tag = ecs::TagResourceRequest {
+        resource_arn: stage.task.clone(),
+        tags: vec![ecs::Tag {
+            key: Some("closed".to_owned()),
+            value: Some("yes".to_owned()),
+        }],
+    };
+    stage.server.root.ok::<ecs::op::TagResource>(&tag).await;
+    assert_eq!(farewell(&mut client).await, REFUSED);
 }

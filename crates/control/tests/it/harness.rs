@@ -60,7 +60,7 @@ impl Server {
     pub async fn start_with(kind: fn(Gate) -> Gate) -> Self {
         let clock = Arc::new(FixedClock::at(BEGINNING.parse().unwrap()));
         let opened = open_in_memory(clock.clone(), Arc::new(SeededRandom::new(1))).unwrap();
-        Self::over_with(opened, clock, kind).await
+        Self::over_with(opened, clock, 1, kind).await
     }
 
     /// The account in a store.

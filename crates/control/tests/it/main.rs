@@ -22,6 +22,7 @@ mod gate;
 mod harness;
 mod history;
 mod iam;
+mod leaving;
 mod reasons;
 mod registrant;
 mod rules;

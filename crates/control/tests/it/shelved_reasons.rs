@@ -122,12 +122,14 @@ async fn narrow_session(server: &Server, caller: &Client) -> Client {
 async fn refusals(server: &Server) -> Vec<String> {
     let create = ecs::CreateClusterRequest {
         cluster_name: Some("nobodys".to_owned()),
-        tags: vec![ecs::Tag {
+        tags: Some(vec![ecs::Tag {
             key: Some("team".to_owned()),
             value: Some("web".to_owned()),
-        }],
+        }]),
         ..Default::default()
     };
+    // The organization first: which one there is belongs to no account's picture.
+    let (other, elsewhere) = accounts::account(server, "other").await;
     let mut ids = Vec::new();
     let many = of_many_policies(server).await;
     ids.push(refused::<ecs::op::CreateCluster>(&many, &create).await);
@@ -149,7 +151,6 @@ async fn refusals(server: &Server) -> Vec<String> {
     ids.push(refused::<sts::op::GetSessionToken>(&by_token, &Default::default()).await);
     let janes = accounts::trust(&format!("arn:aws:iam::{ACCOUNT}:user/none"));
     let there = accounts::create_role(&server.root, "there", &janes).await;
-    let (other, elsewhere) = accounts::account(server, "other").await;
     let foreign = accounts::create_role(&elsewhere, "shared", &accounts::trust(&other)).await;
     let missing = format!("arn:aws:iam::{ACCOUNT}:role/missing");
     for role in [&there, &missing, &foreign] {

@@ -1,6 +1,7 @@
 //! Simulated regions: twenty seeds of them.
 
-use crate::simulation::{SABOTAGES, Size, run, sabotaged};
+use crate::simulation::sabotage::{ALL, sabotaged};
+use crate::simulation::{Size, run};
 
 /// Small enough for an unoptimised build.
 const SMALL: Size = Size {
@@ -41,7 +42,7 @@ async fn t14_a_seed_is_reproducible() {
 
 #[tokio::test]
 async fn t14_what_is_broken_on_purpose_is_seen() {
-    for (how, says) in SABOTAGES {
+    for (how, says) in ALL {
         let panicked = tokio::spawn(sabotaged(how))
             .await
             .expect_err("it is seen")

@@ -20,7 +20,13 @@ pub(super) fn plan(daemon: &Daemon<'_>, tasks: &[Task], now: Timestamp) -> Plan 
     take_in(&mut plan, daemon.deployments, tasks, daemon.circuit_breaker, now);
     let places = daemon.hosts.iter().filter(|host| host.state.has_place()).count();
     let desired = u32::try_from(places).unwrap_or(u32::MAX);
-    if give_up(&mut plan, daemon.deployments, desired, daemon.circuit_breaker) {
+    if give_up(
+        &mut plan,
+        daemon.deployments,
+        tasks,
+        desired,
+        daemon.circuit_breaker,
+    ) {
         return plan;
     }
     let lower = count(daemon.percents.lower(desired));
@@ -36,7 +42,13 @@ pub(super) fn plan(daemon: &Daemon<'_>, tasks: &[Task], now: Timestamp) -> Plan 
             primary.count_unhealthy(unhealthy);
         }
     }
-    if !give_up(&mut plan, daemon.deployments, desired, daemon.circuit_breaker) {
+    if !give_up(
+        &mut plan,
+        daemon.deployments,
+        tasks,
+        desired,
+        daemon.circuit_breaker,
+    ) {
         field.start(&mut plan, now);
         conclude(&mut plan, &field, tasks, places, now);
     }
@@ -195,7 +207,8 @@ fn conclude(plan: &mut Plan, field: &Field<'_>, tasks: &[Task], places: usize, n
         plan.says.push(Says::DeploymentCompleted { deployment: 0 });
     }
     let is_completed = primary.rollout == Rollout::Completed;
-    remove_old(plan, tasks, is_completed);
+    let is_over = is_completed || primary.has_failed();
+    remove_old(plan, tasks, |_| is_over);
     let steady = is_completed && all_there && plan.stops.is_empty();
     let Some(primary) = plan.progress.first_mut() else {
         return;

@@ -7,6 +7,7 @@
 
 mod choice;
 mod daemon;
+mod holder;
 mod outcome;
 mod picture;
 mod progress;

@@ -126,6 +126,11 @@ pub enum Says {
         /// Position of the deployment.
         deployment: usize,
     },
+    /// The PRIMARY was given up, and nothing else can be started: tasks are missing.
+    NothingToStart {
+        /// Position of the deployment.
+        deployment: usize,
+    },
     /// `... was unable to reach steady state because ... The number of protected tasks are more than the desired count`.
     ProtectionBlocks {
         /// Position of the deployment (or task set) whose protected tasks stay.

@@ -37,6 +37,8 @@ pub struct Progress {
     pub no_room: bool,
     /// How its alarms are watched.
     pub alarms: AlarmWatch,
+    /// Of one that was stopped or alarmed: how many tasks the service had then, which it keeps. `None`: as many as wanted.
+    pub kept: Option<u32>,
     /// Somebody asked to stop it.
     pub stop_asked: Option<Cause>,
 }
@@ -105,6 +107,12 @@ impl Progress {
     pub fn forget_back_off(&mut self) {
         self.failed_rounds = 0;
         self.retry_at = None;
+    }
+
+    /// Somebody updated the service: there is no wait any more, and no longer only as many tasks as were left.
+    pub fn asked_anew(&mut self) {
+        self.forget_back_off();
+        self.kept = None;
     }
 
     /// Some starts of the plan found no instance with room: say so before storing [`super::Plan::progress`]. The next plan

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use portcullis_core::Timestamp;
 
 use super::BATCH;
+use super::holder::{Holder, holder};
 use super::outcome::{Plan, Rollback, Says, Start, StartPlace};
 use super::picture::{Deployment, Replica, Task};
 use super::progress::{Progress, Rollout};
@@ -31,24 +32,26 @@ pub(super) fn plan(replica: &Replica<'_>, tasks: &[Task], now: Timestamp) -> Pla
     if give_up(
         &mut plan,
         replica.deployments,
+        tasks,
         replica.desired,
         replica.circuit_breaker,
     ) {
         return plan;
     }
     let live_or_stopping: Vec<usize> = (0..tasks.len()).collect();
-    let Some(primary) = plan.progress.first_mut() else {
-        return plan;
-    };
-    let moves = primary.moving;
-    let aim = aim(replica, primary, now);
-    primary.no_room = false;
+    let moves = plan.progress.first().map_or(0, |primary| primary.moving);
+    let holder = holder(&plan.progress, replica.desired);
+    let aim = aim(replica, &plan.progress, holder, now);
+    plan.progress.iter_mut().for_each(|one| one.no_room = false);
     let done = step(tasks, &live_or_stopping, &aim);
-    primary.count_unhealthy(done.unhealthy_stopped);
+    if let Some(primary) = plan.progress.first_mut() {
+        primary.count_unhealthy(done.unhealthy_stopped);
+    }
     plan.stops.clone_from(&done.stops);
     if give_up(
         &mut plan,
         replica.deployments,
+        tasks,
         replica.desired,
         replica.circuit_breaker,
     ) {
@@ -58,7 +61,7 @@ pub(super) fn plan(replica: &Replica<'_>, tasks: &[Task], now: Timestamp) -> Pla
     if done.starts > 0 {
         let count = u32::try_from(done.starts).unwrap_or(BATCH);
         plan.starts.push(Start {
-            deployment: 0,
+            deployment: holder.map_or(0, |holder| holder.deployment),
             count,
             place: StartPlace::Anywhere,
         });
@@ -120,6 +123,7 @@ pub(super) fn remember_seen(plan: &mut Plan, tasks: &[Task]) {
 pub(super) fn give_up(
     plan: &mut Plan,
     deployments: &[Deployment],
+    tasks: &[Task],
     desired: u32,
     breaker: Option<super::picture::CircuitBreaker>,
 ) -> bool {
@@ -134,6 +138,7 @@ pub(super) fn give_up(
     };
     primary.rollout = Rollout::Failed(cause);
     primary.moving = 0;
+    primary.kept = u32::try_from(tasks.iter().filter(|task| task.is_live()).count()).ok();
     let to = earlier.filter(|_| goes_back);
     plan.says.push(Says::DeploymentFailed {
         deployment: 0,
@@ -145,17 +150,20 @@ pub(super) fn give_up(
     true
 }
 
-fn aim(replica: &Replica<'_>, primary: &Progress, now: Timestamp) -> Aim {
-    let stands = primary.has_failed() || primary.waits(now);
+fn aim(replica: &Replica<'_>, progress: &[Progress], holder: Option<Holder>, now: Timestamp) -> Aim {
+    let deployment = holder.map_or(0, |holder| holder.deployment);
+    let starter = progress.get(deployment).filter(|_| holder.is_some());
+    let may_start = starter.is_some_and(|starter| !starter.waits(now));
     Aim {
         deployment: 0,
-        target: count(replica.desired),
-        extra: count(primary.moving),
+        beside: (deployment > 0).then_some(deployment),
+        target: count(holder.map_or(replica.desired, |holder| holder.target)),
+        extra: count(progress.first().map_or(0, |primary| primary.moving)),
         lower: count(replica.percents.lower(replica.desired)),
         upper: count(replica.percents.upper(replica.desired)),
         scale_in: replica.scale_in,
-        batch: if stands { 0 } else { count(BATCH) },
-        no_room: primary.no_room,
+        batch: if may_start { count(BATCH) } else { 0 },
+        no_room: starter.is_some_and(|starter| starter.no_room),
     }
 }
 
@@ -177,7 +185,14 @@ fn conclude(plan: &mut Plan, replica: &Replica<'_>, tasks: &[Task], done: &Step,
     }
     let is_completed = primary.rollout == Rollout::Completed;
     let rests = primary.has_failed();
-    remove_old(plan, tasks, is_completed);
+    let holder = holder(&plan.progress, replica.desired);
+    let is_full = done.good + done.coming >= desired && done.starts == 0;
+    remove_old(plan, tasks, |at| {
+        is_completed || rests && (is_full || holder.is_none_or(|holder| holder.deployment != at))
+    });
+    if holder.is_none() && done.good + done.coming < desired {
+        plan.says.push(Says::NothingToStart { deployment: 0 });
+    }
     let alone = plan.removed.len() + 1 == plan.progress.len();
     let steady = is_completed && alone && all_there && done.good == desired && done.coming == 0;
     let Some(primary) = plan.progress.first_mut() else {
@@ -188,11 +203,11 @@ fn conclude(plan: &mut Plan, replica: &Replica<'_>, tasks: &[Task], done: &Step,
     }
     plan.says
         .extend(tell_block(primary, 0, done.blocked.filter(|_| !rests), now));
-    plan.wake_at = primary.wake_at(now);
+    plan.wake_at = plan.progress.iter().filter_map(|one| one.wake_at(now)).min();
 }
 
-/// Old deployments without tasks are over; one that the service could still go back to stays until the new one is completed.
-pub(super) fn remove_old(plan: &mut Plan, tasks: &[Task], is_completed: bool) {
+/// Old deployments without tasks are over; one that the service could still go back to stays until `is_over` says otherwise.
+pub(super) fn remove_old(plan: &mut Plan, tasks: &[Task], is_over: impl Fn(usize) -> bool) {
     let mut has_tasks = vec![false; plan.progress.len()];
     let mut stopped = vec![false; tasks.len()];
     for stop in &plan.stops {
@@ -208,10 +223,11 @@ pub(super) fn remove_old(plan: &mut Plan, tasks: &[Task], is_completed: bool) {
             *has = true;
         }
     }
-    let over = |progress: &Progress| is_completed || progress.rollout != Rollout::Completed;
     plan.removed = (1..)
         .zip(plan.progress.iter().zip(&has_tasks).skip(1))
-        .filter(|(_, (progress, has_tasks))| !**has_tasks && over(progress))
+        .filter(|(at, (progress, has_tasks))| {
+            !**has_tasks && (progress.rollout != Rollout::Completed || is_over(*at))
+        })
         .map(|(at, _)| at)
         .collect();
 }

@@ -13,6 +13,8 @@ use super::picture::{ScaleIn, Status, Task};
 pub(super) struct Aim {
     /// Position of the deployment whose tasks are wanted.
     pub(super) deployment: usize,
+    /// Position of one whose tasks count as its own: it holds the service up where the other was given up.
+    pub(super) beside: Option<usize>,
     /// Tasks wanted of it.
     pub(super) target: usize,
     /// Tasks there may be beyond that: they even out zones.
@@ -81,14 +83,14 @@ impl Sorted {
         let mut sorted = Self::default();
         for &at in members {
             if let Some(task) = tasks.get(at) {
-                sorted.add(at, task, aim.deployment);
+                sorted.add(at, task, aim);
             }
         }
         sorted
     }
 
-    fn add(&mut self, at: usize, task: &Task, deployment: usize) {
-        let ours = task.deployment == deployment;
+    fn add(&mut self, at: usize, task: &Task, aim: &Aim) {
+        let ours = task.deployment == aim.deployment || Some(task.deployment) == aim.beside;
         match task.status {
             Status::Stopping => {}
             Status::Pending if task.draining || !ours => self.vain.push(at),

@@ -67,6 +67,7 @@ fn plan_set(
     let desired = set.computed_desired(service.desired);
     let aim = Aim {
         deployment: at,
+        beside: None,
         target: count(desired),
         extra: 0,
         lower: count(PERCENTS.lower(desired)),

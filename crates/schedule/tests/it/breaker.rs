@@ -375,6 +375,109 @@ fn a_stopped_deployment_goes_back_or_stays_where_it_is() {
     assert_eq!(world.primary().stop_asked, None);
 }
 
+/// A service of 4 that was aborted, or given up by its circuit breaker, with tasks of both versions.
+fn given_up(cause: Cause) -> World {
+    let mut world = World::settled(4, 100, 150);
+    if cause != Cause::Aborted {
+        world.breaker = Some(CircuitBreaker {
+            rollback: false,
+            ..BREAKER
+        });
+    }
+    world.update();
+    world.pass();
+    if cause == Cause::Aborted {
+        world.everything_runs();
+        world.deployments[0].1.progress.ask_abort();
+    }
+    for _ in 0..4 {
+        world.fail_pending(1);
+        world.wait(900);
+        world.pass();
+    }
+    world.settle_failed();
+    assert_eq!(world.primary().rollout, Rollout::Failed(cause));
+    world
+}
+
+#[test]
+fn what_was_given_up_is_held_at_the_desired_count_by_the_version_that_works() {
+    for cause in [Cause::Aborted, Cause::TasksFailedToStart] {
+        let mut world = given_up(cause);
+        assert_eq!((world.live(), world.deployments.len()), (4, 2));
+        let new = world.live_of(1);
+        // Every single task ends once: the service has as many again, none of the failed version.
+        for _ in 0..4 {
+            world.tasks.remove(0);
+            world.settle_failed();
+            assert_eq!(world.live(), 4, "{cause:?}");
+        }
+        assert!(world.live_of(1) <= new, "{cause:?}");
+        // The desired count has its effect in both directions.
+        for desired in [7, 2, 5] {
+            world.desired = desired;
+            world.deployments[0].1.progress.asked_anew();
+            world.settle_failed();
+            assert_eq!(world.live(), desired as usize, "{cause:?}");
+        }
+        assert!(world.live_of(1) <= new, "{cause:?}");
+    }
+}
+
+#[test]
+fn an_old_version_without_tasks_is_over_once_nothing_is_missing() {
+    let mut world = World::settled(2, 0, 100);
+    world.update();
+    for _ in 0..2 {
+        world.pass();
+        world.everything_runs();
+    }
+    assert_eq!((world.live_of(0), world.live_of(1)), (0, 2), "all are replaced");
+    world.deployments[0].1.progress.rollout = Rollout::Failed(Cause::Aborted);
+    let mut old = super::world::deployment();
+    old.progress.rollout = Rollout::Completed;
+    world.deployments.truncate(1);
+    world.deployments.push((0, old));
+    world.settle_failed();
+    assert_eq!((world.deployments.len(), world.live_of(1)), (1, 2));
+    // Alone, what was aborted holds itself.
+    world.tasks.remove(0);
+    world.settle_failed();
+    assert_eq!(world.live_of(1), 2);
+}
+
+#[test]
+fn an_aborted_first_version_keeps_what_it_has_until_somebody_wants_more() {
+    let mut world = World::new(12, 100, 200);
+    world.pass();
+    world.everything_runs();
+    world.deployments[0].1.progress.ask_abort();
+    world.settle_failed();
+    assert_eq!(world.live(), 10);
+    world.tasks.remove(3);
+    world.settle_failed();
+    assert_eq!(world.live(), 10, "what ends is replaced");
+    world.deployments[0].1.progress.asked_anew();
+    world.settle_failed();
+    assert_eq!(world.live(), 12);
+}
+
+#[test]
+fn a_failed_version_alone_says_that_it_starts_nothing() {
+    let mut world = World::new(2, 100, 200);
+    world.breaker = Some(BREAKER);
+    for _ in 0..6 {
+        world.pass();
+        world.fail_pending(0);
+        world.wait(900);
+    }
+    world.desired = 3;
+    world.deployments[0].1.progress.asked_anew();
+    let plan = world.pass();
+    assert!(plan.starts.is_empty());
+    assert_eq!(plan.says, [Says::NothingToStart { deployment: 0 }]);
+}
+
 #[test]
 fn the_back_off_doubles_to_fifteen_minutes_and_an_update_ends_it() {
     let mut world = World::new(1, 100, 200);

@@ -73,17 +73,22 @@ impl Model<'_> {
             .collect()
     }
 
+    /// The PRIMARY's, and those of the completed one behind it that stands in where it was given up.
+    fn is_ours(&self, task: &Task) -> bool {
+        task.deployment == 0 || task.deployment == 1 && has_failed(self.picture)
+    }
+
     fn good(&self) -> Vec<usize> {
-        self.all(|task| task.deployment == 0 && task.is_healthy() && !task.draining)
+        self.all(|task| self.is_ours(task) && task.is_healthy() && !task.draining)
     }
 
     fn coming(&self) -> Vec<usize> {
         let on_its_way = |status| matches!(status, Status::Pending | Status::Running(Health::Unknown));
-        self.all(|task| task.deployment == 0 && !task.draining && on_its_way(task.status))
+        self.all(|task| self.is_ours(task) && !task.draining && on_its_way(task.status))
     }
 
     fn sick(&self) -> Vec<usize> {
-        self.all(|task| task.deployment == 0 && task.is_unhealthy())
+        self.all(|task| self.is_ours(task) && task.is_unhealthy())
     }
 
     fn total(&self) -> usize {
@@ -150,8 +155,8 @@ impl Model<'_> {
     fn replace_one(&mut self) -> bool {
         let free = |task: &Task| !task.protected || task.is_unhealthy();
         let useless = self.all(|task| {
-            let replaced = task.deployment != 0 || task.draining;
-            replaced && free(task) && !task.is_healthy() && !(task.deployment == 0 && task.is_unhealthy())
+            let replaced = !self.is_ours(task) || task.draining;
+            replaced && free(task) && !task.is_healthy() && !(self.is_ours(task) && task.is_unhealthy())
         });
         if let Some(&at) = useless.first() {
             if self.picture.tasks[at].is_unhealthy() {
@@ -170,7 +175,7 @@ impl Model<'_> {
             return true;
         }
         let old =
-            self.all(|task| task.deployment != 0 && task.is_healthy() && !task.draining && !task.protected);
+            self.all(|task| !self.is_ours(task) && task.is_healthy() && !task.draining && !task.protected);
         let Some(at) = self.choose(&old, &old) else {
             return false;
         };
@@ -179,7 +184,7 @@ impl Model<'_> {
     }
 
     fn stop_vain(&mut self) {
-        for at in self.all(|task| task.status == Status::Pending && (task.draining || task.deployment != 0)) {
+        for at in self.all(|task| task.status == Status::Pending && (task.draining || !self.is_ours(task))) {
             if self.picture.tasks[at].draining {
                 self.stop(at, StopReason::InstanceDraining);
             } else {
@@ -190,7 +195,7 @@ impl Model<'_> {
 
     fn make_room(&mut self, batch: usize, upper: usize) {
         let next = self.missing().min(batch);
-        let room = if self.picture.primary.no_room {
+        let room = if self.picture.primary.no_room && !has_failed(self.picture) {
             0
         } else {
             upper.saturating_sub(self.total())
@@ -240,6 +245,10 @@ impl Model<'_> {
     }
 }
 
+fn has_failed(picture: &Picture) -> bool {
+    matches!(picture.primary.rollout, Rollout::Failed(_))
+}
+
 /// What the model stops, starts, and whether the deployment is then completed.
 fn reference(picture: &Picture) -> (BTreeSet<(usize, StopReason)>, usize, bool) {
     let mut model = Model {
@@ -251,11 +260,8 @@ fn reference(picture: &Picture) -> (BTreeSet<(usize, StopReason)>, usize, bool) 
         .primary
         .retry_at
         .is_some_and(|at| at > Timestamp::from_seconds(1000));
-    let batch = if waits || matches!(picture.primary.rollout, Rollout::Failed(_)) {
-        0
-    } else {
-        10
-    };
+    // What stands in for a PRIMARY that was given up never failed here: it does not wait.
+    let batch = if waits && !has_failed(picture) { 0 } else { 10 };
     let upper = (f64::from(picture.desired) * f64::from(picture.percents.maximum) / 100.0).floor() as usize;
     model.stop_vain();
     model.make_room(batch, upper);

@@ -32,6 +32,14 @@ impl Dialect {
     pub(crate) fn flattens(self, list: &List) -> bool {
         list.flattened || self == Self::Ec2
     }
+
+    /// Refuses a parameter that stands where the schema has nothing.
+    fn refuses(self, path: &str) -> FormError {
+        match self {
+            Self::Ec2 => FormError::Unknown(path.to_owned()),
+            Self::Query => malformed(format!("parameter {path} is not understood")),
+        }
+    }
 }
 
 /// Why a form was not read.
@@ -67,7 +75,7 @@ pub(crate) fn to_value(
     if dialect == Dialect::Ec2 {
         all_known(schema, &root)?;
     }
-    structure(schema, &root, dialect)
+    structure(schema, "", &root, dialect)
 }
 
 /// EC2 refuses parameters it does not know. Those of the envelope and of a signature in the query string are not its
@@ -140,64 +148,117 @@ impl Node {
         self.children.get(step)
     }
 
-    /// The children `1`, `2`, ... in the order of their numbers.
-    fn numbered(&self) -> Vec<&Self> {
-        let mut numbered: Vec<(u32, &Self)> = self
-            .children
-            .iter()
-            .filter_map(|(step, node)| Some((step.parse().ok()?, node)))
-            .collect();
-        numbered.sort_by_key(|(number, _)| *number);
-        numbered.into_iter().map(|(_, node)| node).collect()
+    /// The elements `1`, `2`, ... in the order of their numbers, each with its full name. What has another name would
+    /// otherwise be passed over, and the request answered as if it were not there.
+    fn elements(&self, path: &str, dialect: Dialect) -> Result<Vec<(String, &Self)>, FormError> {
+        self.has_no_text(path, dialect)?;
+        let mut numbered = Vec::new();
+        for (step, node) in &self.children {
+            let path = format!("{path}.{step}");
+            let number = plain_number(step).ok_or_else(|| dialect.refuses(&path))?;
+            numbered.push((number, path, node));
+        }
+        numbered.sort_by_key(|(number, ..)| *number);
+        Ok(numbered.into_iter().map(|(_, path, node)| (path, node)).collect())
+    }
+
+    /// Below the wrapping level of a list or map; nothing else may stand beside it.
+    fn wrapped(&self, wrapper: &str, path: &str, dialect: Dialect) -> Result<Option<&Self>, FormError> {
+        self.has_no_text(path, dialect)?;
+        match self.children.keys().find(|step| *step != wrapper) {
+            Some(step) => Err(dialect.refuses(&format!("{path}.{step}"))),
+            None => Ok(self.child(wrapper)),
+        }
+    }
+
+    /// Clients write an empty list as `NAME=`; any other text has no place where members are.
+    fn has_no_text(&self, path: &str, dialect: Dialect) -> Result<(), FormError> {
+        match self.value.as_deref() {
+            None | Some("") => Ok(()),
+            Some(_) => Err(dialect.refuses(path)),
+        }
     }
 }
 
-fn structure(schema: &'static Structure, node: &Node, dialect: Dialect) -> Result<Value, FormError> {
+/// A number as clients write it: digits only, no zero before others.
+fn plain_number(text: &str) -> Option<u32> {
+    let number: u32 = text.parse().ok()?;
+    (number.to_string() == text).then_some(number)
+}
+
+fn structure(
+    schema: &'static Structure,
+    path: &str,
+    node: &Node,
+    dialect: Dialect,
+) -> Result<Value, FormError> {
+    let inner = |name: &str| match path {
+        "" => name.to_owned(),
+        outer => format!("{outer}.{name}"),
+    };
+    if !path.is_empty() {
+        node.has_no_text(path, dialect)?;
+        let is_known = |step: &str| schema.members.iter().any(|member| member.form_name == step);
+        let unknown = node.children.keys().find(|step| !is_known(step));
+        if let (Some(step), Dialect::Ec2) = (unknown, dialect) {
+            return Err(FormError::Unknown(inner(step)));
+        }
+    }
     let mut members = Map::new();
     for member in schema.members {
         if let Some(child) = node.child(member.form_name) {
-            let found = value(member.schema, member.form_name, child, dialect)?;
+            let found = value(member.schema, &inner(member.form_name), child, dialect)?;
             members.insert(member.name.to_owned(), found);
         }
     }
     Ok(Value::Object(members))
 }
 
-fn value(schema: &'static Schema, name: &str, node: &Node, dialect: Dialect) -> Result<Value, FormError> {
+fn value(schema: &'static Schema, path: &str, node: &Node, dialect: Dialect) -> Result<Value, FormError> {
     match schema {
-        Schema::Structure(inner) => structure(inner, node, dialect),
-        Schema::List(inner) => list(inner, name, node, dialect),
-        Schema::Map(inner) => map(inner, name, node, dialect),
-        _ => scalar(schema, name, node.value.as_deref().unwrap_or_default()),
+        Schema::Structure(inner) => structure(inner, path, node, dialect),
+        Schema::List(inner) => list(inner, path, node, dialect),
+        Schema::Map(inner) => map(inner, path, node, dialect),
+        _ => match node.children.keys().next() {
+            Some(step) => Err(dialect.refuses(&format!("{path}.{step}"))),
+            None => scalar(schema, path, node.value.as_deref().unwrap_or_default()),
+        },
     }
 }
 
-fn list(schema: &'static List, name: &str, node: &Node, dialect: Dialect) -> Result<Value, FormError> {
-    let holder = if dialect.flattens(schema) {
-        Some(node)
+fn list(schema: &'static List, path: &str, node: &Node, dialect: Dialect) -> Result<Value, FormError> {
+    let elements = if dialect.flattens(schema) {
+        node.elements(path, dialect)?
     } else {
-        node.child(schema.member_name)
+        let wrapper = schema.member_name;
+        match node.wrapped(wrapper, path, dialect)? {
+            Some(holder) => holder.elements(&format!("{path}.{wrapper}"), dialect)?,
+            None => Vec::new(),
+        }
     };
-    let elements = holder.map(Node::numbered).unwrap_or_default();
     elements
-        .into_iter()
-        .map(|element| value(schema.member, name, element, dialect))
+        .iter()
+        .map(|(path, element)| value(schema.member, path, element, dialect))
         .collect()
 }
 
-fn map(schema: &'static MapSchema, name: &str, node: &Node, dialect: Dialect) -> Result<Value, FormError> {
-    let holder = if schema.flattened {
-        Some(node)
+fn map(schema: &'static MapSchema, path: &str, node: &Node, dialect: Dialect) -> Result<Value, FormError> {
+    let found = if schema.flattened {
+        node.elements(path, dialect)?
     } else {
-        node.child("entry")
+        match node.wrapped("entry", path, dialect)? {
+            Some(holder) => holder.elements(&format!("{path}.entry"), dialect)?,
+            None => Vec::new(),
+        }
     };
     let mut entries = Map::new();
-    for entry in holder.map(Node::numbered).unwrap_or_default() {
+    for (own, entry) in &found {
         let key = entry.child(schema.key_name).and_then(|key| key.value.clone());
-        let key = key.ok_or_else(|| malformed(format!("an entry of {name} has no key")))?;
+        let key = key.ok_or_else(|| malformed(format!("an entry of {path} has no key")))?;
+        let own = format!("{own}.{}", schema.value_name);
         let content = entry
             .child(schema.value_name)
-            .map(|content| value(schema.value, name, content, dialect));
+            .map(|content| value(schema.value, &own, content, dialect));
         entries.insert(key, content.transpose()?.unwrap_or(Value::Null));
     }
     Ok(Value::Object(entries))

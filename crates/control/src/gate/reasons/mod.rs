@@ -181,9 +181,11 @@ impl Reasons {
     /// The details of a refusal that somebody of this account met.
     pub fn find(&self, id: &str, account: &AccountId) -> Option<Kept> {
         self.is_in_time(id).then_some(())?;
-        let kept = match self.recent(|decided| decided.id.as_deref() == Some(id)) {
-            Some(decided) => Kept::of(&Whose::of(&decided.call), decided.reasons()),
-            None => self.drawer.get(id)?,
+        // The drawer first: what it keeps does not look at the other accounts of today.
+        let waiting = || self.recent(|decided| decided.id.as_deref() == Some(id));
+        let kept = match self.drawer.get(id) {
+            Some(kept) => kept,
+            None => waiting().map(|decided| Kept::of(&Whose::of(&decided.call), decided.reasons()))?,
         };
         (kept.account == *account).then_some(kept)
     }

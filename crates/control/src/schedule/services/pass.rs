@@ -216,6 +216,9 @@ impl Work {
                 Says::SteadyState => self.tell(tx, texts::steady(&name)),
                 Says::TaskSetSteadyState { set } => self.tell(tx, texts::set_steady(&name, &self.id(set))),
                 Says::StartImpaired { .. } => self.tell_once(tx, texts::impaired(&name)),
+                Says::NothingToStart { deployment } => {
+                    self.tell_once(tx, texts::nothing_to_start(&name, &self.id(deployment)));
+                }
                 Says::PercentsBlock { .. } => self.tell_once(tx, texts::percents_block(&name)),
                 Says::ProtectionBlocks { deployment } => {
                     self.tell_once(tx, texts::protection_blocks(&name, &self.id(deployment)));

@@ -250,7 +250,9 @@ impl Picture {
             let state = match (instance.status, fit) {
                 (InstanceStatus::Inactive { .. }, _) | (InstanceStatus::Active, Fit::Never) => continue,
                 (InstanceStatus::Draining, _) if own == 0 => continue,
-                (InstanceStatus::Draining, _) if others_on(view, key, own) == 0 => HostState::DrainingAlone,
+                (InstanceStatus::Draining, _) if others_on(view, key, instance) == 0 => {
+                    HostState::DrainingAlone
+                }
                 (InstanceStatus::Draining, _) => HostState::DrainingOthers,
                 (InstanceStatus::Active, Fit::Now) => HostState::Matching,
                 // What it lacks, its own task may hold.
@@ -283,13 +285,25 @@ fn subnet_zones(
     subnets.into_iter().map(|(_, zone)| zone).collect()
 }
 
-/// The tasks on an instance that are not the daemon's.
-fn others_on(view: &Snapshot, key: &str, own: u32) -> i64 {
+/// The tasks on an instance that daemons wait for while it drains: those of no daemon. Daemons do not wait for each other.
+fn others_on(view: &Snapshot, key: &str, instance: &ContainerInstance) -> i64 {
+    let is_daemon = |group: &String| match group.strip_prefix("service:") {
+        None => group.starts_with("daemon:"),
+        Some(name) => {
+            let key = Service::key_of(&instance.region, &instance.cluster, name);
+            let found = view.ecs.services.get(&key);
+            found.is_some_and(|found| found.strategy == SchedulingStrategy::Daemon)
+        }
+    };
+    let groups = view.ecs.groups_on(key).into_iter().filter(is_daemon);
+    let daemons: i64 = groups
+        .map(|group| i64::from(view.ecs.group_count(key, &group)))
+        .sum();
     let load = view.ecs.loads.get(key);
     let all = load.map_or(0, |load| {
         i64::from(load.running_tasks) + i64::from(load.pending_tasks)
     });
-    all - i64::from(own)
+    all - daemons
 }
 
 /// The tasks of a deployment or task set that have not stopped.

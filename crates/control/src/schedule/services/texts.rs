@@ -103,6 +103,13 @@ pub(super) fn impaired(service: &str) -> String {
     format!("(service {service}) is unable to consistently start tasks successfully. {TROUBLE}")
 }
 
+/// A PRIMARY that was given up, and nothing before it that works; AWS's words are not known.
+pub(super) fn nothing_to_start(service: &str, deployment: &str) -> String {
+    format!(
+        "(service {service}) was unable to start tasks because (deployment {deployment}) failed and there is no earlier deployment that completed. Update the service to begin a new deployment."
+    )
+}
+
 /// Percentages that leave no room for a deployment.
 pub(super) fn percents_block(service: &str) -> String {
     format!(

@@ -21,7 +21,7 @@ use super::describe::{Found, Wanted, of_tags, page};
 use super::errors::Ec2Error;
 use super::ids::{Kind, Stored as _};
 use super::place::{Place, begin, not_dry};
-use super::{options, subnets, tags, zones};
+use super::{options, tags, zones};
 use crate::gate::environment::Environment;
 use crate::gate::error::ServiceError;
 use crate::gate::operation::{Ask, Authorized, Check};
@@ -31,6 +31,8 @@ use crate::world::{Snapshot, Tx};
 
 /// Most security groups of an interface.
 const GROUPS_MAX: usize = 5;
+/// Longest description, in characters.
+const DESCRIPTION_MAX: usize = 255;
 
 pub(super) fn require_create(
     ask: Ask<'_, CreateNetworkInterfaceRequest>,
@@ -61,13 +63,13 @@ pub(super) fn create(
     check_served(input)?;
     let tables = &tx.view().ec2;
     let subnet = Subnet::get(tables, place, &input.subnet_id)?;
-    if let Some(known) = repeated(tables, place, input) {
+    if let Some(known) = repeated(tables, subnet, input) {
         return Ok(result(place, tables, known));
     }
     let groups = wanted_groups(tables, place, subnet, input.groups.as_deref())?;
     let address = match &input.private_ip_address {
-        Some(text) => chosen_address(tables, place, subnet, text)?,
-        None => subnets::free_address(place, tables, subnet).ok_or(Ec2Error::NoAddresses)?,
+        Some(text) => chosen_address(tables, subnet, text)?,
+        None => tables.free_address(subnet).ok_or(Ec2Error::NoAddresses)?,
     };
     let interface = NetworkInterface {
         region: place.region.clone(),
@@ -77,7 +79,7 @@ pub(super) fn create(
         zone: subnet.zone.clone(),
         addresses: vec![address.to_string()],
         mac: hardware_address(&hex_id(tx.random)),
-        description: input.description.clone().unwrap_or_default(),
+        description: checked_description(input.description.as_ref())?,
         groups,
         source_dest_check: true,
         client_token: input.client_token.clone(),
@@ -103,13 +105,12 @@ fn result(place: Place<'_>, tables: &Tables, interface: &NetworkInterface) -> Cr
 /// The interface that an earlier call with this token made.
 fn repeated<'t>(
     tables: &'t Tables,
-    place: Place<'_>,
+    subnet: &Subnet,
     input: &CreateNetworkInterfaceRequest,
 ) -> Option<&'t NetworkInterface> {
     let token = input.client_token.as_ref()?;
-    let own = tables.children::<NetworkInterface>(place.region, &input.subnet_id);
-    let mut own = own.into_iter();
-    own.find(|interface| interface.client_token.as_ref() == Some(token))
+    tables
+        .interface_with_token(subnet, token)
         .map(|interface| &**interface)
 }
 
@@ -182,12 +183,7 @@ fn wanted_groups(
     Ok(default.next().map(|group| group.id.clone()).into_iter().collect())
 }
 
-fn chosen_address(
-    tables: &Tables,
-    place: Place<'_>,
-    subnet: &Subnet,
-    text: &str,
-) -> Result<Ipv4Addr, Ec2Error> {
+fn chosen_address(tables: &Tables, subnet: &Subnet, text: &str) -> Result<Ipv4Addr, Ec2Error> {
     let wrong = |reason: &str| Ec2Error::Value {
         value: text.to_owned(),
         parameter: "address",
@@ -201,14 +197,27 @@ fn chosen_address(
     if !range.is_some_and(|range| range.is_free_for_use(address)) {
         return Err(wrong("Address is in subnet's reserved address range"));
     }
-    let others = tables.children::<NetworkInterface>(place.region, &subnet.id);
-    let is_taken = others
-        .iter()
-        .any(|other| other.addresses.iter().any(|taken| taken == text));
-    if is_taken {
+    if !tables.is_free(subnet, address) {
         return Err(Ec2Error::AddressInUse);
     }
     Ok(address)
+}
+
+/// What an interface's maker says of it; nothing that no terminal or log should see.
+fn checked_description(given: Option<&String>) -> Result<String, Ec2Error> {
+    let text = given.cloned().unwrap_or_default();
+    let reason = if text.chars().count() > DESCRIPTION_MAX {
+        "Descriptions can have at most 255 characters."
+    } else if text.chars().any(char::is_control) {
+        "Descriptions cannot have control characters."
+    } else {
+        return Ok(text);
+    };
+    Err(Ec2Error::Value {
+        value: text.chars().filter(|c| !c.is_control()).collect(),
+        parameter: "description",
+        reason: reason.to_owned(),
+    })
 }
 
 /// A locally administered address, as AWS gives them.
@@ -420,7 +429,7 @@ pub(super) fn modify(
     let mut changes = 0;
     if let Some(description) = &input.description {
         changes += 1;
-        interface.description = description.value.clone().unwrap_or_default();
+        interface.description = checked_description(description.value.as_ref())?;
     }
     if let Some(given) = &input.source_dest_check {
         changes += 1;

@@ -124,6 +124,11 @@ pub(super) fn create(
         input.destination_prefix_list_id.as_deref(),
     )?;
     let is_known = table.routes.iter().any(|known| known.destination == destination);
+    let to_interface = input.network_interface_id.is_some() && input.gateway_id.is_none();
+    if !to_interface && is_within(tables, place, table, &destination) {
+        let text = "Route target is not supported. This route only supports interface and instance targets.";
+        return Err(Ec2Error::Parameter(text.to_owned()).into());
+    }
     if is_known || is_local(tables, place, table, &destination) {
         return Err(Ec2Error::RouteExists(destination).into());
     }
@@ -238,6 +243,14 @@ fn index_of(table: &RouteTable, destination: &str) -> Result<usize, Ec2Error> {
 fn is_local(tables: &Tables, place: Place<'_>, table: &RouteTable, destination: &str) -> bool {
     let vpc = tables.find::<Vpc>(place.region, &table.vpc);
     vpc.is_some_and(|vpc| vpc.cidr == destination)
+}
+
+/// Whether a destination lies in the range of the table's VPC: such traffic never leaves it.
+fn is_within(tables: &Tables, place: Place<'_>, table: &RouteTable, destination: &str) -> bool {
+    let vpc = tables.find::<Vpc>(place.region, &table.vpc);
+    let whole = vpc.and_then(|vpc| Cidr::parse(&vpc.cidr));
+    let wanted = Cidr::parse(destination);
+    matches!((whole, wanted), (Some(whole), Some(wanted)) if whole.contains(wanted))
 }
 
 /// The routes of a table, the local one first.

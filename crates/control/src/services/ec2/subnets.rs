@@ -1,7 +1,5 @@
 //! Subnets.
 
-use std::net::Ipv4Addr;
-
 use portcullis_api::ec2::op::{CreateSubnet, DeleteSubnet, DescribeSubnets, ModifySubnetAttribute};
 use portcullis_api::ec2::{
     self as api, AttributeBooleanValue, CreateSubnetRequest, CreateSubnetResult, DeleteSubnetRequest,
@@ -65,8 +63,8 @@ pub(super) fn create(
         resource_name_record: false,
         tags: tags::checked(input.tag_specifications.as_deref(), Kind::Subnet)?,
     };
+    tx.put(subnet.clone());
     let shown = shown(place, &tx.view().ec2, &subnet);
-    tx.put(subnet);
     Ok(CreateSubnetResult { subnet: Some(shown) })
 }
 
@@ -163,7 +161,7 @@ fn property(place: Place<'_>, tables: &Tables, subnet: &Subnet, name: &str) -> F
         "cidr" | "cidrBlock" | "cidr-block" => Found::one(&subnet.cidr),
         "availability-zone" | "availabilityZone" => Found::one(&subnet.zone),
         "availability-zone-id" | "availabilityZoneId" => Found::one(zones::id_of(&subnet.zone)),
-        "available-ip-address-count" => Found::one(available(place, tables, subnet).to_string()),
+        "available-ip-address-count" => Found::one(tables.free_addresses(subnet).to_string()),
         "default-for-az" | "defaultForAz" => Found::one(subnet.default_for_zone.to_string()),
         "map-public-ip-on-launch" => Found::one(subnet.public_ip_on_launch.to_string()),
         "map-customer-owned-ip-on-launch" | "enable-dns64" | "ipv6-native" => Found::one("false"),
@@ -177,26 +175,6 @@ fn property(place: Place<'_>, tables: &Tables, subnet: &Subnet, name: &str) -> F
     }
 }
 
-/// The addresses of a subnet that nobody has.
-fn available(place: Place<'_>, tables: &Tables, subnet: &Subnet) -> i32 {
-    let interfaces = tables.children::<NetworkInterface>(place.region, &subnet.id);
-    let taken: usize = interfaces.iter().map(|interface| interface.addresses.len()).sum();
-    let all = Cidr::parse(&subnet.cidr).map_or(0, Cidr::usable_count);
-    all.saturating_sub(i32::try_from(taken).unwrap_or(i32::MAX))
-}
-
-/// The first address of a subnet that nobody has.
-pub(super) fn free_address(place: Place<'_>, tables: &Tables, subnet: &Subnet) -> Option<Ipv4Addr> {
-    let interfaces = tables.children::<NetworkInterface>(place.region, &subnet.id);
-    let taken: std::collections::BTreeSet<&str> = interfaces
-        .iter()
-        .flat_map(|interface| interface.addresses.iter().map(String::as_str))
-        .collect();
-    Cidr::parse(&subnet.cidr)?
-        .usable()
-        .find(|address| !taken.contains(address.to_string().as_str()))
-}
-
 /// A subnet as answers show it.
 pub(super) fn shown(place: Place<'_>, tables: &Tables, subnet: &Subnet) -> api::Subnet {
     api::Subnet {
@@ -206,7 +184,7 @@ pub(super) fn shown(place: Place<'_>, tables: &Tables, subnet: &Subnet) -> api::
         cidr_block: Some(subnet.cidr.clone()),
         availability_zone: Some(subnet.zone.clone()),
         availability_zone_id: Some(zones::id_of(&subnet.zone)),
-        available_ip_address_count: Some(available(place, tables, subnet)),
+        available_ip_address_count: Some(tables.free_addresses(subnet)),
         default_for_az: Some(subnet.default_for_zone),
         map_public_ip_on_launch: Some(subnet.public_ip_on_launch),
         map_customer_owned_ip_on_launch: Some(false),

@@ -31,9 +31,15 @@ pub(super) fn checked(
     specifications: Option<&[api::TagSpecification]>,
     kind: Kind,
 ) -> Result<Tags, Ec2Error> {
-    for specification in specifications.unwrap_or_default() {
+    for (index, specification) in specifications.unwrap_or_default().iter().enumerate() {
         match specification.resource_type.as_deref() {
-            Some(named) if named == kind.resource_type() => {}
+            Some(named) if named == kind.resource_type() && index == 0 => {}
+            Some(named) if named == kind.resource_type() => {
+                let text = format!(
+                    "The same resource type '{named}' may not be specified more than once in tag specifications"
+                );
+                return Err(Ec2Error::Parameter(text));
+            }
             Some(other) => {
                 let text = format!("'{other}' is not a valid taggable resource type for this operation.");
                 return Err(Ec2Error::Parameter(text));
@@ -69,6 +75,8 @@ pub(super) fn check(tags: &[api::Tag]) -> Result<(), Ec2Error> {
             Some(format!(
                 "Tag value exceeds the maximum length of {VALUE_MAX} characters"
             ))
+        } else if key.chars().chain(value.chars()).any(char::is_control) {
+            Some("Tag keys and values cannot have control characters".to_owned())
         } else if !seen.insert(key) {
             Some(format!("Duplicate tag key '{key}' specified."))
         } else {

@@ -26,6 +26,8 @@ use crate::world::{Snapshot, Tx};
 
 /// Longest and shortest prefix a VPC can have.
 const PREFIXES: std::ops::RangeInclusive<u32> = 16..=28;
+/// What no VPC can have: this network, loopback, link-local and multicast.
+const RESERVED: [&str; 4] = ["0.0.0.0/8", "127.0.0.0/8", "169.254.0.0/16", "224.0.0.0/4"];
 
 pub(super) fn require_create(ask: Ask<'_, CreateVpcRequest>) -> Result<Vec<Check>, ServiceError> {
     let tags = tags::requested(ask.input.tag_specifications.as_deref(), Kind::Vpc);
@@ -104,7 +106,8 @@ fn wanted_range(input: &CreateVpcRequest) -> Result<Cidr, Ec2Error> {
         .as_deref()
         .ok_or(Ec2Error::Missing("CidrBlock"))?;
     let cidr = Cidr::parse(text).ok_or_else(|| not_a_range(text, "cidrBlock"))?;
-    if PREFIXES.contains(&cidr.prefix()) {
+    let is_reserved = |range: &&str| Cidr::parse(range).is_some_and(|range| range.overlaps(cidr));
+    if PREFIXES.contains(&cidr.prefix()) && !RESERVED.iter().any(|range| is_reserved(&range)) {
         Ok(cidr)
     } else {
         Err(Ec2Error::VpcRange(text.to_owned()))

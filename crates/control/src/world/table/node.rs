@@ -150,20 +150,22 @@ impl<T> Node<T> {
         }
     }
 
-    /// Adds or replaces a row of the whole tree, whose root this is.
-    pub fn insert(&mut self, key: &str, row: Arc<T>) {
-        if let Some((between, right)) = self.insert_below(key, row) {
+    /// Adds or replaces a row of the whole tree, whose root this is; returns the row it replaced.
+    pub fn insert(&mut self, key: &str, row: Arc<T>) -> Option<Arc<T>> {
+        let mut before = None;
+        if let Some((between, right)) = self.insert_below(key, row, &mut before) {
             let left = std::mem::take(self);
             self.keys.insert(0, &between);
             self.below = Below::Nodes(vec![Arc::new(left), right]);
         }
+        before
     }
 
-    fn insert_below(&mut self, key: &str, row: Arc<T>) -> Option<Split<T>> {
-        let child = self.child(key);
+    fn insert_below(&mut self, key: &str, row: Arc<T>, before: &mut Option<Arc<T>>) -> Option<Split<T>> {
+        let found = self.keys.search(key);
         match &mut self.below {
-            Below::Rows(rows) => match self.keys.search(key) {
-                Ok(at) => *rows.get_mut(at)? = row,
+            Below::Rows(rows) => match found {
+                Ok(at) => *before = Some(std::mem::replace(rows.get_mut(at)?, row)),
                 Err(at) => {
                     self.keys.insert(at, key);
                     rows.reserve_exact(1);
@@ -171,7 +173,9 @@ impl<T> Node<T> {
                 }
             },
             Below::Nodes(nodes) => {
-                let (between, right) = Arc::make_mut(nodes.get_mut(child)?).insert_below(key, row)?;
+                let child = found.map_or_else(|at| at, |at| at + 1);
+                let node = Arc::make_mut(nodes.get_mut(child)?);
+                let (between, right) = node.insert_below(key, row, before)?;
                 self.keys.insert(child, &between);
                 nodes.insert(child + 1, right);
             }

@@ -106,6 +106,16 @@ async fn furnish(server: &Server) -> BTreeMap<&'static str, String> {
     let provider =
         json!({ "name": "mine", "tags": tags, "autoScalingGroupProvider": { "autoScalingGroupArn": group } });
     ok::<op::CreateCapacityProvider>(root, provider).await;
+    let providers =
+        json!({ "cluster": "c", "capacityProviders": ["mine"], "defaultCapacityProviderStrategy": [] });
+    ok::<op::PutClusterCapacityProviders>(root, providers).await;
+    let daemon = json!({
+        "clusterArn": "c", "daemonName": "watch", "tags": tags, "capacityProviderArns": ["mine"],
+        "daemonTaskDefinitionArn": "probe",
+    });
+    let daemon = ok::<op::CreateDaemon>(root, daemon).await;
+    let watch =
+        ok::<op::DescribeDaemon>(root, json!({ "daemonArn": daemon["daemonArn"] })).await["daemon"].clone();
     let external = json!({ "cluster": "c", "serviceName": "ext", "tags": tags, "desiredCount": 0, "deploymentController": { "type": "EXTERNAL" } });
     ok::<op::CreateService>(root, external).await;
     let set = json!({ "cluster": "c", "service": "ext", "taskDefinition": "web", "tags": tags });
@@ -118,14 +128,18 @@ async fn furnish(server: &Server) -> BTreeMap<&'static str, String> {
         ("TASK", last(&json!(task))),
         ("SET", set["taskSet"]["id"].as_str().unwrap().to_owned()),
         ("DEPLOYMENT", last(&web["currentServiceDeployment"])),
+        ("DAEMON_DEPLOYMENT", last(&watch["deploymentArn"])),
+        ("DAEMON_REVISION", last(&watch["currentRevisions"][0]["arn"])),
         ("REVISION", last(&web["currentServiceRevisions"][0]["arn"])),
     ])
 }
 
 /// An agent of a user's for the instance: only its registrant reports on its tasks.
 pub(super) async fn connect(server: &Server, user: &str, instance: &str) {
-    let (_, id) = instance.rsplit_once('/').unwrap();
-    let key = ContainerInstance::key_of(&"us-east-1".parse().unwrap(), "c", id);
+    let [id, cluster, ..] = instance.rsplit('/').collect::<Vec<_>>()[..] else {
+        panic!("{instance} names a cluster and an id");
+    };
+    let key = ContainerInstance::key_of(&"us-east-1".parse().unwrap(), cluster, id);
     let connected = |tx: &mut Tx<'_>| -> Result<(), Infallible> {
         let mut instance =
             ContainerInstance::clone(&tx.view().ecs.container_instances.get(&key).unwrap().clone());
@@ -364,6 +378,11 @@ async fn authorization_of_deployments() {
 #[tokio::test]
 async fn authorization_of_daemon_definitions() {
     over_the_wire("daemon_definitions").await;
+}
+
+#[tokio::test]
+async fn authorization_of_daemons() {
+    over_the_wire("daemons").await;
 }
 
 #[tokio::test]

@@ -438,7 +438,7 @@ async fn what_no_daemon_can_be_is_refused() {
         ),
         (
             json!({ "deploymentConfiguration": { "drainPercent": 101.0 } }),
-            "InvalidParameterException: drainPercent",
+            "InvalidParameterException: 1 validation error detected",
         ),
         (
             json!({ "deploymentConfiguration": { "bakeTimeInMinutes": 5 } }),

@@ -11,6 +11,8 @@ use crate::harness::{ACCOUNT, Client};
 impl Region {
     /// One agent lies about another one's task or instance.
     pub(super) async fn lie(&mut self) {
+        // What happens in one millisecond stands in CloudTrail in no order.
+        self.server.clock.advance_seconds(1);
         let at = self.dice.below(self.agents.len());
         let own = id_of(&self.agents[at].instance.arn).to_owned();
         let before = self.view();

@@ -8,13 +8,12 @@
 mod agents;
 mod lies;
 mod region;
-mod sabotage;
+pub mod sabotage;
 mod setting;
 mod troubles;
 mod watch;
 
 pub use region::{Region, Summary};
-pub use sabotage::{ALL as SABOTAGES, sabotaged};
 
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 

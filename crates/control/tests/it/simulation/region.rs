@@ -14,7 +14,7 @@ use portcullis_store::Opened;
 use serde::Serialize;
 
 use super::agents::Agent;
-use super::watch::{Needs, Watch, bounds, daemons_are_everywhere, unfinished};
+use super::watch::{Needs, Watch, bounds, daemons_are_everywhere, is_on_its_way, unfinished};
 use super::{DAEMON, Dice};
 use crate::harness::{Client, Server};
 
@@ -135,8 +135,11 @@ impl Region {
             let wait = self.keeper.wakes_at().map_or(60, |at| at.seconds_since(now) + 1);
             self.server.clock.advance_seconds(wait.clamp(1, 900));
         }
-        let open = unfinished(&self.view());
-        panic!("these never come to what was wanted: {open:#?}");
+        let view = self.view();
+        let tasks = view.ecs.tasks.iter().map(|(_, task)| task);
+        let on_their_way: Vec<_> = tasks.filter(|task| is_on_its_way(task)).collect();
+        let open = unfinished(&view);
+        panic!("these never come to what was wanted: {open:#?} on their way: {on_their_way:#?}");
     }
 
     /// What cannot come right by itself: a deployment that failed without anything to go back to, one of a broken revision
@@ -149,8 +152,10 @@ impl Region {
         let failed = matches!(primary.progress.rollout, Rollout::Failed(_));
         let chosen = service.definition.deployment_configuration.as_ref();
         let breaks = chosen.and_then(|one| one.deployment_circuit_breaker.as_ref());
-        let stuck =
-            self.broken.contains(primary.task_definition.as_str()) && !breaks.is_some_and(|one| one.enable);
+        // Without tasks even a broken revision is completed, and the circuit breaker looks no more.
+        let is_over = matches!(primary.progress.rollout, Rollout::Completed);
+        let will_break = !is_over && breaks.is_some_and(|one| one.enable);
+        let stuck = self.broken.contains(primary.task_definition.as_str()) && !will_break;
         if failed || stuck {
             let revision = self.revision(&service.name).await;
             self.update(&service.name, |request| request.task_definition = Some(revision))
@@ -217,6 +222,12 @@ impl Region {
         );
         let (was, is) = (&before.ecs.container_instances, &after.ecs.container_instances);
         assert_eq!(written(was), written(is), "instances are lost");
+        // Who is connected is not kept: the agents come back one by one, some of them later.
+        for at in 0..self.agents.len() {
+            let comes_back = self.agents[at].connected && !self.dice.once_in(4);
+            self.agents[at].connected = false;
+            self.set_connected(at, comes_back).await;
+        }
     }
 }
 

@@ -108,12 +108,12 @@ impl Watch {
                 taken.cpu <= CPU && taken.memory <= MEMORY,
                 "{key} holds more than it has: {taken:?}"
             );
-            let load = view.ecs.loads.get(key).map_or(&Load::NONE, AsRef::as_ref);
-            let kept = Taken {
+            let kept = |load: &Arc<Load>| Taken {
                 cpu: load.cpu,
                 memory: load.memory,
                 ports: load.ports.clone(),
             };
+            let kept = view.ecs.loads.get(key).map(kept).unwrap_or_default();
             assert_eq!(kept, *taken, "{key} is thought to hold something else");
         }
     }
@@ -164,6 +164,11 @@ impl Watch {
 /// Should run, and has not stopped.
 pub fn is_wanted(task: &Task) -> bool {
     task.desired == DesiredStatus::Running && task.last != LastStatus::Stopped
+}
+
+/// Neither where it was told to be nor gone.
+pub fn is_on_its_way(task: &Task) -> bool {
+    task.last != LastStatus::Stopped && !(is_wanted(task) && serves(task))
 }
 
 /// Whether the definition has a health check.

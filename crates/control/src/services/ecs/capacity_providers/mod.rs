@@ -12,11 +12,11 @@ use portcullis_api::ecs as api;
 use portcullis_api::ecs::op;
 use portcullis_core::Arn;
 
-pub(super) use strategy::{BUILT_IN, check_items, short};
+pub(super) use strategy::{BUILT_IN, add_key, by_name, check_items, in_force, short};
 pub(crate) use strategy::{Means, Provider, means};
 
 use super::errors::EcsError;
-use super::names::Scope;
+use super::names::{Scope, is_name, parse_arn};
 use super::tags;
 use crate::gate::operation::{Row, read, write};
 use crate::world::Snapshot;
@@ -54,22 +54,28 @@ pub(super) struct ProviderRef {
 }
 
 impl ProviderRef {
-    /// What a name or ARN names.
+    /// What a name or ARN names: for reading and changing the provider itself.
     pub fn resolve(scope: Scope<'_>, argument: &str) -> Result<Self, EcsError> {
-        let name = short(argument).to_owned();
-        let own = scope.capacity_provider(&name);
-        if !argument.starts_with("arn:") || own.as_str() == argument {
-            let key = Some(CapacityProvider::key_of(scope.region, &name));
-            return Ok(Self { name, arn: own, key });
+        let (arn, name) = if argument.starts_with("arn:") {
+            parse_arn(argument, "capacity-provider")?
+        } else {
+            (scope.capacity_provider(argument), argument.to_owned())
+        };
+        let key = scope
+            .owns(&arn)
+            .then(|| CapacityProvider::key_of(scope.region, &name));
+        Ok(Self { name, arn, key })
+    }
+
+    /// What a name or ARN names: for having tasks on its hosts. The condition key and the action both come from here, so that
+    /// no spelling means one provider to a policy and another to the scheduler: what is neither a name nor an ARN of this
+    /// region and account is refused before it is authorised.
+    pub fn usable(scope: Scope<'_>, argument: &str) -> Result<Self, EcsError> {
+        let found = Self::resolve(scope, argument)?;
+        if found.key.is_none() || !is_name(&found.name) {
+            return Err(EcsError::CapacityProviderNotFound(argument.to_owned()));
         }
-        let arn: Arn = argument
-            .parse()
-            .map_err(|_| EcsError::InvalidIdentifier(argument.to_owned()))?;
-        let is_provider = arn.service() == "ecs" && arn.resource().starts_with("capacity-provider/");
-        if !is_provider {
-            return Err(EcsError::InvalidIdentifier(argument.to_owned()));
-        }
-        Ok(Self { name, arn, key: None })
+        Ok(found)
     }
 
     /// The provider in any state; built-in ones have no record.

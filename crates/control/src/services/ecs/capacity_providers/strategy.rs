@@ -3,6 +3,7 @@
 use portcullis_api::ecs as api;
 
 use super::ProviderRef;
+use crate::gate::operation::Check;
 use crate::schedule::placement::{Hosts, has_hosts};
 use crate::schedule::providers::Part;
 use crate::services::ecs::errors::EcsError;
@@ -56,10 +57,59 @@ impl Means {
     }
 }
 
-/// The last part of a provider's ARN, or its name as it is.
+/// The name of a provider that a record holds by its name or by its ARN. What requests say goes through
+/// [`ProviderRef::usable`].
 pub(in crate::services::ecs) fn short(name: &str) -> &str {
     name.rsplit_once("capacity-provider/")
         .map_or(name, |(_, short)| short)
+}
+
+/// The strategy in force, as it was said: the request's own, or the cluster's when the request names no launch type.
+pub(in crate::services::ecs) fn in_force<'a>(
+    view: &'a Snapshot,
+    cluster: &ClusterRef,
+    launch_type: Option<&str>,
+    own: Option<&'a [api::CapacityProviderStrategyItem]>,
+) -> &'a [api::CapacityProviderStrategyItem] {
+    match own {
+        Some(own) if !own.is_empty() => own,
+        _ if launch_type.is_some_and(|text| !text.is_empty()) => &[],
+        _ => {
+            let found = cluster.find(view);
+            let default = found.and_then(|found| found.chosen.default_capacity_provider_strategy.as_deref());
+            default.unwrap_or_default()
+        }
+    }
+}
+
+/// A strategy with every provider by its name.
+pub(in crate::services::ecs) fn by_name(
+    scope: Scope<'_>,
+    items: &[api::CapacityProviderStrategyItem],
+) -> Result<Vec<api::CapacityProviderStrategyItem>, EcsError> {
+    let named = |item: &api::CapacityProviderStrategyItem| {
+        let provider = ProviderRef::usable(scope, &item.capacity_provider)?;
+        Ok(api::CapacityProviderStrategyItem {
+            capacity_provider: provider.name,
+            ..item.clone()
+        })
+    };
+    items.iter().map(named).collect()
+}
+
+/// Adds `ecs:capacity-provider`, the ARNs of the providers that a request names, if it names any.
+pub(in crate::services::ecs) fn add_key<'a>(
+    check: Check,
+    scope: Scope<'_>,
+    named: impl Iterator<Item = &'a String>,
+) -> Result<Check, EcsError> {
+    let arns = named.map(|text| Ok(ProviderRef::usable(scope, text)?.arn.to_string()));
+    let arns = arns.collect::<Result<Vec<_>, EcsError>>()?;
+    Ok(if arns.is_empty() {
+        check
+    } else {
+        check.with_many("ecs:capacity-provider", arns)
+    })
 }
 
 /// What tasks of a request in a cluster get their hosts through: its strategy, its launch type, the cluster's default
@@ -84,12 +134,7 @@ pub(crate) fn means(
         Some(_) => return Err(EcsError::LaunchType),
         None => {}
     }
-    let default = found.and_then(|found| found.chosen.default_capacity_provider_strategy.as_deref());
-    let effective = if own.is_empty() {
-        default.unwrap_or_default()
-    } else {
-        own
-    };
+    let effective = by_name(scope, in_force(view, cluster, launch_type, strategy))?;
     if effective.is_empty() {
         let kind = if is_external_only(view, scope, cluster) {
             HostKind::External
@@ -98,7 +143,7 @@ pub(crate) fn means(
         };
         return Ok(Means::LaunchType(kind));
     }
-    providers(view, scope, found.map(AsRef::as_ref), effective).map(Means::Providers)
+    providers(view, scope, found.map(AsRef::as_ref), &effective).map(Means::Providers)
 }
 
 /// Whether all instances of a cluster that take tasks are external.
@@ -119,7 +164,7 @@ fn providers(
     let associated = associated.unwrap_or_default();
     let mut found = Vec::new();
     for item in items {
-        let name = short(&item.capacity_provider);
+        let name = item.capacity_provider.as_str();
         if !associated.iter().any(|one| short(one) == name) {
             return Err(EcsError::CapacityProviderNotAssociated);
         }
@@ -151,7 +196,7 @@ fn hosts(view: &Snapshot, scope: Scope<'_>, name: &str) -> Result<Hosts, EcsErro
         "FARGATE" => Ok(Hosts::Kind(HostKind::Fargate)),
         "FARGATE_SPOT" => Ok(Hosts::Kind(HostKind::FargateSpot)),
         other => {
-            let reference = ProviderRef::resolve(scope, other)?;
+            let reference = ProviderRef::usable(scope, other)?;
             let found = reference.find(view).filter(|found| found.is_active());
             found
                 .map(|found| Hosts::Group(found.group_name().to_owned()))
@@ -160,7 +205,7 @@ fn hosts(view: &Snapshot, scope: Scope<'_>, name: &str) -> Result<Hosts, EcsErro
     }
 }
 
-/// The rules of a strategy by itself; AWS words the one on bases differently for clusters and for tasks.
+/// The rules of a strategy by itself, its providers by their names; AWS words the one on bases differently for clusters and for tasks.
 pub(in crate::services::ecs) fn check_items(
     items: &[api::CapacityProviderStrategyItem],
     bases: EcsError,
@@ -172,13 +217,13 @@ pub(in crate::services::ecs) fn check_items(
         });
     }
     for (at, item) in items.iter().enumerate() {
-        let name = short(&item.capacity_provider);
+        let name = &item.capacity_provider;
         if items
             .iter()
             .take(at)
-            .any(|other| short(&other.capacity_provider) == name)
+            .any(|other| other.capacity_provider == *name)
         {
-            return Err(EcsError::StrategyDuplicate(name.to_owned()));
+            return Err(EcsError::StrategyDuplicate(name.clone()));
         }
     }
     if items.iter().filter(|item| item.base.unwrap_or(0) > 0).count() > 1 {
@@ -188,7 +233,7 @@ pub(in crate::services::ecs) fn check_items(
         return Err(EcsError::CapacityProviderWeights);
     }
     let is_fargate =
-        |item: &&api::CapacityProviderStrategyItem| BUILT_IN.contains(&short(&item.capacity_provider));
+        |item: &&api::CapacityProviderStrategyItem| BUILT_IN.contains(&item.capacity_provider.as_str());
     let on_fargate = items.iter().filter(is_fargate).count();
     if on_fargate > 0 && on_fargate < items.len() {
         return Err(EcsError::StrategyMixed);

@@ -6,6 +6,7 @@ use portcullis_api::ecs::{self as api, CreateClusterRequest, CreateClusterRespon
 use super::{Parts, linked_role, providers, settings, shown};
 use crate::gate::error::ServiceError;
 use crate::gate::operation::{Ask, Authorized, Check};
+use crate::services::ecs::capacity_providers::add_key;
 use crate::services::ecs::checks;
 use crate::services::ecs::names::{ClusterName, ClusterRef, Scope};
 use crate::services::ecs::tags;
@@ -29,7 +30,7 @@ pub fn require_create(ask: Ask<'_, CreateClusterRequest>) -> Result<Vec<Check>, 
             "ecs:fargate-ephemeral-storage-kms-key",
             settings::fargate_key(input.configuration.as_ref()),
         );
-    let create = providers::add_key(create, scope, input.capacity_providers.as_deref());
+    let create = add_key(create, scope, input.capacity_providers.iter().flatten())?;
     let tagging = checks::tag_on_create("CreateCluster", cluster.arn.as_str(), &tags);
     Ok([Some(create), tagging, linked_role::wanted(ask.view, ask.call)]
         .into_iter()
@@ -59,7 +60,8 @@ pub fn create(
         .default_capacity_provider_strategy
         .clone()
         .unwrap_or_default();
-    providers::check(tx.view(), scope, &capacity_providers, &strategy)?;
+    let (capacity_providers, strategy) =
+        providers::checked(tx.view(), scope, &capacity_providers, &strategy)?;
     let default = settings::default_insights(tx.view(), auth.call());
     let cluster = Cluster {
         region: scope.region.clone(),

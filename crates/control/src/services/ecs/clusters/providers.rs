@@ -8,7 +8,7 @@ use portcullis_api::ecs::{
 use super::{Parts, shown};
 use crate::gate::error::ServiceError;
 use crate::gate::operation::{Ask, Authorized, Check};
-use crate::services::ecs::capacity_providers::{ProviderRef, check_items, short};
+use crate::services::ecs::capacity_providers::{ProviderRef, add_key, by_name, check_items, short};
 use crate::services::ecs::checks::on_cluster;
 use crate::services::ecs::errors::EcsError;
 use crate::services::ecs::names::{ClusterRef, Scope};
@@ -19,44 +19,30 @@ use crate::world::{Snapshot, Tx};
 /// Most providers of a cluster (ecs.md 14).
 const PROVIDERS_MAX: usize = 20;
 
-/// Adds `ecs:capacity-provider`, if any is named.
-pub(super) fn add_key(check: Check, scope: Scope<'_>, names: Option<&[String]>) -> Check {
-    match names {
-        None | Some([]) => check,
-        Some(names) => {
-            let arn = |name: &String| match name.starts_with("arn:") {
-                true => name.clone(),
-                false => scope.capacity_provider(name).to_string(),
-            };
-            check.with_many("ecs:capacity-provider", names.iter().map(arn).collect())
-        }
-    }
-}
-
-/// The rules of a cluster's providers and default strategy.
-pub(super) fn check(
+/// A cluster's providers and default strategy, by name, when they keep the rules.
+pub(super) fn checked(
     view: &Snapshot,
     scope: Scope<'_>,
     names: &[String],
     strategy: &[api::CapacityProviderStrategyItem],
-) -> Result<(), EcsError> {
+) -> Result<(Vec<String>, Vec<api::CapacityProviderStrategyItem>), EcsError> {
     at_most("capacityProviders", PROVIDERS_MAX, names.len())?;
+    let mut found = Vec::new();
     for name in names {
-        let provider = ProviderRef::resolve(scope, name)?;
+        let provider = ProviderRef::usable(scope, name)?;
         let is_active = provider.find(view).is_some_and(|found| found.is_active());
         if !provider.is_built_in() && !is_active {
             return Err(EcsError::CapacityProviderNotFound(name.clone()));
         }
+        found.push(provider.name);
     }
-    let associated = |item: &api::CapacityProviderStrategyItem| {
-        names
-            .iter()
-            .any(|name| short(name) == short(&item.capacity_provider))
-    };
+    let strategy = by_name(scope, strategy)?;
+    let associated = |item: &api::CapacityProviderStrategyItem| found.contains(&item.capacity_provider);
     if !strategy.iter().all(associated) {
         return Err(EcsError::CapacityProviderNotAssociated);
     }
-    check_items(strategy, EcsError::CapacityProviderBases)
+    check_items(&strategy, EcsError::CapacityProviderBases)?;
+    Ok((found, strategy))
 }
 
 /// Whether tasks that have not stopped, or services, of a cluster get their hosts through a provider.
@@ -85,7 +71,7 @@ pub fn require_put_providers(
     let scope = Scope::from(ask.call);
     let cluster = ClusterRef::resolve(scope, Some(&ask.input.cluster))?;
     let check = on_cluster(ask.view, "ecs:PutClusterCapacityProviders", &cluster);
-    Ok(vec![add_key(check, scope, Some(&ask.input.capacity_providers))])
+    Ok(vec![add_key(check, scope, ask.input.capacity_providers.iter())?])
 }
 
 /// Replaces the providers and the default strategy.
@@ -96,31 +82,24 @@ pub fn put_providers(
     let input = auth.input();
     let reference = ClusterRef::resolve(auth.call().into(), Some(&input.cluster))?;
     let mut cluster = Cluster::clone(reference.active(tx.view())?);
-    check(
+    let (names, strategy) = checked(
         tx.view(),
         auth.call().into(),
         &input.capacity_providers,
         &input.default_capacity_provider_strategy,
     )?;
-    let stays = |name: &String| {
-        input
-            .capacity_providers
-            .iter()
-            .any(|one| short(one) == short(name))
-    };
+    let stays = |name: &String| names.contains(name);
     let mut leaving = cluster
         .chosen
         .capacity_providers
         .iter()
         .flatten()
         .filter(|name| !stays(name));
-    if leaving.any(|name| is_in_use(tx.view(), &cluster, short(name))) {
+    if leaving.any(|name| is_in_use(tx.view(), &cluster, name)) {
         return Err(EcsError::CapacityProviderInUse.into());
     }
-    let names = input.capacity_providers.iter().map(|name| short(name).to_owned());
-    cluster.chosen.capacity_providers = Some(names.collect());
-    cluster.chosen.default_capacity_provider_strategy =
-        Some(input.default_capacity_provider_strategy.clone());
+    cluster.chosen.capacity_providers = Some(names);
+    cluster.chosen.default_capacity_provider_strategy = Some(strategy);
     let reply = shown(tx.view(), &reference, &cluster, Parts::AFTER_CHANGE);
     tx.put(cluster);
     Ok(PutClusterCapacityProvidersResponse { cluster: Some(reply) })
@@ -180,7 +159,7 @@ mod tests {
         for (names, strategy, expected) in cases {
             let names: Vec<_> = names.iter().map(|name| (*name).to_owned()).collect();
             assert_eq!(
-                check(&view, scope, &names, &strategy).err(),
+                checked(&view, scope, &names, &strategy).err(),
                 expected,
                 "{names:?} {strategy:?}"
             );

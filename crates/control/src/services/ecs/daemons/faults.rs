@@ -22,8 +22,6 @@ pub(crate) enum DaemonFault {
     ProviderTwice(String),
     #[error("Daemons are not supported for the capacity provider {0}.")]
     Provider(String),
-    #[error("drainPercent must be between 0.0 and 100.0.")]
-    DrainPercent,
     #[error("bakeTimeInMinutes must be between 0 and 1440.")]
     BakeTime,
     #[error("alarmNames can not be empty when deployment alarms are enabled.")]

@@ -7,7 +7,7 @@ use super::definitions::names::DaemonDefinitionRef;
 use super::faults::DaemonFault;
 use crate::gate::operation::Check;
 use crate::open_points;
-use crate::services::ecs::capacity_providers::ProviderRef;
+use crate::services::ecs::capacity_providers::{ProviderRef, add_key};
 use crate::services::ecs::checks::{TASKS_PRINCIPAL, pass_role, resolve_role};
 use crate::services::ecs::errors::EcsError;
 use crate::services::ecs::names::{ClusterRef, Scope};
@@ -18,6 +18,8 @@ use crate::world::records::ecs::{DaemonTaskDefinition, TaskDefinition};
 
 /// Most capacity providers of a daemon: as many as of a strategy (ecs.md 3).
 const PROVIDERS_MAX: usize = 20;
+/// The share of its instances that a deployment takes at once when nobody says.
+const DRAIN_PERCENT: Option<f64> = Some(25.0);
 /// Longest wait after a step of a deployment, in minutes.
 const BAKE_TIME_MAX: i32 = 1_440;
 
@@ -69,12 +71,7 @@ impl<'a> Wish<'a> {
             .with_some("ecs:enable-ecs-managed-tags", flag(self.managed_tags))
             .with_some("ecs:enable-execute-command", flag(self.execute_command))
             .with_some("ecs:propagate-tags", self.propagate_tags);
-        if self.providers.is_empty() {
-            return Ok(check);
-        }
-        let arns = self.providers.iter();
-        let arns = arns.map(|text| Ok(ProviderRef::resolve(scope, text)?.arn.to_string()));
-        Ok(check.with_many("ecs:capacity-provider", arns.collect::<Result<_, EcsError>>()?))
+        add_key(check, scope, self.providers.iter())
     }
 
     /// PassRole for the roles that its tasks will use (rule 8).
@@ -121,7 +118,7 @@ impl<'a> Wish<'a> {
         let associated = associated.unwrap_or_default();
         let mut arns: Vec<String> = Vec::new();
         for text in self.providers {
-            let provider = ProviderRef::resolve(scope, text)?;
+            let provider = ProviderRef::usable(scope, text)?;
             if provider.is_built_in() || !open_points::daemons_run_on_groups() {
                 return Err(DaemonFault::Provider(provider.name).into());
             }
@@ -146,10 +143,6 @@ impl<'a> Wish<'a> {
         let Some(given) = self.configuration else {
             return Ok(None);
         };
-        let drain = given.drain_percent.unwrap_or(25.0);
-        if !(0.0..=100.0).contains(&drain) {
-            return Err(DaemonFault::DrainPercent.into());
-        }
         match given.bake_time_in_minutes {
             None | Some(0) => {}
             Some(1..=BAKE_TIME_MAX) => {
@@ -163,7 +156,7 @@ impl<'a> Wish<'a> {
             return Err(DaemonFault::AlarmsEmpty.into());
         }
         Ok(Some(api::DaemonDeploymentConfiguration {
-            drain_percent: Some(drain),
+            drain_percent: given.drain_percent.or(DRAIN_PERCENT),
             bake_time_in_minutes: Some(0),
             alarms: given.alarms.clone(),
         }))
@@ -173,7 +166,7 @@ impl<'a> Wish<'a> {
 /// How daemons are deployed when nobody says.
 pub(super) fn default_configuration() -> api::DaemonDeploymentConfiguration {
     api::DaemonDeploymentConfiguration {
-        drain_percent: Some(25.0),
+        drain_percent: DRAIN_PERCENT,
         bake_time_in_minutes: Some(0),
         alarms: None,
     }

@@ -13,7 +13,7 @@ use super::{configuration, deploying, launching, shown};
 use crate::gate::call::Call;
 use crate::gate::error::ServiceError;
 use crate::gate::operation::{Ask, Authorized, Check};
-use crate::services::ecs::capacity_providers::Means;
+use crate::services::ecs::capacity_providers::{Means, in_force};
 use crate::services::ecs::checks::{on_member, tag_on_create};
 use crate::services::ecs::errors::EcsError;
 use crate::services::ecs::names::{ClusterRef, DefinitionRef, Kind, MemberRef, Scope, is_name};
@@ -35,13 +35,13 @@ pub fn require_create(ask: Ask<'_, CreateServiceRequest>) -> Result<Vec<Check>, 
     let existing = existing.filter(|found| found.status == ServiceStatus::Active);
     let decisive = existing.map_or(&tags, |found| &found.tags);
     let check = on_member("ecs:CreateService", &cluster, &service, Some(decisive)).of_request(&tags);
-    let strategy = launching::effective_strategy(
+    let strategy = in_force(
         ask.view,
         &cluster,
         input.launch_type.as_deref(),
         input.capacity_provider_strategy.as_deref(),
     );
-    let said = Said::by_create(input, &strategy);
+    let said = Said::by_create(input, strategy);
     let mut all = vec![said.add_keys(check, ask.view, scope)?];
     all.extend(tag_on_create("CreateService", service.arn.as_str(), &tags));
     all.extend(said.pass_roles(ask.view, scope)?);

@@ -4,6 +4,7 @@
 use portcullis_api::ecs as api;
 
 use crate::gate::operation::Check;
+use crate::services::ecs::capacity_providers::add_key;
 use crate::services::ecs::checks::{pass_role, resolve_role};
 use crate::services::ecs::errors::EcsError;
 use crate::services::ecs::names::{DefinitionRef, Scope};
@@ -70,7 +71,7 @@ impl<'a> Said<'a> {
     /// Adds every key the reference lists for both actions.
     pub fn add_keys(&self, check: Check, view: &Snapshot, scope: Scope<'_>) -> Result<Check, EcsError> {
         let check = with_definition(check, view, scope, self.task_definition, true)?;
-        let check = with_strategy(check, scope, self.strategy);
+        let check = with_strategy(check, scope, self.strategy)?;
         Ok(self.with_network(self.with_options(check)))
     }
 
@@ -170,13 +171,6 @@ pub(super) fn with_strategy(
     check: Check,
     scope: Scope<'_>,
     strategy: &[api::CapacityProviderStrategyItem],
-) -> Check {
-    if strategy.is_empty() {
-        return check;
-    }
-    let arn = |item: &api::CapacityProviderStrategyItem| match item.capacity_provider.starts_with("arn:") {
-        true => item.capacity_provider.clone(),
-        false => scope.capacity_provider(&item.capacity_provider).to_string(),
-    };
-    check.with_many("ecs:capacity-provider", strategy.iter().map(arn).collect())
+) -> Result<Check, EcsError> {
+    add_key(check, scope, strategy.iter().map(|item| &item.capacity_provider))
 }

@@ -21,24 +21,6 @@ pub(super) fn means(
     capacity_providers::means(view, scope, cluster, launch_type, strategy)
 }
 
-/// The strategy in force, unchecked: for the context of a decision.
-pub(super) fn effective_strategy(
-    view: &Snapshot,
-    cluster: &ClusterRef,
-    launch_type: Option<&str>,
-    strategy: Option<&[api::CapacityProviderStrategyItem]>,
-) -> Vec<api::CapacityProviderStrategyItem> {
-    match strategy {
-        Some(own) if !own.is_empty() => own.to_vec(),
-        _ if launch_type.is_some_and(|text| !text.is_empty()) => Vec::new(),
-        _ => {
-            let found = cluster.find(view);
-            let default = found.and_then(|found| found.chosen.default_capacity_provider_strategy.clone());
-            default.unwrap_or_default()
-        }
-    }
-}
-
 /// `launchType` as it is shown: absent where providers decide.
 pub(super) fn launch_type(means: &Means) -> Option<String> {
     match means {

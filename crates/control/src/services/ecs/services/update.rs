@@ -80,7 +80,7 @@ fn is_new_version(before: &api::Service, after: &api::Service) -> bool {
 fn keep_deploying(tx: &mut Tx<'_>, service: &mut Service) {
     let strategy = service.definition.capacity_provider_strategy.clone();
     for one in &mut service.deployments {
-        one.progress.forget_back_off();
+        one.progress.asked_anew();
         if one.status == DeploymentStatus::Primary && one.chosen.capacity_provider_strategy != strategy {
             one.chosen.capacity_provider_strategy.clone_from(&strategy);
             one.updated = tx.now;

@@ -1,11 +1,13 @@
 //! ExecuteCommand: makes a session with a container and orders its host to take part (ecs.md 9 and 15, rule 10).
 
+use std::sync::Arc;
+
 use portcullis_api::ecs as api;
 use portcullis_api::ecs::op::ExecuteCommand;
 use portcullis_api::ecs::{ExecuteCommandRequest, ExecuteCommandResponse};
 use portcullis_wire::session::DATA_CHANNEL_PATH;
 
-use crate::exec::{Begun, Container, NotBegun, Order, SESSIONS_MAX};
+use crate::exec::{Begun, Container, NotBegun, Order, Permission, SESSIONS_MAX, Subject};
 use crate::gate::call::Call;
 use crate::gate::environment::Environment;
 use crate::gate::error::ServiceError;
@@ -24,16 +26,20 @@ fn named(scope: Scope<'_>, input: &ExecuteCommandRequest) -> Result<(ClusterRef,
 
 /// The cluster and the task: both must be allowed, each with all keys of the action.
 pub fn require(ask: Ask<'_, ExecuteCommandRequest>) -> Result<Vec<Check>, ServiceError> {
+    checks(ask.view, ask.call, ask.input)
+}
+
+fn checks(view: &Snapshot, call: &Call, input: &ExecuteCommandRequest) -> Result<Vec<Check>, ServiceError> {
     const ACTION: &str = "ecs:ExecuteCommand";
-    let (cluster, task) = named(ask.call.into(), ask.input)?;
-    let found = task.task(ask.view);
+    let (cluster, task) = named(call.into(), input)?;
+    let found = task.task(view);
     let only = found
         .and_then(|found| only_container(found))
         .map(|one| one.name.as_str());
-    let container = ask.input.container.as_deref().or(only);
+    let container = input.container.as_deref().or(only);
     let checks = [
-        on_cluster(ask.view, ACTION, &cluster).with("ecs:cluster", cluster.arn.as_str()),
-        on_task(ask.view, ACTION, &cluster, &task),
+        on_cluster(view, ACTION, &cluster).with("ecs:cluster", cluster.arn.as_str()),
+        on_task(view, ACTION, &cluster, &task),
     ];
     let with_keys = |check: Check| {
         check
@@ -70,9 +76,12 @@ pub fn prepare(
     is_ready(task, container)?;
     can_be_logged(cluster)?;
     let order = Order {
-        container: Container {
-            task: Task::key_of(&task.region, &task.cluster, &task.id),
-            name: container.name.clone(),
+        subject: Subject {
+            container: Container {
+                task: Task::key_of(&task.region, &task.cluster, &task.id),
+                name: container.name.clone(),
+            },
+            permission: permission(call.clone(), input.clone()),
         },
         command: input.command.clone(),
         owner: call.caller.arn(),
@@ -83,6 +92,14 @@ pub fn prepare(
         NotBegun::TooMany => EcsError::ExecSessionLimit(SESSIONS_MAX),
     })?;
     Ok(Box::new(answer(call, task, container, &begun)?))
+}
+
+/// The same question again, of the picture that is then: tags and policies change while a session goes on.
+fn permission(call: Call, input: ExecuteCommandRequest) -> Permission {
+    Arc::new(move |gate| {
+        let checks = checks(&gate.world().view(), &call, &input);
+        checks.is_ok_and(|checks| gate.still_allows(&call, &checks))
+    })
 }
 
 /// Hands the session over.

@@ -11,11 +11,11 @@ use super::wanted::Wanted;
 use super::{placing, platform, shown};
 use crate::gate::error::ServiceError;
 use crate::gate::operation::{Ask, Authorized, Check};
-use crate::services::ecs::capacity_providers::{means, short};
+use crate::services::ecs::capacity_providers::{add_key, in_force, means};
 use crate::services::ecs::errors::EcsError;
-use crate::services::ecs::names::{ClusterRef, Scope};
+use crate::services::ecs::names::Scope;
+use crate::world::Tx;
 use crate::world::records::ecs::{ClientToken, ContainerInstance, Task};
-use crate::world::{Snapshot, Tx};
 
 /// Most tasks of one call.
 const COUNT_MAX: i32 = 10;
@@ -48,38 +48,20 @@ pub fn require(ask: Ask<'_, api::RunTaskRequest>) -> Result<Vec<Check>, ServiceE
     let wanted = wanted(input);
     let named = wanted.named(ask.view, scope)?;
     let (cpu, memory) = wanted.size(ask.view, &named);
-    let mut own = wanted
+    let own = wanted
         .own_check(ask.view, &named, "ecs:RunTask")
         .with_some("ecs:task-cpu", cpu)
         .with_some("ecs:task-memory", memory);
-    let providers = strategy(ask.view, &named.cluster, input);
-    if !providers.is_empty() {
-        let arns = providers
-            .iter()
-            .map(|one| scope.capacity_provider(short(&one.capacity_provider)).to_string());
-        own = own.with_many("ecs:capacity-provider", arns.collect());
-    }
+    let strategy = in_force(
+        ask.view,
+        &named.cluster,
+        input.launch_type.as_deref(),
+        input.capacity_provider_strategy.as_deref(),
+    );
+    let own = add_key(own, scope, strategy.iter().map(|item| &item.capacity_provider))?;
     let mut checks = vec![own];
     checks.extend(wanted.dependent_checks(&named, scope));
     Ok(checks)
-}
-
-/// The capacity provider strategy in force: the request's, or the cluster's if the request names no launch type.
-fn strategy(
-    view: &Snapshot,
-    cluster: &ClusterRef,
-    input: &api::RunTaskRequest,
-) -> Vec<api::CapacityProviderStrategyItem> {
-    match &input.capacity_provider_strategy {
-        Some(own) if !own.is_empty() => own.clone(),
-        _ if input.launch_type.is_some() => Vec::new(),
-        _ => {
-            let default = cluster
-                .find(view)
-                .map(|found| found.chosen.default_capacity_provider_strategy.clone());
-            default.flatten().unwrap_or_default()
-        }
-    }
 }
 
 /// Places and makes the tasks; what cannot be placed is told in `failures`.

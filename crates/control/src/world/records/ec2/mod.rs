@@ -1,5 +1,6 @@
 //! EC2's network objects, as far as ECS refers to them; kept apart per region: every key is `REGION/ID`.
 
+mod addresses;
 mod defaults;
 mod network;
 mod security_group;
@@ -36,10 +37,14 @@ pub struct Tables {
     pub network_interfaces: Table<NetworkInterface>,
     /// What hangs on what, by `REGION/PARENT-ID/CHILD-ID`. Derived.
     belongings: Table<()>,
+    /// What is free in the subnets. Derived.
+    addresses: addresses::Addresses,
 }
 
 /// What all objects of EC2 have.
 pub trait Object: Record + Clone {
+    /// What its ids start with.
+    const PREFIX: &'static str;
     /// Its id.
     fn id(&self) -> &str;
     /// Its region.
@@ -54,6 +59,8 @@ pub trait Object: Record + Clone {
     fn rows(tables: &Tables) -> &Table<Self>;
     /// The same, to change them.
     fn rows_mut(tables: &mut Tables) -> &mut Table<Self>;
+    /// Keeps what else is derived from it in step.
+    fn index_more(_tables: &mut Tables, _before: Option<&Self>, _after: Option<&Self>) {}
 }
 
 /// The key of an object.
@@ -75,8 +82,12 @@ impl Tables {
 
     /// The objects of a kind that hang on another one, in the order of their ids.
     pub fn children<O: Object>(&self, region: &Region, parent: &str) -> Vec<&Arc<O>> {
-        let ids = self.children_ids(region, parent);
-        ids.iter().filter_map(|id| self.find(region, id)).collect()
+        // Of its kind only: a VPC has few security groups and many interfaces.
+        let home = format!("{region}/{parent}/");
+        let prefix = format!("{home}{}", O::PREFIX);
+        let keys = self.belongings.prefix(&prefix);
+        let ids = keys.filter_map(|(key, _)| key.get(home.len()..));
+        ids.filter_map(|id| self.find(region, id)).collect()
     }
 
     /// The ids of everything that hangs on an object.
@@ -109,13 +120,22 @@ impl Tables {
                 self.belongings.insert(&key(row, parent), Arc::new(()));
             }
         }
+        O::index_more(self, before, after);
     }
 }
 
 /// Says where a kind of object is kept, and keeps what hangs on what in step.
 macro_rules! object {
-    ($type:ty, $kind:literal, $table:ident, |$row:ident| $parents:expr) => {
+    ($type:ty, $kind:literal, $prefix:literal, $table:ident, |$row:ident| $parents:expr $(, $index:path)?) => {
         impl $crate::world::records::ec2::Object for $type {
+            const PREFIX: &'static str = $prefix;
+            $(fn index_more(
+                tables: &mut $crate::world::records::ec2::Tables,
+                before: Option<&Self>,
+                after: Option<&Self>,
+            ) {
+                $index(tables, before, after);
+            })?
             fn id(&self) -> &str {
                 &self.id
             }

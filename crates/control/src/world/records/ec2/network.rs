@@ -3,7 +3,7 @@
 use portcullis_core::{Region, Tags, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use super::object;
+use super::{Tables, object};
 
 /// A VPC.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -141,21 +141,30 @@ impl RouteTable {
     }
 }
 
-object!(Vpc, "ec2-vpc", vpcs, |_row| Vec::new());
-object!(Subnet, "ec2-subnet", subnets, |row| vec![row.vpc.as_str()]);
+object!(Vpc, "ec2-vpc", "vpc-", vpcs, |_row| Vec::new());
+object!(
+    Subnet,
+    "ec2-subnet",
+    "subnet-",
+    subnets,
+    |row| vec![row.vpc.as_str()],
+    Tables::index_subnet
+);
 object!(
     InternetGateway,
     "ec2-internet-gateway",
+    "igw-",
     internet_gateways,
     |row| row.vpc.as_deref().into_iter().collect()
 );
-object!(RouteTable, "ec2-route-table", route_tables, |row| {
+object!(RouteTable, "ec2-route-table", "rtb-", route_tables, |row| {
     let subnets = row.associations.iter().filter_map(|use_| use_.subnet.as_deref());
     subnets.chain([row.vpc.as_str()]).collect()
 });
 object!(
     NetworkInterface,
     "ec2-network-interface",
+    "eni-",
     network_interfaces,
     |row| {
         let groups = row.groups.iter().map(String::as_str);
@@ -163,5 +172,6 @@ object!(
             .into_iter()
             .chain(groups)
             .collect()
-    }
+    },
+    Tables::index_interface
 );

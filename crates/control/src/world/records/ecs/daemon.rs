@@ -44,7 +44,7 @@ pub struct Daemon {
     /// How deployments of it are carried out, with all defaults filled in.
     #[serde(with = "shape_json")]
     pub configuration: api::DaemonDeploymentConfiguration,
-    /// What the PRIMARY deployment's revision says, without its ARN and time.
+    /// What the PRIMARY deployment's revision says. Its ARN, time and images stand there.
     #[serde(with = "shape_json")]
     pub chosen: api::DaemonRevision,
 }

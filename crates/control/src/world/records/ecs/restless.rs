@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use super::daemon::owner_key;
-use super::{Cluster, ContainerInstance, Service, Tables, Task};
+use super::{Cluster, ContainerInstance, LastStatus, Service, Tables, Task};
 use crate::world::records::Record as _;
 use crate::world::table::Table;
 
@@ -22,7 +22,7 @@ pub struct Restless {
 pub enum Stirred<'a> {
     /// A service by its key, or a daemon by [`super::Daemon::owner_key`]: itself, one of its tasks, or an instance with its tasks.
     Service(&'a str),
-    /// A cluster by its key: a task let go of its room.
+    /// A cluster by its key: a task let go of its room, or is gone from its host.
     Room(&'a str),
     /// A cluster by its key: an instance came, changed or went.
     Hosts(&'a str),
@@ -100,7 +100,10 @@ impl Tables {
             self.restless.service_of(&key, change);
         }
         let holds = |task: Option<&Task>| task.is_some_and(Task::holds_reservation);
-        if holds(before) && !holds(after) {
+        // Whoever waits for a host to be left alone (a daemon, on a DRAINING one) waits longer: until the task has stopped.
+        let is_there = |task: Option<&Task>| task.is_some_and(|task| task.last != LastStatus::Stopped);
+        let leaves = is_there(before) && !is_there(after);
+        if leaves || holds(before) && !holds(after) {
             let cluster = Cluster::key_of(&task.region, &task.cluster);
             self.restless.touch(&format!("room={cluster}"), change);
         }

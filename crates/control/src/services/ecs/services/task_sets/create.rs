@@ -12,7 +12,7 @@ use super::super::{deploying, launching, shown};
 use super::{KIND, home, scale, service_of_sets};
 use crate::gate::error::ServiceError;
 use crate::gate::operation::{Ask, Authorized, Check};
-use crate::services::ecs::capacity_providers::Means;
+use crate::services::ecs::capacity_providers::{Means, in_force};
 use crate::services::ecs::checks::tag_on_create;
 use crate::services::ecs::errors::EcsError;
 use crate::services::ecs::names::{ClusterRef, DefinitionRef, Scope};
@@ -33,13 +33,13 @@ pub fn require(ask: Ask<'_, api::CreateTaskSetRequest>) -> Result<Vec<Check>, Se
     let tags = tags::requested(input.tags.as_deref());
     let check = part.check("ecs:CreateTaskSet", Some(&tags)).of_request(&tags);
     let check = with_definition(check, ask.view, scope, Some(&input.task_definition), false)?;
-    let strategy = launching::effective_strategy(
+    let strategy = in_force(
         ask.view,
         &cluster,
         input.launch_type.as_deref(),
         input.capacity_provider_strategy.as_deref(),
     );
-    let mut all = vec![with_strategy(check, scope, &strategy)];
+    let mut all = vec![with_strategy(check, scope, strategy)?];
     all.extend(tag_on_create("CreateTaskSet", part.arn.as_str(), &tags));
     Ok(all)
 }
