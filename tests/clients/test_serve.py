@@ -152,6 +152,7 @@ def test_an_account_can_be_given_other_quotas(start, fails, data_dir):
         root.iam.create_group(GroupName="two")
     server.stop()
     assert "is no quota" in fails(data_dir, "--iam-quota", "groups=many")
+    assert "is no quota" in fails(data_dir, "--ecs-quota", "groups=1")
 
 
 def managed_policy(name, version, updated, action):

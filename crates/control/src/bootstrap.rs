@@ -11,6 +11,7 @@ use thiserror::Error;
 
 use crate::gate::authenticate::SECRET_KEY_PURPOSE;
 use crate::gate::error::ServiceError;
+use crate::services::ecs;
 use crate::services::iam::quotas;
 use crate::world::records::account::Account;
 use crate::world::records::iam::{AccessKey, Permissions, Role, User};
@@ -128,7 +129,7 @@ pub async fn account(
         .await
 }
 
-/// Quotas of IAM that differ from AWS's defaults, by name, such as `roles`.
+/// Quotas of IAM and ECS that differ from AWS's defaults, by name, such as `roles`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct IamQuotas(BTreeMap<String, usize>);
 
@@ -146,6 +147,22 @@ impl IamQuotas {
         });
         let Some((name, number)) = pair else {
             let names: Vec<_> = quotas::ALL.iter().map(|quota| quota.option).collect();
+            return Err(InvalidQuota(text.to_owned(), names.join(", ")));
+        };
+        self.0.insert(name.to_owned(), number);
+        Ok(())
+    }
+}
+
+impl IamQuotas {
+    /// Reads `NAME=NUMBER` of ECS, such as `tasks-per-service=10000`; kept beside those of IAM.
+    pub fn set_of_ecs(&mut self, text: &str) -> Result<(), InvalidQuota> {
+        let pair = text.split_once('=').and_then(|(name, number)| {
+            let known = ecs::quotas::ALL.iter().find(|quota| quota.option == name)?;
+            Some((known.key(), number.parse().ok()?))
+        });
+        let Some((name, number)) = pair else {
+            let names: Vec<_> = ecs::quotas::ALL.iter().map(|quota| quota.option).collect();
             return Err(InvalidQuota(text.to_owned(), names.join(", ")));
         };
         self.0.insert(name.to_owned(), number);

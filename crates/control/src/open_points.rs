@@ -67,6 +67,14 @@ pub(crate) fn r181_check_on_missing(check: Check) -> Check {
     check
 }
 
+/// How a refusal names an object that the call named otherwise than by its id: a route table by an association with it, a
+/// group by its name. As one that is not there, since who is refused must not learn the ids, nor whether there is one.
+/// Decided is on the object itself.
+pub(crate) fn refusal_names_what_was_named(mut check: Check, named: Arn) -> Check {
+    check.shown_resource = Some(named.to_string());
+    check
+}
+
 /// `aws:ResourceTag` of service deployments and revisions, given the tags of their service. The authorisation reference
 /// lists the key, but nothing can tag them; those of their service, so that what a tag allows on it goes for its history.
 pub(crate) fn tags_of_service_history(of_service: Option<&Tags>) -> Option<&Tags> {
@@ -118,4 +126,11 @@ pub(crate) fn daemon_circuit_breaker() -> portcullis_api::ecs::DeploymentCircuit
 /// speaks of CreateDaemon only; it does, or an update would run what its caller could not have created.
 pub(crate) fn update_daemon_passes_roles() -> bool {
     true
+}
+
+/// Whether CreateService and UpdateService need `iam:PassRole` for the roles of the task definition. AWS's authorisation
+/// reference lists no such dependency for either, and the condition keys of a pass name RegisterTaskDefinition's caller: who
+/// registered the definition passed them. They do not; RunTask and StartTask do, as the reference says.
+pub(crate) fn services_pass_roles_of_definitions() -> bool {
+    false
 }

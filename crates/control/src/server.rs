@@ -11,6 +11,7 @@ use hyper::body::{Bytes, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use portcullis_core::uuid;
 use portcullis_wire::Reply;
 use portcullis_wire::limits::MAX_BODY_BYTES;
 use thiserror::Error;
@@ -192,12 +193,22 @@ impl Front {
         let (parts, body) = request.into_parts();
         let body = match whole(body).await {
             Ok(body) => body,
+            Err(refusal) if refusal.status() == http::StatusCode::PAYLOAD_TOO_LARGE => {
+                return self.too_large(&parts).unwrap_or(refusal);
+            }
             Err(refusal) => return refusal,
         };
         if self.options.scim && scim::is_for(parts.uri.path()) {
             return scim::serve(&self.accounts, &parts, &body, peer).await;
         }
         respond(self.accounts.serve(&parts, &body, peer).await)
+    }
+
+    /// The answer to a request whose body is not read, in its protocol if its head tells which.
+    fn too_large(&self, parts: &http::request::Parts) -> Option<Response<Full<Bytes>>> {
+        let doors = self.accounts.called(&parts.headers, &parts.uri);
+        let request_id = uuid(doors.gate.world().random().as_ref());
+        portcullis_wire::refuse_body(portcullis_api::SERVICES, parts, &request_id).map(respond)
     }
 
     /// The caller's address: the peer's, or what a trusted proxy says it is.

@@ -58,6 +58,10 @@ pub struct Options {
     #[arg(long, value_name = "NAME=NUMBER")]
     #[serde(default)]
     iam_quota: Vec<String>,
+    /// Quota of ECS that differs from AWS's default, such as tasks-per-service=10000; may be given more than once
+    #[arg(long, value_name = "NAME=NUMBER")]
+    #[serde(default)]
+    ecs_quota: Vec<String>,
     /// File with these options in JSON
     #[arg(long)]
     #[serde(skip)]
@@ -122,6 +126,7 @@ impl Options {
             aws_throttling: self.aws_throttling || file.aws_throttling,
             provider_ca: self.provider_ca.or(file.provider_ca),
             iam_quota: [file.iam_quota, self.iam_quota].concat(),
+            ecs_quota: [file.ecs_quota, self.ecs_quota].concat(),
             trusted_proxy: if self.trusted_proxy.is_empty() {
                 file.trusted_proxy
             } else {
@@ -155,6 +160,9 @@ impl Options {
         let mut iam_quotas = IamQuotas::default();
         for quota in &self.iam_quota {
             iam_quotas.set(quota).context("--iam-quota")?;
+        }
+        for quota in &self.ecs_quota {
+            iam_quotas.set_of_ecs(quota).context("--ecs-quota")?;
         }
         let provider_authorities = authorities(self.provider_ca.as_deref())?;
         let key_dir = data_dir.clone();

@@ -29,7 +29,7 @@ pub use frame::{Frame, FrameError, encode_frame};
 pub use reader::{ReadError, Reader};
 pub use reply::{ErrorReply, Reply, encode_error, encode_reply};
 pub use request::{Payload, RequestError, decode_request};
-pub use route::{Route, RouteError, route};
+pub use route::{Route, RouteError, refuse_body, route};
 pub use schema::{ErrorMeta, HttpRoute, OperationMeta, Protocol, Service};
 pub use shape::{Empty, Operation, Shape, Wire, put};
 pub use writer::Writer;

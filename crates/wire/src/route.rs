@@ -4,9 +4,10 @@ use std::borrow::Cow;
 
 use http::request::Parts;
 
+use crate::limits::Excess;
 use crate::query::form;
 use crate::reply::{ErrorReply, Reply, encode_error};
-use crate::request::Payload;
+use crate::request::{Payload, RequestError};
 use crate::rest;
 use crate::schema::{Protocol, Service};
 use crate::sigv4;
@@ -176,32 +177,31 @@ fn by_action<'r>(
 fn protocol_of_form(services: &[&'static Service], parts: &Parts, version: Option<&str>) -> Protocol {
     let forms = || services.iter().filter(|service| service.protocol.is_query());
     let signed_for = sigv4::claimed_service(parts);
-    let signed = forms().find(|service| signed_for.as_ref().is_some_and(|name| name == service.signing_name));
+    let signed = forms().find(|service| {
+        signed_for
+            .as_ref()
+            .is_some_and(|name| name == service.signing_name)
+    });
     let versioned = || forms().find(|service| version == Some(service.api_version));
     signed
         .or_else(versioned)
         .map_or(Protocol::Query, |service| service.protocol)
 }
 
-/// Refuses a request before its operation is known, in the envelope of the protocol it seems to speak; `None` where that
-/// cannot be told.
-pub fn refuse(
-    services: &[&'static Service],
-    parts: &Parts,
-    error: &ErrorReply,
-    request_id: &str,
-) -> Option<Reply> {
+/// Refuses a body that is too large to be read, in the protocol that the request's head tells; `None` where it tells none.
+pub fn refuse_body(services: &[&'static Service], parts: &Parts, request_id: &str) -> Option<Reply> {
+    let target = parts.headers.get("x-amz-target");
+    let prefix = target.map(|target| target.to_str().unwrap_or_default().rsplit_once('.'));
     let signed_for = sigv4::claimed_service(parts);
-    let target = parts.headers.get("x-amz-target").and_then(|target| target.to_str().ok());
-    let prefix = target
-        .and_then(|target| target.rsplit_once('.'))
-        .map(|(prefix, _)| prefix);
     let is_meant = |service: &&&Service| match prefix {
-        Some(prefix) => service.protocol.is_json() && service.target_prefix == prefix,
+        Some(prefix) => {
+            service.protocol.is_json() && prefix.is_some_and(|(prefix, _)| prefix == service.target_prefix)
+        }
         None => signed_for
             .as_ref()
             .is_some_and(|name| name == service.signing_name),
     };
     let service = services.iter().find(is_meant)?;
-    Some(encode_error(service, error, request_id))
+    let error = RequestError::from(Excess::Body).reply(service);
+    Some(encode_error(service, &error, request_id))
 }

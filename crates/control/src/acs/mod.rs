@@ -24,7 +24,9 @@ use hyper_util::rt::TokioIo;
 use portcullis_core::uuid;
 use serde_json::Value;
 use tokio_tungstenite::WebSocketStream;
-use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
+use tokio_tungstenite::tungstenite::Utf8Bytes;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
+use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
 
 use crate::gate::record::Outcome;
 use crate::gate::{Gate, Peer};
@@ -124,6 +126,15 @@ impl Agents {
             .record(&call, true, Some(opening.parameters()), &recorded)
             .await;
         Ok(outcome?)
+    }
+}
+
+/// How a connection ends whose principal may no longer. Not an orderly end: after those agents come back at once
+/// (agent.md 5.2).
+fn refused() -> CloseFrame {
+    CloseFrame {
+        code: CloseCode::Policy,
+        reason: Utf8Bytes::from_static("AccessDeniedException"),
     }
 }
 

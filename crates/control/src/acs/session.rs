@@ -9,15 +9,14 @@ use portcullis_core::{Timestamp, uuid};
 use portcullis_wire::{Frame, Shape, encode_frame};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until, timeout};
+use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
-use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
-use tokio_tungstenite::tungstenite::{Message, Utf8Bytes};
 
 use super::credentials::{Minted, NotAssumable, RoleType, mint, mint_all};
 use super::outbox::{Issued, Outbox, Work, tasks_on};
 use super::payload::{self, TaskCredentials};
 use super::registry::Registry;
-use super::{Session, Socket};
+use super::{Session, Socket, refused};
 use crate::schedule::life_cycle;
 use crate::schedule::services::daemons_first;
 use crate::world::records::ecs::{ContainerInstance, DesiredStatus, Load, StopCode, Task};
@@ -42,13 +41,9 @@ enum End {
 }
 
 impl End {
-    /// What the agent is told. A refusal must not read as an orderly end, after which agents come back at once
-    /// (agent.md 5.2).
+    /// What the agent is told.
     fn told(&self) -> Option<CloseFrame> {
-        matches!(self, Self::Refused).then(|| CloseFrame {
-            code: CloseCode::Policy,
-            reason: Utf8Bytes::from_static("AccessDeniedException"),
-        })
+        matches!(self, Self::Refused).then(refused)
     }
 }
 

@@ -12,7 +12,7 @@ use portcullis_wire::{Frame, encode_frame};
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_tungstenite::tungstenite::Message;
 
-use super::{Session, Socket};
+use super::{Session, Socket, refused};
 use crate::world::records::ecs::{Health, Task};
 use crate::world::{Tx, WriteError};
 
@@ -23,19 +23,19 @@ const HEAD_BYTES_MAX: usize = 16 * 1024;
 pub(super) async fn run(session: Session, mut socket: Socket) {
     let random = session.gate.world().random();
     let mut beat = Instant::now() + session.timing.heartbeat(random.as_ref());
-    loop {
+    let why = loop {
         let answer = tokio::select! {
             message = socket.next() => match message {
-                Some(Ok(_)) if !session.is_still_allowed() => break,
+                Some(Ok(_)) if !session.is_still_allowed() => break Some(refused()),
                 Some(Ok(Message::Text(text))) => receive(&session, text.as_bytes()).await,
                 Some(Ok(Message::Binary(bytes))) => receive(&session, &bytes).await,
-                None | Some(Err(_) | Ok(Message::Close(_))) => break,
+                None | Some(Err(_) | Ok(Message::Close(_))) => break None,
                 Some(Ok(_)) => continue,
             },
             () = sleep_until(beat) => {
                 beat = Instant::now() + session.timing.heartbeat(random.as_ref());
                 if !session.is_still_allowed() {
-                    break;
+                    break Some(refused());
                 }
                 Ok(Some(encode_frame(&acs::HeartbeatMessage { healthy: true, message_id: Some(uuid(random.as_ref())) })))
             }
@@ -45,17 +45,17 @@ pub(super) async fn run(session: Session, mut socket: Socket) {
             Ok(None) => continue,
             Err(Unsigned) => {
                 tracing::warn!(instance = %session.accepted.arn, "a telemetry frame was not signed by its agent");
-                break;
+                break None;
             }
         };
         if !matches!(
             timeout(session.timing.write, socket.send(Message::text(text))).await,
             Ok(Ok(()))
         ) {
-            break;
+            break None;
         }
-    }
-    let _ = timeout(session.timing.write, socket.close(None)).await;
+    };
+    let _ = timeout(session.timing.write, socket.close(why)).await;
 }
 
 /// The frame's signature is missing, wrong, or somebody else's.

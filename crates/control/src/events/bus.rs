@@ -7,17 +7,16 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use portcullis_core::{AccountId, Timestamp};
 use serde_json::Value;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 
 use super::envelope;
 use super::happening::{self, Happening};
+use super::turns::Turns;
 use crate::world::Snapshot;
 use crate::world::changes::{Changed, Step};
 
 /// How many events are kept.
 const KEPT_MAX: usize = 4_096;
-/// How many readers there may be at a time.
-const READERS_MAX: usize = 64;
 /// How many changes may wait for an earlier one that has not been settled. More means that one never will be.
 const EARLY_MAX: usize = 4_096;
 
@@ -56,7 +55,7 @@ pub struct Bus {
     life: i64,
     queue: Mutex<Queue>,
     newest: watch::Sender<u64>,
-    readers: Arc<Semaphore>,
+    readers: Arc<Turns>,
 }
 
 #[derive(Debug)]
@@ -90,7 +89,7 @@ impl Bus {
                 newest: 0,
             }),
             newest: watch::channel(0).0,
-            readers: Arc::new(Semaphore::new(READERS_MAX)),
+            readers: Arc::default(),
         }
     }
 
@@ -194,7 +193,7 @@ impl Bus {
     }
 
     /// Turns for readers.
-    pub(super) fn readers(&self) -> Arc<Semaphore> {
+    pub(super) fn readers(&self) -> Arc<Turns> {
         Arc::clone(&self.readers)
     }
 

@@ -9,6 +9,7 @@ mod pattern;
 mod reader;
 mod service;
 mod stream;
+mod turns;
 
 pub use body::Body;
 pub use bus::{Batch, Bus, Kept, Position};

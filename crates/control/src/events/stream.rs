@@ -12,12 +12,13 @@ use hyper::body::Bytes;
 use portcullis_core::uuid;
 use portcullis_wire::{Protocol, Service, encode_error};
 use serde_json::Value;
-use tokio::sync::{OwnedSemaphorePermit, watch};
+use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::body::Body;
 use super::bus::{Bus, Kept, Position};
 use super::reader::{Wish, invalid};
+use super::turns::Turn;
 use crate::gate::call::Call;
 use crate::gate::error::ServiceError;
 use crate::gate::operation::Check;
@@ -111,9 +112,8 @@ async fn admit(gate: &Arc<Gate>, parts: &Parts, call: &Call) -> Result<Reading, 
     let check = wish.check(&gate.world().view(), call);
     gate.check(call, std::slice::from_ref(&check)).await?;
     let bus = Arc::clone(gate.world().events());
-    let turn = bus.readers().try_acquire_owned();
-    let turn =
-        turn.map_err(|_| ServiceError::new("LimitExceededException", 429, "Too many readers of events."))?;
+    let turn = bus.readers().take(&call.caller.principal_arn());
+    let turn = turn.map_err(|none| ServiceError::new("LimitExceededException", 429, none.to_string()))?;
     if wish
         .position
         .is_some_and(|position| position > bus.end() && bus.is_of_this_life(position))
@@ -137,7 +137,7 @@ struct Reading {
     call: Call,
     wish: Wish,
     check: Check,
-    _turn: OwnedSemaphorePermit,
+    _turn: Turn,
 }
 
 impl Reading {

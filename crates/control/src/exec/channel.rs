@@ -122,7 +122,7 @@ pub(super) async fn data(gate: &Gate, session: &str, side: Side, mut socket: Soc
     match desk.join(session, side, &opening.token_value, socket, now(gate)) {
         Joined::Stranger(socket) => {
             tracing::info!(session, ?side, "a data channel was opened without its token");
-            close(socket).await;
+            close(*socket).await;
         }
         Joined::Waits => {
             let is_allowed = desk.subject(session).is_some_and(|one| (one.permission)(gate));

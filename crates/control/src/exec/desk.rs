@@ -142,7 +142,7 @@ pub(super) enum Joined {
     /// Both are there.
     Both(Box<Pair>),
     /// The token is none of this session's, or was used before.
-    Stranger(Socket),
+    Stranger(Box<Socket>),
 }
 
 /// An open control channel.
@@ -291,7 +291,7 @@ impl Desk {
     ) -> Joined {
         let mut state = self.state();
         let Some(found) = state.sessions.get_mut(session) else {
-            return Joined::Stranger(socket);
+            return Joined::Stranger(Box::new(socket));
         };
         let expected = match side {
             Side::Client => &mut found.client,
@@ -299,7 +299,7 @@ impl Desk {
         };
         let fits = expected.as_ref().is_some_and(|expected| is_same(expected, token));
         if !fits || !self.is_fresh(found.begun, now) {
-            return Joined::Stranger(socket);
+            return Joined::Stranger(Box::new(socket));
         }
         *expected = None;
         match found.waiting.take() {

@@ -379,7 +379,7 @@ async fn reading_takes_its_own_permission_on_the_cluster_and_is_recorded() {
     assert!(ours.any(|record| record["errorCode"] == "AccessDenied"));
     let read = records
         .iter()
-        .find(|record| record["requestParameters"]["cluster"] == "c")
+        .find(|record| record["eventName"] == "StreamEvents" && record["requestParameters"]["cluster"] == "c")
         .unwrap();
     assert_eq!(
         (&read["readOnly"], &read["errorCode"]),
@@ -466,11 +466,29 @@ async fn no_more_than_64_readers_at_a_time() {
     let server = Server::start().await;
     let front = Front::open(&server).await;
     let mut readers = Vec::new();
-    for _ in 0..64 {
-        readers.push(Reader::open(&server.root, &front, "", None).await.unwrap());
+    let may = allow("portcullis:StreamEvents", "*");
+    for name in ["one", "two", "three", "four"] {
+        let client = server.user(name, &may).await;
+        for _ in 0..16 {
+            readers.push(Reader::open(&client, &front, "", None).await.unwrap());
+        }
     }
     let refused = Reader::open(&server.root, &front, "", None).await.err().unwrap();
     assert_eq!(refused, "429 Too many readers of events.");
+}
+
+#[tokio::test]
+async fn no_principal_keeps_the_others_from_reading() {
+    let server = Server::start().await;
+    let front = Front::open(&server).await;
+    let mut readers = Vec::new();
+    for _ in 0..16 {
+        readers.push(Reader::open(&server.root, &front, "", None).await.unwrap());
+    }
+    let refused = Reader::open(&server.root, &front, "", None).await.err().unwrap();
+    assert_eq!(refused, "429 Too many readers of events with the same principal.");
+    let other = server.user("other", &allow("portcullis:StreamEvents", "*")).await;
+    Reader::open(&other, &front, "", None).await.unwrap();
 }
 
 #[tokio::test]

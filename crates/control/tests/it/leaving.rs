@@ -91,7 +91,7 @@ impl Leaver {
                 self.delete_key(root).await;
                 self.delete_policy(root).await;
                 let delete = iam::DeleteUserRequest {
-                    user_name: Some(self.name.clone()),
+                    user_name: self.name.clone(),
                 };
                 root.ok::<iam::op::DeleteUser>(&delete).await;
             }

@@ -17,7 +17,7 @@ use tokio::sync::watch;
 
 use crate::gate::Gate;
 use crate::server::ordered;
-use crate::world::records::ecs::{Daemon, Stirred};
+use crate::world::records::ecs::{Daemon, SchedulingStrategy, Stirred};
 use crate::world::{Snapshot, Tx, WriteError};
 pub(crate) use daemons::daemons_first;
 use network::{Answers, Sessions};
@@ -76,13 +76,12 @@ impl Keeper {
 
     /// Passes once over every service there is a reason to look at; whether there was any.
     async fn round(&mut self, gate: &Gate) -> bool {
-        let work = self.work(&gate.world().view(), gate.world().clock().now());
+        let view = gate.world().view();
+        let work = self.work(&view, gate.world().clock().now());
         let has_work = !work.is_empty();
-        // Daemons come first: their tasks are placed before others.
-        let (daemons, services): (Vec<_>, Vec<_>) = work
-            .into_iter()
-            .partition(|key| Daemon::key_of_owner(key).is_some());
-        for key in daemons.into_iter().chain(services) {
+        // Daemons and DAEMON services come first: their tasks are placed before others (ecs.md 11).
+        let (first, others): (Vec<_>, Vec<_>) = work.into_iter().partition(|key| is_daemon(&view, key));
+        for key in first.into_iter().chain(others) {
             self.look(gate, key).await;
         }
         has_work
@@ -160,6 +159,13 @@ impl Keeper {
             self.alarms.remove(&(at, key.to_owned()));
         }
     }
+}
+
+/// Whether this is a daemon or a DAEMON service, by the key the scheduler knows it by.
+fn is_daemon(view: &Snapshot, key: &str) -> bool {
+    let service = view.ecs.services.get(key);
+    Daemon::key_of_owner(key).is_some()
+        || service.is_some_and(|service| service.strategy == SchedulingStrategy::Daemon)
 }
 
 async fn pass_over(gate: &Gate, key: &str, answers: Option<Answers>) -> Result<Next, WriteError<Next>> {

@@ -148,10 +148,15 @@ impl Work {
             match missing {
                 None => {}
                 // Zones that cannot be evened out now are no trouble; the machine tries it again.
-                Some(Missing::Room(_) | Missing::Capacity) if matches!(whither, Where::Zone(_)) => {}
+                Some(Missing::Room(_) | Missing::Hosts(_) | Missing::Capacity)
+                    if matches!(whither, Where::Zone(_)) => {}
                 Some(Missing::Capacity) => {
                     self.without_room.push(wanted.deployment);
                     self.tell_once(tx, texts::no_capacity(&self.service.name));
+                }
+                Some(Missing::Hosts(provider)) => {
+                    self.without_room.push(wanted.deployment);
+                    self.tell_once(tx, texts::no_hosts(&self.service.name, &provider));
                 }
                 Some(Missing::Room(closest)) => {
                     self.without_room.push(wanted.deployment);

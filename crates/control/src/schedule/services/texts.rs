@@ -76,6 +76,13 @@ pub(super) fn no_room(service: &str, closest: Option<(&str, Reason)>) -> String 
     }
 }
 
+/// A capacity provider without instances; AWS's words are not known.
+pub(super) fn no_hosts(service: &str, provider: &str) -> String {
+    format!(
+        "(service {service}) was unable to place a task because no container instance met all of its requirements. Reason: The capacity provider {provider} has no container instances in your cluster. {TROUBLE}"
+    )
+}
+
 /// No host of Fargate takes a task.
 pub(super) fn no_capacity(service: &str) -> String {
     format!(

@@ -66,6 +66,17 @@ pub(super) fn on<O: Keyed>(action: &'static str, tables: &Tables, place: Place<'
     }
 }
 
+/// An action on an object that was found by something else than its id; on a literal `*` when none was.
+pub(super) fn on_found<O: Keyed>(
+    action: &'static str,
+    tables: &Tables,
+    place: Place<'_>,
+    found: Option<&str>,
+) -> Check {
+    let check = on::<O>(action, tables, place, found.unwrap_or("*"));
+    open_points::refusal_names_what_was_named(check, O::ID.arn(place, "*"))
+}
+
 /// An action on whatever has this id.
 pub(super) fn on_id(action: &'static str, kind: Kind, place: Place<'_>, id: &str) -> Check {
     let check = Check::new(action, kind.arn(place, id).as_str()).with("ec2:Region", place.region.as_str());

@@ -49,6 +49,8 @@ pub(crate) enum Ec2Error {
     RuleNotFound,
     /// More rules than a group can have.
     RuleLimit,
+    /// The owner of another group is no account.
+    UserId(String),
     /// There is a default VPC already.
     DefaultVpcExists,
     /// There is no default VPC to take.
@@ -154,6 +156,7 @@ impl Ec2Error {
                 "InvalidPermission.NotFound",
                 "The specified rule does not exist in this security group.".to_owned(),
             ),
+            Self::UserId(id) => ("InvalidUserID.Malformed", format!("Invalid user id: \"{id}\"")),
             Self::RuleLimit => (
                 "RulesPerSecurityGroupLimitExceeded",
                 "The maximum number of rules per security group has been reached.".to_owned(),

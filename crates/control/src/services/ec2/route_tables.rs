@@ -11,7 +11,7 @@ use portcullis_api::ec2::{
 };
 use portcullis_wire::Empty;
 
-use super::checks::{on, on_all, on_made};
+use super::checks::{on, on_all, on_found, on_made};
 use super::describe::{Found, Wanted, of_tags, page};
 use super::errors::Ec2Error;
 use super::ids::{Kind, Stored as _};
@@ -255,14 +255,12 @@ fn on_association(
     let (view, place) = ask;
     let tables = place.tables(view);
     let found = by_association(&tables, place, id).ok();
-    let table = found.map_or("*", |(table, _)| table.id.as_str());
+    let table = found.map(|(table, _)| table.id.as_str());
     let subnet = found.and_then(|(_, own)| own.subnet.as_deref());
-    let mut checks = vec![on::<RouteTable>(action, &tables, place, more.unwrap_or(table))];
-    if more.is_some() && found.is_some() {
-        checks.push(on::<RouteTable>(action, &tables, place, table));
-    }
-    checks.extend(subnet.map(|subnet| on::<Subnet>(action, &tables, place, subnet)));
-    checks
+    let named = more.map(|more| on::<RouteTable>(action, &tables, place, more));
+    let used = on_found::<RouteTable>(action, &tables, place, table);
+    let using = subnet.map(|subnet| on_found::<Subnet>(action, &tables, place, Some(subnet)));
+    named.into_iter().chain([used]).chain(using).collect()
 }
 
 pub(super) fn require_disassociate(

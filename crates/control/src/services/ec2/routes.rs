@@ -125,10 +125,7 @@ pub(super) fn create(
     )?;
     let is_known = table.routes.iter().any(|known| known.destination == destination);
     let to_interface = input.network_interface_id.is_some() && input.gateway_id.is_none();
-    if !to_interface && is_within(tables, place, table, &destination) {
-        let text = "Route target is not supported. This route only supports interface and instance targets.";
-        return Err(Ec2Error::Parameter(text.to_owned()).into());
-    }
+    check_stays(tables, place, (table, &destination), to_interface)?;
     if is_known || is_local(tables, place, table, &destination) {
         return Err(Ec2Error::RouteExists(destination).into());
     }
@@ -173,6 +170,8 @@ pub(super) fn replace(tx: &mut Tx<'_>, auth: Authorized<'_, ReplaceRoute>) -> Re
         input.destination_prefix_list_id.as_deref(),
     )?;
     let index = index_of(table, &destination)?;
+    let to_interface = input.network_interface_id.is_some() && input.gateway_id.is_none();
+    check_stays(tables, place, (table, &destination), to_interface)?;
     let target = Target {
         gateway: input.gateway_id.as_deref(),
         interface: input.network_interface_id.as_deref(),
@@ -245,12 +244,23 @@ fn is_local(tables: &Tables, place: Place<'_>, table: &RouteTable, destination: 
     vpc.is_some_and(|vpc| vpc.cidr == destination)
 }
 
-/// Whether a destination lies in the range of the table's VPC: such traffic never leaves it.
-fn is_within(tables: &Tables, place: Place<'_>, table: &RouteTable, destination: &str) -> bool {
+/// Refuses to lead out of a VPC what lies in its range: only an interface may stand in between.
+fn check_stays(
+    tables: &Tables,
+    place: Place<'_>,
+    (table, destination): (&RouteTable, &str),
+    to_interface: bool,
+) -> Result<(), Ec2Error> {
     let vpc = tables.find::<Vpc>(place.region, &table.vpc);
     let whole = vpc.and_then(|vpc| Cidr::parse(&vpc.cidr));
-    let wanted = Cidr::parse(destination);
-    matches!((whole, wanted), (Some(whole), Some(wanted)) if whole.contains(wanted))
+    match (whole, Cidr::parse(destination)) {
+        (Some(whole), Some(wanted)) if whole.contains(wanted) && !to_interface => {
+            let text =
+                "Route target is not supported. This route only supports interface and instance targets.";
+            Err(Ec2Error::Parameter(text.to_owned()))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// The routes of a table, the local one first.

@@ -106,8 +106,8 @@ fn wanted_range(input: &CreateVpcRequest) -> Result<Cidr, Ec2Error> {
         .as_deref()
         .ok_or(Ec2Error::Missing("CidrBlock"))?;
     let cidr = Cidr::parse(text).ok_or_else(|| not_a_range(text, "cidrBlock"))?;
-    let is_reserved = |range: &&str| Cidr::parse(range).is_some_and(|range| range.overlaps(cidr));
-    if PREFIXES.contains(&cidr.prefix()) && !RESERVED.iter().any(|range| is_reserved(&range)) {
+    let is_reserved = |range: &str| Cidr::parse(range).is_some_and(|range| range.overlaps(cidr));
+    if PREFIXES.contains(&cidr.prefix()) && !RESERVED.iter().any(|range| is_reserved(range)) {
         Ok(cidr)
     } else {
         Err(Ec2Error::VpcRange(text.to_owned()))

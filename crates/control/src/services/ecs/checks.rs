@@ -13,6 +13,9 @@ use crate::world::Snapshot;
 /// Who assumes task and execution roles.
 pub(crate) use crate::gate::assume::ECS_TASKS as TASKS_PRINCIPAL;
 
+/// Who assumes the roles by which ECS itself makes something: volumes, connections of services.
+pub(crate) const SERVICE_PRINCIPAL: &str = "ecs.amazonaws.com";
+
 impl Check {
     /// Adds the tags of the resource: `aws:ResourceTag/K` and `ecs:ResourceTag/K`.
     #[must_use]
@@ -129,6 +132,27 @@ pub(crate) fn resolve_role(view: &Snapshot, scope: Scope<'_>, argument: &str) ->
         return Err(EcsError::RoleOfOtherAccount);
     }
     Ok(arn)
+}
+
+/// The task role and the execution role that a definition names; an empty name is none.
+pub(crate) fn roles_of_tasks(
+    view: &Snapshot,
+    scope: Scope<'_>,
+    task: Option<&str>,
+    execution: Option<&str>,
+) -> Result<(Option<Arn>, Option<Arn>), EcsError> {
+    let resolve = |role: Option<&str>| {
+        let named = role.filter(|role| !role.is_empty());
+        named.map(|role| resolve_role(view, scope, role)).transpose()
+    };
+    Ok((resolve(task)?, resolve(execution)?))
+}
+
+/// Passing both roles of tasks to them; one role in both places is passed once.
+pub(crate) fn pass_roles_of_tasks(task: Option<&Arn>, execution: Option<&Arn>) -> Vec<Check> {
+    let execution = execution.filter(|role| Some(*role) != task);
+    let passed = task.into_iter().chain(execution);
+    passed.map(|role| pass_role(role, TASKS_PRINCIPAL)).collect()
 }
 
 /// Longest name of a role, in characters.

@@ -79,6 +79,10 @@ pub(crate) enum EcsError {
     CapacityProviderKind,
     #[error("The specified Auto Scaling group ARN is invalid.")]
     AutoScalingGroup,
+    #[error(
+        "The specified Auto Scaling group is already being used by another capacity provider. Specify a different Auto Scaling group and try again."
+    )]
+    AutoScalingGroupUsed,
     #[error("The managed scaling {0} value is invalid. Specify a value between {1} and {2} and try again.")]
     ManagedScaling(&'static str, i32, i32),
     #[error(
@@ -358,6 +362,7 @@ impl EcsError {
             | Self::CapacityProviderAssociated(_)
             | Self::CapacityProviderKind
             | Self::AutoScalingGroup
+            | Self::AutoScalingGroupUsed
             | Self::ManagedScaling(..)
             | Self::ScalingSteps
             | Self::TerminationProtection

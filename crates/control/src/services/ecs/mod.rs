@@ -10,6 +10,7 @@ mod errors;
 mod names;
 mod paging;
 mod poll_endpoint;
+pub(crate) mod quotas;
 pub(crate) mod registrant;
 pub(crate) mod services;
 pub mod sweep;

@@ -300,7 +300,9 @@ pub(crate) fn has_revision(argument: &str) -> bool {
 }
 
 pub(super) fn parse_revision(text: &str) -> Result<i32, EcsError> {
-    let number = text.parse().ok().filter(|number: &i32| *number > 0);
+    // One spelling each: a policy that names a revision must not be passed by `+2` or `02`.
+    let is_plain = text.bytes().all(|byte| byte.is_ascii_digit()) && !text.starts_with('0');
+    let number = text.parse().ok().filter(|number: &i32| is_plain && *number > 0);
     number.ok_or_else(|| EcsError::RevisionNumber(text.to_owned()))
 }
 
@@ -425,6 +427,8 @@ mod tests {
             (foreign, Ok(foreign.to_owned())),
             ("web:", Err(EcsError::RevisionNumber(String::new()))),
             ("web:0", Err(EcsError::RevisionNumber("0".to_owned()))),
+            ("web:+2", Err(EcsError::RevisionNumber("+2".to_owned()))),
+            ("web:02", Err(EcsError::RevisionNumber("02".to_owned()))),
             ("web:x", Err(EcsError::RevisionNumber("x".to_owned()))),
         ];
         for (argument, expected) in cases {

@@ -244,3 +244,65 @@ async fn a_creation_needs_both_the_new_and_what_it_lies_in() {
         refusal("old", "ec2:CreateSubnet", &arn("subnet/*"))
     );
 }
+
+#[tokio::test]
+async fn a_refusal_names_what_was_named_and_no_id_that_it_was_found_by() {
+    let server = Server::start().await;
+    let root = &server.root;
+    let nobody = server.user("nobody", "").await;
+    let vpc_id = vpc(root, "10.0.0.0/16").await;
+    let subnet_id = subnet(root, &vpc_id, "10.0.0.0/24").await;
+    let made = ok::<op::CreateRouteTable>(root, json!({ "VpcId": vpc_id })).await;
+    let table = text(&made, "/RouteTable/RouteTableId");
+    let input = json!({ "RouteTableId": table, "SubnetId": subnet_id });
+    let there = text(
+        &ok::<op::AssociateRouteTable>(root, input).await,
+        "/AssociationId",
+    );
+    let visible = |refused: String| refused.split(". Encoded").next().unwrap_or_default().to_owned();
+    let mut seen = Vec::new();
+    for id in [there.as_str(), "rtbassoc-0123456789abcdef0"] {
+        let input = json!({ "AssociationId": id });
+        seen.push(visible(err::<op::DisassociateRouteTable>(&nobody, input).await));
+    }
+    assert_eq!(seen[0], seen[1]);
+    assert!(seen[0].contains(&arn("route-table/*")), "{}", seen[0]);
+    seen.clear();
+    for name in ["default", "none"] {
+        let input = json!({ "GroupName": name });
+        seen.push(visible(
+            err::<op::AuthorizeSecurityGroupIngress>(&nobody, input).await,
+        ));
+    }
+    assert_eq!(seen[0], seen[1]);
+    // Who may on the table alone, may; decided is on what was found.
+    let actions = json!("ec2:DisassociateRouteTable");
+    let may = policy(&[
+        statement(actions.clone(), &arn(&format!("route-table/{table}")), json!({})),
+        statement(actions, &arn(&format!("subnet/{subnet_id}")), json!({})),
+    ]);
+    let somebody = server.user("somebody", &may).await;
+    ok::<op::DisassociateRouteTable>(&somebody, json!({ "AssociationId": there })).await;
+    // Of two tables, the one that was not named is not shown either, nor whether there is one.
+    let other = ok::<op::CreateRouteTable>(root, json!({ "VpcId": vpc_id })).await;
+    let other = text(&other, "/RouteTable/RouteTableId");
+    let input = json!({ "RouteTableId": table, "SubnetId": subnet_id });
+    let there = text(
+        &ok::<op::AssociateRouteTable>(root, input).await,
+        "/AssociationId",
+    );
+    let may = policy(&[statement(
+        json!("ec2:ReplaceRouteTableAssociation"),
+        &arn(&format!("route-table/{other}")),
+        json!({}),
+    )]);
+    let half = server.user("half", &may).await;
+    seen.clear();
+    for id in [there.as_str(), "rtbassoc-0123456789abcdef0"] {
+        let input = json!({ "AssociationId": id, "RouteTableId": other });
+        seen.push(visible(
+            err::<op::ReplaceRouteTableAssociation>(&half, input).await,
+        ));
+    }
+    assert_eq!(seen[0], seen[1]);
+}

@@ -187,3 +187,23 @@ async fn rules_that_mean_nothing_are_refused() {
     let shown = ok::<op::DescribeSecurityGroups>(root, json!({ "GroupIds": [id] })).await;
     assert_eq!(shown["SecurityGroups"][0]["IpPermissions"], json!([]));
 }
+
+#[tokio::test]
+async fn the_owner_of_a_group_is_an_account() {
+    let server = Server::start().await;
+    let root = &server.root;
+    let vpc_id = vpc(root, "10.0.0.0/16").await;
+    let own = group(root, &vpc_id, "own").await;
+    let input = |owner: &str| {
+        let peer = json!({ "GroupId": own, "UserId": owner });
+        let rule = json!({ "IpProtocol": "tcp", "FromPort": 1, "ToPort": 1, "UserIdGroupPairs": [peer] });
+        json!({ "GroupId": own, "IpPermissions": [rule] })
+    };
+    for owner in ["garbage", "12345678901", "1234567890123", "12345678901x"] {
+        assert_eq!(
+            err::<op::AuthorizeSecurityGroupIngress>(root, input(owner)).await,
+            format!("InvalidUserID.Malformed: Invalid user id: \"{owner}\"")
+        );
+    }
+    ok::<op::AuthorizeSecurityGroupIngress>(root, input(crate::harness::ACCOUNT)).await;
+}

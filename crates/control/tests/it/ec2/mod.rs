@@ -2,6 +2,7 @@
 
 mod authorization;
 mod beginning;
+mod forms;
 mod groups;
 mod networks;
 mod routing;

@@ -19,6 +19,26 @@ async fn ranges_of_vpcs_are_checked() {
             "InvalidVpc.Range: The CIDR '10.0.0.0/29' is invalid.",
         ),
         (
+            "0.1.0.0/16",
+            "InvalidVpc.Range: The CIDR '0.1.0.0/16' is invalid.",
+        ),
+        (
+            "127.0.0.0/16",
+            "InvalidVpc.Range: The CIDR '127.0.0.0/16' is invalid.",
+        ),
+        (
+            "169.254.1.0/24",
+            "InvalidVpc.Range: The CIDR '169.254.1.0/24' is invalid.",
+        ),
+        (
+            "239.0.0.0/16",
+            "InvalidVpc.Range: The CIDR '239.0.0.0/16' is invalid.",
+        ),
+        (
+            "10.0.0.0/016",
+            "InvalidParameterValue: Value (10.0.0.0/016) for parameter cidrBlock is invalid. This is not a valid CIDR block.",
+        ),
+        (
             "10.0.0.0",
             "InvalidParameterValue: Value (10.0.0.0) for parameter cidrBlock is invalid. This is not a valid CIDR block.",
         ),
@@ -201,4 +221,38 @@ async fn ids_of_nothing_and_texts_that_are_no_ids_are_told_apart() {
     for (refused, text) in cases {
         assert_eq!(refused, text);
     }
+}
+
+#[tokio::test]
+async fn an_address_is_free_again_without_its_interface_and_tokens_make_one() {
+    let server = Server::start().await;
+    let root = &server.root;
+    let vpc_id = vpc(root, "10.0.0.0/16").await;
+    let subnet = subnet(root, &vpc_id, "10.0.0.0/28").await;
+    let free = async || {
+        let shown = ok::<op::DescribeSubnets>(root, json!({ "SubnetIds": [subnet] })).await;
+        shown["Subnets"][0]["AvailableIpAddressCount"].as_i64().unwrap()
+    };
+    let input = json!({ "SubnetId": subnet, "ClientToken": "one" });
+    let made = ok::<op::CreateNetworkInterface>(root, input.clone()).await;
+    let id = text(&made, "/NetworkInterface/NetworkInterfaceId");
+    let again = ok::<op::CreateNetworkInterface>(root, input.clone()).await;
+    assert_eq!(text(&again, "/NetworkInterface/NetworkInterfaceId"), id);
+    let second = ok::<op::CreateNetworkInterface>(root, json!({ "SubnetId": subnet })).await;
+    assert_eq!(text(&second, "/NetworkInterface/PrivateIpAddress"), "10.0.0.5");
+    assert_eq!(free().await, 9);
+    let change = json!({ "NetworkInterfaceId": id, "Description": { "Value": "d" } });
+    ok::<op::ModifyNetworkInterfaceAttribute>(root, change).await;
+    assert_eq!(free().await, 9);
+    let bad = json!({ "NetworkInterfaceId": id, "Description": { "Value": "a\u{7}" } });
+    let refused = err::<op::ModifyNetworkInterfaceAttribute>(root, bad).await;
+    assert!(
+        refused.starts_with("InvalidParameterValue: Value (a) for parameter description"),
+        "{refused}"
+    );
+    ok::<op::DeleteNetworkInterface>(root, json!({ "NetworkInterfaceId": id })).await;
+    assert_eq!(free().await, 10);
+    let third = ok::<op::CreateNetworkInterface>(root, input).await;
+    assert_ne!(text(&third, "/NetworkInterface/NetworkInterfaceId"), id);
+    assert_eq!(text(&third, "/NetworkInterface/PrivateIpAddress"), "10.0.0.4");
 }

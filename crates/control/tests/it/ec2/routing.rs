@@ -139,3 +139,40 @@ async fn a_subnet_has_one_route_table_and_a_vpc_one_main_one() {
         1
     );
 }
+
+#[tokio::test]
+async fn routes_within_the_vpc_lead_to_interfaces_only() {
+    let server = Server::start().await;
+    let root = &server.root;
+    let vpc_id = vpc(root, "10.0.0.0/16").await;
+    let made = ok::<op::CreateInternetGateway>(root, json!({})).await;
+    let gateway = text(&made, "/InternetGateway/InternetGatewayId");
+    let attach = json!({ "VpcId": vpc_id, "InternetGatewayId": gateway });
+    ok::<op::AttachInternetGateway>(root, attach).await;
+    let table = ok::<op::CreateRouteTable>(root, json!({ "VpcId": vpc_id })).await;
+    let table = text(&table, "/RouteTable/RouteTableId");
+    for within in ["10.0.0.0/16", "10.0.5.0/24", "10.0.0.7/32"] {
+        let input = json!({ "RouteTableId": table, "DestinationCidrBlock": within, "GatewayId": gateway });
+        assert_eq!(
+            err::<op::CreateRoute>(root, input).await,
+            "InvalidParameterValue: Route target is not supported. This route only supports interface and instance targets."
+        );
+    }
+    let subnet = subnet(root, &vpc_id, "10.0.5.0/24").await;
+    let interface = ok::<op::CreateNetworkInterface>(root, json!({ "SubnetId": subnet })).await;
+    let interface = text(&interface, "/NetworkInterface/NetworkInterfaceId");
+    let to = |range: &str| json!({ "RouteTableId": table, "DestinationCidrBlock": range, "NetworkInterfaceId": interface });
+    ok::<op::CreateRoute>(root, to("10.0.5.0/24")).await;
+    let out = json!({ "RouteTableId": table, "DestinationCidrBlock": "10.0.5.0/24", "GatewayId": gateway });
+    let refused = err::<op::ReplaceRoute>(root, out).await;
+    assert!(
+        refused.starts_with("InvalidParameterValue: Route target is not supported."),
+        "{refused}"
+    );
+    assert_eq!(
+        err::<op::CreateRoute>(root, to("10.0.0.0/16")).await,
+        "RouteAlreadyExists: The route identified by 10.0.0.0/16 already exists."
+    );
+    let wider = json!({ "RouteTableId": table, "DestinationCidrBlock": "10.0.0.0/8", "GatewayId": gateway });
+    ok::<op::CreateRoute>(root, wider).await;
+}

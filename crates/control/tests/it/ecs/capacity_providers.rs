@@ -498,3 +498,93 @@ async fn fargate_tasks_go_to_hosts_that_offer_themselves_and_can_carry_them() {
         );
     }
 }
+
+#[tokio::test]
+async fn a_provider_means_the_same_to_a_policy_and_to_the_scheduler_however_it_is_spelled() {
+    let (scene, ..) = grouped("hosts").await;
+    provider(&scene.server, "other").await;
+    associate(&scene, json!(["hosts", "other"]), json!([]))
+        .await
+        .unwrap();
+    let own = arn("capacity-provider/hosts");
+    let barred = json!({ "Version": "2012-10-17", "Statement": [
+        { "Effect": "Allow", "Action": "ecs:*", "Resource": "*" },
+        { "Effect": "Deny", "Action": "ecs:*", "Resource": "*",
+          "Condition": { "ForAnyValue:ArnEquals": { "ecs:capacity-provider": own } } },
+    ] });
+    let user = scene.server.user("barred", &barred.to_string()).await;
+    let external = json!({ "cluster": "c", "serviceName": "sets", "desiredCount": 0,
+        "deploymentController": { "type": "EXTERNAL" } });
+    ok::<op::CreateService>(&scene.server.root, external).await;
+    let plain = json!({ "cluster": "c", "serviceName": "plain", "desiredCount": 0, "taskDefinition": "web",
+        "launchType": "EC2" });
+    ok::<op::CreateService>(&scene.server.root, plain).await;
+    let spellings = [
+        "hosts".to_owned(),
+        own.clone(),
+        own.replace(ACCOUNT, "999999999999"),
+        own.replace("us-east-1", "eu-west-1"),
+        own.replace("arn:aws:", "arn:aws-cn:"),
+        own.replace("arn:", "ARN:"),
+        "x/capacity-provider/hosts".to_owned(),
+        "capacity-provider/hosts".to_owned(),
+        "arn:x/capacity-provider/hosts".to_owned(),
+    ];
+    for (at, spelling) in spellings.iter().enumerate() {
+        let strategy = json!([{ "capacityProvider": spelling, "weight": 1 }]);
+        let with = |more: Value| {
+            merged(
+                json!({ "cluster": "c", "capacityProviderStrategy": strategy }),
+                more,
+            )
+        };
+        let create =
+            with(json!({ "serviceName": format!("s{at}"), "taskDefinition": "web", "desiredCount": 0 }));
+        let update = with(json!({ "service": "plain" }));
+        let set = with(json!({ "service": "sets", "taskDefinition": "web" }));
+        let run = with(json!({ "taskDefinition": "web" }));
+        let put = json!({ "cluster": "c", "capacityProviders": [spelling, "other"],
+            "defaultCapacityProviderStrategy": [] });
+        let cluster = json!({ "clusterName": format!("c{at}"), "capacityProviders": [spelling] });
+        let refusals = [
+            err::<op::CreateService>(&user, create).await,
+            err::<op::UpdateService>(&user, update).await,
+            err::<op::CreateTaskSet>(&user, set).await,
+            err::<op::RunTask>(&user, run).await,
+            err::<op::PutClusterCapacityProviders>(&user, put).await,
+            err::<op::CreateCluster>(&user, cluster).await,
+        ];
+        for text in refusals {
+            let expected = if at < 2 {
+                "AccessDeniedException"
+            } else {
+                "InvalidParameterException"
+            };
+            assert!(text.starts_with(expected), "{spelling}: {text}");
+        }
+    }
+    // An empty launch type says nothing: the cluster's own strategy counts, also for policies.
+    let default = json!([{ "capacityProvider": own, "weight": 1 }]);
+    associate(&scene, json!([own, "other"]), default).await.unwrap();
+    let run = json!({ "cluster": "c", "taskDefinition": "web", "launchType": "" });
+    let text = err::<op::RunTask>(&user, run).await;
+    assert!(
+        text.starts_with("AccessDeniedException") || text.contains("launchType"),
+        "{text}"
+    );
+}
+
+#[tokio::test]
+async fn a_group_has_one_provider() {
+    let server = Server::start().await;
+    provider(&server, "hosts").await;
+    let mut twin = creation("twin");
+    twin["autoScalingGroupProvider"]["autoScalingGroupArn"] = json!(group("hosts"));
+    let text = err::<op::CreateCapacityProvider>(&server.root, twin.clone()).await;
+    assert!(
+        text.starts_with("ClientException: The specified Auto Scaling group is already being used"),
+        "{text}"
+    );
+    ok::<op::DeleteCapacityProvider>(&server.root, json!({ "capacityProvider": "hosts" })).await;
+    ok::<op::CreateCapacityProvider>(&server.root, twin).await;
+}

@@ -354,7 +354,10 @@ fn is_of(column: &Column, ask: &Ask, cluster: &str) -> bool {
         (Some(of), None) => of == "on INSTANCE",
         (None, _) => true,
     };
-    cluster_fits && host_fits
+    // What is not there has no tags, whatever the column says.
+    let is_missing = ask.rows.iter().any(|row| row.ends_with("/0"));
+    let tags_fit = !is_missing || column.tags == json!([]);
+    cluster_fits && host_fits && tags_fit
 }
 
 /// Every cell of one policy.

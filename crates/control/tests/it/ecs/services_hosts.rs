@@ -227,6 +227,79 @@ async fn room_that_another_task_gives_back_is_taken() {
 }
 
 #[tokio::test]
+async fn draining_ends_for_daemons_when_everything_else_has_stopped_and_not_before() {
+    let stage = Stage::set(ABC).await;
+    let root = &stage.server.root;
+    for name in ["d1", "d2"] {
+        let daemon = json!({ "serviceName": name, "schedulingStrategy": "DAEMON" });
+        stage.create(daemon).await;
+    }
+    stage.rest().await;
+    let first = stage.instances[0].arn.clone();
+    let start = json!({ "cluster": "c", "taskDefinition": "web", "containerInstances": [first] });
+    let other = ok::<op::StartTask>(root, start).await["tasks"][0]["taskArn"].clone();
+    stage.rest().await;
+    // One keeper from here on: it must be woken by what happens, not by looking at everything anew.
+    let mut keeper = Keeper::default();
+    keeper.settle(&stage.server.gate).await;
+    state(&stage, &first, "DRAINING").await;
+    keeper.settle(&stage.server.gate).await;
+    assert_eq!(stage.by_instance()[id_of(&first)], 3, "daemons stay to the last");
+    ok::<op::StopTask>(root, json!({ "cluster": "c", "task": other })).await;
+    keeper.settle(&stage.server.gate).await;
+    assert_eq!(stage.by_instance()[id_of(&first)], 2, "what stops is still there");
+    while stage.work().await {
+        keeper.settle(&stage.server.gate).await;
+    }
+    assert!(
+        !stage.by_instance().contains_key(id_of(&first)),
+        "daemons do not wait for each other"
+    );
+}
+
+#[tokio::test]
+async fn a_capacity_provider_without_hosts_is_named() {
+    let stage = Stage::set(A).await;
+    let root = &stage.server.root;
+    let group =
+        format!("arn:aws:autoscaling:us-east-1:{ACCOUNT}:autoScalingGroup:uuid:autoScalingGroupName/empty");
+    let provider = json!({ "name": "empty", "autoScalingGroupProvider": { "autoScalingGroupArn": group } });
+    ok::<op::CreateCapacityProvider>(root, provider).await;
+    let put =
+        json!({ "cluster": "c", "capacityProviders": ["empty"], "defaultCapacityProviderStrategy": [] });
+    ok::<op::PutClusterCapacityProviders>(root, put).await;
+    let strategy = json!([{ "capacityProvider": "empty" }]);
+    stage
+        .create(json!({ "desiredCount": 1, "capacityProviderStrategy": strategy }))
+        .await;
+    stage.rest().await;
+    let told = stage.events().await;
+    assert!(
+        told[0].contains("Reason: The capacity provider empty has no container instances"),
+        "{told:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_daemon_is_placed_before_other_tasks_that_wait_for_the_same_room() {
+    let mut stage = Stage::set(&[]).await;
+    definition(&stage.server, "full", |request| {
+        request.container_definitions[0].cpu = Some(2_048)
+    })
+    .await;
+    // By their names the scheduler would look at the other service first.
+    let daemon = json!({ "serviceName": "z", "schedulingStrategy": "DAEMON" });
+    stage.create(daemon).await;
+    let replica = json!({ "serviceName": "a", "taskDefinition": "full", "desiredCount": 1 });
+    stage.create(replica).await;
+    let mut keeper = Keeper::default();
+    keeper.settle(&stage.server.gate).await;
+    stage.instance("us-east-1a", &[]).await;
+    keeper.settle(&stage.server.gate).await;
+    assert_eq!(stage.by_definition(), [("web:1".to_owned(), 1)].into());
+}
+
+#[tokio::test]
 async fn fargate_without_capacity_does_not_tell_whose_hosts_there_are() {
     let stage = Stage::set(A).await;
     definition(&stage.server, "far", |request| {

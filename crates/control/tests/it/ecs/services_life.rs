@@ -230,6 +230,43 @@ async fn the_circuit_breaker_without_rollback_stops_trying() {
     // desired 1: three failures (ecs.md 11).
     assert_eq!(deployment["failedTasks"], 3);
     assert!(stage.wanted().is_empty());
+    // More tasks of what fails are not started, and why is told.
+    stage.update(json!({ "desiredCount": 2 })).await;
+    stage.rest().await;
+    assert!(stage.wanted().is_empty());
+    assert_eq!(
+        stage.events().await[0],
+        "(service s) was unable to start tasks because (deployment ID) failed and there is no earlier deployment that completed. Update the service to begin a new deployment."
+    );
+}
+
+#[tokio::test]
+async fn an_aborted_deployment_is_held_by_what_worked_and_ends_when_nothing_of_it_is_left() {
+    let stage = Stage::set(ABC).await;
+    stage.create(json!({ "desiredCount": 2 })).await;
+    stage.rest().await;
+    definition(&stage.server, "web", |_| {}).await;
+    stage.update(json!({ "taskDefinition": "web:2" })).await;
+    let input = json!({ "cluster": "c", "service": "s" });
+    let history = ok::<op::ListServiceDeployments>(&stage.server.root, input).await;
+    let abort = json!({ "stopType": "ABORT",
+        "serviceDeploymentArn": history["serviceDeployments"][0]["serviceDeploymentArn"] });
+    ok::<op::StopServiceDeployment>(&stage.server.root, abort).await;
+    stage.rest().await;
+    assert_eq!(stage.service().await["deployments"][0]["rolloutState"], "FAILED");
+    assert_eq!(stage.by_definition(), [("web:1".to_owned(), 2)].into());
+    stage.update(json!({ "desiredCount": 4 })).await;
+    stage.rest().await;
+    assert_eq!(stage.by_definition(), [("web:1".to_owned(), 4)].into());
+    let one = stage.running()[0].arn.to_string();
+    ok::<op::StopTask>(&stage.server.root, json!({ "cluster": "c", "task": one })).await;
+    stage.rest().await;
+    assert_eq!(stage.by_definition(), [("web:1".to_owned(), 4)].into());
+    stage.update(json!({ "desiredCount": 0 })).await;
+    stage.rest().await;
+    let service = stage.service().await;
+    assert_eq!(service["runningCount"], 0);
+    assert_eq!(service["deployments"].as_array().unwrap().len(), 1);
 }
 
 #[tokio::test]

@@ -146,6 +146,10 @@ async fn deployment_configurations_are_checked() {
             "minimumHealthyPercent must be at most 100".to_owned(),
         ),
         (
+            configured(json!({ "minimumHealthyPercent": -1 })),
+            "minimumHealthyPercent must be at least 0".to_owned(),
+        ),
+        (
             configured(json!({ "maximumPercent": 99 })),
             "maximumPercent must be at least 100".to_owned(),
         ),
@@ -567,4 +571,30 @@ async fn a_scaled_service_needs_force_and_drains() {
     assert_eq!(again["service"]["status"], "ACTIVE");
     let deployments = ok::<op::ListServiceDeployments>(root, json!({ "cluster": "c", "service": "s" })).await;
     assert_eq!(deployments["serviceDeployments"].as_array().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn a_service_wants_and_a_cluster_holds_as_many_as_their_quotas_allow() {
+    let stage = stage().await;
+    let text = err::<op::CreateService>(&stage.server.root, service(json!({ "desiredCount": 5_001 }))).await;
+    assert_eq!(text, "InvalidParameterException: Desired count exceeds limit.");
+    let mut quotas = portcullis_control::bootstrap::IamQuotas::default();
+    quotas.set_of_ecs("tasks-per-service=3").unwrap();
+    quotas.set_of_ecs("services-per-cluster=1").unwrap();
+    assert!(quotas.set_of_ecs("roles=3").is_err());
+    portcullis_control::bootstrap::iam_quotas(stage.server.gate.world(), quotas)
+        .await
+        .unwrap();
+    ok::<op::CreateService>(&stage.server.root, service(json!({ "desiredCount": 3 }))).await;
+    let more = service(json!({ "serviceName": "more", "desiredCount": 0 }));
+    let text = err::<op::CreateService>(&stage.server.root, more).await;
+    assert!(
+        text.starts_with("InvalidParameterException: The maximum number of services"),
+        "{text}"
+    );
+    let name = service(json!({}))["serviceName"].clone();
+    let cluster = service(json!({}))["cluster"].clone();
+    let four = json!({ "cluster": cluster, "service": name, "desiredCount": 4 });
+    let text = err::<op::UpdateService>(&stage.server.root, four).await;
+    assert_eq!(text, "InvalidParameterException: Desired count exceeds limit.");
 }

@@ -14,7 +14,7 @@ use portcullis_store::Opened;
 use serde::Serialize;
 
 use super::agents::Agent;
-use super::watch::{Needs, Watch, bounds, daemons_are_everywhere, is_on_its_way, unfinished};
+use super::watch::{Needs, Watch, bounds, daemons_are_everywhere, is_on_its_way, unfinished, without_daemon};
 use super::{DAEMON, Dice};
 use crate::harness::{Client, Server};
 
@@ -68,6 +68,8 @@ pub struct Summary {
     pub at_bounds: usize,
     /// Most CPU units in use on one instance; there are 2,048.
     pub fullest: i32,
+    /// Instances without the daemon in the end, since other tasks hold its room.
+    pub crowded: usize,
     /// Rounds until all was quiet after the troubles.
     pub rounds: usize,
     /// Of where every task was: two runs of a seed have the same.
@@ -125,7 +127,7 @@ impl Region {
             }
             let open = unfinished(&self.view());
             if open.is_empty() {
-                daemons_are_everywhere(&self.view(), &self.needs);
+                self.summary.crowded = daemons_are_everywhere(&self.view(), &self.needs);
                 return;
             }
             for service in open {
@@ -139,7 +141,10 @@ impl Region {
         let tasks = view.ecs.tasks.iter().map(|(_, task)| task);
         let on_their_way: Vec<_> = tasks.filter(|task| is_on_its_way(task)).collect();
         let open = unfinished(&view);
-        panic!("these never come to what was wanted: {open:#?} on their way: {on_their_way:#?}");
+        let without = without_daemon(&view, &self.needs);
+        panic!(
+            "these never come to what was wanted: {open:#?} on their way: {on_their_way:#?} no daemon on: {without:#?}"
+        );
     }
 
     /// What cannot come right by itself: a deployment that failed without anything to go back to, one of a broken revision

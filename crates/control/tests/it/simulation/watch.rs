@@ -238,26 +238,39 @@ fn is_done(count: Count, service: &Service) -> bool {
         .deployments
         .first()
         .is_some_and(|one| one.progress.is_steady());
-    service.deployments.len() == 1
-        && steady
-        && count.wanted == service.desired
-        && count.serving == service.desired
+    let wanted = match service.strategy {
+        SchedulingStrategy::Replica => service.desired,
+        // Others may have taken the room on an instance; [`daemons_are_everywhere`] looks at each.
+        SchedulingStrategy::Daemon => count.serving,
+    };
+    service.deployments.len() == 1 && steady && count.wanted == wanted && count.serving == wanted
 }
 
-/// When all is quiet, the daemon is on every active instance that has room for it.
-pub fn daemons_are_everywhere(view: &Snapshot, needs: &Needs) {
+/// When all is quiet, the daemon is on every active instance that has room for it. How many had none.
+pub fn daemons_are_everywhere(view: &Snapshot, needs: &Needs) -> usize {
+    let without = without_daemon(view, needs);
+    for (key, taken) in &without {
+        assert!(!taken.leaves(needs[super::DAEMON]), "{key} has no daemon");
+    }
+    without.len()
+}
+
+/// The active instances without the daemon, and what is taken of each.
+pub fn without_daemon(view: &Snapshot, needs: &Needs) -> Vec<(String, Taken)> {
     let taken = taken(view, needs);
     let tasks = view.ecs.tasks.iter().map(|(_, task)| task);
     let on: BTreeSet<&str> = tasks
         .filter(|task| is_wanted(task) && task.group == super::DAEMON_GROUP)
         .map(|task| task.container_instance.as_str())
         .collect();
-    let none = Taken::default();
-    for (key, instance) in view.ecs.container_instances.iter() {
-        let id = instance.id.as_str();
-        if instance.status == InstanceStatus::Active && !on.contains(id) {
-            let has_room = taken.get(id).unwrap_or(&none).leaves(needs[super::DAEMON]);
-            assert!(!has_room, "{key} has no daemon");
-        }
-    }
+    let instances = view.ecs.container_instances.iter();
+    let without = instances.filter(|(_, instance)| {
+        instance.status == InstanceStatus::Active && !on.contains(instance.id.as_str())
+    });
+    without
+        .map(|(key, instance)| {
+            let taken = taken.get(instance.id.as_str()).cloned().unwrap_or_default();
+            (key.to_string(), taken)
+        })
+        .collect()
 }

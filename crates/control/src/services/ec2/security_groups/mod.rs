@@ -12,7 +12,7 @@ use portcullis_api::ec2::{
     DeleteSecurityGroupResult,
 };
 
-use super::checks::{on, on_made};
+use super::checks::{on, on_found, on_made};
 use super::errors::Ec2Error;
 use super::ids::{Kind, Stored as _};
 use super::place::{Place, begin};
@@ -74,7 +74,7 @@ fn by_name<'t>(tables: &'t Tables, place: Place<'_>, name: &str) -> Result<&'t S
         })
 }
 
-/// An action on the group that a call names; on a literal `*` when it names none that is there.
+/// An action on the group that a call names; on a literal `*` when it names none that is there by its name.
 fn on_named(
     action: &'static str,
     tables: &Tables,
@@ -82,8 +82,11 @@ fn on_named(
     id: Option<&str>,
     name: Option<&str>,
 ) -> Check {
-    let found = || Some(by_name(tables, place, name?).ok()?.id.as_str());
-    on::<SecurityGroup>(action, tables, place, id.or_else(found).unwrap_or("*"))
+    if let Some(id) = id {
+        return on::<SecurityGroup>(action, tables, place, id);
+    }
+    let found = name.and_then(|name| by_name(tables, place, name).ok());
+    on_found::<SecurityGroup>(action, tables, place, found.map(|group| group.id.as_str()))
 }
 
 pub(super) fn require_create(ask: Ask<'_, CreateSecurityGroupRequest>) -> Result<Vec<Check>, ServiceError> {

@@ -145,6 +145,12 @@ fn peers(
 
 fn group_peer(tables: &Tables, place: Place<'_>, said: &api::UserIdGroupPair) -> Result<Peer, Ec2Error> {
     let is_own = |owner: &String| owner == place.account.as_str();
+    let is_account = |owner: &&String| owner.len() == 12 && owner.bytes().all(|byte| byte.is_ascii_digit());
+    if let Some(owner) = said.user_id.as_ref().filter(|owner| !is_account(owner)) {
+        return Err(Ec2Error::UserId(
+            owner.chars().filter(|c| !c.is_control()).collect(),
+        ));
+    }
     if said.user_id.as_ref().is_some_and(|owner| !is_own(owner)) {
         return Err(Ec2Error::Unsupported("security groups of other accounts"));
     }

@@ -65,7 +65,7 @@ pub(super) fn create(
         &input.auto_scaling_group_provider,
         &input.managed_instances_provider,
     ) {
-        (Some(group), None) => scaling::complete(group)?,
+        (Some(group), None) => scaling::complete(scope, group)?,
         (None, Some(_)) => return Err(MANAGED_INSTANCES.into()),
         _ => return Err(EcsError::CapacityProviderKind.into()),
     };
@@ -83,11 +83,21 @@ pub(super) fn create(
         group,
         tags: tags::checked(input.tags.as_deref())?,
     };
+    if is_group_used(tx.view(), &provider) {
+        return Err(EcsError::AutoScalingGroupUsed.into());
+    }
     let reply = shown(&provider, true);
     tx.put(provider);
     Ok(CreateCapacityProviderResponse {
         capacity_provider: Some(reply),
     })
+}
+
+/// Whether the group has a provider already: its hosts cannot be counted twice.
+fn is_group_used(view: &Snapshot, provider: &CapacityProvider) -> bool {
+    let prefix = format!("{}/", provider.region);
+    let mut known = view.ecs.capacity_providers.prefix(&prefix);
+    known.any(|(_, known)| known.is_active() && known.group_name() == provider.group_name())
 }
 
 fn check_name(name: &str) -> Result<(), EcsError> {

@@ -4,6 +4,7 @@
 use portcullis_api::ecs as api;
 
 use crate::services::ecs::errors::EcsError;
+use crate::services::ecs::names::Scope;
 
 const TARGET_DEFAULT: i32 = 100;
 const STEP_MAX: i32 = 10_000;
@@ -13,9 +14,10 @@ const OFF: &str = "DISABLED";
 
 /// A new provider's group with every default filled in.
 pub(super) fn complete(
+    scope: Scope<'_>,
     asked: &api::AutoScalingGroupProvider,
 ) -> Result<api::AutoScalingGroupProvider, EcsError> {
-    check_group(&asked.auto_scaling_group_arn)?;
+    check_group(scope, &asked.auto_scaling_group_arn)?;
     let off = api::ManagedScaling {
         status: Some(OFF.to_owned()),
         ..api::ManagedScaling::default()
@@ -51,13 +53,22 @@ pub(super) fn changed(
     })
 }
 
-/// An ARN of Auto Scaling, or the name of a group.
-fn check_group(text: &str) -> Result<(), EcsError> {
-    let is_arn = text.starts_with("arn:") && text.contains(":autoscaling:");
-    let is_group = !is_arn || text.contains(":autoScalingGroupName/");
-    let name = text.rsplit('/').next().unwrap_or_default();
-    let is_other_arn = text.starts_with("arn:") && !is_arn;
-    if name.is_empty() || is_other_arn || !is_group {
+/// An ARN of Auto Scaling in this region and account, or the name of a group.
+fn check_group(scope: Scope<'_>, text: &str) -> Result<(), EcsError> {
+    let home = format!(
+        "arn:{}:autoscaling:{}:{}:autoScalingGroup:",
+        scope.region.partition().as_str(),
+        scope.region,
+        scope.account
+    );
+    let name = match text.strip_prefix(&home) {
+        Some(rest) => rest
+            .split_once(":autoScalingGroupName/")
+            .map_or("", |(_, name)| name),
+        None if text.starts_with("arn:") => "",
+        None => text,
+    };
+    if name.is_empty() {
         return Err(EcsError::AutoScalingGroup);
     }
     Ok(())
@@ -118,6 +129,12 @@ fn check_protection(group: api::AutoScalingGroupProvider) -> Result<api::AutoSca
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn complete(asked: &api::AutoScalingGroupProvider) -> Result<api::AutoScalingGroupProvider, EcsError> {
+        let home = ("us-east-1".parse().unwrap(), "123456789012".parse().unwrap());
+        let (region, account) = &home;
+        super::complete(Scope { region, account }, asked)
+    }
 
     const GROUP: &str =
         "arn:aws:autoscaling:us-east-1:123456789012:autoScalingGroup:uuid:autoScalingGroupName/hosts";
@@ -217,8 +234,13 @@ mod tests {
                 "arn:aws:autoscaling:us-east-1:123456789012:launchConfiguration:x",
                 false,
             ),
+            (&GROUP.replace("123456789012", "999999999999"), false),
+            (&GROUP.replace("us-east-1", "eu-west-1"), false),
+            (&GROUP.replace("arn:aws:", "arn:aws-cn:"), false),
         ] {
-            assert_eq!(check_group(text).is_ok(), good, "{text}");
+            let mut asked = asked(|_| {});
+            text.clone_into(&mut asked.auto_scaling_group_arn);
+            assert_eq!(complete(&asked).is_ok(), good, "{text}");
         }
     }
 }

@@ -116,7 +116,8 @@ fn check_alarms(alarms: &api::DeploymentAlarms) -> Result<(), EcsError> {
 fn check_percents(strategy: SchedulingStrategy, least: i32, most: i32) -> Result<(), EcsError> {
     match (strategy, least, most) {
         (SchedulingStrategy::Daemon, _, most) if most > 100 => Err(ServiceFault::DaemonMaximumPercent.into()),
-        (_, least, _) if !(0..=100).contains(&least) => Err(ServiceFault::MinimumPercent.into()),
+        (_, least, _) if least < 0 => Err(ServiceFault::MinimumPercentNegative.into()),
+        (_, least, _) if least > 100 => Err(ServiceFault::MinimumPercent.into()),
         (_, _, most) if most < 100 => Err(ServiceFault::MaximumPercent.into()),
         (_, least, most) if least >= most => Err(ServiceFault::PercentsBlock.into()),
         _ => Ok(()),
@@ -157,7 +158,7 @@ mod tests {
             ),
             (
                 (Replica, Some(-1), None),
-                Err(ServiceFault::MinimumPercent.into()),
+                Err(ServiceFault::MinimumPercentNegative.into()),
             ),
             (
                 (Replica, None, Some(99)),

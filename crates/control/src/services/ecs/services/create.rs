@@ -17,10 +17,10 @@ use crate::services::ecs::capacity_providers::{Means, in_force};
 use crate::services::ecs::checks::{on_member, tag_on_create};
 use crate::services::ecs::errors::EcsError;
 use crate::services::ecs::names::{ClusterRef, DefinitionRef, Kind, MemberRef, Scope, is_name};
-use crate::services::ecs::tags;
 use crate::services::ecs::tasks::check_network_objects;
+use crate::services::ecs::{quotas, tags};
 use crate::world::records::Record as _;
-use crate::world::records::ecs::{Controller, SchedulingStrategy, Service, ServiceStatus};
+use crate::world::records::ecs::{Cluster, Controller, SchedulingStrategy, Service, ServiceStatus};
 use crate::world::{Snapshot, Tx};
 
 /// The service's ARN with everything the reference lists, tagging it, and passing its roles.
@@ -96,7 +96,10 @@ pub fn create(
         }
         Some(found) if is_same(found, &service) => return Ok(reply(tx.view(), found)),
         Some(_) => return Err(EcsError::ServiceNotIdempotent.into()),
-        None => deploying::forget_history(tx, &service.key()),
+        None => {
+            check_quotas(tx.view(), &service)?;
+            deploying::forget_history(tx, &service.key());
+        }
     }
     if service.controller == Controller::Ecs {
         deploying::begin(tx, &mut service);
@@ -265,6 +268,28 @@ fn controller(input: &CreateServiceRequest) -> Result<Controller, EcsError> {
         }
         _ => Ok(Controller::Ecs),
     }
+}
+
+/// A cluster holds so many services and no more.
+fn check_quotas(view: &Snapshot, service: &Service) -> Result<(), EcsError> {
+    let counts = view
+        .ecs
+        .counts
+        .get(&Cluster::key_of(&service.region, &service.cluster));
+    let active = counts.map_or(0, |counts| counts.active_services.sum());
+    if usize::try_from(active).unwrap_or_default() >= quotas::SERVICES_PER_CLUSTER.limit(view) {
+        return Err(ServiceFault::ServiceLimit.into());
+    }
+    check_desired(view, service.desired)
+}
+
+/// A service can want so many tasks and no more.
+pub(super) fn check_desired(view: &Snapshot, desired: u32) -> Result<(), EcsError> {
+    let desired = usize::try_from(desired).unwrap_or(usize::MAX);
+    if desired > quotas::TASKS_PER_SERVICE.limit(view) {
+        return Err(ServiceFault::DesiredCountLimit.into());
+    }
+    Ok(())
 }
 
 /// REPLICA needs a number, DAEMON takes none, not even 0.

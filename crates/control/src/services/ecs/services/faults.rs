@@ -6,6 +6,10 @@ use thiserror::Error;
 /// Why a request about services, task sets or their history is refused.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub(crate) enum ServiceFault {
+    #[error("Desired count exceeds limit.")]
+    DesiredCountLimit,
+    #[error("The maximum number of services per cluster has been exceeded.")]
+    ServiceLimit,
     #[error("Service was not ACTIVE.")]
     NotActive,
     #[error("You cannot specify an IAM role for services that require a service linked role.")]
@@ -20,6 +24,8 @@ pub(crate) enum ServiceFault {
     // Deployment configuration.
     #[error("minimumHealthyPercent must be at most 100")]
     MinimumPercent,
+    #[error("minimumHealthyPercent must be at least 0")]
+    MinimumPercentNegative,
     #[error("maximumPercent must be at least 100")]
     MaximumPercent,
     #[error("Both maximumPercent and minimumHealthyPercent cannot be 100 as this will block deployments")]

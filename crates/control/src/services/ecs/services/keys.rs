@@ -4,14 +4,12 @@
 use portcullis_api::ecs as api;
 
 use crate::gate::operation::Check;
+use crate::open_points;
 use crate::services::ecs::capacity_providers::add_key;
-use crate::services::ecs::checks::{pass_role, resolve_role};
+use crate::services::ecs::checks::{SERVICE_PRINCIPAL, TASKS_PRINCIPAL, pass_role, resolve_role};
 use crate::services::ecs::errors::EcsError;
 use crate::services::ecs::names::{DefinitionRef, Scope};
 use crate::world::Snapshot;
-
-/// Who assumes the roles of services.
-const PRINCIPAL: &str = "ecs.amazonaws.com";
 
 /// What CreateService and UpdateService both can say and keys are made of.
 #[derive(Debug, Clone, Copy)]
@@ -139,8 +137,25 @@ impl<'a> Said<'a> {
             .collect();
         roles.sort_unstable();
         roles.dedup();
-        let check = |role: &str| Ok(pass_role(&resolve_role(view, scope, role)?, PRINCIPAL));
-        roles.into_iter().map(check).collect()
+        let check = |role: &str| Ok(pass_role(&resolve_role(view, scope, role)?, SERVICE_PRINCIPAL));
+        let mut checks: Vec<Check> = roles.into_iter().map(check).collect::<Result<_, EcsError>>()?;
+        if open_points::services_pass_roles_of_definitions() {
+            checks.extend(self.roles_of_tasks(view, scope)?);
+        }
+        Ok(checks)
+    }
+
+    /// PassRole for the roles that the service's tasks would use.
+    fn roles_of_tasks(&self, view: &Snapshot, scope: Scope<'_>) -> Result<Vec<Check>, EcsError> {
+        let Some(named) = self.task_definition.filter(|named| !named.is_empty()) else {
+            return Ok(Vec::new());
+        };
+        let reference = DefinitionRef::resolve(view, scope, named)?;
+        let definition = reference.find(view).map(|found| &found.definition);
+        let roles = definition.map(|found| [&found.task_role_arn, &found.execution_role_arn]);
+        let roles = roles.into_iter().flatten().flatten();
+        let check = |role: &String| Ok(pass_role(&resolve_role(view, scope, role)?, TASKS_PRINCIPAL));
+        roles.map(check).collect()
     }
 }
 

@@ -3,6 +3,7 @@
 use portcullis_api::ecs::op::UpdateService;
 use portcullis_api::ecs::{self as api, UpdateServiceRequest, UpdateServiceResponse};
 
+use super::create::check_desired;
 use super::faults::ServiceFault;
 use super::keys::Said;
 use super::rules::{Parts, Version, Wish};
@@ -157,6 +158,9 @@ impl Change {
     ) -> Result<Self, EcsError> {
         let now = &service.definition;
         let desired = desired(service, input.desired_count)?;
+        if desired > service.desired {
+            check_desired(view, desired)?;
+        }
         let configuration = configuration::complete(
             service.strategy,
             service.controller,

@@ -10,7 +10,7 @@ use super::rules::{self, Draft};
 use super::size::TaskSize;
 use crate::gate::error::ServiceError;
 use crate::gate::operation::{Ask, Authorized, Check};
-use crate::services::ecs::checks::{self, TASKS_PRINCIPAL, pass_role, resolve_role};
+use crate::services::ecs::checks;
 use crate::services::ecs::errors::EcsError;
 use crate::services::ecs::names::Scope;
 use crate::services::ecs::tags;
@@ -44,12 +44,7 @@ pub fn require_register(ask: Ask<'_, RegisterTaskDefinitionRequest>) -> Result<V
         &tags,
     ));
     let (task, execution) = roles(ask.view, scope, input)?;
-    let distinct = execution.iter().filter(|role| Some(*role) != task.as_ref());
-    all.extend(
-        task.iter()
-            .chain(distinct)
-            .map(|role| pass_role(role, TASKS_PRINCIPAL)),
-    );
+    all.extend(checks::pass_roles_of_tasks(task.as_ref(), execution.as_ref()));
     Ok(all)
 }
 
@@ -59,14 +54,11 @@ fn roles(
     scope: Scope<'_>,
     input: &RegisterTaskDefinitionRequest,
 ) -> Result<(Option<Arn>, Option<Arn>), EcsError> {
-    let resolve = |role: &Option<String>| match role.as_deref() {
-        None | Some("") => Ok(None),
-        Some(role) => resolve_role(view, scope, role).map(Some),
-    };
-    Ok((
-        resolve(&input.task_role_arn)?,
-        resolve(&input.execution_role_arn)?,
-    ))
+    let (task, execution) = (
+        input.task_role_arn.as_deref(),
+        input.execution_role_arn.as_deref(),
+    );
+    checks::roles_of_tasks(view, scope, task, execution)
 }
 
 /// The value of `ecs:privileged`: absent when no container says (rule 11).

@@ -71,6 +71,8 @@ pub(crate) struct Started {
 pub(crate) enum Missing {
     /// No instance takes them; the one that comes closest, by its id, and what speaks against it.
     Room(Option<(String, Reason)>),
+    /// This capacity provider has no instance.
+    Hosts(String),
     /// No host of Fargate takes them; whose hosts these are is not told.
     Capacity,
     /// They could not be launched anywhere; why, in AWS's words.
@@ -378,9 +380,10 @@ impl<'a> Version<'a> {
                 }),
             };
             if placed.len() < share {
-                started.missing = Some(match part.is_fargate() {
-                    true => Missing::Capacity,
-                    false => Missing::Room(closest(&failures)),
+                started.missing = Some(match (part.is_fargate(), closest(&failures), &part.provider) {
+                    (true, ..) => Missing::Capacity,
+                    (false, None, Some(provider)) => Missing::Hosts(provider.clone()),
+                    (false, closest, _) => Missing::Room(closest),
                 });
             }
             for instance in placed {

@@ -60,7 +60,7 @@ pub fn require(ask: Ask<'_, api::RunTaskRequest>) -> Result<Vec<Check>, ServiceE
     );
     let own = add_key(own, scope, strategy.iter().map(|item| &item.capacity_provider))?;
     let mut checks = vec![own];
-    checks.extend(wanted.dependent_checks(&named, scope));
+    checks.extend(wanted.dependent_checks(ask.view, &named, scope)?);
     Ok(checks)
 }
 

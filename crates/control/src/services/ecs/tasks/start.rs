@@ -62,7 +62,7 @@ pub fn require(ask: Ask<'_, api::StartTaskRequest>) -> Result<Vec<Check>, Servic
     let own = wanted.own_check(ask.view, &named, "ecs:StartTask");
     let instances = instances(&named.cluster, input)?;
     let mut checks = open_points::r146_check_for_each(&own, instances.into_iter().map(|one| one.arn));
-    checks.extend(wanted.dependent_checks(&named, scope));
+    checks.extend(wanted.dependent_checks(ask.view, &named, scope)?);
     Ok(checks)
 }
 

@@ -6,7 +6,7 @@ use portcullis_wire::json;
 
 use crate::gate::assume::{Assumption, ECS_TASKS, service_call, trusts};
 use crate::gate::operation::Check;
-use crate::services::ecs::checks::{pass_role, resolve_role, tag_on_create};
+use crate::services::ecs::checks::{SERVICE_PRINCIPAL, pass_role, resolve_role, tag_on_create};
 use crate::services::ecs::errors::EcsError;
 use crate::services::ecs::names::{ClusterRef, DefinitionRef, Scope};
 use crate::services::ecs::tags;
@@ -109,20 +109,39 @@ impl Wanted<'_> {
     }
 
     /// PassRole for each role that will be used, TagResource when there are tags (rules 7 and 8).
-    pub fn dependent_checks(&self, named: &Named, scope: Scope<'_>) -> Vec<Check> {
+    pub fn dependent_checks(
+        &self,
+        view: &Snapshot,
+        named: &Named,
+        scope: Scope<'_>,
+    ) -> Result<Vec<Check>, EcsError> {
         let mut roles: Vec<&Arn> = [&named.task_role, &named.execution_role]
             .into_iter()
             .flatten()
             .collect();
         roles.dedup();
         let mut checks: Vec<_> = roles.into_iter().map(|role| pass_role(role, ECS_TASKS)).collect();
+        checks.extend(self.volume_roles(view, scope)?);
         let new_tasks = scope.arn(format_args!("task/{}/*", named.cluster.name));
         checks.extend(tag_on_create(
             self.operation,
             new_tasks.as_str(),
             &tags::requested(self.tags),
         ));
-        checks
+        Ok(checks)
+    }
+
+    /// PassRole for the roles by which ECS would make EBS volumes.
+    fn volume_roles(&self, view: &Snapshot, scope: Scope<'_>) -> Result<Vec<Check>, EcsError> {
+        let volumes = self.volumes.unwrap_or_default().iter();
+        let mut roles: Vec<&str> = volumes
+            .filter_map(|volume| Some(volume.managed_ebs_volume.as_ref()?.role_arn.as_str()))
+            .filter(|role| !role.is_empty())
+            .collect();
+        roles.sort_unstable();
+        roles.dedup();
+        let check = |role: &str| Ok(pass_role(&resolve_role(view, scope, role)?, SERVICE_PRINCIPAL));
+        roles.into_iter().map(check).collect()
     }
 
     /// Holds the parameters against the definition.

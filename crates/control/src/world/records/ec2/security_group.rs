@@ -80,15 +80,21 @@ impl SecurityGroup {
     pub const DEFAULT: &'static str = "default";
 }
 
-object!(SecurityGroup, "ec2-security-group", security_groups, |row| {
-    let mut parents = vec![row.vpc.as_str()];
-    for rule in &row.rules {
-        // A group may speak of itself, which keeps nobody from deleting it.
-        if let Peer::Group { id, .. } = &rule.peer
-            && *id != row.id
-        {
-            parents.push(id);
+object!(
+    SecurityGroup,
+    "ec2-security-group",
+    "sg-",
+    security_groups,
+    |row| {
+        let mut parents = vec![row.vpc.as_str()];
+        for rule in &row.rules {
+            // A group may speak of itself, which keeps nobody from deleting it.
+            if let Peer::Group { id, .. } = &rule.peer
+                && *id != row.id
+            {
+                parents.push(id);
+            }
         }
+        parents
     }
-    parents
-});
+);

@@ -9,7 +9,7 @@ use portcullis_core::Arn;
 use super::as_tasks::as_tasks;
 use crate::gate::error::ServiceError;
 use crate::gate::operation::{Ask, Authorized, Check};
-use crate::services::ecs::checks::{TASKS_PRINCIPAL, pass_role, resolve_role, tag_on_create};
+use crate::services::ecs::checks::{pass_roles_of_tasks, roles_of_tasks, tag_on_create};
 use crate::services::ecs::errors::EcsError;
 use crate::services::ecs::names::Scope;
 use crate::services::ecs::tags;
@@ -42,9 +42,7 @@ pub(in crate::services::ecs) fn require_register(
     let mut all = vec![register];
     all.extend(tag_on_create("RegisterDaemonTaskDefinition", arn.as_str(), &tags));
     let (task, execution) = roles(ask.view, scope, input)?;
-    let execution = execution.filter(|role| Some(role) != task.as_ref());
-    let passed = [task, execution].into_iter().flatten();
-    all.extend(passed.map(|role| pass_role(&role, TASKS_PRINCIPAL)));
+    all.extend(pass_roles_of_tasks(task.as_ref(), execution.as_ref()));
     Ok(all)
 }
 
@@ -54,14 +52,11 @@ fn roles(
     scope: Scope<'_>,
     input: &RegisterDaemonTaskDefinitionRequest,
 ) -> Result<(Option<Arn>, Option<Arn>), EcsError> {
-    let resolve = |role: &Option<String>| match role.as_deref() {
-        None | Some("") => Ok(None),
-        Some(role) => resolve_role(view, scope, role).map(Some),
-    };
-    Ok((
-        resolve(&input.task_role_arn)?,
-        resolve(&input.execution_role_arn)?,
-    ))
+    let (task, execution) = (
+        input.task_role_arn.as_deref(),
+        input.execution_role_arn.as_deref(),
+    );
+    roles_of_tasks(view, scope, task, execution)
 }
 
 /// Makes the next revision of a family, by the rules of task definitions.

@@ -1,0 +1,49 @@
+//! How many services and tasks there may be (ecs.md 14): AWS's defaults, unless the starter of the server gave others.
+
+use crate::world::Snapshot;
+use crate::world::records::settings::IamSettings;
+
+/// A quota of ECS.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Quota {
+    /// How the server's options name it.
+    pub option: &'static str,
+    /// How the account's settings name it, beside those of IAM.
+    key: &'static str,
+    default: usize,
+}
+
+/// Tasks that one service can want.
+pub(super) const TASKS_PER_SERVICE: Quota = Quota {
+    option: "tasks-per-service",
+    key: "ecs:tasks-per-service",
+    default: 5_000,
+};
+/// ACTIVE services of a cluster.
+pub(super) const SERVICES_PER_CLUSTER: Quota = Quota {
+    option: "services-per-cluster",
+    key: "ecs:services-per-cluster",
+    default: 5_000,
+};
+
+/// All of them.
+pub(crate) const ALL: &[Quota] = &[TASKS_PER_SERVICE, SERVICES_PER_CLUSTER];
+
+impl Quota {
+    /// How many there may be in this account.
+    pub fn limit(self, view: &Snapshot) -> usize {
+        // The starter of the server gives quotas to its first account, which speaks for all.
+        let of_all = || self.given(&*view.management()?);
+        self.given(view).or_else(of_all).unwrap_or(self.default)
+    }
+
+    /// How the account's settings name it.
+    pub fn key(self) -> &'static str {
+        self.key
+    }
+
+    fn given(self, view: &Snapshot) -> Option<usize> {
+        let settings = view.iam_settings.get(IamSettings::KEY)?;
+        settings.quotas.get(self.key).copied()
+    }
+}
