@@ -16,23 +16,28 @@ async fn seeds(seeds: std::ops::Range<u64>) {
 }
 
 #[tokio::test]
-async fn t14_seeds_0_to_5() {
-    seeds(0..5).await;
+async fn t14_seeds_0_to_4() {
+    seeds(0..4).await;
 }
 
 #[tokio::test]
-async fn t14_seeds_5_to_10() {
-    seeds(5..10).await;
+async fn t14_seeds_4_to_8() {
+    seeds(4..8).await;
 }
 
 #[tokio::test]
-async fn t14_seeds_10_to_15() {
-    seeds(10..15).await;
+async fn t14_seeds_8_to_12() {
+    seeds(8..12).await;
 }
 
 #[tokio::test]
-async fn t14_seeds_15_to_20() {
-    seeds(15..20).await;
+async fn t14_seeds_12_to_16() {
+    seeds(12..16).await;
+}
+
+#[tokio::test]
+async fn t14_seeds_16_to_20() {
+    seeds(16..20).await;
 }
 
 #[tokio::test]

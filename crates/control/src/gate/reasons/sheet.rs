@@ -87,7 +87,7 @@ pub(super) fn of_case(case: &Case) -> Option<Vec<u8>> {
 
 /// A refusal in words; `None` when it is too heavy even without policies and statements.
 pub(super) fn of_kept(kept: &Kept) -> Option<Vec<u8>> {
-    let packed = kept.lightest(|kept| deflate_json(kept))?;
+    let packed = kept.lightest(deflate_json)?;
     (packed.len() < BYTES_MAX).then(|| [vec![KEPT], packed].concat())
 }
 

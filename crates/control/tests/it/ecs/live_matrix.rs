@@ -265,8 +265,9 @@ fn asks() -> Vec<Ask> {
             ] {
                 members.remove(member);
             }
-            let definition = members.get_mut("taskDefinition").filter(|named| **named == "web");
-            definition.map(|named| *named = json!("web:3"));
+            if let Some(named) = members.get_mut("taskDefinition").filter(|named| **named == "web") {
+                *named = json!("web:3");
+            }
         }
         // No policy tells services, sets or families apart but by the rows the page has.
         let rows = case.resources.iter().map(|row| {
