@@ -218,5 +218,8 @@ def test_names_of_things_that_are_not_there(aws):
     with refused("NoSuchEntity", r"The role with name no-such-role cannot be found\."):
         aws.iam.get_role(RoleName="no-such-role")
     lost = aws.role_arn("no-such-role")
-    with refused("AccessDenied", rf"User: {aws.arn} is not authorized to perform: sts:AssumeRole on resource: {lost}"):
+    # As of a role that is there and does not trust the caller: names cannot be probed.
+    why = "because no role trust policy allows the sts:AssumeRole action"
+    message = rf"User: {aws.arn} is not authorized to perform: sts:AssumeRole on resource: {lost} {why}"
+    with refused("AccessDenied", message):
         aws.sts.assume_role(RoleArn=lost, RoleSessionName="session")

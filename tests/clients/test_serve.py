@@ -152,6 +152,9 @@ def test_an_account_can_be_given_other_quotas(start, fails, data_dir):
         root.iam.create_group(GroupName="two")
     server.stop()
     assert "is no quota" in fails(data_dir, "--iam-quota", "groups=many")
+
+
+def test_a_quota_of_ecs_that_is_none_is_refused(fails, data_dir):
     assert "is no quota" in fails(data_dir, "--ecs-quota", "groups=1")
 
 
