@@ -37,6 +37,8 @@ impl Instance {
         };
         client.call::<ecs::op::CreateCluster>(&create).await?;
         let arn = register(client, cluster).await?;
+        // It has no key of its own, as genuine agents have none.
+        client.approve(&arn).await?;
         let socket = open(subject, client, cluster, &arn).await?;
         let connected = Arc::new(AtomicBool::new(true));
         let talk = tokio::spawn(talk(socket, Arc::clone(&connected)));

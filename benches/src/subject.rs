@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, bail, ensure};
 use portcullis_api::iam;
 use portcullis_wire::{Operation, decode_reply};
 use tempfile::TempDir;
@@ -13,7 +13,7 @@ use tempfile::TempDir;
 use crate::compare::Target;
 use crate::connection::Connection;
 use crate::process::{Process, free_address};
-use crate::work::{Key, signed};
+use crate::work::{Key, posted, signed};
 
 const USER: &str = "bench";
 /// Longest wait for a server to listen.
@@ -46,6 +46,14 @@ impl Workshop {
     }
 }
 
+/// The key of the account's root user.
+pub fn root_key() -> Key {
+    Key {
+        id: "AKIAIOSFODNN7EXAMPLE".to_owned(),
+        secret: "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY".to_owned(),
+    }
+}
+
 /// A running server.
 pub struct Subject {
     /// The process.
@@ -61,10 +69,7 @@ impl Subject {
     /// inline one with conditions, so that there is something to decide.
     pub async fn start(workshop: &Workshop, data: Option<&Path>) -> Result<Self> {
         let address = free_address()?;
-        let root = Key {
-            id: "AKIAIOSFODNN7EXAMPLE".to_owned(),
-            secret: "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY".to_owned(),
-        };
+        let root = root_key();
         let mut command = workshop.serve(address, data);
         command.env("PORTCULLIS_ROOT_ACCESS_KEY_ID", &root.id);
         command.env("PORTCULLIS_ROOT_SECRET_ACCESS_KEY", &root.secret);
@@ -153,6 +158,24 @@ impl Client {
         let request = signed::<O>(input, self.address, &self.key)?;
         let reply = self.connection.exchange(&request).await?;
         decode_reply::<O>(reply.status, reply.body).with_context(|| format!("{} failed", O::META.name))
+    }
+
+    /// Lets the agent of a container instance in, which has no key of its own.
+    pub async fn approve(&mut self, instance: &str) -> Result<()> {
+        let body = serde_json::json!({ "containerInstance": instance, "source": "127.0.0.1" }).to_string();
+        let request = posted(
+            "/portcullis/hosts",
+            "portcullis",
+            body.as_bytes(),
+            self.address,
+            &self.key,
+        )?;
+        let status = self.connection.exchange(&request).await?.status;
+        ensure!(
+            status == 200,
+            "the instance's agent was not approved: status {status}"
+        );
+        Ok(())
     }
 }
 

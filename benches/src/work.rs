@@ -228,10 +228,21 @@ pub fn signed<O: Operation>(input: &O::Input, address: SocketAddr, key: &Key) ->
     for (name, value) in headers {
         builder = builder.header(name, value);
     }
-    let (mut parts, ()) = builder.body(())?.into_parts();
-    sign(&mut parts, &body, key, O::META.service.name)?;
+    let (parts, ()) = builder.body(())?.into_parts();
+    written(parts, O::META.service.name, &body, key)
+}
+
+/// A signed POST to something that is no operation.
+pub fn posted(path: &str, service: &str, body: &[u8], address: SocketAddr, key: &Key) -> Result<Vec<u8>> {
+    let request = http::Request::post(format!("http://{address}{path}"));
+    let (parts, ()) = request.body(())?.into_parts();
+    written(parts, service, body, key)
+}
+
+fn written(mut parts: http::request::Parts, service: &str, body: &[u8], key: &Key) -> Result<Vec<u8>> {
+    sign(&mut parts, body, key, service)?;
     let mut bytes = Vec::with_capacity(1024 + body.len());
-    bytes.extend_from_slice(b"POST / HTTP/1.1\r\n");
+    bytes.extend_from_slice(format!("POST {} HTTP/1.1\r\n", parts.uri.path()).as_bytes());
     for (name, value) in &parts.headers {
         bytes.extend_from_slice(name.as_str().as_bytes());
         bytes.extend_from_slice(b": ");
@@ -239,7 +250,7 @@ pub fn signed<O: Operation>(input: &O::Input, address: SocketAddr, key: &Key) ->
         bytes.extend_from_slice(b"\r\n");
     }
     bytes.extend_from_slice(format!("content-length: {}\r\n\r\n", body.len()).as_bytes());
-    bytes.extend_from_slice(&body);
+    bytes.extend_from_slice(body);
     Ok(bytes)
 }
 

@@ -6,7 +6,11 @@ import secrets
 from functools import cached_property
 
 import boto3
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
 from botocore.config import Config
+from botocore.credentials import Credentials
+from botocore.httpsession import URLLib3Session
 
 from agent import ConnectedAgent
 from server import ROOT_KEY
@@ -152,6 +156,16 @@ class Account:
         """A registered instance without an agent: nothing can be placed on it."""
         reply = self.ecs.register_container_instance(cluster=cluster, totalResources=resources(), **more)
         return reply["containerInstance"]["containerInstanceArn"]
+
+    def approve_host(self, instance, source="127.0.0.1"):
+        """Lets an agent in that has no key, as `portcullis hosts approve` does."""
+        body = json.dumps({"containerInstance": instance, "source": source}).encode()
+        request = AWSRequest("POST", f"{self.url}/portcullis/hosts", data=body, headers={"content-type": "application/json"})
+        keys = self.credentials
+        signer = Credentials(keys["aws_access_key_id"], keys["aws_secret_access_key"], keys.get("aws_session_token"))
+        SigV4Auth(signer, "portcullis", self.region).add_auth(request)
+        reply = URLLib3Session(verify=self.verify or True).send(request.prepare())
+        assert reply.status_code == 200, reply.text
 
     # EC2's network objects
 

@@ -22,6 +22,8 @@ class ConnectedAgent:
     def __init__(self, account, cluster, attributes=()):
         capabilities = [{"name": name} for name in CAPABILITIES]
         self.arn = account.container_instance(cluster, attributes=[*capabilities, *attributes])
+        # It has no key of its own, as genuine agents have none.
+        account.approve_host(self.arn)
         #: Tasks as payloads brought them, by ARN.
         self.tasks = {}
         endpoint = account.ecs.discover_poll_endpoint(cluster=cluster, containerInstance=self.arn)["endpoint"]

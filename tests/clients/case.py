@@ -92,3 +92,7 @@ class Organizations(Case):
 
 class Ec2(Case):
     service = "ec2"
+
+
+class Ssm(Case):
+    service = "ssm"

@@ -11,6 +11,7 @@ DENIALS = {
     "ecs": ("AccessDeniedException", 400),
     "cloudtrail": ("AccessDeniedException", 400),
     "organizations": ("AccessDeniedException", 400),
+    "ssm": ("AccessDeniedException", 400),
     "iam": ("AccessDenied", 403),
     "sts": ("AccessDenied", 403),
     "iam-toolbox": ("AccessDeniedException", 403),

@@ -63,24 +63,28 @@ dockerd --config-file /run/host/daemon.json --data-root /run/host/data --exec-ro
   --pidfile /run/host/docker.pid --host "$DOCKER_HOST" --cgroup-parent "$CGROUP" --shutdown-timeout 2 &
 until docker import "$FOLDER/image.tar" "$IMAGE" 2>/dev/null; do kill -0 $!; sleep 0.1; done
 exec "$BINARY" agent --endpoint "$ENDPOINT" --cluster "$CLUSTER" --engine docker --docker-host "$DOCKER_HOST" \\
-  --state-dir "$FOLDER/agent" --credentials-file "$FOLDER/credentials.json"
+  --state-dir "$FOLDER/agent" "$@"
 """
 
 
 class Host:
-    """A host with an engine and an agent; `credentials` are its instance role's, as STS gives them."""
+    """A host with an engine and an agent; `credentials` are its instance role's, as STS gives them. Without them the agent
+    needs `arguments` and `variables` to join by."""
 
-    def __init__(self, number, folder, endpoint, cluster, credentials):
+    def __init__(self, number, folder, endpoint, cluster, credentials=None, image=None, arguments=(), variables=None):
         self.name, self.folder = f"host{number}", folder
+        self.address = f"10.77.0.{number + 1}"
         folder.mkdir()
-        (folder / "image.tar").write_bytes(busybox_image())
-        keys = {"AccessKeyId": credentials["AccessKeyId"], "SecretAccessKey": credentials["SecretAccessKey"]}
-        keys |= {"Token": credentials["SessionToken"], "Expiration": credentials["Expiration"].strftime("%Y-%m-%dT%H:%M:%SZ")}
-        (folder / "credentials.json").write_text(json.dumps(keys))
+        if image:
+            (folder / "image.tar").hardlink_to(image)
+        else:
+            (folder / "image.tar").write_bytes(busybox_image())
+        if credentials:
+            arguments = [*arguments, "--credentials-file", self.keep(credentials)]
         self.engine = f"unix://{folder}/docker.sock"
         environment = {
             "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-            "ADDRESS": f"10.77.0.{number + 1}/24",
+            "ADDRESS": f"{self.address}/24",
             "GATEWAY": SERVER_ADDRESS,
             "DOCKER_HOST": self.engine,
             "CGROUP": room_cgroup(),
@@ -89,6 +93,7 @@ class Host:
             "BINARY": BINARY,
             "ENDPOINT": endpoint,
             "CLUSTER": cluster,
+            **(variables or {}),
         }
         run("ip", "netns", "add", self.name)
         run("ip", "link", "add", self.name, "master", BRIDGE, "type", "veth", "peer", "name", "eth0", "netns", self.name)
@@ -98,10 +103,22 @@ class Host:
         command += ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "docker-init", "--"]
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
-                [*command, "sh", "-c", BOOT], env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log
+                [*command, "sh", "-c", BOOT, "sh", *arguments], env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log
             )
 
     log = property(lambda self: self.folder / "log")
+
+    def keep(self, credentials):
+        """Writes the credentials down as the agent reads them; the file."""
+        keys = {"AccessKeyId": credentials["AccessKeyId"], "SecretAccessKey": credentials["SecretAccessKey"]}
+        keys |= {"Token": credentials["SessionToken"], "Expiration": credentials["Expiration"].strftime("%Y-%m-%dT%H:%M:%SZ")}
+        path = self.folder / "credentials.json"
+        path.write_text(json.dumps(keys))
+        return str(path)
+
+    def enter(self, *command, **more):
+        """Runs a command as the host's own program."""
+        return subprocess.run(["nsenter", f"--net=/run/netns/{self.name}", *command], capture_output=True, text=True, **more)
 
     def docker(self, *arguments):
         return run("docker", "--host", self.engine, *arguments, text=True)

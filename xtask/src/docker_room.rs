@@ -29,6 +29,8 @@ use crate::shell;
 const ROOM: &str = "/run/docker-room";
 const CGROUPS: &str = "/sys/fs/cgroup";
 const CGROUP_PREFIX: &str = "portcullis-room-";
+/// The agent's cgroup of host-mode tasks.
+const HOST_TASKS: &str = "portcullishost";
 const READY_WITHIN: Duration = Duration::from_secs(30);
 
 /// `docker-room COMMAND...`: builds the room and runs the command in it; or, called again by ourselves, is the inside.
@@ -127,6 +129,7 @@ fn run_inside(cgroup: &str, command: &[String]) -> Result<ExitCode> {
     };
     shell::run(shell::program("mount").args(["-t", "tmpfs", "-o", "size=6g,mode=755", "tmpfs", "/run"]))?;
     shell::run(shell::program("ip").args(["link", "set", "lo", "up"]))?;
+    mount_net_cls()?;
     let mut engine = start_engine(cgroup)?;
     let status = shell::program(name)
         .args(arguments)
@@ -138,11 +141,30 @@ fn run_inside(cgroup: &str, command: &[String]) -> Result<ExitCode> {
         .kill()
         .and_then(|()| engine.wait())
         .context("cannot end the engine")?;
+    // Only the room sees net_cls: what is empty there goes now.
+    let _ = remove_empty(&Path::new(CGROUPS).join("net_cls").join(cgroup));
     Ok(if status.success() {
         ExitCode::SUCCESS
     } else {
         ExitCode::FAILURE
     })
+}
+
+/// Machines with cgroup v1 have net_cls, whether or not this one has it mounted: by it the agent tells host-mode tasks
+/// from the host. The mount is the room's own.
+fn mount_net_cls() -> Result<()> {
+    let unified = Path::new(CGROUPS).join("cgroup.controllers").exists();
+    let mounts = fs::read_to_string("/proc/self/mountinfo").context("cannot read the mounts")?;
+    if unified || mounts.contains("net_cls") {
+        return Ok(());
+    }
+    let folder = Path::new(CGROUPS).join("net_cls");
+    fs::create_dir_all(&folder)?;
+    shell::run(
+        shell::program("mount")
+            .args(["-t", "cgroup", "-o", "net_cls", "net_cls"])
+            .arg(&folder),
+    )
 }
 
 /// Starts dockerd by a script of its own, so that a test which kills the engine can start it again just so.
@@ -197,6 +219,10 @@ fn remove_cgroups(gone: impl Fn(&str) -> bool) -> Result<()> {
     let mut hierarchies = vec![PathBuf::from(CGROUPS)];
     hierarchies.extend(folders(Path::new(CGROUPS)));
     for group in hierarchies.iter().flat_map(|hierarchy| folders(hierarchy)) {
+        // Of agents that were killed; what another room uses cannot be removed.
+        if group.ends_with(HOST_TASKS) {
+            let _ = remove_empty(&group);
+        }
         let owner = group
             .file_name()
             .and_then(|name| name.to_str())

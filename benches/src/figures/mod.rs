@@ -2,6 +2,7 @@
 
 pub mod docker;
 pub mod durable;
+pub mod endpoint;
 pub mod identities;
 pub mod reads;
 pub mod records;

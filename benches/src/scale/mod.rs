@@ -2,6 +2,7 @@
 //! scheduler, and what each call costs while it grows.
 
 mod region;
+mod rolling;
 mod store;
 
 use std::time::{Duration, Instant};
@@ -16,7 +17,7 @@ use crate::table::{self, Row, Verdict};
 use crate::work::{signed, task_definition};
 use region::{CLUSTER, Region};
 
-const USAGE: &str = "usage: cargo xtask bench scale [TASKS [INSTANCES]]";
+const USAGE: &str = "usage: cargo xtask bench scale [rolling [TASKS] | TASKS [INSTANCES]]";
 const TASKS: usize = 1_000_000;
 const INSTANCES: usize = 5_000;
 /// Tasks of one call: the most there may be.
@@ -40,19 +41,26 @@ const TASK_BYTES_MAX: f64 = 3.0 * 1024.0;
 /// Measures it.
 pub fn run(arguments: &[&str]) -> Result<()> {
     let count = |text: &str| text.replace(['_', ','], "").parse::<usize>().context(USAGE);
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()?;
+    let roll = |tasks| runtime.block_on(async move { tokio::spawn(rolling::measure(tasks)).await });
+    if let Some(("rolling", more)) = arguments.split_first().map(|(first, more)| (*first, more)) {
+        let tasks = more.first().map_or(Ok(rolling::TASKS), |tasks| count(tasks))?;
+        print!("\n{}", table::render(&roll(tasks)??));
+        return Ok(());
+    }
     let (tasks, instances) = match arguments {
         [] => (TASKS, INSTANCES),
         [tasks] => (count(tasks)?, INSTANCES),
         [tasks, instances] => (count(tasks)?, count(instances)?),
         _ => bail!("{USAGE}"),
     };
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()?;
     let mut rows = runtime.block_on(async { tokio::spawn(over_the_wire()).await })??;
     let grown = runtime.block_on(async { tokio::spawn(grow(tasks, instances)).await })??;
     rows.extend(grown);
+    rows.extend(roll(rolling::TASKS)??);
     print!("\n{}", table::render(&rows));
     Ok(())
 }

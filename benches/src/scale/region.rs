@@ -5,7 +5,7 @@ use std::sync::Arc;
 use anyhow::{Context as _, Result, anyhow};
 use portcullis_api::ecs;
 use portcullis_control::accounts::{Accounts, Doors};
-use portcullis_control::bootstrap::{self, LongTermKey};
+use portcullis_control::bootstrap::{self, IamQuotas, LongTermKey};
 use portcullis_control::gate::{Gate, Peer};
 use portcullis_control::services;
 use portcullis_control::world::World;
@@ -43,7 +43,10 @@ const CAPABILITIES: [&str; 10] = [
 pub struct Region {
     /// Its doors.
     pub accounts: Arc<Accounts>,
-    world: Arc<World>,
+    /// What is behind the first account's gate.
+    pub world: Arc<World>,
+    /// A gate of its own for the scheduler's loop.
+    pub gate: Arc<Gate>,
     /// Root's key.
     pub key: Key,
 }
@@ -66,6 +69,7 @@ impl Region {
         let accounts = Accounts::open(Arc::clone(&world), Box::new(doors))?;
         Ok(Self {
             accounts: Arc::new(accounts),
+            gate: Arc::new(Gate::new(Arc::clone(&world), services::operations())),
             world,
             key: Key {
                 id: "AKIAROOT".to_owned(),
@@ -98,6 +102,20 @@ impl Region {
         let output = decode_reply::<O>(reply.status, &reply.body);
         let output = output.map_err(|error| anyhow!("{}: {error}", O::META.name))?;
         Ok((output, took))
+    }
+
+    /// Lets services start so many tasks a minute: what is measured is the loop, not how long it waits.
+    pub async fn let_launch(&self, tasks: usize) -> Result<()> {
+        let mut quotas = IamQuotas::default();
+        quotas
+            .set_of_ecs(&format!(
+                "service-launches-per-minute={}",
+                tasks.saturating_mul(10)
+            ))
+            .map_err(|error| anyhow!("the quota is not one: {error}"))?;
+        bootstrap::iam_quotas(&self.world, quotas)
+            .await
+            .map_err(|error| anyhow!("the quota cannot be set: {error}"))
     }
 
     /// The cluster, and instances in three zones whose agents are there.

@@ -3,29 +3,39 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
+use arc_swap::ArcSwapOption;
 use tokio::net::TcpListener;
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::JoinSet;
 
-use crate::audit::AuditLog;
+use crate::audit::{AuditLog, AuditSettings};
 use crate::checkpoint::{Checkpoint, Identity};
 use crate::credentials::CredentialCache;
-use crate::endpoint::{Admission, Anyone, Endpoint, TaskMetadata, TaskProtection, serve};
+use crate::endpoint::{
+    Admission, Anyone, Endpoint, EndpointParts, Instance, Introspection, TaskMetadata, TaskProtection, serve,
+};
 use crate::engine::docker::DockerEngine;
 use crate::engine::process::{PROCESS_ENGINE_NOTICE, ProcessEngine};
 use crate::engine::{Engine, EngineEvent};
 use crate::exec;
-use crate::network::{self, TaskNetwork};
+use crate::imds::{self, Imds};
+use crate::network::{self, Interface, TaskNetwork};
 use crate::plane::{
-    ControlPlane, InstanceCredentialsProvider, PollEndpoints, Registration, Submitter, register,
+    ControlPlane, InstanceCredentialsProvider, KeyHolder, ManagedInstance, PollEndpoints, Registration,
+    Submitter, register,
 };
-use crate::session::{AcsSession, Handler, Peer, TcsSession};
+use crate::session::{AcsSession, Handler, Peer, TcsSession, Telemetry};
+use crate::stats::Stats;
 use crate::task::admission::{SourceAdmission, TASK_ENDPOINT_ADDRESS, TokenAdmission};
 use crate::task::environment::Surroundings;
-use crate::task::manager::{Commands, Manager, Parts};
+use crate::task::manager::{Commands, Manager, Parts, Rules};
+use crate::task::metadata_file::MetadataFiles;
 use crate::task::model::Known;
+use crate::task::plan::Pulls;
 use crate::task::shared::SharedTasks;
-use crate::{AgentError, Config, EngineChoice, EngineKind, InjectEndpoint, Seams, Status, TaskApi};
+use crate::{
+    AgentError, Config, CredentialsSource, EngineChoice, EngineKind, InjectEndpoint, Seams, Status, TaskApi,
+};
 
 const ENDPOINT_PORT: u16 = 80;
 const ENGINE_EVENTS_MAX: usize = 1024;
@@ -39,28 +49,45 @@ pub async fn run(
 ) -> Result<(), AgentError> {
     let checkpoint = Checkpoint::open(&config.state_dir)?;
     let identity = checkpoint.identity()?;
-    if identity.container_instance_arn.is_some() && identity.cluster != config.cluster {
-        return Err(AgentError::Setting(format!(
-            "{} holds the state of an agent of cluster `{}`; use another state folder for cluster `{}`",
-            config.state_dir.display(),
-            identity.cluster,
-            config.cluster
-        )));
-    }
+    refuse_other_cluster(&identity, &config)?;
     let credentials = Arc::new(InstanceCredentialsProvider::new(config.credentials.clone())?);
-    let plane = ControlPlane::new(
-        &config.control_url,
-        config.region.as_str(),
-        credentials,
-        Arc::clone(&seams.clock),
-    )?;
+    let plane = plane(&config, &credentials, &seams)?;
+    let machine = join(&config, &plane, &credentials, &seams).await?;
     let task_api = config.task_api.take();
     let (engine, engine_events, notices) = choose_engine(&config, &seams).await?;
     status.send_modify(|status| {
         status.engine = Some(engine.kind());
         status.notices = notices;
     });
-    let ground = Ground::prepare(&config, &engine, task_api, &identity, &status).await?;
+    let parts = imds::Parts {
+        plane: plane.clone(),
+        credentials: Arc::clone(&credentials),
+        seams: seams.clone(),
+        region: config.region.clone(),
+        tags: config.tags.clone(),
+        state_dir: config.state_dir.clone(),
+        known_instance: identity.container_instance_arn.clone(),
+        status: status.subscribe(),
+    };
+    let (mut imds, notices) = Imds::prepare(config.instance_metadata.take(), parts).await?;
+    status.send_modify(|status| status.notices.extend(notices));
+    let ground = match Ground::prepare(
+        &config,
+        &engine,
+        task_api,
+        &identity,
+        interfaces_in_use(&checkpoint)?,
+        &status,
+    )
+    .await
+    {
+        Ok(ground) => ground,
+        Err(error) => {
+            imds.leave().await;
+            return Err(error);
+        }
+    };
+    config.network_capabilities = ground.capabilities();
     let agent = Agent {
         config,
         seams,
@@ -71,10 +98,82 @@ pub async fn run(
         engine,
         tasks: Arc::default(),
     };
-    let outcome = agent.live(&ground, engine_events, shutdown).await;
+    let outcome = tokio::select! {
+        outcome = agent.live(&ground, engine_events, shutdown) => outcome,
+        () = renew(machine.as_ref(), &credentials) => Ok(()),
+        never = imds.serve() => match never {},
+    };
+    imds.leave().await;
     agent.status.send_modify(|status| status.connected = false);
     ground.leave(&agent.tasks).await;
     outcome
+}
+
+/// A state folder belongs to one cluster.
+fn refuse_other_cluster(identity: &Identity, config: &Config) -> Result<(), AgentError> {
+    if identity.container_instance_arn.is_none() || identity.cluster == config.cluster {
+        return Ok(());
+    }
+    Err(AgentError::Setting(format!(
+        "{} holds the state of an agent of cluster `{}`; use another state folder for cluster `{}`",
+        config.state_dir.display(),
+        identity.cluster,
+        config.cluster
+    )))
+}
+
+/// Interfaces of tasks that an earlier agent left running.
+fn interfaces_in_use(checkpoint: &Checkpoint) -> Result<Vec<(String, Interface)>, AgentError> {
+    let tasks = checkpoint.tasks()?;
+    let in_use = tasks.into_iter().filter(|task| {
+        let mut containers = task.containers.iter();
+        containers.any(|one| one.is_internal() && one.attempted && one.known != Known::Stopped)
+    });
+    let with_id = in_use.filter_map(|task| Some((task.id().to_owned(), task.interface.clone()?)));
+    Ok(with_id.collect())
+}
+
+/// The control plane, to which the agent proves by its key who it is.
+fn plane(
+    config: &Config,
+    credentials: &Arc<InstanceCredentialsProvider>,
+    seams: &Seams,
+) -> Result<ControlPlane, AgentError> {
+    let (clock, random) = (&seams.clock, &seams.random);
+    let key = KeyHolder::open(&config.state_dir, Arc::clone(clock), Arc::clone(random))?;
+    let region = config.region.as_str();
+    let plane = ControlPlane::new(
+        &config.control_url,
+        region,
+        Arc::clone(credentials),
+        Arc::clone(clock),
+    )?;
+    Ok(plane.with_key(key))
+}
+
+/// A machine that has a registration token joins by it before anything is signed.
+async fn join(
+    config: &Config,
+    plane: &ControlPlane,
+    credentials: &InstanceCredentialsProvider,
+    seams: &Seams,
+) -> Result<Option<ManagedInstance>, AgentError> {
+    let CredentialsSource::Activation(activation) = &config.credentials else {
+        return Ok(None);
+    };
+    let random = Arc::clone(&seams.random);
+    let machine = ManagedInstance::join(plane, activation, &config.state_dir, random).await?;
+    let (keys, expires) = machine.first().await?;
+    credentials.replace(keys, expires);
+    Ok(Some(machine))
+}
+
+/// Keeps the machine's credentials fresh.
+async fn renew(machine: Option<&ManagedInstance>, credentials: &InstanceCredentialsProvider) {
+    match machine {
+        Some(machine) => machine.renew(credentials).await,
+        None => std::future::pending().await,
+    }
 }
 
 async fn choose_engine(
@@ -88,6 +187,8 @@ async fn choose_engine(
         _ => {
             DockerEngine::connect(
                 config.docker_host.as_deref(),
+                &config.images,
+                &config.containers,
                 Arc::clone(&seams.clock),
                 events.clone(),
             )
@@ -105,7 +206,8 @@ async fn choose_engine(
             for notice in &notices {
                 tracing::warn!("{notice}");
             }
-            let engine = ProcessEngine::new(&config.state_dir, Arc::clone(&seams.clock), events);
+            let engine = ProcessEngine::new(&config.state_dir, Arc::clone(&seams.clock), events)
+                .only(config.only_command.clone());
             Ok((Arc::new(engine), receiver, notices))
         }
     }
@@ -126,10 +228,11 @@ impl Ground {
         engine: &Arc<dyn Engine>,
         task_api: Option<TaskApi>,
         identity: &Identity,
+        running: Vec<(String, Interface)>,
         status: &watch::Sender<Status>,
     ) -> Result<Self, AgentError> {
         match engine.kind() {
-            EngineKind::Docker => Self::fenced(config, engine, task_api, status).await,
+            EngineKind::Docker => Self::fenced(config, engine, task_api, running, status).await,
             EngineKind::Process => {
                 network::clear_leftovers(&config.state_dir).await;
                 Self::loopback(config, identity).await
@@ -141,10 +244,18 @@ impl Ground {
         config: &Config,
         engine: &Arc<dyn Engine>,
         task_api: Option<TaskApi>,
+        running: Vec<(String, Interface)>,
         status: &watch::Sender<Status>,
     ) -> Result<Self, AgentError> {
-        let (network, notices) =
-            TaskNetwork::establish(Arc::clone(engine), &config.state_dir, config.block_imds).await?;
+        let plan = network::Plan::of(config);
+        let (network, notices) = TaskNetwork::establish(
+            Arc::clone(engine),
+            &config.state_dir,
+            plan,
+            running,
+            status.clone(),
+        )
+        .await?;
         for notice in &notices {
             tracing::info!("{notice}");
         }
@@ -176,6 +287,11 @@ impl Ground {
                 Err(error)
             }
         }
+    }
+
+    fn capabilities(&self) -> Vec<&'static str> {
+        let network = self.network.as_ref();
+        network.map(|network| network.capabilities()).unwrap_or_default()
     }
 
     /// At the port of the agent before, when it is free: its processes know no other.
@@ -292,42 +408,116 @@ impl Agent {
             submit: Arc::clone(&shared.submitter) as Arc<_>,
             surroundings: ground.surroundings.clone(),
             network_ready,
+            network: ground.network.clone(),
             networks_changed: Arc::clone(&shared.networks_changed),
+            rules: self.rules(),
+            metadata_files: self.metadata_files(),
+        })
+    }
+
+    fn rules(&self) -> Rules {
+        let images = &self.config.images;
+        Rules {
             stop_timeout: self.config.stop_timeout,
             cleanup_wait: self.config.cleanup_wait,
-        })
+            cleanup_jitter: self.config.cleanup_jitter,
+            pulls: match images.dependents_upfront {
+                true => Pulls::Upfront,
+                false => Pulls::InOrder,
+            },
+            image_cleanup: images
+                .cleanup
+                .filter(|_| self.engine.kind() == EngineKind::Docker),
+        }
+    }
+
+    fn metadata_files(&self) -> Option<MetadataFiles> {
+        let wanted = self.config.containers.metadata_file && self.engine.kind() == EngineKind::Docker;
+        wanted.then(|| MetadataFiles::new(&self.config.state_dir, &self.config.cluster))
     }
 
     /// The endpoint answers from the start: tasks that outlived the last agent ask it while this one registers.
     async fn converse(&self, ground: &Ground, shared: &Shared, commands: Commands) -> Result<(), AgentError> {
-        let path = &self.config.audit_log;
-        let audit =
-            AuditLog::open(path, &self.config.cluster, Arc::clone(&self.seams.clock)).map_err(|source| {
-                AgentError::File {
-                    path: path.clone(),
-                    source,
-                }
-            })?;
-        let audit = Arc::new(audit);
+        let audit = Arc::new(self.audit_log()?);
+        let stats = Arc::new(Stats::new(Arc::clone(&self.engine)));
         let metadata = Arc::new(TaskMetadata::new(
             Arc::clone(&self.tasks),
             ground.surroundings.clone(),
+            Arc::clone(&stats),
+            Some(self.plane.clone()),
         ));
         let endpoint = self.endpoint(shared, Arc::clone(&audit), Arc::clone(&metadata));
+        let instance_arn = Arc::<ArcSwapOption<String>>::default();
+        let introspection = self.introspection(ground, Arc::clone(&instance_arn));
         self.status
             .send_modify(|status| status.credentials_endpoint = Some(ground.address));
         let sessions = async {
             let registered = self.register(ground.address.port()).await?;
-            audit.set_instance(&registered.container_instance_arn);
-            metadata.set_availability_zone(registered.availability_zone);
-            self.hold_sessions(&registered.container_instance_arn, shared, commands)
-                .await;
+            let arn = &registered.container_instance_arn;
+            audit.set_instance(arn);
+            instance_arn.store(Some(Arc::new(arn.clone())));
+            metadata.set_instance(Instance {
+                arn: arn.clone(),
+                availability_zone: registered
+                    .availability_zone
+                    .clone()
+                    .filter(|_| self.config.show_availability_zone),
+            });
+            let telemetry = Telemetry {
+                stats: (!self.config.disable_metrics).then(|| Arc::clone(&stats)),
+                audit: Arc::clone(&audit),
+            };
+            self.hold_sessions(arn, shared, commands, telemetry).await;
             Ok(())
         };
         tokio::select! {
             () = serve(endpoint, &ground.listener) => Ok(()),
+            () = introspection => Ok(()),
+            () = self.watch_stats(&stats) => Ok(()),
             ended = sessions => ended,
         }
+    }
+
+    async fn watch_stats(&self, stats: &Stats) {
+        match self.config.disable_metrics {
+            true => std::future::pending().await,
+            false => stats.watch(&self.tasks, self.config.metrics_wait).await,
+        }
+    }
+
+    /// On loopback, when it is wanted.
+    fn introspection(
+        &self,
+        ground: &Ground,
+        instance_arn: Arc<ArcSwapOption<String>>,
+    ) -> impl Future<Output = ()> + use<> {
+        let introspection = Introspection {
+            tasks: Arc::clone(&self.tasks),
+            surroundings: ground.surroundings.clone(),
+            instance_arn,
+        };
+        let port = self.config.introspection_port;
+        async move {
+            match port {
+                Some(port) => introspection.serve(port).await,
+                None => std::future::pending().await,
+            }
+        }
+    }
+
+    fn audit_log(&self) -> Result<AuditLog, AgentError> {
+        let config = &self.config;
+        let settings = AuditSettings {
+            path: (!config.audit_log_disabled).then(|| config.audit_log.clone()),
+            rotation: config.audit_rotation,
+            cluster: config.cluster.clone(),
+            compat: config.compat,
+        };
+        let outbox = config.state_dir.join("audit-outbox");
+        AuditLog::open(settings, &outbox, Arc::clone(&self.seams.clock)).map_err(|source| AgentError::File {
+            path: config.audit_log.clone(),
+            source,
+        })
     }
 
     fn endpoint(&self, shared: &Shared, audit: Arc<AuditLog>, metadata: Arc<TaskMetadata>) -> Arc<Endpoint> {
@@ -345,15 +535,16 @@ impl Agent {
             cache: Arc::clone(&shared.cache),
             admission: (self.engine.kind() == EngineKind::Docker).then(|| Arc::clone(&admission)),
         };
-        let endpoint = Endpoint::new(
-            Arc::clone(&shared.cache),
+        Arc::new(Endpoint::new(EndpointParts {
+            clock: Arc::clone(&self.seams.clock),
+            cache: Arc::clone(&shared.cache),
             audit,
             admission,
             metadata,
-            self.config.rate_limit,
-            self.config.compat,
-        );
-        Arc::new(endpoint.with_protection(protection))
+            protection: Some(protection),
+            limit: self.config.rate_limit,
+            compat: self.config.compat,
+        }))
     }
 
     async fn register(&self, endpoint_port: u16) -> Result<Registration, AgentError> {
@@ -375,7 +566,13 @@ impl Agent {
         Ok(registered)
     }
 
-    async fn hold_sessions(&self, container_instance_arn: &str, shared: &Shared, commands: Commands) {
+    async fn hold_sessions(
+        &self,
+        container_instance_arn: &str,
+        shared: &Shared,
+        commands: Commands,
+        telemetry: Telemetry,
+    ) {
         let (cluster, seams) = (&self.config.cluster, &self.seams);
         let peer = Peer {
             plane: self.plane.clone(),
@@ -403,6 +600,7 @@ impl Agent {
         let tcs = TcsSession {
             peer,
             tasks: Arc::clone(&self.tasks),
+            telemetry,
             since: seams.clock.now(),
             active: is_active,
         };

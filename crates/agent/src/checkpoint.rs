@@ -10,6 +10,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::AgentError;
+use crate::task::images::Images;
 use crate::task::model::{Task, id_of};
 
 /// Who the agent is.
@@ -73,6 +74,16 @@ impl Checkpoint {
             Err(source) if source.kind() != io::ErrorKind::NotFound => Err(AgentError::File { path, source }),
             _ => Ok(()),
         }
+    }
+
+    /// The images tasks brought.
+    pub(crate) fn images(&self) -> Result<Images, AgentError> {
+        Ok(read(&self.folder.join("images.json"))?.unwrap_or_default())
+    }
+
+    /// Saves them.
+    pub(crate) fn save_images(&self, images: &Images) -> Result<(), AgentError> {
+        write(&self.folder.join("images.json"), images)
     }
 
     fn identity_path(&self) -> PathBuf {

@@ -13,9 +13,12 @@ mod endpoint;
 mod engine;
 mod error;
 mod exec;
+mod imds;
 mod network;
 mod plane;
 mod session;
+pub mod settings;
+mod stats;
 mod status;
 mod task;
 
@@ -25,11 +28,15 @@ use portcullis_core::{Clock, Random};
 
 pub use assembly::run;
 pub use config::{
-    Config, CredentialsSource, EngineChoice, InjectEndpoint, InstanceCredentials, RateLimit, TaskApi,
+    AuditRotation, Config, ContainerSettings, CredentialsSource, EngineChoice, HostSettings, ImageCleanup,
+    ImageSettings, InjectEndpoint, InstanceCredentials, PullBehavior, RateLimit, Rollover, TaskApi,
 };
+pub use endpoint::Rehearsal;
 pub use engine::process::PROCESS_ENGINE_NOTICE;
 pub use error::AgentError;
-pub use status::{EngineKind, Status, connected};
+pub use imds::InstanceMetadata;
+pub use plane::Activation;
+pub use status::{EngineKind, SetUps, Status, connected};
 
 /// The seams of the agent.
 #[derive(Debug, Clone)]
@@ -38,4 +45,9 @@ pub struct Seams {
     pub clock: Arc<dyn Clock>,
     /// Ids, tokens and jitter.
     pub random: Arc<dyn Random>,
+}
+
+/// Whether an agent of this host answers on that introspection port.
+pub fn is_healthy(introspection_port: u16) -> bool {
+    endpoint::healthcheck(introspection_port)
 }

@@ -8,6 +8,7 @@ pub mod iam;
 pub mod iam_toolbox;
 pub mod managed_policies;
 pub mod organizations;
+pub mod ssm;
 pub mod sts;
 
 /// Every service that has operations.
@@ -18,5 +19,6 @@ pub static SERVICES: &[&portcullis_wire::Service] = &[
     &iam::SERVICE,
     &iam_toolbox::SERVICE,
     &organizations::SERVICE,
+    &ssm::SERVICE,
     &sts::SERVICE,
 ];

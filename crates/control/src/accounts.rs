@@ -117,6 +117,10 @@ impl Accounts {
         if self.members.load().is_empty() {
             return None;
         }
+        if let Some(joining) = unsigned::joining(parts, body) {
+            let knows = |doors: &Arc<Doors>| joining.region(&doors.gate.world().view()).is_some();
+            return self.all().into_iter().find(knows);
+        }
         self.get(&unsigned::account_of(parts, body)?)
     }
 
@@ -158,6 +162,7 @@ impl Accounts {
                 if known.insert(gate.world().account().clone()) {
                     running.spawn(schedule::run(Arc::clone(gate), stop.clone()));
                     running.spawn(schedule::services::run(Arc::clone(gate), stop.clone()));
+                    running.spawn(schedule::interfaces::run(Arc::clone(gate), stop.clone()));
                     running.spawn(advisor::run(Arc::clone(gate), stop.clone()));
                 }
             }

@@ -16,7 +16,7 @@ use crate::services::iam::quotas;
 use crate::world::records::account::Account;
 use crate::world::records::iam::{AccessKey, Permissions, Role, User};
 use crate::world::records::organization::MemberAccount;
-use crate::world::records::settings::IamSettings;
+use crate::world::records::settings::AccountProfile;
 use crate::world::records::{PolicyText, Sealed};
 use crate::world::{Tx, World, WriteError};
 
@@ -172,7 +172,7 @@ impl IamQuotas {
 
 /// Gives an account other quotas; those not named stay as they are.
 pub async fn iam_quotas(world: &World, given: IamQuotas) -> Result<(), WriteError<Infallible>> {
-    let known = IamSettings::of(&world.view());
+    let known = AccountProfile::of(&world.view());
     let mut settings = known.clone();
     settings.quotas.extend(given.0);
     if settings == known {
@@ -181,8 +181,8 @@ pub async fn iam_quotas(world: &World, given: IamQuotas) -> Result<(), WriteErro
     world
         .write(|tx| {
             let quotas = settings.quotas;
-            let known = IamSettings::of(tx.view());
-            tx.put(IamSettings { quotas, ..known });
+            let known = AccountProfile::of(tx.view());
+            tx.put(AccountProfile { quotas, ..known });
             Ok(())
         })
         .await

@@ -7,6 +7,7 @@
 pub mod accounts;
 pub mod acs;
 pub mod advisor;
+pub mod agents;
 pub mod bootstrap;
 pub mod events;
 pub mod exec;
@@ -17,4 +18,5 @@ pub mod schedule;
 mod scim;
 pub mod server;
 pub mod services;
+pub mod telemetry;
 pub mod world;

@@ -134,3 +134,17 @@ pub(crate) fn update_daemon_passes_roles() -> bool {
 pub(crate) fn services_pass_roles_of_definitions() -> bool {
     false
 }
+
+/// Networks from which no agent without a key may come, whatever operators approved: Docker's default bridge and the addresses
+/// of the task and instance metadata endpoints. Other private networks are those of hosts as often as those of containers.
+pub(crate) fn is_container_network(address: &str) -> bool {
+    match address
+        .parse::<std::net::IpAddr>()
+        .map(|address| address.to_canonical())
+    {
+        Ok(std::net::IpAddr::V4(v4)) => v4.is_link_local() || v4.octets().starts_with(&[172, 17]),
+        Ok(std::net::IpAddr::V6(v6)) => v6.is_unicast_link_local(),
+        // Not an address: nothing that comes over a network.
+        Err(_) => true,
+    }
+}

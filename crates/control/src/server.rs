@@ -25,10 +25,12 @@ use tokio_rustls::rustls::pki_types::pem::PemObject as _;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 use crate::accounts::Accounts;
+use crate::agents::hosts;
 use crate::events::{self, Body};
 use crate::exec;
 use crate::gate::{Peer, Tls};
 use crate::scim;
+use crate::telemetry;
 
 /// Largest head of a request, in bytes.
 const HEAD_BYTES_MAX: usize = 64 * 1024;
@@ -198,6 +200,14 @@ impl Front {
             }
             Err(refusal) => return refusal,
         };
+        if parts.uri.path() == hosts::PATH {
+            let doors = self.accounts.called(&parts.headers, &parts.uri);
+            return hosts::serve(&doors.gate, &parts, &body, peer).await;
+        }
+        if telemetry::is_for(parts.uri.path()) {
+            let doors = self.accounts.called(&parts.headers, &parts.uri);
+            return telemetry::serve(&doors.gate, &parts, &body, peer).await;
+        }
         if self.options.scim && scim::is_for(parts.uri.path()) {
             return scim::serve(&self.accounts, &parts, &body, peer).await;
         }

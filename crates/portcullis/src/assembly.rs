@@ -47,6 +47,8 @@ pub struct Plan {
     pub scim: bool,
     /// Whether calls are throttled as AWS throttles them.
     pub aws_throttling: bool,
+    /// How long credentials of tasks live.
+    pub task_session_seconds: i64,
     /// Certificate authorities that are trusted when the keys of identity providers are fetched.
     pub provider_authorities: Authorities,
 }
@@ -103,9 +105,11 @@ pub async fn start(plan: Plan) -> Result<Running> {
     let administrator = bootstrap::account(&world, plan.root, hand_over).await?;
     bootstrap::iam_quotas(&world, plan.iam_quotas).await?;
     let authorities = plan.provider_authorities;
-    let throttling = plan.aws_throttling;
+    let (throttling, task_session_seconds) = (plan.aws_throttling, plan.task_session_seconds);
     let doors = move |world| {
-        let gate = Gate::new(world, services::operations()).with_authorities(authorities.clone());
+        let gate = Gate::new(world, services::operations())
+            .with_authorities(authorities.clone())
+            .with_task_session_seconds(task_session_seconds);
         Doors::of(match throttling {
             true => gate.with_throttling(Throttle::default()),
             false => gate,

@@ -162,6 +162,34 @@ impl Client {
         response.with_context(|| format!("no answer from {}", self.endpoint))
     }
 
+    /// A signed POST of JSON to something that is no operation.
+    pub async fn send(&self, service: &str, path: &str, body: String) -> Result<Response<Incoming>> {
+        let builder = Request::post(format!("{}{path}", self.endpoint))
+            .header("user-agent", USER_AGENT)
+            .header("content-type", "application/json");
+        let (mut parts, ()) = builder.body(())?.into_parts();
+        let signer = Signer {
+            access_key_id: &self.credentials.access_key_id,
+            secret_access_key: &self.credentials.secret,
+            session_token: self.credentials.token.as_ref(),
+            region: self.region.as_str(),
+            service,
+        };
+        signer.sign(&mut parts, body.as_bytes(), SystemClock.now())?;
+        let signed = Request::from_parts(parts, Full::new(Bytes::from(body)));
+        let response = self.http.request(signed).await;
+        response.with_context(|| format!("no answer from {}", self.endpoint))
+    }
+
+    /// The `Date` of whatever the server answers to somebody it does not know.
+    pub async fn date(&self) -> Result<Option<String>> {
+        let request = Request::get(format!("{}/", self.endpoint)).header("user-agent", USER_AGENT);
+        let response = self.http.request(request.body(Full::new(Bytes::new()))?).await;
+        let response = response.with_context(|| format!("no answer from {}", self.endpoint))?;
+        let date = response.headers().get("date").and_then(|date| date.to_str().ok());
+        Ok(date.map(str::to_owned))
+    }
+
     /// A plain GET, for the credentials endpoint; the status and the body.
     pub async fn get(&self, url: &str, authorization: Option<&str>) -> Result<(u16, String)> {
         let mut builder = Request::get(url).header("user-agent", USER_AGENT);

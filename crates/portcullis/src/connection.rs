@@ -25,14 +25,28 @@ pub struct Connection {
 }
 
 impl Connection {
-    /// A client with these credentials.
-    pub fn client(&self) -> Result<Client> {
+    /// The server.
+    pub fn endpoint(&self) -> &str {
+        &self.endpoint
+    }
+
+    /// The region to sign for.
+    pub fn region(&self) -> Result<Region> {
+        Ok(self.region.parse()?)
+    }
+
+    /// What to sign with.
+    pub fn credentials(&self) -> Result<Credentials> {
         let (Some(id), Some(secret)) = (&self.access_key_id, &self.secret_access_key) else {
             bail!("there are no credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY");
         };
         let token = self.session_token.clone().map(SecretOption::into_secret);
-        let credentials = Credentials::new(id, secret.clone().into_secret(), token);
-        let region: Region = self.region.parse()?;
-        Ok(Client::new(&self.endpoint, region, credentials))
+        let token = token.filter(|token| !token.expose().is_empty());
+        Ok(Credentials::new(id, secret.clone().into_secret(), token))
+    }
+
+    /// A client with these credentials.
+    pub fn client(&self) -> Result<Client> {
+        Ok(Client::new(&self.endpoint, self.region()?, self.credentials()?))
     }
 }

@@ -3,18 +3,21 @@
 mod account;
 mod agent;
 mod assembly;
+mod audit;
 mod client;
 mod connection;
 mod demo_task;
 mod events;
 mod exec;
 mod explain;
+mod hosts;
 mod iam;
 mod image;
 mod operations;
 mod policy;
 mod printable;
 mod quickstart;
+mod run;
 mod secret_option;
 mod serve;
 #[cfg(test)]
@@ -53,6 +56,12 @@ enum Command {
     Iam(iam::Options),
     /// What happens to the tasks, container instances and services of a running server
     Events(events::Options),
+    /// Run a program of this machine with a task role's credentials, and see what it may do
+    Run(run::Options),
+    /// The agents of container instances: who waits to be let in, and letting one in
+    Hosts(hosts::Options),
+    /// Who fetched credentials on which host, beside what was called with them
+    Audit(audit::Options),
     /// Run a command in a container of a running task, on this terminal; needs no plugin
     Exec(exec::Options),
     /// Why a running server refused a request, by the authorization id in the refusal
@@ -62,6 +71,9 @@ enum Command {
     /// What runs inside the quickstart's task
     #[command(hide = true)]
     DemoTask(demo_task::Options),
+    /// What runs inside the task of `portcullis run`
+    #[command(hide = true)]
+    TaskHolder(run::holder::Options),
 }
 
 fn main() -> ExitCode {
@@ -94,7 +106,11 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Operations(options) => operations::run(&options),
         Command::Iam(options) => iam::run(options).await,
         Command::Events(options) => events::run(options).await,
+        Command::Hosts(options) => hosts::run(options).await,
+        Command::Audit(options) => audit::run(options).await,
         Command::Exec(options) => exec::run(options).await,
+        Command::Run(options) => run::run(options).await,
+        Command::TaskHolder(options) => run::holder::run(options).await,
         Command::Explain(options) => explain::run(options).await,
         Command::Policy(options) => policy::run(options),
         Command::DemoTask(options) => demo_task::run(options).await,

@@ -11,6 +11,7 @@ use anyhow::{Context as _, Result, bail};
 use clap::{Args, ValueEnum};
 use portcullis_control::bootstrap::{ADMINISTRATOR, IamQuotas, LongTermKey};
 use portcullis_control::federation::Authorities;
+use portcullis_control::gate::assume::TASK_SESSION_SECONDS;
 use portcullis_control::server;
 use portcullis_core::AccountId;
 use serde::Deserialize;
@@ -54,6 +55,9 @@ pub struct Options {
     /// Let each account make as many ECS calls as AWS lets it, and refuse more with ThrottlingException
     #[arg(long)]
     aws_throttling: bool,
+    /// Seconds that credentials of tasks live, 60 to 21600; new ones come at half of it [default: 21600, as on AWS]
+    #[arg(long, value_name = "SECONDS")]
+    task_credentials_duration: Option<i64>,
     /// Quota of IAM that differs from AWS's default, such as roles=10000; may be given more than once
     #[arg(long, value_name = "NAME=NUMBER")]
     #[serde(default)]
@@ -85,6 +89,9 @@ enum Engine {
     /// Nothing: state ends with the process
     Memory,
 }
+
+/// Less would have agents rotate without end.
+const TASK_SESSION_MIN_SECONDS: i64 = 60;
 
 const ROOT_ID: &str = "PORTCULLIS_ROOT_ACCESS_KEY_ID";
 const ROOT_SECRET: &str = "PORTCULLIS_ROOT_SECRET_ACCESS_KEY";
@@ -124,6 +131,7 @@ impl Options {
             tls_key: self.tls_key.or(file.tls_key),
             scim: self.scim || file.scim,
             aws_throttling: self.aws_throttling || file.aws_throttling,
+            task_credentials_duration: self.task_credentials_duration.or(file.task_credentials_duration),
             provider_ca: self.provider_ca.or(file.provider_ca),
             iam_quota: [file.iam_quota, self.iam_quota].concat(),
             ecs_quota: [file.ecs_quota, self.ecs_quota].concat(),
@@ -164,6 +172,12 @@ impl Options {
         for quota in &self.ecs_quota {
             iam_quotas.set_of_ecs(quota).context("--ecs-quota")?;
         }
+        let task_session_seconds = self.task_credentials_duration.unwrap_or(TASK_SESSION_SECONDS);
+        if !(TASK_SESSION_MIN_SECONDS..=TASK_SESSION_SECONDS).contains(&task_session_seconds) {
+            bail!(
+                "--task-credentials-duration is {TASK_SESSION_MIN_SECONDS} to {TASK_SESSION_SECONDS} seconds"
+            );
+        }
         let provider_authorities = authorities(self.provider_ca.as_deref())?;
         let key_dir = data_dir.clone();
         Ok(Plan {
@@ -183,6 +197,7 @@ impl Options {
             trusted_proxies: self.trusted_proxy,
             scim: self.scim,
             aws_throttling: self.aws_throttling,
+            task_session_seconds,
         })
     }
 }

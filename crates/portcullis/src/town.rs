@@ -2,6 +2,7 @@
 
 use portcullis_api::iam as api;
 use portcullis_api::iam::op;
+use portcullis_control::gate::assume::TASK_SESSION_SECONDS;
 use portcullis_core::{Region, Secret};
 
 use crate::assembly::{self, Plan, Running};
@@ -32,6 +33,7 @@ impl Town {
             trusted_proxies: Vec::new(),
             scim: false,
             aws_throttling: false,
+            task_session_seconds: TASK_SESSION_SECONDS,
             provider_authorities: Default::default(),
         };
         let server = assembly::start(plan).await.unwrap();

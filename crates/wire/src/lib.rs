@@ -3,9 +3,12 @@
 //! Every shape of every service is described once, as data ([`schema`]); one [`Reader`] and one [`Writer`] carry
 //! values between shapes and protocols. A request goes [`route`] -> [`decode_request`]; an answer goes
 //! [`encode_reply`] or [`encode_error`]. [`encode_request`] and [`decode_reply`] are the client's half.
-//! [`session`] is the binary protocol of Execute Command's sessions, which has no model.
+//! [`session`] is the binary protocol of Execute Command's sessions, which has no model; [`agent_proof`] how our own agents
+//! prove which instance they are.
 //! No business lives here: which operation does what is not this crate's matter.
 
+pub mod agent_build;
+pub mod agent_proof;
 pub mod json;
 pub mod limits;
 pub mod schema;

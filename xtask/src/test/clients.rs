@@ -27,6 +27,7 @@ pub fn run(session: &mut Session) -> Result<()> {
         "tests/clients/test_story.py",
         "tests/clients/test_exec_story.py",
         "tests/clients/life_on_two_hosts.py",
+        "tests/clients/instance_metadata.py",
         "--engine",
         "docker",
         "--numprocesses",

@@ -1,27 +1,33 @@
-//! One token bucket per caller address, over everything the task endpoint serves (agent.md 1.3).
+//! One token bucket per caller address, over everything the task endpoint serves (agent.md 1.3). A connection looks its
+//! bucket up once; a request takes its token with one atomic operation.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
-use std::sync::{Mutex, PoisonError};
-use std::time::Instant;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use crate::RateLimit;
 
 /// Addresses remembered; beyond it, those whose bucket is full again are dropped.
 const CALLERS_MAX: usize = 4096;
+const NANOS_A_SECOND: u64 = 1_000_000_000;
 
 /// The buckets.
 #[derive(Debug)]
 pub(crate) struct Limiter {
     limit: RateLimit,
-    buckets: Mutex<HashMap<IpAddr, Bucket>>,
+    /// Nanoseconds in which a token comes.
+    interval: u64,
+    /// How far ahead of now a bucket may be emptied, in nanoseconds.
+    ahead_max: u64,
+    since: Instant,
+    buckets: Mutex<HashMap<IpAddr, Arc<Bucket>>>,
 }
 
-#[derive(Debug, Clone, Copy)]
-struct Bucket {
-    tokens: f64,
-    filled_at: Instant,
-}
+/// A caller's tokens, as the time at which the bucket is full again: nanoseconds since the limiter began.
+#[derive(Debug, Default)]
+pub(crate) struct Bucket(AtomicU64);
 
 impl Limiter {
     /// Values of zero fall back to both defaults, as the genuine agent's do.
@@ -31,8 +37,12 @@ impl Limiter {
         } else {
             limit
         };
+        let interval = NANOS_A_SECOND / u64::from(limit.steady);
         Self {
             limit,
+            interval,
+            ahead_max: interval.saturating_mul(u64::from(limit.burst) - 1),
+            since: Instant::now(),
             buckets: Mutex::default(),
         }
     }
@@ -42,40 +52,45 @@ impl Limiter {
         format!("{}.00", self.limit.steady)
     }
 
-    /// Takes a token for a request of `caller` at `now`; false means 429.
-    pub(crate) fn allow(&self, caller: IpAddr, now: Instant) -> bool {
+    /// The bucket of a caller; none when too many others have one that is not full.
+    pub(crate) fn bucket(&self, caller: IpAddr, now: Instant) -> Option<Arc<Bucket>> {
         let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
-        if buckets.len() >= CALLERS_MAX && !buckets.contains_key(&caller) {
-            let full = f64::from(self.limit.burst);
-            buckets.retain(|_, bucket| self.level(*bucket, now) < full);
+        if let Some(bucket) = buckets.get(&caller) {
+            return Some(Arc::clone(bucket));
+        }
+        if buckets.len() >= CALLERS_MAX {
+            let now = self.nanos(now);
+            // One that a connection holds must stay the caller's only one.
+            buckets
+                .retain(|_, bucket| bucket.0.load(Ordering::Relaxed) > now || Arc::strong_count(bucket) > 1);
             if buckets.len() >= CALLERS_MAX {
-                return false;
+                return None;
             }
         }
-        let fresh = Bucket {
-            tokens: f64::from(self.limit.burst),
-            filled_at: now,
-        };
-        let bucket = buckets.entry(caller).or_insert(fresh);
-        let level = self.level(*bucket, now);
-        let allowed = level >= 1.0;
-        *bucket = Bucket {
-            tokens: if allowed { level - 1.0 } else { level },
-            filled_at: now,
-        };
-        allowed
+        Some(Arc::clone(buckets.entry(caller).or_default()))
     }
 
-    fn level(&self, bucket: Bucket, now: Instant) -> f64 {
-        let elapsed = now.saturating_duration_since(bucket.filled_at).as_secs_f64();
-        (bucket.tokens + elapsed * f64::from(self.limit.steady)).min(f64::from(self.limit.burst))
+    /// Takes a token at `now`; false means 429.
+    pub(crate) fn allow(&self, bucket: &Bucket, now: Instant) -> bool {
+        let now = self.nanos(now);
+        let take = |full_at: u64| {
+            let from = full_at.max(now);
+            (from - now <= self.ahead_max).then(|| from.saturating_add(self.interval))
+        };
+        bucket
+            .0
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, take)
+            .is_ok()
+    }
+
+    fn nanos(&self, now: Instant) -> u64 {
+        let elapsed: Duration = now.saturating_duration_since(self.since);
+        u64::try_from(elapsed.as_nanos()).unwrap_or(u64::MAX)
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use proptest::prelude::*;
 
     use super::*;
@@ -84,17 +99,22 @@ mod tests {
         IpAddr::from([172, 17, 0, last])
     }
 
+    fn allow(limiter: &Limiter, caller: IpAddr, now: Instant) -> bool {
+        let bucket = limiter.bucket(caller, now);
+        bucket.is_some_and(|bucket| limiter.allow(&bucket, now))
+    }
+
     #[test]
     fn agent_1_3_burst_of_60_then_40_a_second_per_address() {
         let limiter = Limiter::new(RateLimit::default());
         let start = Instant::now();
-        assert_eq!((0..121).filter(|_| limiter.allow(ip(2), start)).count(), 60);
+        let allowed = |caller, now| (0..121).filter(|_| allow(&limiter, caller, now)).count();
+        assert_eq!(allowed(ip(2), start), 60);
         assert!(
-            limiter.allow(ip(3), start),
+            allow(&limiter, ip(3), start),
             "another caller has a bucket of its own"
         );
-        let later = start + Duration::from_secs(1);
-        assert_eq!((0..121).filter(|_| limiter.allow(ip(2), later)).count(), 40);
+        assert_eq!(allowed(ip(2), start + Duration::from_secs(1)), 40);
     }
 
     #[test]
@@ -112,11 +132,24 @@ mod tests {
         let start = Instant::now();
         let address = |n: u32| IpAddr::from(n.to_be_bytes());
         for n in 0..4096 {
-            assert!(limiter.allow(address(n), start));
+            assert!(allow(&limiter, address(n), start));
         }
-        assert!(!limiter.allow(address(5000), start));
-        assert!(limiter.allow(address(5000), start + Duration::from_secs(2)));
+        assert!(!allow(&limiter, address(5000), start));
+        assert!(allow(&limiter, address(5000), start + Duration::from_secs(2)));
         assert_eq!(limiter.buckets.lock().unwrap().len(), 1);
+    }
+
+    #[test]
+    fn a_bucket_in_use_is_never_replaced_by_a_full_one() {
+        let limiter = Limiter::new(RateLimit::default());
+        let start = Instant::now();
+        let held = limiter.bucket(ip(2), start).unwrap();
+        for n in 1..4096_u32 {
+            assert!(allow(&limiter, IpAddr::from(n.to_be_bytes()), start));
+        }
+        let later = start + Duration::from_secs(2);
+        assert!(allow(&limiter, ip(3), later));
+        assert!(Arc::ptr_eq(&held, &limiter.bucket(ip(2), later).unwrap()));
     }
 
     proptest! {
@@ -128,7 +161,7 @@ mod tests {
             let mut allowed = 0_u32;
             for gap in gaps_ms {
                 elapsed_ms += gap;
-                allowed += u32::from(limiter.allow(ip(1), start + Duration::from_millis(elapsed_ms)));
+                allowed += u32::from(allow(&limiter, ip(1), start + Duration::from_millis(elapsed_ms)));
                 prop_assert!(f64::from(allowed) <= 5.0 + elapsed_ms as f64 / 100.0 + 1e-6);
             }
         }

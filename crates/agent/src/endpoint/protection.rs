@@ -4,9 +4,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::header::AUTHORIZATION;
+use http::Method;
 use http::request::Parts;
-use http::{HeaderName, Method};
 use portcullis_api::ecs;
 use portcullis_wire::{ClientError, Operation};
 use serde::{Deserialize, Serialize};
@@ -75,13 +74,7 @@ struct Fault<'a> {
 
 impl TaskProtection {
     /// Answers a GET or PUT.
-    pub(super) async fn answer(
-        &self,
-        id: &str,
-        parts: &Parts,
-        body: &[u8],
-        caller: std::net::IpAddr,
-    ) -> Answer {
+    pub(super) async fn answer(&self, id: &str, parts: &Parts, body: &[u8], caller: Caller<'_>) -> Answer {
         let name = match parts.method {
             Method::PUT => "UpdateTaskProtection",
             _ => "GetTaskProtection",
@@ -90,7 +83,7 @@ impl TaskProtection {
             let message = "Failed to find a task for the request";
             return fault(404, None, "ResourceNotFoundException", message);
         };
-        if !self.admits(&task, parts, caller).await {
+        if !self.admits(&task, caller).await {
             let message = "Failed to find a task for the request";
             return fault(404, None, "ResourceNotFoundException", message);
         }
@@ -116,18 +109,15 @@ impl TaskProtection {
         }
     }
 
-    async fn admits(&self, task: &Task, parts: &Parts, address: std::net::IpAddr) -> bool {
+    async fn admits(&self, task: &Task, caller: Caller<'_>) -> bool {
         let Some(admission) = &self.admission else {
             return true;
         };
-        let name: &HeaderName = &AUTHORIZATION;
-        let caller = Caller {
-            address,
-            authorization: parts.headers.get(name).and_then(|value| value.to_str().ok()),
-        };
-        admission
-            .admits(caller, &task.arn, RoleKind::TaskApplication)
-            .await
+        let kind = RoleKind::TaskApplication;
+        match admission.at_once(caller, &task.arn, kind) {
+            Some(admitted) => admitted,
+            None => admission.admits(caller, &task.arn, kind).await,
+        }
     }
 
     async fn call(&self, task: &Task, keys: &RoleCredentials, wanted: Option<Wanted>) -> Answer {

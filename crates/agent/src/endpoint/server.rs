@@ -13,12 +13,14 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
-use super::Endpoint;
+use super::{Endpoint, Introspection, Remote};
 
 /// Read and write timeout of the genuine agent.
 const READ_TIMEOUT: Duration = Duration::from_secs(5);
-/// A connection is closed after this long, whatever it does; containers open a new one.
+/// A connection is closed after this long, with the answer to the request it is at; containers open a new one.
 const CONNECTION_TIME_MAX: Duration = Duration::from_secs(60);
+/// How long that last answer may take to be written.
+const LAST_ANSWER_TIME_MAX: Duration = Duration::from_secs(5);
 const CONNECTIONS_MAX: usize = 512;
 const HEADER_BYTES_MAX: usize = 64 * 1024;
 const BODY_BYTES_MAX: usize = 16 * 1024;
@@ -27,6 +29,29 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// Serves until dropped; connections end with it.
 pub(crate) async fn serve(endpoint: Arc<Endpoint>, listener: &TcpListener) {
+    accept(listener, |stream| connection(Arc::clone(&endpoint), stream)).await;
+}
+
+/// Serves introspection until dropped.
+pub(super) async fn serve_introspection(introspection: Arc<Introspection>, listener: &TcpListener) {
+    accept(listener, |stream| {
+        let introspection = Arc::clone(&introspection);
+        let service = service_fn(move |request: http::Request<hyper::body::Incoming>| {
+            let response = introspection.answer(&request.into_parts().0);
+            std::future::ready(Ok::<_, Infallible>(response))
+        });
+        async move {
+            let served = http().serve_connection(TokioIo::new(stream), service);
+            let _ = tokio::time::timeout(CONNECTION_TIME_MAX, served).await;
+        }
+    })
+    .await;
+}
+
+async fn accept<F>(listener: &TcpListener, serve: impl Fn(TcpStream) -> F)
+where
+    F: Future<Output = ()> + Send + 'static,
+{
     let slots = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     let mut connections = JoinSet::new();
     loop {
@@ -36,18 +61,27 @@ pub(crate) async fn serve(endpoint: Arc<Endpoint>, listener: &TcpListener) {
         };
         match listener.accept().await {
             Ok((stream, _)) => {
-                let endpoint = Arc::clone(&endpoint);
+                let served = serve(stream);
                 connections.spawn(async move {
                     let _slot = slot;
-                    let _ = tokio::time::timeout(CONNECTION_TIME_MAX, connection(endpoint, stream)).await;
+                    served.await;
                 });
             }
             Err(error) => {
-                tracing::warn!(%error, "task endpoint cannot accept");
+                tracing::warn!(%error, "a connection cannot be accepted");
                 tokio::time::sleep(ACCEPT_PAUSE).await;
             }
         }
     }
+}
+
+fn http() -> http1::Builder {
+    let mut builder = http1::Builder::new();
+    builder
+        .timer(TokioTimer::new())
+        .header_read_timeout(READ_TIMEOUT)
+        .max_buf_size(HEADER_BYTES_MAX);
+    builder
 }
 
 /// What cannot be read is answered as what it is: nothing.
@@ -60,25 +94,34 @@ async fn body_of(body: hyper::body::Incoming) -> Bytes {
 }
 
 async fn connection(endpoint: Arc<Endpoint>, stream: TcpStream) {
-    let Ok(remote) = stream.peer_addr() else { return };
+    let (Ok(address), Ok(local)) = (stream.peer_addr(), stream.local_addr()) else {
+        return;
+    };
+    // Small answers must not wait for the caller's acknowledgement.
+    let _ = stream.set_nodelay(true);
+    let remote = Arc::new(Remote::new(address, local));
     let service = service_fn(move |request: http::Request<hyper::body::Incoming>| {
-        let endpoint = Arc::clone(&endpoint);
+        let (endpoint, remote) = (Arc::clone(&endpoint), Arc::clone(&remote));
         async move {
             let (parts, body) = request.into_parts();
             let body = match endpoint.takes_body(&parts) {
                 true => body_of(body).await,
                 false => Bytes::new(),
             };
-            Ok::<_, Infallible>(endpoint.answer(&parts, &body, remote).await)
+            Ok::<_, Infallible>(endpoint.answer(&parts, &body, &remote).await)
         }
     });
-    let served = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(READ_TIMEOUT)
-        .max_buf_size(HEADER_BYTES_MAX)
-        .serve_connection(TokioIo::new(stream), service)
-        .await;
-    if let Err(error) = served {
-        tracing::debug!(%error, %remote, "task endpoint connection ended early");
+    let served = http().serve_connection(TokioIo::new(stream), service);
+    let mut served = std::pin::pin!(served);
+    let ended = match tokio::time::timeout(CONNECTION_TIME_MAX, served.as_mut()).await {
+        Ok(ended) => ended,
+        Err(_) => {
+            served.as_mut().graceful_shutdown();
+            let last = tokio::time::timeout(LAST_ANSWER_TIME_MAX, served.as_mut()).await;
+            last.unwrap_or(Ok(()))
+        }
+    };
+    if let Err(error) = ended {
+        tracing::debug!(%error, %address, "task endpoint connection ended early");
     }
 }

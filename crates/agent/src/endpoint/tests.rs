@@ -7,6 +7,7 @@ use http_body_util::BodyExt as _;
 use portcullis_core::{FixedClock, Secret, Timestamp};
 
 use super::*;
+use crate::audit::AuditSettings;
 use crate::credentials::{RoleCredentials, RoleKind};
 
 const TASK: &str = "arn:aws:ecs:us-west-2:111122223333:task/probe/aaaa";
@@ -15,21 +16,31 @@ struct OnlyNeighbour;
 
 impl Admission for OnlyNeighbour {
     fn admits<'a>(&'a self, caller: Caller<'a>, _: &'a str, _: RoleKind) -> BoxFuture<'a, bool> {
-        Box::pin(std::future::ready(caller.address.to_string() == "172.17.0.2"))
+        Box::pin(std::future::ready(caller.address().to_string() == "172.17.0.2"))
     }
 }
 
 struct NoMetadata;
 
 impl Metadata for NoMetadata {
-    fn answer(&self, _: &str) -> Option<Answer> {
-        None
+    fn answer<'a>(&'a self, _: &'a str, _: &'a Remote) -> BoxFuture<'a, Option<Answer>> {
+        Box::pin(std::future::ready(None))
     }
 }
 
 fn endpoint(folder: &Path, compat: bool, limit: RateLimit) -> Endpoint {
-    let clock = Arc::new(FixedClock::at(Timestamp::from_seconds(1_795_304_278)));
-    let audit = Arc::new(AuditLog::open(&folder.join("audit.log"), "probe", clock).unwrap());
+    endpoint_at(folder, compat, limit, 1_795_304_278)
+}
+
+fn endpoint_at(folder: &Path, compat: bool, limit: RateLimit, seconds: i64) -> Endpoint {
+    let clock: Arc<dyn Clock> = Arc::new(FixedClock::at(Timestamp::from_seconds(seconds)));
+    let settings = AuditSettings {
+        path: Some(folder.join("audit.log")),
+        rotation: crate::AuditRotation::default(),
+        cluster: "probe".into(),
+        compat,
+    };
+    let audit = AuditLog::open(settings, &folder.join("audit-outbox"), Arc::clone(&clock)).unwrap();
     let cache = Arc::new(CredentialCache::default());
     cache.expect("waiting", TASK, RoleKind::TaskApplication);
     let credentials = RoleCredentials {
@@ -46,7 +57,20 @@ fn endpoint(folder: &Path, compat: bool, limit: RateLimit) -> Endpoint {
     } else {
         Arc::new(OnlyNeighbour)
     };
-    Endpoint::new(cache, audit, admission, Arc::new(NoMetadata), limit, compat)
+    Endpoint::new(EndpointParts {
+        clock,
+        cache,
+        audit: Arc::new(audit),
+        admission,
+        metadata: Arc::new(NoMetadata),
+        protection: None,
+        limit,
+        compat,
+    })
+}
+
+fn connected(remote: &str) -> Remote {
+    Remote::new(remote.parse().unwrap(), "169.254.170.2:80".parse().unwrap())
 }
 
 async fn ask(endpoint: &Endpoint, method: &str, target: &str, remote: &str) -> http::Response<Full<Bytes>> {
@@ -58,7 +82,7 @@ async fn ask(endpoint: &Endpoint, method: &str, target: &str, remote: &str) -> h
         .body(())
         .unwrap();
     endpoint
-        .answer(&request.into_parts().0, b"", remote.parse().unwrap())
+        .answer(&request.into_parts().0, b"", &connected(remote))
         .await
 }
 
@@ -190,7 +214,7 @@ async fn a_foreign_host_header_finds_nothing() {
             .body(())
             .unwrap();
         let response = endpoint
-            .answer(&request.into_parts().0, b"", "172.17.0.2:1".parse().unwrap())
+            .answer(&request.into_parts().0, b"", &connected("172.17.0.2:1"))
             .await;
         assert_eq!(response.status(), status, "{host}");
     }
@@ -213,4 +237,53 @@ async fn agent_1_3_throttled_requests_of_any_path_are_logged() {
         log,
         "2026-11-21T23:37:58Z 429 172.17.0.2:5 \"/v4/zzz\" \"probe\" - \n"
     );
+}
+
+#[tokio::test]
+async fn keys_are_served_until_they_end_and_by_compat_for_ever() {
+    let folder = tempfile::tempdir().unwrap();
+    let ends = "2026-11-22T05:00:00Z".parse::<Timestamp>().unwrap().as_seconds();
+    for (seconds, compat, status) in [(ends - 1, false, 200), (ends, false, 503), (ends, true, 200)] {
+        let endpoint = endpoint_at(folder.path(), compat, RateLimit::default(), seconds);
+        let path = "/v2/credentials/known/with/slashes";
+        let response = ask(&endpoint, "GET", path, "172.17.0.2:1").await;
+        assert_eq!(response.status(), status, "{seconds} compat={compat}");
+        if status == 503 {
+            assert!(body(response).await.contains("CredentialsUninitialized"));
+        }
+    }
+}
+
+#[tokio::test]
+async fn alternate_spellings_of_a_caller_are_one_caller() {
+    let folder = tempfile::tempdir().unwrap();
+    let endpoint = endpoint(folder.path(), false, RateLimit { steady: 1, burst: 1 });
+    let mapped = ask(
+        &endpoint,
+        "GET",
+        "/v2/credentials/waiting",
+        "[::ffff:172.17.0.2]:9",
+    )
+    .await;
+    assert_eq!(mapped.status(), 503, "an IPv4 caller on a socket for both");
+    assert_eq!(
+        mapped.headers()["x-rate-limit-request-remote-addr"],
+        "172.17.0.2:9"
+    );
+    let plain = ask(&endpoint, "GET", "/v2/credentials/waiting", "172.17.0.2:10").await;
+    assert_eq!(plain.status(), 429, "its bucket is empty");
+}
+
+#[test]
+fn escapes_in_queries_are_taken_off() {
+    for (text, meant) in [
+        ("plain", "plain"),
+        ("a%2Fb+c", "a/b c"),
+        ("%", "%"),
+        ("%4", "%4"),
+        ("%zz", "%zz"),
+        ("%41%", "A%"),
+    ] {
+        assert_eq!(decoded(text), meant, "{text}");
+    }
 }

@@ -13,6 +13,7 @@ use portcullis_core::{Secret, Timestamp};
 use thiserror::Error;
 
 use crate::EngineKind;
+use crate::network::{CgroupDriver, Wiring};
 use crate::task::model::{Definition, Health, NetworkBinding, Volume, VolumesFrom};
 
 /// Which container.
@@ -42,13 +43,44 @@ pub(crate) struct Launch {
     pub(crate) links: Vec<(String, String)>,
     /// Credentials Docker's own log driver is to use (agent.md 6).
     pub(crate) log_credentials_id: Option<String>,
+    /// vCPU and MiB of the whole task.
+    pub(crate) task_limits: (Option<f64>, Option<i64>),
+    /// A folder of the host with the container's metadata file, and where the container sees it.
+    pub(crate) metadata_folder: Option<(String, String)>,
+    /// Its place in the network.
+    pub(crate) wiring: Wiring,
+}
+
+/// What the engine knows of an image on the host.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct ImageFacts {
+    /// Absent where there are no images.
+    pub(crate) id: Option<String>,
+    /// Its own environment has `AWS_REGION` or `AWS_DEFAULT_REGION`.
+    pub(crate) names_region: bool,
+}
+
+/// What is to be done about an image.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct Resolved {
+    /// What the registry says it is.
+    pub(crate) digest: Option<String>,
+    /// Present when the image on the host is the one to use: nothing is to be pulled.
+    pub(crate) cached: Option<ImageFacts>,
+}
+
+/// An image that came.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Pulled {
+    pub(crate) image: ImageFacts,
+    /// Absent when the one on the host had to do.
+    pub(crate) times: Option<(Timestamp, Timestamp)>,
 }
 
 /// A container that was started.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Launched {
     pub(crate) runtime_id: String,
-    pub(crate) pulled: Option<(Timestamp, Timestamp)>,
 }
 
 /// What an engine sees of a container.
@@ -94,6 +126,9 @@ pub(crate) enum EngineError {
     /// The container cannot be started; the text is AWS's reason, such as `CannotStartContainerError: ...`.
     #[error("{0}")]
     Refused(String),
+    /// It did not happen in time, and may still happen; the text is AWS's reason.
+    #[error("{0}")]
+    TimedOut(String),
     /// The engine does not answer now; ask again later.
     #[error("the engine does not answer: {0}")]
     Unreachable(String),
@@ -136,8 +171,51 @@ pub(crate) trait Engine: Send + Sync {
     /// Words for the `dockerVersion` of the websocket query (agent.md 5.2).
     fn version(&self) -> String;
 
-    /// Gets the image when it is not there, makes the container and starts it. A container of that name left by an
-    /// earlier try is taken over.
+    /// Finds out which image a name means and whether it has to be pulled. `pulled_before`: an earlier task did.
+    fn resolve_image<'a>(
+        &'a self,
+        _image: &'a str,
+        _pulled_before: bool,
+    ) -> BoxFuture<'a, Result<Resolved, EngineError>> {
+        let here = Resolved {
+            digest: None,
+            cached: Some(ImageFacts::default()),
+        };
+        Box::pin(std::future::ready(Ok(here)))
+    }
+
+    /// Brings an image to the host, exactly the one of that digest when there is one.
+    fn pull_image<'a>(
+        &'a self,
+        _image: &'a str,
+        _digest: Option<&'a str>,
+    ) -> BoxFuture<'a, Result<Pulled, EngineError>> {
+        let nothing = Pulled {
+            image: ImageFacts::default(),
+            times: None,
+        };
+        Box::pin(std::future::ready(Ok(nothing)))
+    }
+
+    /// Removes an image's name, and the image with its last name. One in use stays, and so it is answered: false.
+    fn remove_image<'a>(&'a self, _name: &'a str) -> BoxFuture<'a, Result<bool, EngineError>> {
+        Box::pin(std::future::ready(Ok(true)))
+    }
+
+    /// Removes what a task alone had: volumes, its cgroup.
+    fn remove_task<'a>(
+        &'a self,
+        _task_id: &'a str,
+        _volumes: &'a [String],
+    ) -> BoxFuture<'a, Result<(), EngineError>> {
+        Box::pin(std::future::ready(Ok(())))
+    }
+
+    /// Starts a container again that has ended.
+    fn restart<'a>(&'a self, launch: &'a Launch) -> BoxFuture<'a, Result<Launched, EngineError>>;
+
+    /// Makes the container and starts it; its image is here. A container of that name left by an earlier try is
+    /// taken over.
     fn launch<'a>(&'a self, launch: &'a Launch) -> BoxFuture<'a, Result<Launched, EngineError>>;
 
     /// SIGTERM, and SIGKILL when `timeout` has passed. A container that has ended or is gone is fine.
@@ -160,6 +238,25 @@ pub(crate) trait Engine: Send + Sync {
         session: &'a str,
         command: &'a [String],
     ) -> BoxFuture<'a, Result<Arc<dyn Terminal>, EngineError>>;
+
+    /// What a container uses, as Docker's statistics document.
+    fn stats<'a>(&'a self, _runtime_id: &'a str) -> BoxFuture<'a, Result<serde_json::Value, EngineError>> {
+        let none = "this engine has no statistics".to_owned();
+        Box::pin(std::future::ready(Err(EngineError::Refused(none))))
+    }
+
+    /// The first process of a running container, where containers have namespaces.
+    fn process_id<'a>(
+        &'a self,
+        _container: &'a ContainerRef,
+    ) -> BoxFuture<'a, Result<Option<i32>, EngineError>> {
+        Box::pin(std::future::ready(Ok(None)))
+    }
+
+    /// Who makes the containers' cgroups, where they have any.
+    fn cgroup_driver(&self) -> BoxFuture<'_, Option<CgroupDriver>> {
+        Box::pin(std::future::ready(None))
+    }
 
     /// Interfaces of the host behind which only containers are.
     fn bridges(&self) -> BoxFuture<'_, Result<Vec<String>, EngineError>>;

@@ -12,6 +12,11 @@ use super::rules::{CHAINS, Fence, NFT_TABLE};
 /// Where the tools are, also for an agent that was started with a user's path.
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
+/// All our cables, as iptables writes it.
+const CABLES: &str = "pcv+";
+/// Where they are let through: the first that is there.
+const FORWARD_CHAINS: [&str; 2] = ["DOCKER-USER", "FORWARD"];
+
 /// The tool in use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Firewall {
@@ -68,6 +73,24 @@ impl Firewall {
         }
     }
 
+    /// Lets what our own table has judged pass Docker's, whose FORWARD chain drops what it does not know. Docker keeps
+    /// DOCKER-USER for such rules of others and never empties it.
+    pub(crate) async fn let_cables_through(self) -> Result<(), NetworkError> {
+        let (v4, v6) = tokio::join!(let_through("iptables"), let_through("ip6tables"));
+        v4.and(v6)
+    }
+
+    /// Takes that back; rules that are not there are fine.
+    pub(crate) async fn stop_letting_cables_through(self) {
+        for family in ["iptables", "ip6tables"] {
+            for chain in FORWARD_CHAINS {
+                for side in ["-i", "-o"] {
+                    let _ = run(family, &["-w", "-D", chain, side, CABLES, "-j", "ACCEPT"], None).await;
+                }
+            }
+        }
+    }
+
     /// Takes the fence down; one that is not there is fine.
     pub(crate) async fn remove(self) {
         match self {
@@ -88,13 +111,41 @@ impl Firewall {
     }
 }
 
+async fn let_through(family: &str) -> Result<(), NetworkError> {
+    for chain in FORWARD_CHAINS {
+        // A family or chain that is not there drops nothing.
+        let Ok(present) = ask(family, &["-w", "-S", chain]).await else {
+            continue;
+        };
+        let missing = ["-i", "-o"].map(|side| format!("{chain} {side} {CABLES} -j ACCEPT"));
+        let missing = missing
+            .iter()
+            .filter(|rule| !present.contains(&format!("-A {rule}\n")));
+        let rules: String = missing.map(|rule| format!("-I {rule}\n")).collect();
+        if rules.is_empty() {
+            return Ok(());
+        }
+        let text = format!("*filter\n{rules}COMMIT\n");
+        return run(&format!("{family}-restore"), &["-w", "--noflush"], Some(&text)).await;
+    }
+    Ok(())
+}
+
 async fn run(program: &str, arguments: &[&str], input: Option<&str>) -> Result<(), NetworkError> {
+    output(program, arguments, input).await.map(drop)
+}
+
+async fn ask(program: &str, arguments: &[&str]) -> Result<String, NetworkError> {
+    output(program, arguments, None).await
+}
+
+async fn output(program: &str, arguments: &[&str], input: Option<&str>) -> Result<String, NetworkError> {
     let failed = |what: &dyn std::fmt::Display| NetworkError::Firewall(format!("{program}: {what}"));
     let mut child = Command::new(program)
         .args(arguments)
         .env("PATH", PATH)
         .stdin(Stdio::piped())
-        .stdout(Stdio::null())
+        .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .kill_on_drop(true)
         .spawn()
@@ -107,7 +158,7 @@ async fn run(program: &str, arguments: &[&str], input: Option<&str>) -> Result<(
     }
     let output = child.wait_with_output().await.map_err(|error| failed(&error))?;
     match output.status.success() {
-        true => Ok(()),
+        true => Ok(String::from_utf8_lossy(&output.stdout).into_owned()),
         false => Err(failed(&String::from_utf8_lossy(&output.stderr).trim())),
     }
 }

@@ -1,31 +1,54 @@
-//! The way from containers to the agent on Docker (agent.md 1.2b): the host gets the address 169.254.170.2, without
+//! The way from containers to the agent on Docker (agent.md 1.2b, 4): the host gets the address 169.254.170.2, without
 //! NAT or `route_localnet`, behind a fence that lets only containers and the host itself reach it. The fence goes up
-//! before the address and comes down after it.
+//! before the address and comes down after it. Tasks in awsvpc mode get a namespace and an interface of their own.
 
 mod address;
+mod caller;
 mod firewall;
+mod host_mode;
+mod interface;
+mod link;
+mod pause;
+mod proxy;
 mod rules;
+mod security;
+mod tasks;
+mod watch;
+mod wire;
 
 use std::fs;
 use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use thiserror::Error;
 use tokio::net::TcpListener;
-use tokio::sync::{Notify, watch};
+use tokio::sync::{Notify, watch as channel};
 
 use self::address::Owner;
+pub(crate) use self::caller::{SocketOwner, owner_of_socket};
 use self::firewall::Firewall;
-use self::rules::Fence;
-use crate::AgentError;
+pub(crate) use self::host_mode::{CgroupDriver, HostCgroups};
+use self::interface::Cables;
+pub(crate) use self::interface::{Interface, SecurityRules, Wiring};
+pub(crate) use self::pause::{
+    PAUSE_CONTAINER, PAUSE_PROGRAM, PAUSE_REPOSITORY, PAUSE_TAG, pause_archive, pause_image,
+};
+pub(crate) use self::rules::Walls;
+use self::rules::{Fence, HostMark};
+use self::watch::Changes;
+pub(crate) use self::wire::{interface_of, security_rules};
 use crate::engine::Engine;
 use crate::task::admission::TASK_ENDPOINT_ADDRESS;
+use crate::{AgentError, Status};
 
-/// Rules that something else removed are back this soon.
+/// Rules that something else removed are back this soon, even where nobody tells that they are gone.
 const REASSERT_INTERVAL: Duration = Duration::from_secs(10);
+/// Changes come in crowds; one look does for all that come this soon after the first.
+const CROWD: Duration = Duration::from_millis(50);
 
 /// What kept the network from being set up.
 #[derive(Debug, Error)]
@@ -36,6 +59,12 @@ pub(crate) enum NetworkError {
     /// The fence.
     #[error("firewall: {0}")]
     Firewall(String),
+    /// A task's own interface.
+    #[error("task interface: {0}")]
+    Interface(String),
+    /// The cgroup of host-mode tasks.
+    #[error("host network mode: {0}")]
+    HostMode(String),
     /// The engine does not tell its networks.
     #[error("container networks: {0}")]
     Bridges(String),
@@ -55,22 +84,69 @@ impl From<NetworkError> for AgentError {
     }
 }
 
-/// Address and fence of this host.
+/// What the operator asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Plan {
+    /// Whom the instance metadata service is kept from.
+    pub(crate) walls: Walls,
+    /// Tasks may have an interface of their own (`ECS_ENABLE_TASK_ENI`).
+    pub(crate) task_eni: bool,
+    /// Host-mode tasks may have roles (`ECS_ENABLE_TASK_IAM_ROLE_NETWORK_HOST`).
+    pub(crate) host_task_roles: bool,
+}
+
+impl Plan {
+    /// Of the agent's configuration. The instance's role is out of reach everywhere unless the operator says
+    /// otherwise; `ECS_ENABLE_TASK_IAM_ROLE_NETWORK_HOST=false` keeps the promise of its documentation even then.
+    pub(crate) fn of(config: &crate::Config) -> Self {
+        let walls = Walls {
+            bridge: config.block_imds,
+            awsvpc: config.awsvpc_block_imds.unwrap_or(config.block_imds),
+            host: config.block_imds || !config.host_task_roles,
+        };
+        Self {
+            walls,
+            task_eni: config.task_eni,
+            host_task_roles: config.host_task_roles && config.host.task_roles,
+        }
+    }
+}
+
+/// Address, fence and tasks' interfaces of this host.
 pub(crate) struct TaskNetwork {
     engine: Arc<dyn Engine>,
     firewall: Firewall,
-    block_imds: bool,
+    plan: Plan,
+    host: Option<HostCgroups>,
     marker: PathBuf,
+    status: channel::Sender<Status>,
+    /// Whether the host is a router between its tasks already.
+    routing: Mutex<bool>,
+    cables: Mutex<Cables>,
+    /// Counts changes of the fence that is due.
+    version: AtomicU64,
+    /// The change up to which the fence is up; held while it is put up.
+    applied: tokio::sync::Mutex<Applied>,
     /// The last fence put up, for when the engine does not tell its networks.
     last: Mutex<Fence>,
 }
 
+#[derive(Default)]
+struct Applied {
+    version: u64,
+    /// The kernel's number of the rule set, when nobody else had a hand in it.
+    generation: Option<u32>,
+}
+
 impl TaskNetwork {
-    /// Puts fence and address in place; the lines to show the operator.
+    /// Puts fence and address in place; the lines to show the operator. `running` are the awsvpc tasks an earlier agent
+    /// left running: their interfaces stay, all others' go.
     pub(crate) async fn establish(
         engine: Arc<dyn Engine>,
         state_dir: &Path,
-        block_imds: bool,
+        plan: Plan,
+        running: Vec<(String, Interface)>,
+        status: channel::Sender<Status>,
     ) -> Result<(Self, Vec<String>), NetworkError> {
         let firewall = Firewall::detect().await?;
         let marker = marker_path(state_dir);
@@ -83,15 +159,36 @@ impl TaskNetwork {
             path: marker.clone(),
             source,
         })?;
+        let host = match firewall {
+            Firewall::Nft => engine.cgroup_driver().await.and_then(HostCgroups::detect),
+            Firewall::Iptables => None,
+        };
+        if let Some(host) = &host {
+            caller::read_callers_from(host.clone());
+        }
+        let cables = running
+            .into_iter()
+            .map(|(id, interface)| (interface::cable(&id), interface));
         let network = Self {
             engine,
             firewall,
-            block_imds,
+            plan,
+            host,
             marker,
+            status,
+            routing: Mutex::default(),
+            cables: Mutex::new(cables.collect()),
+            version: AtomicU64::new(1),
+            applied: tokio::sync::Mutex::default(),
             last: Mutex::default(),
         };
         let owner = network.assert().await?;
-        let fence = network.last_fence();
+        network.clear_other_cables().await?;
+        let notices = network.notices(owner);
+        Ok((network, notices))
+    }
+
+    fn notices(&self, owner: Owner) -> Vec<String> {
         let address = match owner {
             Owner::Ours => {
                 format!("address {TASK_ENDPOINT_ADDRESS}/32 added to lo; removed when the agent ends")
@@ -100,42 +197,108 @@ impl TaskNetwork {
                 format!("address {TASK_ENDPOINT_ADDRESS} was there already; it will not be removed")
             }
         };
+        let place = self.firewall.place();
         let rules = format!(
-            "{} added, removed when the agent ends: {}",
-            firewall.place(),
-            fence.summary()
+            "{place} added, removed when the agent ends: {}",
+            self.last_fence().summary()
         );
-        Ok((network, vec![address, rules]))
+        let mut notices = vec![address, rules];
+        if self.plan.walls.host && self.host.is_none() {
+            notices.push(
+                "host-mode tasks cannot be told from the host here (they need nft, and cgroup v2 or net_cls of cgroup v1): \
+                 none is started"
+                    .to_owned(),
+            );
+        }
+        notices
     }
 
     /// Puts back what is missing.
     async fn assert(&self) -> Result<Owner, NetworkError> {
-        let fence = match self.engine.bridges().await {
-            Ok(bridges) => Fence::new(bridges, self.block_imds),
+        let bridges = match self.engine.bridges().await {
+            Ok(bridges) => Some(bridges),
             // Without Docker no container can start, but those that run keep what they have.
             Err(error) if self.last_fence() == Fence::default() => {
                 return Err(NetworkError::Bridges(error.to_string()));
             }
-            Err(_) => self.last_fence(),
+            Err(_) => None,
         };
-        self.firewall.apply(&fence).await?;
-        let owner = address::ensure().await?;
-        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        if *last != fence {
-            tracing::info!(rules = fence.summary(), "fence is up");
-            *last = fence;
+        self.version.fetch_add(1, Ordering::SeqCst);
+        self.put_up(bridges).await?;
+        if !self.cables().is_empty() {
+            self.firewall.let_cables_through().await?;
         }
-        Ok(owner)
+        address::ensure().await
+    }
+
+    /// Puts the fence up that is due, unless somebody did since it became due: many tasks that start at once wait for
+    /// one and the same transaction.
+    async fn put_up(&self, bridges: Option<Vec<String>>) -> Result<(), NetworkError> {
+        let due = self.version.load(Ordering::SeqCst);
+        let mut applied = self.applied.lock().await;
+        if applied.version >= due {
+            return Ok(());
+        }
+        let version = self.version.load(Ordering::SeqCst);
+        let bridges = bridges.unwrap_or_else(|| self.last_fence().bridges());
+        let fence = Fence::new(bridges, self.plan.walls.clone())
+            .with_host(self.host_mark()?)
+            .with_cables(self.cables());
+        let before = watch::generation().ok();
+        self.firewall.apply(&fence).await?;
+        let after = watch::generation().ok();
+        let ours = before.map(|number| number.wrapping_add(1)) == after;
+        *applied = Applied {
+            version,
+            generation: after.filter(|_| ours && self.firewall == Firewall::Nft),
+        };
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        if last.summary() != fence.summary() {
+            tracing::info!(rules = fence.summary(), "fence is up");
+        }
+        *last = fence;
+        Ok(())
+    }
+
+    fn host_mark(&self) -> Result<Option<HostMark>, NetworkError> {
+        let wanted = self.host.as_ref().filter(|_| self.plan.walls.host);
+        let Some(host) = wanted else { return Ok(None) };
+        let inode = host
+            .ensure_group()
+            .map_err(|error| NetworkError::HostMode(error.to_string()))?;
+        Ok(Some(HostMark {
+            mark: host.mark,
+            group: host.group(),
+            inode,
+        }))
     }
 
     fn last_fence(&self) -> Fence {
         self.last.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    fn cables(&self) -> Cables {
+        self.cables.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     /// Keeps it all in place until dropped. `ready` is false while it is not: no task starts then.
-    pub(crate) async fn keep(&self, ready: watch::Sender<bool>, networks_changed: Arc<Notify>) {
+    pub(crate) async fn keep(&self, ready: channel::Sender<bool>, networks_changed: Arc<Notify>) {
+        let mut changes = Changes::watch().ok().filter(|_| self.firewall == Firewall::Nft);
         loop {
-            let _ = tokio::time::timeout(REASSERT_INTERVAL, networks_changed.notified()).await;
+            let rules_changed = async {
+                match &mut changes {
+                    Some(changes) => changes.next().await,
+                    None => std::future::pending().await,
+                }
+            };
+            let all = tokio::select! {
+                () = networks_changed.notified() => true,
+                () = rules_changed => { tokio::time::sleep(CROWD).await; false }
+                () = tokio::time::sleep(REASSERT_INTERVAL) => false,
+            };
+            if !all && *ready.borrow() && self.is_untouched().await {
+                continue;
+            }
             let result = self.assert().await;
             if let Err(error) = &result {
                 tracing::error!(%error, "the task network is not in place; no task starts until it is");
@@ -144,14 +307,48 @@ impl TaskNetwork {
         }
     }
 
+    /// Whether nobody but us changed the packet filter since the fence was put up, and the rest is there.
+    async fn is_untouched(&self) -> bool {
+        let generation = self.applied.lock().await.generation;
+        let same_rules = generation.is_some() && watch::generation().ok() == generation;
+        let same_group = match self.host_mark() {
+            Ok(Some(mark)) => self.last_fence().holds_back(&mark),
+            Ok(None) => true,
+            Err(_) => false,
+        };
+        same_rules && same_group && address::ensure().await.is_ok()
+    }
+
     /// Takes everything of ours away, the address first.
     pub(crate) async fn remove(&self) {
         let address = address::remove().await;
+        self.cables.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        clear_cables(self.firewall, &[]).await;
         self.firewall.remove().await;
+        if let Some(host) = &self.host {
+            host.remove_all();
+        }
         match address {
             Ok(()) => forget_marker(&self.marker),
             Err(error) => tracing::error!(%error, "left for the next start to remove"),
         }
+    }
+}
+
+/// Removes the tasks' cables except these, and what belongs to them.
+async fn clear_cables(firewall: Firewall, keep: &[String]) {
+    let found = link::cables().await.unwrap_or_default();
+    for cable in found.iter().filter(|cable| !keep.contains(cable)) {
+        tracing::info!(cable, "removing the interface of a task that is gone");
+        if let Err(error) = link::cut(cable).await {
+            tracing::warn!(%error, cable, "an interface stays");
+        }
+    }
+    if keep.is_empty() {
+        if let Err(error) = proxy::answer_for(&[]).await {
+            tracing::warn!(%error, "the host goes on answering for addresses of tasks");
+        }
+        firewall.stop_letting_cables_through().await;
     }
 }
 
@@ -166,6 +363,7 @@ pub(crate) async fn clear_leftovers(state_dir: &Path) {
         tracing::error!(%error, "the address of an earlier agent stays");
         return;
     }
+    clear_cables(Firewall::Iptables, &[]).await;
     for firewall in [Firewall::Nft, Firewall::Iptables] {
         firewall.remove().await;
     }

@@ -1,41 +1,96 @@
-//! The fence as text: for nft one table of our own, replaced in one transaction; for iptables two chains of our own
+//! The fence as text: for nft one table of our own, replaced in one transaction; for iptables chains of our own
 //! (reliability-and-security.md 4.7, 4.8, 4.11).
 
 use std::fmt::Write as _;
+use std::net::{Ipv4Addr, Ipv6Addr};
 
+use super::host_mode::{CLASS_FIRST, CLASS_LAST, Mark};
+use super::interface::{CABLE_PREFIX, Cables};
+use super::security;
 use crate::task::admission::TASK_ENDPOINT_ADDRESS;
 
 /// The instance metadata service.
-const IMDS_V4: &str = "169.254.169.254";
-const IMDS_V6: &str = "fd00:ec2::254";
+pub(super) const IMDS_V4: Ipv4Addr = Ipv4Addr::new(169, 254, 169, 254);
+pub(super) const IMDS_V6: Ipv6Addr = Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254);
+/// Ports of the genuine agent's introspection and credentials servers, never for anybody but the host itself.
+const AGENT_PORTS: &str = "51678, 51679";
 /// Family and name of the table.
 pub(super) const NFT_TABLE: [&str; 2] = ["inet", "portcullis"];
 /// Chains of the iptables form, and the built-in chain each hangs on.
 pub(super) const CHAINS: [(&str, &str); 2] =
     [("PORTCULLIS-INPUT", "INPUT"), ("PORTCULLIS-FORWARD", "FORWARD")];
 
+/// From whom the instance metadata service is kept.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct Walls {
+    /// From containers on Docker's networks, and from whoever else is not this host.
+    pub(crate) bridge: bool,
+    /// From tasks with an interface of their own (`ECS_AWSVPC_BLOCK_IMDS`).
+    pub(crate) awsvpc: bool,
+    /// From tasks in host mode.
+    pub(crate) host: bool,
+}
+
+/// How packets of host-mode tasks are known.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct HostMark {
+    pub(super) mark: Mark,
+    /// The cgroup's path from the root, on cgroup v2.
+    pub(super) group: String,
+    /// Which cgroup it is: one made anew under the same name needs new rules.
+    pub(super) inode: u64,
+}
+
 /// What the fence keeps out.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct Fence {
     /// Interfaces behind which only containers are.
     bridges: Vec<String>,
-    block_imds: bool,
+    walls: Walls,
+    host: Option<HostMark>,
+    cables: Cables,
 }
 
 impl Fence {
     /// A fence around these bridges. Names the kernel could not give an interface are left out: they stand in a text
     /// that a tool reads.
-    pub(crate) fn new(bridges: Vec<String>, block_imds: bool) -> Self {
+    pub(crate) fn new(bridges: Vec<String>, walls: Walls) -> Self {
         let mut bridges: Vec<_> = bridges
             .into_iter()
             .filter(|name| is_interface_name(name))
             .collect();
         bridges.sort_unstable();
         bridges.dedup();
-        Self { bridges, block_imds }
+        Self {
+            bridges,
+            walls,
+            ..Self::default()
+        }
     }
 
-    /// For `nft -f -`. The table is made before it is deleted so that deleting cannot fail.
+    /// With a wall before the host-mode tasks known by this mark.
+    pub(super) fn with_host(mut self, host: Option<HostMark>) -> Self {
+        self.host = host.filter(|_| self.walls.host);
+        self
+    }
+
+    /// With these tasks' interfaces.
+    pub(super) fn with_cables(mut self, cables: Cables) -> Self {
+        self.cables = cables;
+        self
+    }
+
+    /// The interfaces it lets in.
+    pub(super) fn bridges(&self) -> Vec<String> {
+        self.bridges.clone()
+    }
+
+    /// Whether host-mode tasks are kept out in the way this says.
+    pub(super) fn holds_back(&self, host: &HostMark) -> bool {
+        self.host.as_ref() == Some(host)
+    }
+
+    /// Replaces our table by the one that is due now.
     pub(super) fn nft(&self) -> String {
         let table = NFT_TABLE.join(" ");
         let set = |names: &[&str]| {
@@ -51,18 +106,50 @@ impl Fence {
         text.push_str(" chain input {\n  type filter hook input priority -10; policy accept;\n");
         let _ = writeln!(
             text,
-            "  ip daddr {TASK_ENDPOINT_ADDRESS} iifname != {{ {} }} drop",
+            "  ip daddr {TASK_ENDPOINT_ADDRESS} iifname \"{CABLE_PREFIX}*\" accept\n  \
+             ip daddr {TASK_ENDPOINT_ADDRESS} iifname != {{ {} }} drop\n  \
+             iifname \"{CABLE_PREFIX}*\" tcp dport {{ {AGENT_PORTS} }} drop\n }}",
             set(&inside)
         );
-        text.push_str(" }\n");
-        if self.block_imds && !bridges.is_empty() {
-            let from = set(&bridges);
-            text.push_str(" chain forward {\n  type filter hook forward priority -10; policy accept;\n");
-            let _ = writeln!(text, "  iifname {{ {from} }} ip daddr {IMDS_V4} drop");
-            let _ = writeln!(text, "  iifname {{ {from} }} ip6 daddr {IMDS_V6} drop");
-            text.push_str(" }\n");
-        }
+        text.push_str(&self.metadata_walls());
+        text.push_str(&security::text(&self.cables, &set(&bridges)));
         text.push_str("}\n");
+        text
+    }
+
+    /// Before everything else that Docker or others do with a packet. Whoever comes in by any other interface than
+    /// `lo` is not this host, whatever networks are made later.
+    fn metadata_walls(&self) -> String {
+        let cables = format!("iifname \"{CABLE_PREFIX}*\"");
+        let from = match (self.walls.bridge, self.walls.awsvpc) {
+            (true, true) => "iifname != \"lo\"".to_owned(),
+            (true, false) => format!("iifname != \"lo\" iifname != \"{CABLE_PREFIX}*\""),
+            (false, true) => cables,
+            (false, false) => String::new(),
+        };
+        let mut text = String::new();
+        text.push_str(" chain guard {\n  type filter hook prerouting priority -300; policy accept;\n");
+        text.push_str("  iifname != \"lo\" ip daddr 127.0.0.0/8 drop\n");
+        if !from.is_empty() {
+            let _ = writeln!(
+                text,
+                "  {from} ip daddr {IMDS_V4} drop\n  {from} ip6 daddr {IMDS_V6} drop"
+            );
+        }
+        text.push_str(" }\n");
+        if let Some(host) = &self.host {
+            let whose = match host.mark {
+                Mark::Class => format!("meta cgroup {CLASS_FIRST}-{CLASS_LAST}"),
+                Mark::Unified => format!("socket cgroupv2 level 1 \"{}\"", host.group),
+            };
+            // Refused, not dropped: an SDK that tries its luck goes on at once.
+            let _ = writeln!(
+                text,
+                " chain hosttasks {{\n  type filter hook output priority -10; policy accept;\n  \
+                 {whose} ip daddr {IMDS_V4} reject with icmpx admin-prohibited\n  \
+                 {whose} ip6 daddr {IMDS_V6} reject with icmpx admin-prohibited\n }}"
+            );
+        }
         text
     }
 
@@ -90,8 +177,9 @@ impl Fence {
             let _ = writeln!(text, ":{chain} - [0:0]");
         }
         text.push_str(input_rules);
-        for bridge in self.bridges.iter().filter(|_| self.block_imds) {
-            let _ = writeln!(text, "-A PORTCULLIS-FORWARD -i {bridge} -d {imds} -j DROP");
+        if self.walls.bridge {
+            let _ = writeln!(text, "-A PORTCULLIS-INPUT ! -i lo -d {imds} -j DROP");
+            let _ = writeln!(text, "-A PORTCULLIS-FORWARD -d {imds} -j DROP");
         }
         text.push_str("COMMIT\n");
         text
@@ -99,15 +187,24 @@ impl Fence {
 
     /// One line for the operator.
     pub(crate) fn summary(&self) -> String {
-        let from = self.bridges.join(", ");
-        let imds = match (self.block_imds, self.bridges.is_empty()) {
-            (true, false) => format!("; {IMDS_V4} and {IMDS_V6} are kept from {from}"),
-            _ => String::new(),
+        let inside: Vec<_> = std::iter::once("lo")
+            .chain(self.bridges.iter().map(String::as_str))
+            .collect();
+        let walls = [
+            (self.walls.bridge, "containers"),
+            (self.walls.awsvpc, "awsvpc tasks"),
+            (self.host.is_some(), "host-mode tasks"),
+        ];
+        let kept: Vec<_> = walls
+            .iter()
+            .filter(|(is_up, _)| *is_up)
+            .map(|(_, whom)| *whom)
+            .collect();
+        let imds = match kept.is_empty() {
+            true => String::new(),
+            false => format!("; {IMDS_V4} and {IMDS_V6} are kept from {}", kept.join(", ")),
         };
-        format!(
-            "{TASK_ENDPOINT_ADDRESS} answers only lo{}{from}{imds}",
-            if from.is_empty() { "" } else { ", " }
-        )
+        format!("{TASK_ENDPOINT_ADDRESS} answers only {}{imds}", inside.join(", "))
     }
 }
 
@@ -122,37 +219,70 @@ fn is_interface_name(name: &str) -> bool {
 mod tests {
     use super::*;
 
-    fn fence(bridges: &[&str], block_imds: bool) -> Fence {
+    fn fence(bridges: &[&str], walls: (bool, bool, bool)) -> Fence {
+        let (bridge, awsvpc, host) = walls;
         Fence::new(
             bridges.iter().map(|name| (*name).to_owned()).collect(),
-            block_imds,
+            Walls { bridge, awsvpc, host },
         )
     }
 
     #[test]
     fn reliability_4_11_the_fence_in_all_its_forms() {
-        let fence = fence(&["docker0", "br-0123456789ab", "docker0"], true);
+        let fence = fence(&["docker0", "br-0123456789ab", "docker0"], (true, true, true));
+        let host = |mark| HostMark {
+            mark,
+            group: "portcullishost".into(),
+            inode: 7,
+        };
         let all = [
-            fence.nft(),
+            fence.clone().with_host(Some(host(Mark::Class))).nft(),
+            fence.clone().with_host(Some(host(Mark::Unified))).nft(),
             fence.iptables_v4(),
             fence.iptables_v6(),
-            fence.summary(),
+            fence.with_host(Some(host(Mark::Class))).summary(),
         ]
         .join("---\n");
         insta::assert_snapshot!(all);
     }
 
     #[test]
-    fn without_bridges_or_blocking_nothing_is_forwarded_about() {
-        for fence in [fence(&[], true), fence(&["docker0"], false)] {
-            assert!(!fence.nft().contains("forward"));
-            assert!(!fence.iptables_v6().contains("-A "));
+    fn reliability_4_7_each_wall_is_its_own() {
+        let host = HostMark {
+            mark: Mark::Class,
+            group: String::new(),
+            inode: 7,
+        };
+        for walls in [
+            (false, false, false),
+            (true, false, false),
+            (false, true, false),
+            (false, false, true),
+        ] {
+            let fence = fence(&["docker0"], walls).with_host(Some(host.clone()));
+            let text = fence.nft();
+            assert_eq!(
+                text.contains("iifname != \"pcv*\" ip daddr 169.254.169.254"),
+                walls.0,
+                "{text}"
+            );
+            assert_eq!(
+                text.contains("  iifname \"pcv*\" ip daddr 169.254.169.254"),
+                walls.1,
+                "{text}"
+            );
+            assert_eq!(text.contains("hosttasks"), walls.2, "{text}");
+            assert_eq!(fence.holds_back(&host), walls.2);
+            assert_eq!(fence.iptables_v6().contains("-A "), walls.0);
         }
     }
 
     #[test]
     fn names_that_are_no_interfaces_reach_no_tool() {
-        let hostile = fence(&["a b", "x\" drop", "", "sixteen-letters-", "ok0"], true);
+        let hostile = fence(
+            &["a b", "x\" drop", "", "sixteen-letters-", "ok0"],
+            (true, true, true),
+        );
         assert_eq!(hostile.bridges, ["ok0"]);
     }
 }

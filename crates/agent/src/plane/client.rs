@@ -10,13 +10,15 @@ use http::{HeaderName, HeaderValue, Method, Request, Uri};
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::body::Bytes;
 use hyper_util::rt::TokioIo;
-use portcullis_core::Clock;
+use portcullis_api::ecs::op::RegisterContainerInstance;
+use portcullis_api::ecs::{RegisterContainerInstanceRequest, RegisterContainerInstanceResponse};
+use portcullis_core::{Clock, Timestamp};
 use portcullis_wire::sigv4::Signer;
 use portcullis_wire::{ClientError, Operation, decode_reply, encode_request};
 use thiserror::Error;
 use tokio::net::TcpStream;
 
-use super::InstanceCredentialsProvider;
+use super::{InstanceCredentialsProvider, KeyHolder};
 use crate::AgentError;
 use crate::credentials::RoleCredentials;
 
@@ -32,6 +34,10 @@ pub(crate) const AGENT_VERSION: &str = env!("CARGO_PKG_VERSION");
 pub(crate) enum Signing<'a> {
     /// The container instance, for ECS.
     Instance,
+    /// The container instance, for the service of that signing name.
+    InstanceFor(&'static str),
+    /// Nobody: the agent's key alone proves who calls.
+    Nobody,
     /// A task, for the service of that signing name.
     Task(&'a RoleCredentials, &'static str),
 }
@@ -54,6 +60,7 @@ pub(crate) struct ControlPlane {
     region: String,
     credentials: Arc<InstanceCredentialsProvider>,
     clock: Arc<dyn Clock>,
+    key: Option<Arc<KeyHolder>>,
 }
 
 impl ControlPlane {
@@ -77,7 +84,70 @@ impl ControlPlane {
             region: region.to_owned(),
             credentials,
             clock,
+            key: None,
         })
+    }
+
+    /// Proves with this key who calls.
+    pub(crate) fn with_key(mut self, key: KeyHolder) -> Self {
+        self.key = Some(Arc::new(key));
+        self
+    }
+
+    /// The public half of the key.
+    pub(crate) fn public_key(&self) -> Option<String> {
+        self.key.as_ref().map(|key| key.public())
+    }
+
+    /// The key.
+    pub(super) fn key(&self) -> Option<&KeyHolder> {
+        self.key.as_deref()
+    }
+
+    /// The time by which requests are signed.
+    pub(crate) fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// Calls an operation that nobody signs, with a proof of the agent's key as `holder`.
+    pub(super) async fn call_by_key<O: Operation>(
+        &self,
+        holder: &str,
+        input: &O::Input,
+    ) -> Result<O::Output, CallError> {
+        let request = encode_request::<O>(input);
+        let mut headers = request.headers;
+        let host = self.host();
+        headers.extend(
+            self.key()
+                .map(|key| key.proof_as(holder, O::META.name, &host, &request.body)),
+        );
+        let (status, body) = self.post(Signing::Nobody, "/", headers, request.body).await?;
+        Ok(decode_reply::<O>(status, &body)?)
+    }
+
+    /// Registers: the first time as the holder of the registration's own token.
+    pub(super) async fn register(
+        &self,
+        input: &RegisterContainerInstanceRequest,
+    ) -> Result<RegisterContainerInstanceResponse, CallError> {
+        let request = encode_request::<RegisterContainerInstance>(input);
+        let mut headers = request.headers;
+        let holder = input
+            .container_instance_arn
+            .as_ref()
+            .or(input.client_token.as_ref());
+        if let Some((key, holder)) = self.key().zip(holder) {
+            let name = RegisterContainerInstance::META.name;
+            headers.push(key.header());
+            headers.push(key.proof_as(holder, name, &self.host(), &request.body));
+        }
+        let (status, body) = self.post(Signing::Instance, "/", headers, request.body).await?;
+        Ok(decode_reply::<RegisterContainerInstance>(status, &body)?)
+    }
+
+    fn host(&self) -> String {
+        self.url.authority().map(ToString::to_string).unwrap_or_default()
     }
 
     /// Calls an operation as the container instance.
@@ -92,7 +162,13 @@ impl ControlPlane {
         input: &O::Input,
     ) -> Result<O::Output, CallError> {
         let request = encode_request::<O>(input);
-        let (status, body) = self.post(signing, "/", request.headers, request.body).await?;
+        let mut headers = request.headers;
+        if matches!(signing, Signing::Instance) {
+            let key = self.key();
+            let proof = key.and_then(|key| key.proof(O::META.name, &self.host(), &request.body));
+            headers.extend(proof);
+        }
+        let (status, body) = self.post(signing, "/", headers, request.body).await?;
         Ok(decode_reply::<O>(status, &body)?)
     }
 
@@ -109,7 +185,7 @@ impl ControlPlane {
         *message.method_mut() = Method::POST;
         *message.uri_mut() = path.parse().map_err(|error| unreachable(&error))?;
         let (mut parts, ()) = message.into_parts();
-        let authority = self.url.authority().map(ToString::to_string).unwrap_or_default();
+        let authority = self.host();
         let agent = format!("Portcullis ECS Agent - v{AGENT_VERSION} (linux)");
         let fixed = [
             ("host", authority),
@@ -155,16 +231,21 @@ impl ControlPlane {
     ) -> Result<(), AgentError> {
         let instance;
         let (access_key_id, secret_access_key, session_token, service) = match signing {
-            Signing::Instance => {
+            Signing::Instance | Signing::InstanceFor(_) => {
+                let service = match signing {
+                    Signing::InstanceFor(service) => service,
+                    _ => SIGNING_NAME,
+                };
                 instance = self.credentials.current();
                 let token = instance.session_token.as_ref();
                 (
                     &instance.access_key_id,
                     &instance.secret_access_key,
                     token,
-                    SIGNING_NAME,
+                    service,
                 )
             }
+            Signing::Nobody => return Ok(()),
             Signing::Task(keys, service) => {
                 let token = Some(&keys.session_token);
                 (&keys.access_key_id, &keys.secret_access_key, token, service)

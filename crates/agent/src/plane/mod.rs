@@ -1,5 +1,7 @@
 //! Calls to the control plane: the public JSON 1.1 API and the two websockets, signed as the container instance.
 
+mod activation;
+mod agent_key;
 pub(crate) mod backoff;
 mod capabilities;
 mod client;
@@ -9,6 +11,9 @@ mod register;
 mod socket;
 mod submit;
 
+pub use activation::Activation;
+pub(crate) use activation::ManagedInstance;
+pub(crate) use agent_key::KeyHolder;
 pub(crate) use client::{AGENT_VERSION, CallError, ControlPlane, Signing};
 pub(crate) use instance_credentials::InstanceCredentialsProvider;
 pub(crate) use poll::PollEndpoints;

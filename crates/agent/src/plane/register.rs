@@ -31,10 +31,20 @@ pub(crate) async fn register(
     random: &dyn Random,
 ) -> Result<Registration, AgentError> {
     let mut request = request(config, kind, known_arn, random);
+    // Found again by it when the answer is lost: a second instance would wait for an operator.
+    let own = plane.key().filter(|_| known_arn.is_none());
+    let token = own.map(|key| key.registration_token());
+    request.client_token = token.clone().or(request.client_token);
     let mut backoff = Backoff::new(Duration::from_millis(250), Duration::from_secs(30), 2.0);
     loop {
-        let error = match plane.call::<ecs::op::RegisterContainerInstance>(&request).await {
-            Ok(reply) => return registration(reply, &request),
+        let error = match plane.register(&request).await {
+            Ok(reply) => {
+                let registered = registration(reply, &request)?;
+                if let Some(key) = plane.key() {
+                    key.speak_for(&registered.container_instance_arn);
+                }
+                return Ok(registered);
+            }
             Err(error) => error,
         };
         if config.cluster.is_empty() && is_cluster_missing(&error) {
@@ -44,7 +54,7 @@ pub(crate) async fn register(
         }
         tracing::warn!(%error, "registration failed; trying again");
         tokio::time::sleep(backoff.pause(random)).await;
-        request.client_token = Some(uuid(random));
+        request.client_token = token.clone().or_else(|| Some(uuid(random)));
     }
 }
 

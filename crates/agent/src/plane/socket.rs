@@ -40,16 +40,17 @@ pub(crate) enum Refusal {
     Unreachable(String),
 }
 
-/// Opens `{endpoint}/ws?{query}`, signed over the empty payload. The URI it was opened with signs TCS frames.
+/// Opens `{endpoint}/ws?{query}`, signed over the empty payload and proven by the agent's key for `operation`. The URI it was opened with signs TCS frames.
 pub(crate) async fn open(
     plane: &ControlPlane,
+    operation: &'static str,
     endpoint: &str,
     query: &[(&str, String)],
 ) -> Result<(Socket, Uri), Refusal> {
     let unreachable = |error: &dyn std::fmt::Display| Refusal::Unreachable(error.to_string());
     let uri = socket_uri(endpoint, query)
         .ok_or_else(|| unreachable(&format_args!("`{endpoint}` is not an http address")))?;
-    let socket = open_at(plane, Signing::Instance, &uri).await?;
+    let socket = open_at(plane, Signing::Instance, Some(operation), &uri).await?;
     Ok((socket, uri))
 }
 
@@ -66,10 +67,16 @@ pub(crate) async fn open_path(
         .unwrap_or_default();
     let uri: Result<Uri, _> = format!("ws://{authority}{path}").parse();
     let uri = uri.map_err(|error| Refusal::Unreachable(error.to_string()))?;
-    open_at(plane, signing, &uri).await
+    open_at(plane, signing, None, &uri).await
 }
 
-async fn open_at(plane: &ControlPlane, signing: Signing<'_>, uri: &Uri) -> Result<Socket, Refusal> {
+/// `operation` is what the agent's key proves that the socket is for.
+async fn open_at(
+    plane: &ControlPlane,
+    signing: Signing<'_>,
+    operation: Option<&'static str>,
+    uri: &Uri,
+) -> Result<Socket, Refusal> {
     let unreachable = |error: &dyn std::fmt::Display| Refusal::Unreachable(error.to_string());
     let (mut parts, ()) = Request::builder()
         .method(Method::GET)
@@ -77,6 +84,15 @@ async fn open_at(plane: &ControlPlane, signing: Signing<'_>, uri: &Uri) -> Resul
         .body(())
         .map_err(|error| unreachable(&error))?
         .into_parts();
+    let host = uri.authority().map(ToString::to_string).unwrap_or_default();
+    let proof = plane
+        .key()
+        .zip(operation)
+        .and_then(|(key, operation)| key.proof(operation, &host, b""));
+    if let Some((name, value)) = proof {
+        let value = HeaderValue::try_from(value).map_err(|error| unreachable(&error))?;
+        parts.headers.insert(name, value);
+    }
     plane
         .sign_as(signing, &mut parts, b"")
         .map_err(|error| unreachable(&error))?;

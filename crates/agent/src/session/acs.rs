@@ -88,7 +88,7 @@ impl AcsSession {
             ("sendCredentials", send_credentials.to_string()),
             ("seqNum", self.handler.timeline().max(1).to_string()),
         ];
-        open(&self.peer.plane, &endpoints.acs, &query)
+        open(&self.peer.plane, "Poll", &endpoints.acs, &query)
             .await
             .map(|(socket, _)| socket)
     }

@@ -9,6 +9,7 @@ use portcullis_wire::{Frame, Shape, encode_frame};
 use tokio::sync::oneshot;
 
 use crate::credentials::{RoleCredentials, RoleKind};
+use crate::network::security_rules;
 use crate::task::accept;
 use crate::task::manager::{Command, Commands, Incoming, Submit};
 use crate::task::report::refusal;
@@ -61,6 +62,7 @@ impl Handler {
             "HeartbeatMessage" => heartbeat(&read(&frame)),
             "PayloadMessage" => self.payload(read(&frame)).await,
             "IAMRoleCredentialsMessage" => self.credentials(read(&frame)).await,
+            "PortcullisFirewallMessage" => self.firewall(read(&frame)).await,
             "TaskManifestMessage" => self.manifest(&read(&frame)).await,
             "TaskStopVerificationAck" => self.verified(read(&frame)).await,
             "StageUpdateMessage" | "PerformUpdateMessage" => refuse_update(&read(&frame)),
@@ -147,6 +149,27 @@ impl Handler {
         }
         tracing::warn!("ACS sent credentials for a task that is not here");
         Vec::new()
+    }
+
+    /// Other security rules for interfaces of tasks here; answered once all are in force.
+    async fn firewall(&self, message: acs::PortcullisFirewallMessage) -> Vec<String> {
+        for firewall in message.firewalls {
+            let (done, is_done) = oneshot::channel();
+            let secure = Command::Secure {
+                rules: security_rules(&firewall.ingress, &firewall.egress),
+                task_arn: firewall.task_arn,
+                attachment_arn: firewall.attachment_arn,
+                done,
+            };
+            if self.commands.send(secure).await.is_err() || is_done.await.is_err() {
+                return Vec::new();
+            }
+        }
+        vec![encode_frame(&acs::AckRequest {
+            cluster: message.cluster_arn,
+            container_instance: message.container_instance_arn,
+            message_id: message.message_id,
+        })]
     }
 
     /// Every task here that is not RUNNING in the manifest may be stopped, once the control plane confirms it.

@@ -2,6 +2,7 @@
 
 mod acs;
 mod handler;
+mod shipping;
 mod tcs;
 
 use std::sync::Arc;
@@ -12,7 +13,7 @@ use tokio_tungstenite::tungstenite::Error as SocketError;
 
 pub(crate) use self::acs::AcsSession;
 pub(crate) use self::handler::Handler;
-pub(crate) use self::tcs::TcsSession;
+pub(crate) use self::tcs::{TcsSession, Telemetry};
 use crate::plane::{ControlPlane, PollEndpoints};
 
 /// Who this agent is, and how it reaches the control plane; the same for both websockets.

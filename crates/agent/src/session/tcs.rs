@@ -13,21 +13,35 @@ use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior};
 use tokio_tungstenite::tungstenite::Message;
 
+use super::shipping::Shipping;
 use super::{End, Peer, STABLE_AFTER, TOO_SHORT, end_of, end_of_close};
+use crate::audit::AuditLog;
 use crate::plane::backoff::{Backoff, between};
 use crate::plane::{ControlPlane, Refusal, Socket, open};
+use crate::stats::Stats;
 use crate::task::model::{Known, Task};
 use crate::task::shared::SharedTasks;
 
 const PUBLISH_INTERVAL: Duration = Duration::from_secs(20);
 /// Tasks in one message.
 const TASKS_MAX: usize = 10;
+/// The engine's status is told again every so many ticks although nothing changed.
+const STATUS_TICKS: u32 = 3;
+/// What waits this long for the control plane is saved.
+const SAVE_INTERVAL: Duration = Duration::from_secs(2);
+
+/// Where the figures and the fetches come from.
+pub(crate) struct Telemetry {
+    /// Absent when no metrics are to be sent.
+    pub(crate) stats: Option<Arc<Stats>>,
+    pub(crate) audit: Arc<AuditLog>,
+}
 
 /// The loop around the websocket.
-#[derive(Debug)]
 pub(crate) struct TcsSession {
     pub(crate) peer: Peer,
     pub(crate) tasks: Arc<SharedTasks>,
+    pub(crate) telemetry: Telemetry,
     /// When the agent began: since then the engine is fine.
     pub(crate) since: Timestamp,
     pub(crate) active: watch::Receiver<bool>,
@@ -35,7 +49,12 @@ pub(crate) struct TcsSession {
 
 impl TcsSession {
     /// Runs until dropped.
-    pub(crate) async fn run(mut self) {
+    pub(crate) async fn run(self) {
+        let audit = Arc::clone(&self.telemetry.audit);
+        tokio::join!(self.connect_for_ever(), save(&audit));
+    }
+
+    async fn connect_for_ever(mut self) {
         let mut backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(60), 1.5);
         while self.active.wait_for(|active| *active).await.is_ok() {
             match self.connect().await {
@@ -70,43 +89,55 @@ impl TcsSession {
             ("containerInstance", self.peer.container_instance_arn.clone()),
             ("dockerVersion", self.peer.docker_version.clone()),
         ];
-        open(&self.peer.plane, &endpoints.tcs, &query).await
+        open(&self.peer.plane, "StartTelemetrySession", &endpoints.tcs, &query).await
     }
 
     async fn converse(&mut self, mut socket: Socket, uri: &Uri) -> End {
         let minute = Duration::from_secs(60);
         let mut ticker = tokio::time::interval(PUBLISH_INTERVAL);
         ticker.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut status_due = true;
+        let mut status = EngineStatus::new(self.since);
+        let mut shipping = Shipping::default();
         let mut active = self.active.clone();
         let silence = tokio::time::sleep(between(minute, minute, self.peer.random.as_ref()));
         tokio::pin!(silence);
         loop {
-            tokio::select! {
-                _ = ticker.tick() => {
-                    for frame in self.frames(std::mem::take(&mut status_due)) {
-                        let Some(signed) = signed_frame(&self.peer.plane, uri, &frame) else { return End::Broken };
-                        if let Err(error) = socket.send(Message::text(signed)).await {
-                            return end_of(&error);
-                        }
-                    }
+            let outbox = self.telemetry.audit.outbox();
+            let frames = tokio::select! {
+                _ = ticker.tick() => self.frames(&mut status),
+                () = outbox.news(), if shipping.listens() => {
+                    shipping.news();
+                    Vec::new()
                 }
-                message = socket.next() => match message {
-                    None => return End::Valid,
-                    Some(Err(error)) => return end_of(&error),
-                    Some(Ok(Message::Close(frame))) => return end_of_close(frame.map(|frame| frame.code.into())),
-                    Some(Ok(_)) => silence.as_mut().reset(Instant::now() + between(minute, minute, self.peer.random.as_ref())),
-                },
+                () = tokio::time::sleep_until(shipping.due()) => shipping.next(outbox).into_iter().collect(),
+                message = socket.next() => {
+                    match message {
+                        None => return End::Valid,
+                        Some(Err(error)) => return end_of(&error),
+                        Some(Ok(Message::Close(frame))) => return end_of_close(frame.map(|frame| frame.code.into())),
+                        Some(Ok(Message::Text(text))) => shipping.heed(text.as_bytes(), outbox),
+                        Some(Ok(_)) => {}
+                    }
+                    silence.as_mut().reset(Instant::now() + between(minute, minute, self.peer.random.as_ref()));
+                    Vec::new()
+                }
                 () = &mut silence => return End::Valid,
                 () = deactivated(&mut active) => return End::Valid,
+            };
+            for frame in frames {
+                let Some(signed) = signed_frame(&self.peer.plane, uri, &frame) else {
+                    return End::Broken;
+                };
+                if let Err(error) = socket.send(Message::text(signed)).await {
+                    return end_of(&error);
+                }
             }
         }
     }
 
-    fn frames(&self, status_due: bool) -> Vec<String> {
+    fn frames(&self, status: &mut EngineStatus) -> Vec<String> {
         let tasks = self.tasks.all();
-        let idle = !tasks.iter().any(|task| task.known() == Known::Running);
-        let mut frames = vec![encode_frame(&self.metrics(idle))];
+        let mut frames = self.metrics_frames(&tasks);
         let checked: Vec<_> = tasks.iter().filter_map(|task| health(task)).collect();
         let count = checked.chunks(TASKS_MAX).len();
         frames.extend(
@@ -115,10 +146,34 @@ impl TcsSession {
                 .enumerate()
                 .map(|(index, tasks)| self.health(tasks, index + 1 == count)),
         );
-        if status_due {
-            frames.push(encode_frame(&self.instance_status()));
+        let stats = self.telemetry.stats.as_ref();
+        let is_fine = stats.is_none_or(|stats| stats.engine_answers());
+        if status.is_due(is_fine, self.peer.clock.now()) {
+            frames.push(encode_frame(&self.instance_status(status)));
         }
         frames
+    }
+
+    /// Ten tasks a message, all of one round under one id; without any, one message that says whether the agent idles.
+    fn metrics_frames(&self, tasks: &[Arc<Task>]) -> Vec<String> {
+        let Some(stats) = &self.telemetry.stats else {
+            return Vec::new();
+        };
+        let idle = !tasks.iter().any(|task| task.known() == Known::Running);
+        let taken: Vec<_> = tasks.iter().filter_map(|task| stats.take(task)).collect();
+        let mut message = self.metrics(idle);
+        if taken.is_empty() {
+            return vec![encode_frame(&message)];
+        }
+        let count = taken.chunks(TASKS_MAX).len();
+        let chunks = taken.chunks(TASKS_MAX).enumerate();
+        chunks
+            .map(|(index, tasks)| {
+                message.metadata.fin = Some(index + 1 == count);
+                message.task_metrics = Some(tasks.to_vec());
+                encode_frame(&message)
+            })
+            .collect()
     }
 
     fn metrics(&self, idle: bool) -> acs::PublishMetricsRequest {
@@ -148,7 +203,7 @@ impl TcsSession {
         })
     }
 
-    fn instance_status(&self) -> acs::PublishInstanceStatusRequest {
+    fn instance_status(&self, status: &EngineStatus) -> acs::PublishInstanceStatusRequest {
         acs::PublishInstanceStatusRequest {
             metadata: acs::InstanceStatusMetadata {
                 cluster: Some(self.peer.cluster.clone()),
@@ -157,12 +212,50 @@ impl TcsSession {
             },
             statuses: Some(vec![acs::InstanceStatus {
                 r#type: Some("ContainerRuntime".to_owned()),
-                status: Some("OK".to_owned()),
+                status: Some(if status.is_fine { "OK" } else { "IMPAIRED" }.to_owned()),
                 last_updated: Some(self.peer.clock.now()),
-                last_status_change: Some(self.since),
+                last_status_change: Some(status.since),
             }]),
             timestamp: Some(self.peer.clock.now()),
         }
+    }
+}
+
+/// Whether the engine is fine, and since when.
+struct EngineStatus {
+    is_fine: bool,
+    since: Timestamp,
+    /// Ticks since it was told.
+    ticks: u32,
+}
+
+impl EngineStatus {
+    fn new(since: Timestamp) -> Self {
+        Self {
+            is_fine: true,
+            since,
+            ticks: STATUS_TICKS,
+        }
+    }
+
+    /// At once, after each change, and now and then.
+    fn is_due(&mut self, is_fine: bool, now: Timestamp) -> bool {
+        if self.is_fine != is_fine {
+            (self.is_fine, self.since, self.ticks) = (is_fine, now, STATUS_TICKS);
+        }
+        let due = self.ticks >= STATUS_TICKS;
+        self.ticks = if due { 1 } else { self.ticks + 1 };
+        due
+    }
+}
+
+/// What the control plane has not taken yet must outlive a kill.
+async fn save(audit: &AuditLog) {
+    let mut ticker = tokio::time::interval(SAVE_INTERVAL);
+    ticker.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        ticker.tick().await;
+        audit.outbox().save();
     }
 }
 

@@ -1,15 +1,20 @@
 //! From a task of an ACS payload to the agent's own picture of it (agent.md 5.2).
 
+mod awsvpc;
+
 use portcullis_api::acs;
 use portcullis_core::{Random, hex_id, uuid};
 use serde::Deserialize;
 
 use super::model::{
-    Condition, Container, Definition, Dependency, Desired, Known, MountPoint, PortMapping, Task, Volume,
-    VolumesFrom,
+    Condition, Container, Definition, Dependency, Desired, DockerVolume, Known, MountPoint, PortMapping,
+    RestartPolicy, Task, Volume, VolumesFrom,
 };
 use super::plan::dependencies_resolvable;
 use crate::exec::EXEC_AGENT_NAME;
+
+/// Seconds, where a restart policy names none.
+const RESTART_ATTEMPT_PERIOD_DEFAULT: u32 = 300;
 
 /// Why a task cannot be taken; sent as the reason of its STOPPED.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,7 +38,7 @@ pub(crate) fn task(wire: &acs::Task, random: &dyn Random) -> Result<Task, Unacce
         .containers
         .iter()
         .map(|container| self::container(wire, container, random));
-    let task = Task {
+    let mut task = Task {
         arn: wire.arn.clone(),
         cluster_arn: Some(wire.task_cluster_arn.clone()).filter(|arn| !arn.is_empty()),
         family: wire.family.clone(),
@@ -44,6 +49,7 @@ pub(crate) fn task(wire: &acs::Task, random: &dyn Random) -> Result<Task, Unacce
         cpu: wire.cpu,
         memory: wire.memory.map(i64::from),
         service_name: wire.service_name.clone(),
+        interface: None,
         volumes: wire.volumes.iter().map(volume).collect(),
         containers: containers.collect::<Result<_, _>>()?,
         credentials_id: wire
@@ -58,9 +64,12 @@ pub(crate) fn task(wire: &acs::Task, random: &dyn Random) -> Result<Task, Unacce
         pull_stopped_at: None,
         execution_stopped_at: None,
         stopped_at: None,
+        cleanup_at: None,
+        pending_reported: false,
         ran: false,
         reported: Known::None,
     };
+    awsvpc::give_interface(&mut task, wire, random)?;
     if !dependencies_resolvable(&task) {
         return Err(Unacceptable(
             "TaskDependencyError: the containers' dependsOn cannot be resolved".to_owned(),
@@ -143,6 +152,8 @@ fn definition(task: &acs::Task, wire: &acs::Container) -> Result<Definition, Una
             .iter()
             .flatten()
             .any(|agent| agent.name == EXEC_AGENT_NAME),
+        restart_policy: wire.restart_policy.as_ref().and_then(restart_policy),
+        privileged: wire.privileged.unwrap_or_default(),
         health_check: wire.health_check_type.as_deref() == Some("docker"),
         logs_with_execution_role: wire.logs_auth_strategy.as_deref() == Some("ExecutionRole"),
         docker_config: docker.config.unwrap_or_default(),
@@ -164,22 +175,8 @@ fn unsupported(task: &acs::Task, wire: &acs::Container) -> Vec<String> {
         ),
         (wire.firelens_configuration.is_some(), "firelensConfiguration"),
         (
-            wire.restart_policy.as_ref().is_some_and(|policy| policy.enabled),
-            "restartPolicy",
-        ),
-        (
-            wire.port_mappings
-                .iter()
-                .any(|port| port.container_port_range.is_some()),
-            "containerPortRange",
-        ),
-        (
-            task.network_mode.as_deref() == Some("awsvpc"),
-            "networkMode awsvpc",
-        ),
-        (
-            task.volumes.iter().any(|volume| !is_plain(volume)),
-            "volumes other than host and local ones",
+            task.volumes.iter().any(|volume| !is_supported(volume)),
+            "volumes other than host and docker ones",
         ),
     ];
     found
@@ -189,13 +186,8 @@ fn unsupported(task: &acs::Task, wire: &acs::Container) -> Vec<String> {
         .collect()
 }
 
-fn is_plain(volume: &acs::Volume) -> bool {
-    let known_kind = matches!(volume.r#type.as_deref(), None | Some("" | "host" | "docker"));
-    let local = volume.docker_volume_configuration.as_ref().is_none_or(|docker| {
-        matches!(docker.driver.as_deref(), None | Some("" | "local"))
-            && docker.scope.as_deref() != Some("shared")
-    });
-    known_kind && local
+fn is_supported(volume: &acs::Volume) -> bool {
+    matches!(volume.r#type.as_deref(), None | Some("" | "host" | "docker"))
 }
 
 fn volume(wire: &acs::Volume) -> Volume {
@@ -207,15 +199,56 @@ fn volume(wire: &acs::Volume) -> Volume {
     Volume {
         name: wire.name.clone(),
         host_path,
+        docker: wire.docker_volume_configuration.as_ref().map(docker_volume),
     }
 }
 
+fn docker_volume(wire: &acs::DockerVolumeConfiguration) -> DockerVolume {
+    DockerVolume {
+        shared: wire.scope.as_deref() == Some("shared"),
+        autoprovision: wire.autoprovision.unwrap_or_default(),
+        driver: wire.driver.clone().filter(|driver| !driver.is_empty()),
+        driver_opts: wire.driver_opts.clone().unwrap_or_default(),
+        labels: wire.labels.clone().unwrap_or_default(),
+    }
+}
+
+fn restart_policy(wire: &acs::RestartPolicy) -> Option<RestartPolicy> {
+    let period = wire
+        .restart_attempt_period
+        .and_then(|seconds| u32::try_from(seconds).ok());
+    wire.enabled.then(|| RestartPolicy {
+        ignored_exit_codes: wire.ignored_exit_codes.clone().unwrap_or_default(),
+        attempt_period: period.unwrap_or(RESTART_ATTEMPT_PERIOD_DEFAULT),
+    })
+}
+
 fn port(wire: &acs::PortMapping) -> Option<PortMapping> {
+    let range = match wire
+        .container_port_range
+        .as_deref()
+        .filter(|text| !text.is_empty())
+    {
+        Some(text) => Some(port_range(text)?),
+        None => None,
+    };
+    let given = u16::try_from(wire.container_port.unwrap_or_default()).ok()?;
     Some(PortMapping {
-        container_port: u16::try_from(wire.container_port.unwrap_or_default()).ok()?,
+        container_port: range.map_or(given, |(first, _)| first),
         host_port: u16::try_from(wire.host_port.unwrap_or_default()).ok()?,
         protocol: wire.protocol.clone().unwrap_or_else(|| "tcp".to_owned()),
+        range,
     })
+}
+
+/// `8080-8090`.
+fn port_range(text: &str) -> Option<(u16, u16)> {
+    let (first, last) = text.split_once('-')?;
+    let (first, last) = (
+        first.trim().parse::<u16>().ok()?,
+        last.trim().parse::<u16>().ok()?,
+    );
+    (0 < first && first <= last).then_some((first, last))
 }
 
 fn bad_port() -> Unacceptable {
@@ -355,14 +388,68 @@ mod tests {
     }
 
     #[test]
+    fn agent_5_2_restart_policies_port_ranges_and_volumes_are_read() {
+        let task = accept(|task| {
+            task.volumes = vec![acs::Volume {
+                name: "data".into(),
+                r#type: Some("docker".into()),
+                docker_volume_configuration: Some(acs::DockerVolumeConfiguration {
+                    scope: Some("shared".into()),
+                    autoprovision: Some(true),
+                    driver: Some("local".into()),
+                    ..Default::default()
+                }),
+                ..Default::default()
+            }];
+            let container = &mut task.containers[0];
+            container.restart_policy = Some(acs::RestartPolicy {
+                enabled: true,
+                ignored_exit_codes: Some(vec![0]),
+                restart_attempt_period: None,
+            });
+            container.port_mappings = vec![acs::PortMapping {
+                container_port_range: Some("8080-8090".into()),
+                ..Default::default()
+            }];
+        })
+        .unwrap();
+        let definition = &task.containers[0].definition;
+        assert_eq!(
+            definition.restart_policy,
+            Some(RestartPolicy {
+                ignored_exit_codes: vec![0],
+                attempt_period: 300
+            })
+        );
+        assert_eq!(definition.ports[0].container_ports(), 8080..=8090);
+        assert!(definition.unsupported.is_empty(), "{:?}", definition.unsupported);
+        assert_eq!(task.volumes[0].engine_name("t").as_deref(), Some("data"));
+        assert!(
+            task.volumes[0]
+                .docker
+                .as_ref()
+                .is_some_and(|docker| docker.autoprovision)
+        );
+    }
+
+    #[test]
+    fn a_port_range_that_is_none_refuses_the_task() {
+        for bad in ["x", "90-80", "0-3", "1-70000", "5"] {
+            let refused = accept(|task| {
+                task.containers[0].port_mappings = vec![acs::PortMapping {
+                    container_port_range: Some(bad.into()),
+                    ..Default::default()
+                }];
+            });
+            assert_eq!(refused.unwrap_err(), bad_port(), "{bad}");
+        }
+    }
+
+    #[test]
     fn what_cannot_be_honoured_is_named() {
         let task = accept(|task| {
-            task.network_mode = Some("awsvpc".into());
             task.containers[0].secrets = Some(vec![acs::Secret::default()]);
         });
-        assert_eq!(
-            task.unwrap().containers[0].definition.unsupported,
-            ["secrets", "networkMode awsvpc"]
-        );
+        assert_eq!(task.unwrap().containers[0].definition.unsupported, ["secrets"]);
     }
 }

@@ -1,7 +1,7 @@
 //! Who may fetch which credentials: better than the genuine agent, for which knowing the id is enough (agent.md 0.7).
 
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
@@ -14,31 +14,20 @@ use super::shared::SharedTasks;
 use crate::credentials::RoleKind;
 use crate::endpoint::{Admission, Caller};
 use crate::engine::{ContainerRef, Engine, Observed};
+use crate::network::{SocketOwner, owner_of_socket};
 
 /// The address of the task endpoint (agent.md 1.2b).
 pub(crate) const TASK_ENDPOINT_ADDRESS: Ipv4Addr = Ipv4Addr::new(169, 254, 170, 2);
 
-/// Whether a packet from `caller` can come from a container of the task: one of its containers has that address, or
-/// it comes from the host itself and the task lives there - as a host-mode container, or, for the execution role, as
-/// Docker's own log driver.
-pub(crate) fn source_may_fetch(task: &Task, kind: RoleKind, caller: IpAddr) -> bool {
-    let from_host = caller == IpAddr::V4(TASK_ENDPOINT_ADDRESS) || caller.is_loopback();
-    task.containers
-        .iter()
-        .filter(|container| container.known != Known::Stopped)
-        .any(|container| {
-            let logs = kind == RoleKind::TaskExecution && container.definition.logs_with_execution_role;
-            match from_host {
-                true => container.host_network || logs,
-                false => container.addresses.contains(&caller),
-            }
-        })
-}
-
-/// Docker: by source address.
+/// Docker: by source address; inside the host, where all share one, by the cgroup of the caller's socket.
+///
+/// The execution role's credentials go to Docker's own log driver alone, a process of the host: containers never get them,
+/// also those of the very task.
 pub(crate) struct SourceAdmission {
     tasks: Arc<SharedTasks>,
-    engine: Arc<dyn Engine>,
+    /// Asked about containers that have only just started.
+    engine: Option<Arc<dyn Engine>>,
+    owner: fn(SocketAddr, SocketAddr) -> SocketOwner,
 }
 
 impl fmt::Debug for SourceAdmission {
@@ -50,44 +39,84 @@ impl fmt::Debug for SourceAdmission {
 impl SourceAdmission {
     /// Over these tasks, asking the engine about containers that have only just started.
     pub(crate) fn new(tasks: Arc<SharedTasks>, engine: Arc<dyn Engine>) -> Self {
-        Self { tasks, engine }
+        Self {
+            engine: Some(engine),
+            ..Self::of(tasks)
+        }
     }
 
-    async fn check(&self, caller: Caller<'_>, task_arn: &str, kind: RoleKind) -> bool {
-        let Some(task) = self.tasks.get(task_arn) else {
+    /// Over these tasks as they are known.
+    pub(crate) fn of(tasks: Arc<SharedTasks>) -> Self {
+        Self {
+            tasks,
+            engine: None,
+            owner: owner_of_socket,
+        }
+    }
+
+    /// Whether a container of the task has that address.
+    pub(crate) fn has_address(&self, task_arn: &str, address: IpAddr) -> bool {
+        let asked = self.tasks.ask(task_arn, |task| {
+            living(task).any(|container| container.addresses.contains(&address))
+        });
+        asked.unwrap_or(false)
+    }
+
+    /// A caller of this host: the task itself in host mode, or, for the execution role, what is in no task at all.
+    fn admits_from_host(&self, caller: Caller<'_>, task_arn: &str, kind: RoleKind) -> bool {
+        let owner = (self.owner)(caller.remote.address, caller.remote.local);
+        let asked = self.tasks.ask(task_arn, |task| match (kind, &owner) {
+            (RoleKind::TaskApplication, SocketOwner::Task(id)) => {
+                task.id() == id && living(task).next().is_some()
+            }
+            (RoleKind::TaskExecution, SocketOwner::Host) => {
+                living(task).any(|container| container.definition.logs_with_execution_role)
+            }
+            _ => false,
+        });
+        asked.unwrap_or(false)
+    }
+
+    async fn look_and_check(&self, caller: Caller<'_>, task_arn: &str) -> bool {
+        let (Some(engine), Some(task)) = (&self.engine, self.tasks.get(task_arn)) else {
             return false;
         };
-        if source_may_fetch(&task, kind, caller.address) {
-            return true;
+        for container in living(&task) {
+            let reference = ContainerRef {
+                task_id: task.id().to_owned(),
+                name: container.definition.name.clone(),
+                docker_name: container.docker_name.clone(),
+            };
+            if let Ok(Observed::Running(facts)) = engine.inspect(&reference).await
+                && facts.addresses.contains(&caller.address())
+            {
+                return true;
+            }
         }
-        let mut task = Task::clone(&task);
-        let id = task.id().to_owned();
-        for container in task
-            .containers
-            .iter_mut()
-            .filter(|container| container.known != Known::Stopped)
-        {
-            self.refresh(&id, container).await;
-        }
-        source_may_fetch(&task, kind, caller.address)
-    }
-
-    async fn refresh(&self, task_id: &str, container: &mut Container) {
-        let reference = ContainerRef {
-            task_id: task_id.to_owned(),
-            name: container.definition.name.clone(),
-            docker_name: container.docker_name.clone(),
-        };
-        if let Ok(Observed::Running(facts)) = self.engine.inspect(&reference).await {
-            container.addresses = facts.addresses;
-            container.host_network = facts.host_network;
-        }
+        false
     }
 }
 
+fn living(task: &Task) -> impl Iterator<Item = &Container> {
+    task.containers
+        .iter()
+        .filter(|container| container.known != Known::Stopped)
+}
+
 impl Admission for SourceAdmission {
-    fn admits<'a>(&'a self, caller: Caller<'a>, task_arn: &'a str, kind: RoleKind) -> BoxFuture<'a, bool> {
-        Box::pin(self.check(caller, task_arn, kind))
+    fn at_once(&self, caller: Caller<'_>, task_arn: &str, kind: RoleKind) -> Option<bool> {
+        let address = caller.address();
+        if address == IpAddr::V4(TASK_ENDPOINT_ADDRESS) || address.is_loopback() {
+            return Some(self.admits_from_host(caller, task_arn, kind));
+        }
+        match kind {
+            RoleKind::TaskExecution => Some(false),
+            RoleKind::TaskApplication => self.has_address(task_arn, address).then_some(true),
+        }
+    }
+
+    fn admits<'a>(&'a self, caller: Caller<'a>, task_arn: &'a str, _: RoleKind) -> BoxFuture<'a, bool> {
+        Box::pin(self.look_and_check(caller, task_arn))
     }
 }
 
@@ -133,6 +162,27 @@ pub(crate) fn token_digest(token: &Secret) -> String {
 mod tests {
     use super::super::plan::tests::{container, task};
     use super::*;
+    use crate::endpoint::Remote;
+
+    fn at_once(containers: Vec<Container>, kind: RoleKind, from: &str, owner: Owner) -> Option<bool> {
+        let mut task = task(containers);
+        task.arn = "arn:aws:ecs:us-west-2:111122223333:task/probe/mine".into();
+        let (tasks, arn) = (Arc::new(SharedTasks::default()), task.arn.clone());
+        tasks.publish(task);
+        let admission = SourceAdmission {
+            owner,
+            ..SourceAdmission::of(tasks)
+        };
+        let address = SocketAddr::new(from.parse().unwrap(), 40_000);
+        let remote = Remote::new(address, "169.254.170.2:80".parse().unwrap());
+        let caller = Caller {
+            remote: &remote,
+            authorization: None,
+        };
+        admission.at_once(caller, &arn, kind)
+    }
+
+    type Owner = fn(SocketAddr, SocketAddr) -> SocketOwner;
 
     #[test]
     fn reliability_4_8_source_must_belong_to_the_task() {
@@ -142,34 +192,66 @@ mod tests {
             container.addresses = addresses.iter().map(|address| address.parse().unwrap()).collect();
             container
         };
-        let mut host = bridge(&[]);
-        host.host_network = true;
         let mut logging = bridge(&["172.17.0.2"]);
         logging.definition.logs_with_execution_role = true;
         let mut ended = bridge(&["172.17.0.2"]);
         ended.known = Known::Stopped;
-        let two = [bridge(&["172.17.0.2"]), bridge(&["172.17.0.3", "172.18.0.2"])];
+        let two = vec![bridge(&["172.17.0.2"]), bridge(&["172.17.0.3", "172.18.0.2"])];
+        let (mine, other): (Owner, Owner) = (
+            |_, _| SocketOwner::Task("mine".into()),
+            |_, _| SocketOwner::Task("other".into()),
+        );
+        let (host, unknown): (Owner, Owner) = (|_, _| SocketOwner::Host, |_, _| SocketOwner::Unknown);
         use RoleKind::{TaskApplication, TaskExecution};
         let cases = [
-            (two.to_vec(), TaskApplication, "172.17.0.2", true),
-            (two.to_vec(), TaskApplication, "172.18.0.2", true),
-            (two.to_vec(), TaskExecution, "172.17.0.2", true),
-            (two.to_vec(), TaskApplication, "172.17.0.4", false),
-            (two.to_vec(), TaskApplication, "169.254.170.2", false),
-            (two.to_vec(), TaskApplication, "127.0.0.1", false),
-            (vec![host.clone()], TaskApplication, "169.254.170.2", true),
-            (vec![host], TaskApplication, "172.17.0.2", false),
-            (vec![logging.clone()], TaskExecution, "169.254.170.2", true),
-            (vec![logging], TaskApplication, "169.254.170.2", false),
-            (vec![ended], TaskApplication, "172.17.0.2", false),
+            // By address; what is not known yet is looked at.
+            (&two, TaskApplication, "172.17.0.2", unknown, Some(true)),
+            (&two, TaskApplication, "172.18.0.2", unknown, Some(true)),
+            (&two, TaskApplication, "172.17.0.4", unknown, None),
+            (&vec![ended.clone()], TaskApplication, "172.17.0.2", unknown, None),
+            // The execution role's are for no container, not even the task's own.
+            (&two, TaskExecution, "172.17.0.2", unknown, Some(false)),
+            (
+                &vec![logging.clone()],
+                TaskExecution,
+                "172.17.0.2",
+                mine,
+                Some(false),
+            ),
+            // Inside the host the address says nothing, the socket's cgroup all.
+            (&two, TaskApplication, "169.254.170.2", mine, Some(true)),
+            (&two, TaskApplication, "127.0.0.1", mine, Some(true)),
+            (&two, TaskApplication, "169.254.170.2", other, Some(false)),
+            (&two, TaskApplication, "169.254.170.2", host, Some(false)),
+            (&two, TaskApplication, "169.254.170.2", unknown, Some(false)),
+            (&vec![ended], TaskApplication, "169.254.170.2", mine, Some(false)),
+            // Docker's log driver is a process of the host.
+            (
+                &vec![logging.clone()],
+                TaskExecution,
+                "169.254.170.2",
+                host,
+                Some(true),
+            ),
+            (
+                &vec![logging.clone()],
+                TaskExecution,
+                "169.254.170.2",
+                mine,
+                Some(false),
+            ),
+            (
+                &vec![logging],
+                TaskExecution,
+                "169.254.170.2",
+                unknown,
+                Some(false),
+            ),
+            (&two, TaskExecution, "169.254.170.2", host, Some(false)),
         ];
-        for (containers, kind, caller, admitted) in cases {
-            let task = task(containers);
-            assert_eq!(
-                source_may_fetch(&task, kind, caller.parse().unwrap()),
-                admitted,
-                "{kind:?} {caller} {task:?}"
-            );
+        for (number, (containers, kind, from, owner, admitted)) in cases.into_iter().enumerate() {
+            let said = at_once(containers.clone(), kind, from, owner);
+            assert_eq!(said, admitted, "case {number}: {kind:?} from {from}");
         }
     }
 

@@ -21,7 +21,8 @@ pub(crate) struct Surroundings {
 }
 
 impl Surroundings {
-    /// The container's whole environment. What the definition says of the region or the API's address stands.
+    /// The container's whole environment. What the definition says of the region or the API's address stands, and what
+    /// its image says of the region.
     pub(crate) fn environment(&self, task: &Task, container: &Container) -> Vec<(String, String)> {
         let mut all: BTreeMap<String, String> = container.definition.environment.clone();
         let mut set = |name: &str, value: String| all.insert(name.to_owned(), value);
@@ -42,7 +43,9 @@ impl Surroundings {
                 all.extend(names.iter().map(|name| ((*name).to_owned(), value.to_owned())));
             }
         };
-        default(&["AWS_REGION", "AWS_DEFAULT_REGION"], &self.region);
+        if !container.image_names_region {
+            default(&["AWS_REGION", "AWS_DEFAULT_REGION"], &self.region);
+        }
         if let Some(url) = &self.api_url {
             default(&["AWS_ENDPOINT_URL"], url);
         }
@@ -117,6 +120,26 @@ mod tests {
     #[test]
     fn agent_1_5_processes_get_a_full_uri() {
         insta::assert_snapshot!(shown(EngineKind::Process, &[]));
+    }
+
+    #[test]
+    fn agent_1_1_a_region_of_the_image_stands() {
+        let mut container = container("app", true, &[]);
+        container.image_names_region = true;
+        let task = task(vec![container]);
+        let surroundings = Surroundings {
+            kind: EngineKind::Docker,
+            cluster: "probe".into(),
+            region: "us-west-2".into(),
+            endpoint_url: "http://host".into(),
+            api_url: None,
+            block_imds: true,
+        };
+        let environment = surroundings.environment(&task, &task.containers[0]);
+        assert!(
+            environment.iter().all(|(name, _)| !name.ends_with("REGION")),
+            "{environment:?}"
+        );
     }
 
     #[test]

@@ -1,9 +1,12 @@
 //! The one loop that owns the tasks: something happens, the picture changes and is saved, what is due follows from it
 //! and is started; its end is the next thing that happens.
 
+mod housekeeping;
+mod outcomes;
+mod wiring;
 mod work;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,18 +14,21 @@ use futures_util::future::BoxFuture;
 use portcullis_api::ecs::SubmitTaskStateChangeRequest;
 use portcullis_core::{Clock, Random, Timestamp};
 use tokio::sync::{mpsc, oneshot, watch};
-use tokio::task::JoinSet;
+use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::{Instant, MissedTickBehavior};
 
 use super::environment::Surroundings;
+use super::images::Images;
+use super::metadata_file::MetadataFiles;
 use super::model::{Desired, Known, Task};
-use super::report::{Report, acknowledge, next_report};
+use super::plan::{self, Pulls};
+use super::report::{Report, next_report};
 use super::shared::SharedTasks;
-use super::{observation, plan};
-use crate::AgentError;
 use crate::checkpoint::Checkpoint;
 use crate::credentials::{CredentialCache, RoleCredentials, RoleKind};
-use crate::engine::{Engine, EngineError, EngineEvent, Launched, Observed};
+use crate::engine::{Engine, EngineError, EngineEvent, Launched, Observed, Pulled, Resolved};
+use crate::network::{SecurityRules, TaskNetwork};
+use crate::{AgentError, EngineKind, ImageCleanup};
 
 const TICK: Duration = Duration::from_secs(1);
 /// Ends of single containers are reported this often (agent.md 5.1: 10 to 30 s).
@@ -58,6 +64,13 @@ pub(crate) enum Command {
     },
     /// These are to stop.
     Stop(Vec<String>),
+    /// Other security rules for the interface of that attachment. Answered when they are saved and in force.
+    Secure {
+        task_arn: String,
+        attachment_arn: String,
+        rules: SecurityRules,
+        done: oneshot::Sender<()>,
+    },
     /// Answers with the tasks that are not stopped: `(arn, cluster ARN)`.
     Unstopped(oneshot::Sender<Vec<(String, String)>>),
 }
@@ -78,15 +91,48 @@ pub(crate) struct Parts {
     pub(crate) surroundings: Surroundings,
     /// No task starts while the address or the fence is not in place.
     pub(crate) network_ready: watch::Receiver<bool>,
+    /// Absent where containers have no networks.
+    pub(crate) network: Option<Arc<TaskNetwork>>,
     /// Told when container networks come or go.
     pub(crate) networks_changed: Arc<tokio::sync::Notify>,
+    pub(crate) rules: Rules,
+    /// Present when containers get a file about themselves.
+    pub(crate) metadata_files: Option<MetadataFiles>,
+}
+
+/// How long things may take, and when they go.
+#[derive(Debug, Clone)]
+pub(crate) struct Rules {
+    /// Between SIGTERM and SIGKILL, where a container says nothing.
     pub(crate) stop_timeout: Duration,
+    /// A stopped task's containers are kept this long,
     pub(crate) cleanup_wait: Duration,
+    /// and up to this much longer.
+    pub(crate) cleanup_jitter: Duration,
+    pub(crate) pulls: Pulls,
+    /// Absent when images stay for ever.
+    pub(crate) image_cleanup: Option<ImageCleanup>,
 }
 
 /// The end of something the manager started.
 #[derive(Debug)]
 enum Done {
+    Resolved {
+        task: String,
+        container: String,
+        result: Result<Resolved, EngineError>,
+    },
+    Pulled {
+        task: String,
+        container: String,
+        result: Result<Pulled, EngineError>,
+    },
+    Restarted {
+        task: String,
+        container: String,
+        result: Result<Launched, EngineError>,
+        seen: Option<Observed>,
+    },
     Launched {
         task: String,
         container: String,
@@ -110,6 +156,8 @@ enum Done {
     Removed {
         task: String,
     },
+    /// By their ids.
+    ImagesRemoved(Vec<String>),
 }
 
 /// The loop's state.
@@ -121,6 +169,12 @@ pub(crate) struct Manager {
     /// Tasks with a report on its way.
     reporting: BTreeSet<String>,
     removing: BTreeSet<String>,
+    /// Work that brings images, by task and container; cut short when the task is to stop.
+    pulls: HashMap<(String, String), AbortHandle>,
+    images: Images,
+    images_cleaned_at: Timestamp,
+    /// Since when nothing can be saved.
+    unsaved_since: Option<Timestamp>,
     work: JoinSet<Option<Done>>,
     ticks: u32,
 }
@@ -146,12 +200,17 @@ impl Manager {
         }
         let dirty = tasks.keys().cloned().collect();
         let sets = (BTreeSet::new(), BTreeSet::new());
+        let images = parts.checkpoint.images()?;
         Ok(Self {
+            images_cleaned_at: parts.clock.now(),
             parts,
             tasks,
             dirty,
             reporting: sets.0,
             removing: sets.1,
+            pulls: HashMap::new(),
+            images,
+            unsaved_since: None,
             work: JoinSet::new(),
             ticks: 0,
         })
@@ -240,8 +299,13 @@ impl Manager {
             let Some(task) = self.tasks.get_mut(&arn) else {
                 continue;
             };
-            let steps = plan::advance(task, self.parts.clock.now());
-            let orders = work::orders(task, &steps, &self.parts);
+            let now = self.parts.clock.now();
+            let mut steps = plan::advance(task, now, self.parts.rules.pulls);
+            if task.desired == Desired::Stopped && cut_pulls(task, &mut self.pulls, now) {
+                steps.extend(plan::advance(task, now, self.parts.rules.pulls));
+            }
+            housekeeping::note_end(task, &self.parts);
+            let orders = work::orders(task, &steps, &self.images, &self.parts);
             if task.known() == Known::Stopped
                 && let Some(id) = &task.credentials_id
             {
@@ -251,15 +315,36 @@ impl Manager {
             if let Err(error) = saved {
                 tracing::error!(%error, "a task cannot be saved; trying again");
                 work::withdraw(task, &orders);
+                let since = *self.unsaved_since.get_or_insert(now);
+                housekeeping::give_up_unsaved(task, &error, now.seconds_since(since));
                 self.dirty.insert(arn.clone());
+                self.publish(&arn);
             } else {
+                self.unsaved_since = None;
+                self.release_network(&arn);
+                self.publish(&arn);
                 for order in orders {
-                    work::start(&mut self.work, order, &self.parts);
+                    self.start(&arn, order);
                 }
             }
-            self.parts.tasks.publish(task.clone());
             self.report(&arn, false);
         }
+    }
+
+    fn start(&mut self, arn: &str, order: work::Order) {
+        let bringing = order.brings_image().map(str::to_owned);
+        let handle = work::start(&mut self.work, order, &self.parts);
+        if let Some(container) = bringing {
+            self.pulls.insert((arn.to_owned(), container), handle);
+        }
+    }
+
+    fn publish(&self, arn: &str) {
+        let Some(task) = self.tasks.get(arn) else { return };
+        if let Some(files) = &self.parts.metadata_files {
+            files.write(task);
+        }
+        self.parts.tasks.publish(task.clone());
     }
 
     fn report(&mut self, arn: &str, flush: bool) {
@@ -295,6 +380,12 @@ impl Manager {
                 let _ = known.send(is_known);
             }
             Command::Stop(arns) => self.stop(&arns),
+            Command::Secure {
+                task_arn,
+                attachment_arn,
+                rules,
+                done,
+            } => self.secure(&task_arn, &attachment_arn, rules, done),
             Command::Unstopped(answer) => {
                 let unstopped = self.tasks.values().filter(|task| task.known() != Known::Stopped);
                 let named =
@@ -313,7 +404,11 @@ impl Manager {
         match self.tasks.get_mut(&arn) {
             Some(task) => task.desired = task.desired.max(incoming.task.desired),
             None => {
-                self.tasks.insert(arn.clone(), incoming.task);
+                let mut task = incoming.task;
+                if self.parts.surroundings.kind == EngineKind::Process {
+                    housekeeping::needs_no_images(&mut task);
+                }
+                self.tasks.insert(arn.clone(), task);
             }
         }
         self.dirty.insert(arn);
@@ -343,50 +438,6 @@ impl Manager {
         }
         self.refresh_or_first(arn, kind, credentials);
         true
-    }
-
-    fn note(&mut self, done: Done) {
-        let now = self.parts.clock.now();
-        match done {
-            Done::Launched {
-                task,
-                container,
-                result,
-                seen,
-            } => {
-                self.change(&task, |task| launched(task, &container, result, seen, now));
-            }
-            Done::Stopped {
-                task,
-                container,
-                seen,
-            } => self.change(&task, |task| {
-                if let Some(container) = task.container_mut(&container) {
-                    container.busy = false;
-                    observation::observed(container, seen, now);
-                }
-            }),
-            Done::Observed {
-                task: arn,
-                container,
-                seen,
-            } => {
-                let Some(task) = self.tasks.get_mut(&arn) else {
-                    return;
-                };
-                let Some(container) = task.container_mut(&container) else {
-                    return;
-                };
-                if observation::observed(container, seen, now) {
-                    self.dirty.insert(arn);
-                }
-            }
-            Done::Reported { task, report } => {
-                self.reporting.remove(&task);
-                self.change(&task, |task| acknowledge(task, &report));
-            }
-            Done::Removed { task } => self.forget(&task),
-        }
     }
 
     fn heed(&mut self, event: EngineEvent) {
@@ -440,18 +491,7 @@ impl Manager {
                 self.report(arn, true);
             }
         }
-        let (now, wait) = (
-            self.parts.clock.now(),
-            i64::try_from(self.parts.cleanup_wait.as_secs()).unwrap_or(i64::MAX),
-        );
-        for task in self.tasks.values() {
-            let due = task
-                .stopped_at
-                .is_some_and(|stopped| now.seconds_since(stopped) >= wait);
-            if due && task.reported == Known::Stopped && self.removing.insert(task.arn.clone()) {
-                work::remove(&mut self.work, task, &self.parts);
-            }
-        }
+        self.clean_up();
     }
 
     fn forget(&mut self, arn: &str) {
@@ -463,6 +503,9 @@ impl Manager {
         {
             self.parts.cache.forget(&id);
         }
+        if let Some(files) = &self.parts.metadata_files {
+            files.remove(arn);
+        }
         self.parts.tasks.retract(arn);
         if let Err(error) = self.parts.checkpoint.remove_task(arn) {
             tracing::warn!(%error, "a finished task stays in the saved state");
@@ -470,25 +513,19 @@ impl Manager {
     }
 }
 
-fn launched(
-    task: &mut Task,
-    name: &str,
-    result: Result<Launched, EngineError>,
-    seen: Option<Observed>,
-    now: Timestamp,
-) {
-    if let Some((started, stopped)) = result.as_ref().ok().and_then(|launched| launched.pulled) {
-        task.pull_started_at.get_or_insert(started);
-        task.pull_stopped_at = Some(stopped);
+/// Ends the bringing of images that nobody waits for any more.
+fn cut_pulls(task: &mut Task, pulls: &mut HashMap<(String, String), AbortHandle>, now: Timestamp) -> bool {
+    let arn = task.arn.clone();
+    let mut any = false;
+    for container in &mut task.containers {
+        if plan::cut_pull(container, &arn, now) {
+            any = true;
+            if let Some(handle) = pulls.remove(&(arn.clone(), container.definition.name.clone())) {
+                handle.abort();
+            }
+        }
     }
-    if let Some(container) = task.container_mut(name) {
-        observation::launched(container, result, now);
-    }
-    // A container may be over before it was looked at; it ran all the same.
-    plan::note_ran(task);
-    if let (Some(container), Some(seen)) = (task.container_mut(name), seen) {
-        observation::observed(container, seen, now);
-    }
+    any
 }
 
 #[cfg(test)]

@@ -3,7 +3,9 @@
 pub(crate) mod accept;
 pub(crate) mod admission;
 pub(crate) mod environment;
+pub(crate) mod images;
 pub(crate) mod manager;
+pub(crate) mod metadata_file;
 pub(crate) mod model;
 mod observation;
 pub(crate) mod plan;

@@ -6,10 +6,13 @@ use std::net::IpAddr;
 use portcullis_core::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::network::{Interface, PAUSE_CONTAINER};
+
 /// What the control plane wants.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
 pub(crate) enum Desired {
     /// All containers run.
+    #[default]
     Running,
     /// None does.
     Stopped,
@@ -101,12 +104,23 @@ pub(crate) struct NetworkBinding {
 }
 
 /// One `portMappings` entry.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub(crate) struct PortMapping {
     pub(crate) container_port: u16,
-    /// 0 lets Docker choose.
+    /// 0 lets the host choose.
     pub(crate) host_port: u16,
     pub(crate) protocol: String,
+    /// `containerPortRange`, first and last; `container_port` is the first then.
+    #[serde(default)]
+    pub(crate) range: Option<(u16, u16)>,
+}
+
+impl PortMapping {
+    /// The container's ports it is about.
+    pub(crate) fn container_ports(&self) -> std::ops::RangeInclusive<u16> {
+        let (first, last) = self.range.unwrap_or((self.container_port, self.container_port));
+        first..=last
+    }
 }
 
 /// One `mountPoints` entry.
@@ -118,11 +132,50 @@ pub(crate) struct MountPoint {
 }
 
 /// One volume of a task.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub(crate) struct Volume {
     pub(crate) name: String,
-    /// A path of the host; an engine-made volume when absent.
+    /// A path of the host; a volume of the engine when absent.
     pub(crate) host_path: Option<String>,
+    /// How the engine is to make it.
+    #[serde(default)]
+    pub(crate) docker: Option<DockerVolume>,
+}
+
+/// `dockerVolumeConfiguration`.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub(crate) struct DockerVolume {
+    /// Outlives the task, under its own name; else it belongs to one task and goes with it.
+    pub(crate) shared: bool,
+    /// A shared volume is made when it is not there.
+    pub(crate) autoprovision: bool,
+    pub(crate) driver: Option<String>,
+    pub(crate) driver_opts: BTreeMap<String, String>,
+    pub(crate) labels: BTreeMap<String, String>,
+}
+
+impl Volume {
+    /// Whether it outlives the task.
+    pub(crate) fn is_shared(&self) -> bool {
+        self.docker.as_ref().is_some_and(|docker| docker.shared)
+    }
+
+    /// Its name in the engine; nothing for a path of the host.
+    pub(crate) fn engine_name(&self, task_id: &str) -> Option<String> {
+        match &self.host_path {
+            Some(_) => None,
+            None if self.is_shared() => Some(self.name.clone()),
+            None => Some(format!("ecs-{task_id}-{}", self.name)),
+        }
+    }
+}
+
+/// `restartPolicy` of a container that has one.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub(crate) struct RestartPolicy {
+    pub(crate) ignored_exit_codes: Vec<i32>,
+    /// Seconds a container must have run to be started again.
+    pub(crate) attempt_period: u32,
 }
 
 /// One `volumesFrom` entry.
@@ -158,6 +211,11 @@ pub(crate) struct Definition {
     /// Commands may be run in it from outside (Execute Command).
     #[serde(default)]
     pub(crate) exec_enabled: bool,
+    /// Started again when it ends by itself.
+    #[serde(default)]
+    pub(crate) restart_policy: Option<RestartPolicy>,
+    #[serde(default)]
+    pub(crate) privileged: bool,
     /// Docker checks its health.
     pub(crate) health_check: bool,
     /// Docker's own log driver fetches the execution role's credentials from the host.
@@ -179,6 +237,32 @@ pub(crate) struct Container {
     /// UUID in the metadata URIs (agent.md 1.1).
     pub(crate) endpoint_id: String,
     pub(crate) known: Known,
+    /// Its image was looked up: it is known what is to be pulled, if anything.
+    #[serde(default)]
+    pub(crate) resolved: bool,
+    /// Its image is here.
+    #[serde(default)]
+    pub(crate) pulled: bool,
+    /// What the registry said the image is.
+    #[serde(default)]
+    pub(crate) image_digest: Option<String>,
+    /// The image itself says which region it is for (agent.md 1.1).
+    #[serde(default)]
+    pub(crate) image_names_region: bool,
+    /// The engine was told to start it, and may have done so without our learning of it.
+    #[serde(default)]
+    pub(crate) attempted: bool,
+    /// Given up, yet the engine may still bring it up: to be stopped to make sure.
+    #[serde(default)]
+    pub(crate) doubtful: bool,
+    /// It ended and its restart policy starts it again.
+    #[serde(default)]
+    pub(crate) restart_due: bool,
+    #[serde(default)]
+    pub(crate) restart_count: u32,
+    /// The end its last restart followed.
+    #[serde(default)]
+    pub(crate) restarted_after: Option<Timestamp>,
     /// Whether it ever ran.
     pub(crate) started: bool,
     pub(crate) runtime_id: Option<String>,
@@ -191,6 +275,9 @@ pub(crate) struct Container {
     pub(crate) health: Health,
     pub(crate) health_since: Option<Timestamp>,
     pub(crate) bindings: Vec<NetworkBinding>,
+    /// Those of its task's own interface, where the task has one.
+    #[serde(default)]
+    pub(crate) interface_addresses: Vec<IpAddr>,
     /// Addresses of its own inside the host's container networks.
     pub(crate) addresses: Vec<IpAddr>,
     /// Shares the host's network.
@@ -206,7 +293,7 @@ pub(crate) struct Container {
 }
 
 /// A task and what became of it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub(crate) struct Task {
     pub(crate) arn: String,
     pub(crate) cluster_arn: Option<String>,
@@ -220,6 +307,9 @@ pub(crate) struct Task {
     /// MiB.
     pub(crate) memory: Option<i64>,
     pub(crate) service_name: Option<String>,
+    /// Its own, in mode awsvpc.
+    #[serde(default)]
+    pub(crate) interface: Option<Interface>,
     pub(crate) volumes: Vec<Volume>,
     pub(crate) containers: Vec<Container>,
     pub(crate) credentials_id: Option<String>,
@@ -230,13 +320,33 @@ pub(crate) struct Task {
     pub(crate) execution_stopped_at: Option<Timestamp>,
     /// When the last container ended.
     pub(crate) stopped_at: Option<Timestamp>,
+    /// When its containers may be removed.
+    #[serde(default)]
+    pub(crate) cleanup_at: Option<Timestamp>,
+    /// The control plane has the images' digests.
+    #[serde(default)]
+    pub(crate) pending_reported: bool,
     /// Whether all containers were ever up: the control plane must learn of RUNNING before STOPPED.
     pub(crate) ran: bool,
     /// The state the control plane has acknowledged.
     pub(crate) reported: Known,
 }
 
+impl Container {
+    /// Whether it is the agent's own: nobody outside is told of it.
+    pub(crate) fn is_internal(&self) -> bool {
+        self.definition.name == PAUSE_CONTAINER
+    }
+}
+
 impl Task {
+    /// Why the task never had a network, if that is why it ends.
+    pub(crate) fn network_failure(&self) -> Option<&str> {
+        let pause = self.container(PAUSE_CONTAINER)?;
+        let failed = pause.known == Known::Stopped && !pause.started;
+        pause.reason.as_deref().filter(|_| failed)
+    }
+
     /// As far as the last of its containers.
     pub(crate) fn known(&self) -> Known {
         self.containers

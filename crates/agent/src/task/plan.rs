@@ -10,13 +10,41 @@ use super::model::{Condition, Container, Dependency, Desired, Health, Known, Tas
 /// Exit code of a container whose dependency failed, although it never ran [M].
 const EXIT_DEPENDENCY_FAILED: i32 = 143;
 
-/// One thing the engine is to do.
+/// One thing the engine is to do, to the container of that name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Step {
-    /// Make and start the container.
+    /// Find out what its image is.
+    Resolve(String),
+    /// Bring its image.
+    Pull(String),
+    /// Make and start it.
     Start(String),
-    /// Stop the container.
+    /// Start it again.
+    Restart(String),
+    /// Stop it.
     Stop(String),
+}
+
+impl Step {
+    /// The container.
+    pub(crate) fn container(&self) -> &str {
+        match self {
+            Self::Resolve(name)
+            | Self::Pull(name)
+            | Self::Start(name)
+            | Self::Restart(name)
+            | Self::Stop(name) => name,
+        }
+    }
+}
+
+/// When images of containers that wait for others are pulled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Pulls {
+    /// When the container's turn has come.
+    InOrder,
+    /// At once.
+    Upfront,
 }
 
 /// Whether a dependency lets its dependent start.
@@ -29,13 +57,13 @@ enum Readiness {
 
 /// Applies the rules that follow from the containers' states: essential containers, failed dependencies, containers
 /// that need not start any more. Repeats until nothing changes; returns the steps due now.
-pub(crate) fn advance(task: &mut Task, now: Timestamp) -> Vec<Step> {
+pub(crate) fn advance(task: &mut Task, now: Timestamp, pulls: Pulls) -> Vec<Step> {
     note_ran(task);
     while settle(task, now) {}
     note_times(task, now);
     task.containers
         .iter()
-        .filter_map(|container| step(task, container, now))
+        .filter_map(|container| step(task, container, now, pulls))
         .collect()
 }
 
@@ -57,7 +85,8 @@ fn settle(task: &mut Task, now: Timestamp) -> bool {
     let given_up: Vec<_> = task
         .containers
         .iter()
-        .filter(|container| container.known == Known::None && !container.busy)
+        // What the engine was told to start is stopped, not given up.
+        .filter(|container| container.known == Known::None && !container.busy && !container.attempted)
         .filter_map(|container| {
             give_up(task, container, now).map(|end| (container.definition.name.clone(), end))
         })
@@ -83,7 +112,7 @@ fn give_up(task: &Task, container: &Container, now: Timestamp) -> Option<End> {
     if task.desired == Desired::Stopped {
         return Some(End {
             exit_code: None,
-            reason: None,
+            reason: task.network_failure().map(ToOwned::to_owned),
         });
     }
     container.definition.depends_on.iter().find_map(|dependency| {
@@ -112,37 +141,56 @@ fn note_times(task: &mut Task, now: Timestamp) {
     }
 }
 
-fn step(task: &Task, container: &Container, now: Timestamp) -> Option<Step> {
+fn step(task: &Task, container: &Container, now: Timestamp, pulls: Pulls) -> Option<Step> {
     if container.busy {
         return None;
     }
     let name = &container.definition.name;
     match (task.desired, container.known) {
-        (Desired::Running, Known::None) => {
-            let ready = |dependency| readiness(task, container, dependency, now) == Readiness::Ready;
-            container
-                .definition
-                .depends_on
-                .iter()
-                .all(ready)
-                .then(|| Step::Start(name.clone()))
-        }
-        (Desired::Stopped, Known::Running) => {
-            let dependents_ended = task
-                .containers
-                .iter()
-                .filter(|other| {
-                    other
-                        .definition
-                        .depends_on
-                        .iter()
-                        .any(|dependency| dependency.container == *name)
-                })
-                .all(|other| other.known == Known::Stopped);
-            dependents_ended.then(|| Step::Stop(name.clone()))
-        }
-        _ => None,
+        (_, Known::Stopped) => container.doubtful.then(|| Step::Stop(name.clone())),
+        (Desired::Running, Known::None) => towards_running(task, container, now, pulls),
+        (Desired::Running, Known::Running) => container.restart_due.then(|| Step::Restart(name.clone())),
+        (Desired::Stopped, _) => dependents_ended(task, name).then(|| Step::Stop(name.clone())),
     }
+}
+
+/// Images of all containers are looked up before anything else happens (agent.md 8).
+fn towards_running(task: &Task, container: &Container, now: Timestamp, pulls: Pulls) -> Option<Step> {
+    let name = container.definition.name.clone();
+    if !container.resolved {
+        return Some(Step::Resolve(name));
+    }
+    let looked_up = |other: &Container| other.resolved || other.known != Known::None;
+    if !task.containers.iter().all(looked_up) {
+        return None;
+    }
+    let mut dependencies = container.definition.depends_on.iter();
+    let ready = dependencies.all(|on| readiness(task, container, on, now) == Readiness::Ready);
+    match (container.pulled, ready) {
+        (false, ready) => (ready || pulls == Pulls::Upfront).then_some(Step::Pull(name)),
+        (true, ready) => ready.then_some(Step::Start(name)),
+    }
+}
+
+fn dependents_ended(task: &Task, name: &str) -> bool {
+    let depends = |other: &&Container| other.definition.depends_on.iter().any(|on| on.container == name);
+    let mut dependents = task.containers.iter().filter(depends);
+    dependents.all(|other| other.known == Known::Stopped)
+}
+
+/// The task is to stop while this container's image is still being brought: that need not be waited for. True when
+/// there was such a container; its work is to be cut short.
+pub(crate) fn cut_pull(container: &mut Container, task_arn: &str, now: Timestamp) -> bool {
+    let bringing = container.busy && !container.pulled && container.known == Known::None;
+    if bringing {
+        container.busy = false;
+        container.known = Known::Stopped;
+        container.finished_at = Some(now);
+        container.reason = Some(format!(
+            "TaskStoppedBeforePullBeginError: Task stopped before image pull could begin for task: {task_arn}"
+        ));
+    }
+    bringing
 }
 
 fn readiness(task: &Task, target: &Container, dependency: &Dependency, now: Timestamp) -> Readiness {

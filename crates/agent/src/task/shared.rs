@@ -1,56 +1,79 @@
 //! The tasks as others may read them: the endpoint, its metadata and its admission.
 
-use std::collections::BTreeMap;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::collections::{BTreeMap, HashMap};
+use std::net::IpAddr;
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
-use super::model::{Container, Task};
+use super::model::{Container, Known, Task};
 
 /// A picture of every task, replaced by the manager whenever one changes.
 #[derive(Debug, Default)]
-pub(crate) struct SharedTasks(RwLock<BTreeMap<String, Arc<Task>>>);
+pub(crate) struct SharedTasks(RwLock<Pictures>);
+
+#[derive(Debug, Default)]
+struct Pictures {
+    tasks: BTreeMap<String, Arc<Task>>,
+    /// ARNs of tasks by the endpoint ids of their containers.
+    endpoints: HashMap<String, String>,
+}
 
 impl SharedTasks {
     /// The task's newest picture.
     pub(crate) fn publish(&self, task: Task) {
-        self.0
-            .write()
-            .unwrap_or_else(PoisonError::into_inner)
-            .insert(task.arn.clone(), Arc::new(task));
+        let mut pictures = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        for container in &task.containers {
+            if !pictures.endpoints.contains_key(&container.endpoint_id) {
+                let id = container.endpoint_id.clone();
+                pictures.endpoints.insert(id, task.arn.clone());
+            }
+        }
+        pictures.tasks.insert(task.arn.clone(), Arc::new(task));
     }
 
     /// The task is gone.
     pub(crate) fn retract(&self, arn: &str) {
-        self.0.write().unwrap_or_else(PoisonError::into_inner).remove(arn);
+        let mut pictures = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        pictures.tasks.remove(arn);
+        pictures.endpoints.retain(|_, of| of != arn);
     }
 
     /// The task of that ARN.
     pub(crate) fn get(&self, arn: &str) -> Option<Arc<Task>> {
-        self.0
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .get(arn)
-            .cloned()
+        self.pictures().tasks.get(arn).cloned()
+    }
+
+    /// Asks the task of that ARN, without a copy of the pointer to it.
+    pub(crate) fn ask<R>(&self, arn: &str, question: impl FnOnce(&Task) -> R) -> Option<R> {
+        self.pictures().tasks.get(arn).map(|task| question(task))
     }
 
     /// All of them.
     pub(crate) fn all(&self) -> Vec<Arc<Task>> {
-        self.0
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .values()
-            .cloned()
-            .collect()
+        self.pictures().tasks.values().cloned().collect()
     }
 
     /// The task with the container of that endpoint id.
     pub(crate) fn by_endpoint(&self, endpoint_id: &str) -> Option<(Arc<Task>, Container)> {
-        self.all().into_iter().find_map(|task| {
-            let container = task
-                .containers
-                .iter()
-                .find(|container| container.endpoint_id == endpoint_id)?
-                .clone();
-            Some((task, container))
-        })
+        let pictures = self.pictures();
+        let task = pictures.tasks.get(pictures.endpoints.get(endpoint_id)?)?;
+        let mut containers = task.containers.iter();
+        let container = containers.find(|container| container.endpoint_id == endpoint_id)?;
+        Some((Arc::clone(task), container.clone()))
+    }
+
+    /// The task in mode awsvpc that has this address.
+    pub(crate) fn awsvpc_task_at(&self, address: IpAddr) -> Option<Arc<Task>> {
+        let pictures = self.pictures();
+        let has_it = |task: &&Arc<Task>| {
+            task.network_mode.as_deref() == Some("awsvpc")
+                && task.containers.iter().any(|container| {
+                    container.known != Known::Stopped && container.addresses.contains(&address)
+                })
+        };
+        pictures.tasks.values().find(has_it).cloned()
+    }
+
+    fn pictures(&self) -> RwLockReadGuard<'_, Pictures> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -9,6 +9,7 @@
 
 #[cfg(feature = "docker-tests")]
 mod docker;
+mod endpoint;
 mod plane;
 mod process;
 mod rig;

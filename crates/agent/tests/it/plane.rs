@@ -76,6 +76,7 @@ pub struct Plane {
     pub url: String,
     seen: mpsc::UnboundedReceiver<Seen>,
     held: Vec<Seen>,
+    accepting: tokio::task::JoinHandle<()>,
 }
 
 impl Plane {
@@ -88,7 +89,7 @@ impl Plane {
             registration,
             seen: Mutex::new(sender),
         });
-        tokio::spawn(async move {
+        let accepting = tokio::spawn(async move {
             loop {
                 let (stream, _) = listener.accept().await.unwrap();
                 let server = Arc::clone(&server);
@@ -109,7 +110,14 @@ impl Plane {
             url,
             seen,
             held: Vec::new(),
+            accepting,
         }
+    }
+
+    /// Nobody listens any more.
+    pub async fn leave(self) {
+        self.accepting.abort();
+        let _ = self.accepting.await;
     }
 
     /// The first thing seen that `pick` wants; others wait for their turn.
@@ -253,10 +261,17 @@ impl Server {
             });
             return;
         }
+        let offer = json!({"type": "PortcullisAuditOffer", "message": {"recordsMax": 10}});
+        let _ = socket.send(Message::text(offer.to_string())).await;
         while let Some(Ok(message)) = socket.next().await {
-            if let Message::Text(text) = message {
-                self.saw(Seen::Telemetry(telemetry(&parts, &text)));
+            let Message::Text(text) = message else { continue };
+            let frame = telemetry(&parts, &text);
+            let first = &frame["message"]["first"];
+            if frame["type"] == "PortcullisAuditRequest" {
+                let ack = json!({"type": "AckPortcullisAudit", "message": {"first": first}});
+                let _ = socket.send(Message::text(ack.to_string())).await;
             }
+            self.saw(Seen::Telemetry(frame));
         }
     }
 }

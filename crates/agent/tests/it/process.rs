@@ -65,7 +65,7 @@ async fn run_task(acs: &mut Acs, plane: &mut Plane) {
     .await;
     assert_eq!(acs.receive().await["type"], "AckRequest");
     let ack = acs.receive().await;
-    let expected = json!({"messageId": "m1", "credentialsId": "c1", "expiration": "2026-11-22T05:00:00Z"});
+    let expected = json!({"messageId": "m1", "credentialsId": "c1", "expiration": "2126-11-22T05:00:00Z"});
     assert_eq!(
         (&ack["type"], &ack["message"]),
         (&json!("IAMRoleCredentialsAckRequest"), &expected)
@@ -273,4 +273,63 @@ async fn a_state_folder_belongs_to_one_cluster() {
         matches!(&error, AgentError::Setting(text) if text.contains("cluster `probe`")),
         "{error}"
     );
+}
+
+#[tokio::test]
+async fn reliability_4_8_credentials_end_with_the_task_also_while_the_control_plane_is_away() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut plane = Plane::start(Registration::Echo).await;
+    let mut agent = start(folder.path(), &plane);
+    agent.connected().await;
+    let (_, mut acs) = plane.acs().await;
+    let end = folder.path().join("end");
+    let script = format!(
+        "env; echo ready; while [ ! -e {} ]; do sleep 0.05; done",
+        end.display()
+    );
+    let task = shell_task("none", &script, "RUNNING", Some(role("c1", "AK1")));
+    acs.send("PayloadMessage", payload("m1", 1, task)).await;
+    acs.receive().await;
+    acs.receive().await;
+    plane.call("SubmitTaskStateChange").await;
+    let environment = environment(folder.path()).await;
+    let (address, path, token) = credentials_uri(&environment);
+    // The control plane is away from here on: its sockets are closed and nobody listens.
+    drop(acs);
+    plane.leave().await;
+    assert_eq!(get(&address, &path, &token).await.0, 200, "served on");
+    fs::write(&end, "").unwrap();
+    let began = std::time::Instant::now();
+    while get(&address, &path, &token).await.0 != 400 {
+        assert!(began.elapsed() < Duration::from_secs(10), "still served");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    agent.abandon().await;
+}
+
+#[tokio::test]
+async fn fetches_are_shipped_over_tcs_to_who_offers_to_take_them_and_until_acknowledged() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut plane = Plane::start(Registration::Echo).await;
+    let mut agent = start(folder.path(), &plane);
+    agent.connected().await;
+    let (_, mut acs) = plane.acs().await;
+    run_task(&mut acs, &mut plane).await;
+    let (address, path, token) = credentials_uri(&environment(folder.path()).await);
+    assert_eq!(get(&address, &path, &token).await.0, 200);
+    assert_eq!(get(&address, "/v2/credentials/other", "").await.0, 400);
+    let mut told = Vec::new();
+    while told.len() < 2 {
+        let shipped = plane.telemetry("PortcullisAuditRequest").await;
+        told.extend(shipped["records"].as_array().unwrap().clone());
+    }
+    assert_eq!(
+        (&told[0]["taskArn"], &told[0]["eventType"], &told[0]["status"]),
+        (&json!(TASK), &json!("GetCredentials"), &json!(200))
+    );
+    assert_eq!(
+        (&told[1]["taskArn"], &told[1]["status"]),
+        (&json!(null), &json!(400))
+    );
+    agent.abandon().await;
 }

@@ -87,7 +87,7 @@ pub async fn get(address: &str, path: &str, headers: &str) -> (u16, String) {
 
 pub fn role(id: &str, key: &str) -> Value {
     json!({"credentialsId": id, "roleArn": "arn:aws:iam::111122223333:role/taskrole", "accessKeyId": key,
-        "secretAccessKey": format!("canary-sk-{key}"), "sessionToken": "canary-token", "expiration": "2026-11-22T05:00:00Z"})
+        "secretAccessKey": format!("canary-sk-{key}"), "sessionToken": "canary-token", "expiration": "2126-11-22T05:00:00Z"})
 }
 
 pub fn payload(message_id: &str, seq_num: i64, task: Value) -> Value {

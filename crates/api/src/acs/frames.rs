@@ -6,6 +6,43 @@ use portcullis_wire::{ReadError, Reader, Shape, Wire, Writer, put};
 
 use super::schema;
 
+/// `AckPortcullisAudit`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct AckPortcullisAudit {
+    /// `first`.
+    pub first: Option<i64>,
+    /// `count`.
+    pub count: Option<i32>,
+}
+
+impl Shape for AckPortcullisAudit {
+    fn schema() -> &'static Structure {
+        &schema::ACK_PORTCULLIS_AUDIT
+    }
+}
+
+impl Wire for AckPortcullisAudit {
+    fn read(reader: Reader<'_>) -> Result<Self, ReadError> {
+        let mut shape = Self::default();
+        reader.structure(&schema::ACK_PORTCULLIS_AUDIT, &mut |index, value| {
+            match index {
+                0 => shape.first = Wire::read(value)?,
+                1 => shape.count = Wire::read(value)?,
+                _ => {}
+            }
+            Ok(())
+        })?;
+        Ok(shape)
+    }
+
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure(&schema::ACK_PORTCULLIS_AUDIT);
+        put(writer, 0, &self.first);
+        put(writer, 1, &self.count);
+        writer.end_structure();
+    }
+}
+
 /// `AckPublishHealth`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct AckPublishHealth {
@@ -690,6 +727,124 @@ impl Wire for PerformUpdateMessage {
         put(writer, 1, &self.container_instance_arn);
         put(writer, 2, &self.message_id);
         put(writer, 3, &self.update_info);
+        writer.end_structure();
+    }
+}
+
+/// `PortcullisAuditOffer`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct PortcullisAuditOffer {
+    /// `recordsMax`.
+    pub records_max: Option<i32>,
+}
+
+impl Shape for PortcullisAuditOffer {
+    fn schema() -> &'static Structure {
+        &schema::PORTCULLIS_AUDIT_OFFER
+    }
+}
+
+impl Wire for PortcullisAuditOffer {
+    fn read(reader: Reader<'_>) -> Result<Self, ReadError> {
+        let mut shape = Self::default();
+        reader.structure(&schema::PORTCULLIS_AUDIT_OFFER, &mut |index, value| {
+            if index == 0 {
+                shape.records_max = Wire::read(value)?;
+            }
+            Ok(())
+        })?;
+        Ok(shape)
+    }
+
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure(&schema::PORTCULLIS_AUDIT_OFFER);
+        put(writer, 0, &self.records_max);
+        writer.end_structure();
+    }
+}
+
+/// `PortcullisAuditRequest`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct PortcullisAuditRequest {
+    /// `first`.
+    pub first: Option<i64>,
+    /// `dropped`.
+    pub dropped: Option<i64>,
+    /// `records`.
+    pub records: Option<Vec<super::PortcullisAuditRecord>>,
+}
+
+impl Shape for PortcullisAuditRequest {
+    fn schema() -> &'static Structure {
+        &schema::PORTCULLIS_AUDIT_REQUEST
+    }
+}
+
+impl Wire for PortcullisAuditRequest {
+    fn read(reader: Reader<'_>) -> Result<Self, ReadError> {
+        let mut shape = Self::default();
+        reader.structure(&schema::PORTCULLIS_AUDIT_REQUEST, &mut |index, value| {
+            match index {
+                0 => shape.first = Wire::read(value)?,
+                1 => shape.dropped = Wire::read(value)?,
+                2 => shape.records = Wire::read(value)?,
+                _ => {}
+            }
+            Ok(())
+        })?;
+        Ok(shape)
+    }
+
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure(&schema::PORTCULLIS_AUDIT_REQUEST);
+        put(writer, 0, &self.first);
+        put(writer, 1, &self.dropped);
+        put(writer, 2, &self.records);
+        writer.end_structure();
+    }
+}
+
+/// `PortcullisFirewallMessage`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct PortcullisFirewallMessage {
+    /// `messageId`.
+    pub message_id: String,
+    /// `clusterArn`.
+    pub cluster_arn: String,
+    /// `containerInstanceArn`.
+    pub container_instance_arn: String,
+    /// `firewalls`.
+    pub firewalls: Vec<super::PortcullisTaskFirewall>,
+}
+
+impl Shape for PortcullisFirewallMessage {
+    fn schema() -> &'static Structure {
+        &schema::PORTCULLIS_FIREWALL_MESSAGE
+    }
+}
+
+impl Wire for PortcullisFirewallMessage {
+    fn read(reader: Reader<'_>) -> Result<Self, ReadError> {
+        let mut shape = Self::default();
+        reader.structure(&schema::PORTCULLIS_FIREWALL_MESSAGE, &mut |index, value| {
+            match index {
+                0 => shape.message_id = Wire::read(value)?,
+                1 => shape.cluster_arn = Wire::read(value)?,
+                2 => shape.container_instance_arn = Wire::read(value)?,
+                3 => shape.firewalls = Wire::read(value)?,
+                _ => {}
+            }
+            Ok(())
+        })?;
+        Ok(shape)
+    }
+
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure(&schema::PORTCULLIS_FIREWALL_MESSAGE);
+        put(writer, 0, &self.message_id);
+        put(writer, 1, &self.cluster_arn);
+        put(writer, 2, &self.container_instance_arn);
+        put(writer, 3, &self.firewalls);
         writer.end_structure();
     }
 }

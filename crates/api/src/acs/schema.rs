@@ -2,6 +2,14 @@
 
 use portcullis_wire::schema::{List, Map, Member, Range, Schema, Structure, Text};
 
+pub(super) static ACK_PORTCULLIS_AUDIT: Structure = Structure {
+    name: "AckPortcullisAudit",
+    members: &[
+        Member::optional("first", &Schema::LONG),
+        Member::optional("count", &Schema::INTEGER),
+    ],
+};
+
 pub(super) static ACK_PUBLISH_HEALTH: Structure = Structure {
     name: "AckPublishHealth",
     members: &[Member::optional("message", &Schema::STRING)],
@@ -289,6 +297,7 @@ pub(super) static ELASTIC_NETWORK_INTERFACE: Structure = Structure {
         Member::optional("index", &Schema::INTEGER),
         Member::optional("name", &Schema::STRING),
         Member::optional("interfaceAssociationProtocol", &Schema::STRING),
+        Member::optional("portcullisFirewall", &Schema::Structure(&PORTCULLIS_FIREWALL)),
     ],
 };
 
@@ -565,6 +574,93 @@ static PORT_MAPPING_LIST: Schema = Schema::List(List {
     length: Range::ANY,
 });
 
+pub(super) static PORTCULLIS_AUDIT_OFFER: Structure = Structure {
+    name: "PortcullisAuditOffer",
+    members: &[Member::optional("recordsMax", &Schema::INTEGER)],
+};
+
+pub(super) static PORTCULLIS_AUDIT_RECORD: Structure = Structure {
+    name: "PortcullisAuditRecord",
+    members: &[
+        Member::optional("timestamp", &Schema::Timestamp),
+        Member::optional("status", &Schema::INTEGER),
+        Member::optional("source", &Schema::STRING),
+        Member::optional("path", &Schema::STRING),
+        Member::optional("userAgent", &Schema::STRING),
+        Member::optional("taskArn", &Schema::STRING),
+        Member::optional("eventType", &Schema::STRING),
+    ],
+};
+
+static PORTCULLIS_AUDIT_RECORD_LIST: Schema = Schema::List(List {
+    member: &Schema::Structure(&PORTCULLIS_AUDIT_RECORD),
+    member_name: "member",
+    flattened: false,
+    length: Range::ANY,
+});
+
+pub(super) static PORTCULLIS_AUDIT_REQUEST: Structure = Structure {
+    name: "PortcullisAuditRequest",
+    members: &[
+        Member::optional("first", &Schema::LONG),
+        Member::optional("dropped", &Schema::LONG),
+        Member::optional("records", &PORTCULLIS_AUDIT_RECORD_LIST),
+    ],
+};
+
+pub(super) static PORTCULLIS_FIREWALL: Structure = Structure {
+    name: "PortcullisFirewall",
+    members: &[
+        Member::required("ingress", &PORTCULLIS_FIREWALL_RULE_LIST),
+        Member::required("egress", &PORTCULLIS_FIREWALL_RULE_LIST),
+    ],
+};
+
+pub(super) static PORTCULLIS_FIREWALL_MESSAGE: Structure = Structure {
+    name: "PortcullisFirewallMessage",
+    members: &[
+        Member::required("messageId", &Schema::STRING),
+        Member::required("clusterArn", &Schema::STRING),
+        Member::required("containerInstanceArn", &Schema::STRING),
+        Member::required("firewalls", &PORTCULLIS_TASK_FIREWALL_LIST),
+    ],
+};
+
+pub(super) static PORTCULLIS_FIREWALL_RULE: Structure = Structure {
+    name: "PortcullisFirewallRule",
+    members: &[
+        Member::required("protocol", &Schema::STRING),
+        Member::required("fromPort", &Schema::INTEGER),
+        Member::required("toPort", &Schema::INTEGER),
+        Member::optional("sources", &STRING_LIST),
+        Member::optional("destinations", &STRING_LIST),
+    ],
+};
+
+static PORTCULLIS_FIREWALL_RULE_LIST: Schema = Schema::List(List {
+    member: &Schema::Structure(&PORTCULLIS_FIREWALL_RULE),
+    member_name: "member",
+    flattened: false,
+    length: Range::ANY,
+});
+
+pub(super) static PORTCULLIS_TASK_FIREWALL: Structure = Structure {
+    name: "PortcullisTaskFirewall",
+    members: &[
+        Member::required("taskArn", &Schema::STRING),
+        Member::required("attachmentArn", &Schema::STRING),
+        Member::required("ingress", &PORTCULLIS_FIREWALL_RULE_LIST),
+        Member::required("egress", &PORTCULLIS_FIREWALL_RULE_LIST),
+    ],
+};
+
+static PORTCULLIS_TASK_FIREWALL_LIST: Schema = Schema::List(List {
+    member: &Schema::Structure(&PORTCULLIS_TASK_FIREWALL),
+    member_name: "member",
+    flattened: false,
+    length: Range::ANY,
+});
+
 pub(super) static PROXY_CONFIGURATION: Structure = Structure {
     name: "ProxyConfiguration",
     members: &[
@@ -820,6 +916,10 @@ pub(super) static UPDATE_INFO: Structure = Structure {
     members: &[
         Member::required("location", &Schema::STRING),
         Member::required("signature", &Schema::STRING),
+        Member::optional("portcullisVersion", &Schema::STRING),
+        Member::optional("portcullisArchitecture", &Schema::STRING),
+        Member::optional("portcullisSignature", &Schema::STRING),
+        Member::optional("portcullisSize", &Schema::LONG),
     ],
 };
 

@@ -727,6 +727,8 @@ pub struct ElasticNetworkInterface {
     pub name: Option<String>,
     /// `interfaceAssociationProtocol`.
     pub interface_association_protocol: Option<String>,
+    /// `portcullisFirewall`.
+    pub portcullis_firewall: Option<super::PortcullisFirewall>,
 }
 
 impl Shape for ElasticNetworkInterface {
@@ -752,6 +754,7 @@ impl Wire for ElasticNetworkInterface {
                 9 => shape.index = Wire::read(value)?,
                 10 => shape.name = Wire::read(value)?,
                 11 => shape.interface_association_protocol = Wire::read(value)?,
+                12 => shape.portcullis_firewall = Wire::read(value)?,
                 _ => {}
             }
             Ok(())
@@ -773,6 +776,7 @@ impl Wire for ElasticNetworkInterface {
         put(writer, 9, &self.index);
         put(writer, 10, &self.name);
         put(writer, 11, &self.interface_association_protocol);
+        put(writer, 12, &self.portcullis_firewall);
         writer.end_structure();
     }
 }
@@ -1395,6 +1399,194 @@ impl Wire for PortMapping {
     }
 }
 
+/// `PortcullisAuditRecord`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct PortcullisAuditRecord {
+    /// `timestamp`.
+    pub timestamp: Option<Timestamp>,
+    /// `status`.
+    pub status: Option<i32>,
+    /// `source`.
+    pub source: Option<String>,
+    /// `path`.
+    pub path: Option<String>,
+    /// `userAgent`.
+    pub user_agent: Option<String>,
+    /// `taskArn`.
+    pub task_arn: Option<String>,
+    /// `eventType`.
+    pub event_type: Option<String>,
+}
+
+impl Shape for PortcullisAuditRecord {
+    fn schema() -> &'static Structure {
+        &schema::PORTCULLIS_AUDIT_RECORD
+    }
+}
+
+impl Wire for PortcullisAuditRecord {
+    fn read(reader: Reader<'_>) -> Result<Self, ReadError> {
+        let mut shape = Self::default();
+        reader.structure(&schema::PORTCULLIS_AUDIT_RECORD, &mut |index, value| {
+            match index {
+                0 => shape.timestamp = Wire::read(value)?,
+                1 => shape.status = Wire::read(value)?,
+                2 => shape.source = Wire::read(value)?,
+                3 => shape.path = Wire::read(value)?,
+                4 => shape.user_agent = Wire::read(value)?,
+                5 => shape.task_arn = Wire::read(value)?,
+                6 => shape.event_type = Wire::read(value)?,
+                _ => {}
+            }
+            Ok(())
+        })?;
+        Ok(shape)
+    }
+
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure(&schema::PORTCULLIS_AUDIT_RECORD);
+        put(writer, 0, &self.timestamp);
+        put(writer, 1, &self.status);
+        put(writer, 2, &self.source);
+        put(writer, 3, &self.path);
+        put(writer, 4, &self.user_agent);
+        put(writer, 5, &self.task_arn);
+        put(writer, 6, &self.event_type);
+        writer.end_structure();
+    }
+}
+
+/// `PortcullisFirewall`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct PortcullisFirewall {
+    /// `ingress`.
+    pub ingress: Vec<super::PortcullisFirewallRule>,
+    /// `egress`.
+    pub egress: Vec<super::PortcullisFirewallRule>,
+}
+
+impl Shape for PortcullisFirewall {
+    fn schema() -> &'static Structure {
+        &schema::PORTCULLIS_FIREWALL
+    }
+}
+
+impl Wire for PortcullisFirewall {
+    fn read(reader: Reader<'_>) -> Result<Self, ReadError> {
+        let mut shape = Self::default();
+        reader.structure(&schema::PORTCULLIS_FIREWALL, &mut |index, value| {
+            match index {
+                0 => shape.ingress = Wire::read(value)?,
+                1 => shape.egress = Wire::read(value)?,
+                _ => {}
+            }
+            Ok(())
+        })?;
+        Ok(shape)
+    }
+
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure(&schema::PORTCULLIS_FIREWALL);
+        put(writer, 0, &self.ingress);
+        put(writer, 1, &self.egress);
+        writer.end_structure();
+    }
+}
+
+/// `PortcullisFirewallRule`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct PortcullisFirewallRule {
+    /// `protocol`.
+    pub protocol: String,
+    /// `fromPort`.
+    pub from_port: i32,
+    /// `toPort`.
+    pub to_port: i32,
+    /// `sources`.
+    pub sources: Option<Vec<String>>,
+    /// `destinations`.
+    pub destinations: Option<Vec<String>>,
+}
+
+impl Shape for PortcullisFirewallRule {
+    fn schema() -> &'static Structure {
+        &schema::PORTCULLIS_FIREWALL_RULE
+    }
+}
+
+impl Wire for PortcullisFirewallRule {
+    fn read(reader: Reader<'_>) -> Result<Self, ReadError> {
+        let mut shape = Self::default();
+        reader.structure(&schema::PORTCULLIS_FIREWALL_RULE, &mut |index, value| {
+            match index {
+                0 => shape.protocol = Wire::read(value)?,
+                1 => shape.from_port = Wire::read(value)?,
+                2 => shape.to_port = Wire::read(value)?,
+                3 => shape.sources = Wire::read(value)?,
+                4 => shape.destinations = Wire::read(value)?,
+                _ => {}
+            }
+            Ok(())
+        })?;
+        Ok(shape)
+    }
+
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure(&schema::PORTCULLIS_FIREWALL_RULE);
+        put(writer, 0, &self.protocol);
+        put(writer, 1, &self.from_port);
+        put(writer, 2, &self.to_port);
+        put(writer, 3, &self.sources);
+        put(writer, 4, &self.destinations);
+        writer.end_structure();
+    }
+}
+
+/// `PortcullisTaskFirewall`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct PortcullisTaskFirewall {
+    /// `taskArn`.
+    pub task_arn: String,
+    /// `attachmentArn`.
+    pub attachment_arn: String,
+    /// `ingress`.
+    pub ingress: Vec<super::PortcullisFirewallRule>,
+    /// `egress`.
+    pub egress: Vec<super::PortcullisFirewallRule>,
+}
+
+impl Shape for PortcullisTaskFirewall {
+    fn schema() -> &'static Structure {
+        &schema::PORTCULLIS_TASK_FIREWALL
+    }
+}
+
+impl Wire for PortcullisTaskFirewall {
+    fn read(reader: Reader<'_>) -> Result<Self, ReadError> {
+        let mut shape = Self::default();
+        reader.structure(&schema::PORTCULLIS_TASK_FIREWALL, &mut |index, value| {
+            match index {
+                0 => shape.task_arn = Wire::read(value)?,
+                1 => shape.attachment_arn = Wire::read(value)?,
+                2 => shape.ingress = Wire::read(value)?,
+                3 => shape.egress = Wire::read(value)?,
+                _ => {}
+            }
+            Ok(())
+        })?;
+        Ok(shape)
+    }
+
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure(&schema::PORTCULLIS_TASK_FIREWALL);
+        put(writer, 0, &self.task_arn);
+        put(writer, 1, &self.attachment_arn);
+        put(writer, 2, &self.ingress);
+        put(writer, 3, &self.egress);
+        writer.end_structure();
+    }
+}
+
 /// `ProxyConfiguration`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ProxyConfiguration {
@@ -1956,6 +2148,14 @@ pub struct UpdateInfo {
     pub location: String,
     /// `signature`.
     pub signature: String,
+    /// `portcullisVersion`.
+    pub portcullis_version: Option<String>,
+    /// `portcullisArchitecture`.
+    pub portcullis_architecture: Option<String>,
+    /// `portcullisSignature`.
+    pub portcullis_signature: Option<String>,
+    /// `portcullisSize`.
+    pub portcullis_size: Option<i64>,
 }
 
 impl Shape for UpdateInfo {
@@ -1971,6 +2171,10 @@ impl Wire for UpdateInfo {
             match index {
                 0 => shape.location = Wire::read(value)?,
                 1 => shape.signature = Wire::read(value)?,
+                2 => shape.portcullis_version = Wire::read(value)?,
+                3 => shape.portcullis_architecture = Wire::read(value)?,
+                4 => shape.portcullis_signature = Wire::read(value)?,
+                5 => shape.portcullis_size = Wire::read(value)?,
                 _ => {}
             }
             Ok(())
@@ -1982,6 +2186,10 @@ impl Wire for UpdateInfo {
         writer.begin_structure(&schema::UPDATE_INFO);
         put(writer, 0, &self.location);
         put(writer, 1, &self.signature);
+        put(writer, 2, &self.portcullis_version);
+        put(writer, 3, &self.portcullis_architecture);
+        put(writer, 4, &self.portcullis_signature);
+        put(writer, 5, &self.portcullis_size);
         writer.end_structure();
     }
 }

@@ -46,6 +46,28 @@ pub(super) static ATTACH_INTERNET_GATEWAY_META: OperationMeta = OperationMeta {
     unsigned: false,
 };
 
+/// `AttachNetworkInterface`.
+#[derive(Clone, Copy, Debug)]
+pub struct AttachNetworkInterface;
+
+impl Operation for AttachNetworkInterface {
+    type Input = super::AttachNetworkInterfaceRequest;
+    type Output = super::AttachNetworkInterfaceResult;
+    const META: &'static OperationMeta = &ATTACH_NETWORK_INTERFACE_META;
+}
+
+pub(super) static ATTACH_NETWORK_INTERFACE_META: OperationMeta = OperationMeta {
+    name: "AttachNetworkInterface",
+    service: &super::SERVICE,
+    input: &super::schema::ATTACH_NETWORK_INTERFACE_REQUEST,
+    output: &super::schema::ATTACH_NETWORK_INTERFACE_RESULT,
+    result_wrapper: None,
+    errors: &[],
+    readonly: false,
+    idempotent: false,
+    unsigned: false,
+};
+
 /// `AuthorizeSecurityGroupEgress`.
 #[derive(Clone, Copy, Debug)]
 pub struct AuthorizeSecurityGroupEgress;
@@ -149,6 +171,28 @@ pub(super) static CREATE_NETWORK_INTERFACE_META: OperationMeta = OperationMeta {
     service: &super::SERVICE,
     input: &super::schema::CREATE_NETWORK_INTERFACE_REQUEST,
     output: &super::schema::CREATE_NETWORK_INTERFACE_RESULT,
+    result_wrapper: None,
+    errors: &[],
+    readonly: false,
+    idempotent: false,
+    unsigned: false,
+};
+
+/// `CreateNetworkInterfacePermission`.
+#[derive(Clone, Copy, Debug)]
+pub struct CreateNetworkInterfacePermission;
+
+impl Operation for CreateNetworkInterfacePermission {
+    type Input = super::CreateNetworkInterfacePermissionRequest;
+    type Output = super::CreateNetworkInterfacePermissionResult;
+    const META: &'static OperationMeta = &CREATE_NETWORK_INTERFACE_PERMISSION_META;
+}
+
+pub(super) static CREATE_NETWORK_INTERFACE_PERMISSION_META: OperationMeta = OperationMeta {
+    name: "CreateNetworkInterfacePermission",
+    service: &super::SERVICE,
+    input: &super::schema::CREATE_NETWORK_INTERFACE_PERMISSION_REQUEST,
+    output: &super::schema::CREATE_NETWORK_INTERFACE_PERMISSION_RESULT,
     result_wrapper: None,
     errors: &[],
     readonly: false,
@@ -325,6 +369,28 @@ pub(super) static DELETE_NETWORK_INTERFACE_META: OperationMeta = OperationMeta {
     service: &super::SERVICE,
     input: &super::schema::DELETE_NETWORK_INTERFACE_REQUEST,
     output: portcullis_wire::Empty::SCHEMA,
+    result_wrapper: None,
+    errors: &[],
+    readonly: false,
+    idempotent: false,
+    unsigned: false,
+};
+
+/// `DeleteNetworkInterfacePermission`.
+#[derive(Clone, Copy, Debug)]
+pub struct DeleteNetworkInterfacePermission;
+
+impl Operation for DeleteNetworkInterfacePermission {
+    type Input = super::DeleteNetworkInterfacePermissionRequest;
+    type Output = super::DeleteNetworkInterfacePermissionResult;
+    const META: &'static OperationMeta = &DELETE_NETWORK_INTERFACE_PERMISSION_META;
+}
+
+pub(super) static DELETE_NETWORK_INTERFACE_PERMISSION_META: OperationMeta = OperationMeta {
+    name: "DeleteNetworkInterfacePermission",
+    service: &super::SERVICE,
+    input: &super::schema::DELETE_NETWORK_INTERFACE_PERMISSION_REQUEST,
+    output: &super::schema::DELETE_NETWORK_INTERFACE_PERMISSION_RESULT,
     result_wrapper: None,
     errors: &[],
     readonly: false,
@@ -618,6 +684,28 @@ pub(super) static DESCRIBE_NETWORK_INTERFACE_ATTRIBUTE_META: OperationMeta = Ope
     unsigned: false,
 };
 
+/// `DescribeNetworkInterfacePermissions`.
+#[derive(Clone, Copy, Debug)]
+pub struct DescribeNetworkInterfacePermissions;
+
+impl Operation for DescribeNetworkInterfacePermissions {
+    type Input = super::DescribeNetworkInterfacePermissionsRequest;
+    type Output = super::DescribeNetworkInterfacePermissionsResult;
+    const META: &'static OperationMeta = &DESCRIBE_NETWORK_INTERFACE_PERMISSIONS_META;
+}
+
+pub(super) static DESCRIBE_NETWORK_INTERFACE_PERMISSIONS_META: OperationMeta = OperationMeta {
+    name: "DescribeNetworkInterfacePermissions",
+    service: &super::SERVICE,
+    input: &super::schema::DESCRIBE_NETWORK_INTERFACE_PERMISSIONS_REQUEST,
+    output: &super::schema::DESCRIBE_NETWORK_INTERFACE_PERMISSIONS_RESULT,
+    result_wrapper: None,
+    errors: &[],
+    readonly: false,
+    idempotent: false,
+    unsigned: false,
+};
+
 /// `DescribeNetworkInterfaces`.
 #[derive(Clone, Copy, Debug)]
 pub struct DescribeNetworkInterfaces;
@@ -830,6 +918,28 @@ pub(super) static DETACH_INTERNET_GATEWAY_META: OperationMeta = OperationMeta {
     name: "DetachInternetGateway",
     service: &super::SERVICE,
     input: &super::schema::DETACH_INTERNET_GATEWAY_REQUEST,
+    output: portcullis_wire::Empty::SCHEMA,
+    result_wrapper: None,
+    errors: &[],
+    readonly: false,
+    idempotent: false,
+    unsigned: false,
+};
+
+/// `DetachNetworkInterface`.
+#[derive(Clone, Copy, Debug)]
+pub struct DetachNetworkInterface;
+
+impl Operation for DetachNetworkInterface {
+    type Input = super::DetachNetworkInterfaceRequest;
+    type Output = portcullis_wire::Empty;
+    const META: &'static OperationMeta = &DETACH_NETWORK_INTERFACE_META;
+}
+
+pub(super) static DETACH_NETWORK_INTERFACE_META: OperationMeta = OperationMeta {
+    name: "DetachNetworkInterface",
+    service: &super::SERVICE,
+    input: &super::schema::DETACH_NETWORK_INTERFACE_REQUEST,
     output: portcullis_wire::Empty::SCHEMA,
     result_wrapper: None,
     errors: &[],

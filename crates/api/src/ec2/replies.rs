@@ -42,6 +42,43 @@ impl Wire for AssociateRouteTableResult {
     }
 }
 
+/// `AttachNetworkInterfaceResult`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct AttachNetworkInterfaceResult {
+    /// `AttachmentId`.
+    pub attachment_id: Option<String>,
+    /// `NetworkCardIndex`.
+    pub network_card_index: Option<i32>,
+}
+
+impl Shape for AttachNetworkInterfaceResult {
+    fn schema() -> &'static Structure {
+        &schema::ATTACH_NETWORK_INTERFACE_RESULT
+    }
+}
+
+impl Wire for AttachNetworkInterfaceResult {
+    fn read(reader: Reader<'_>) -> Result<Self, ReadError> {
+        let mut shape = Self::default();
+        reader.structure(&schema::ATTACH_NETWORK_INTERFACE_RESULT, &mut |index, value| {
+            match index {
+                0 => shape.attachment_id = Wire::read(value)?,
+                1 => shape.network_card_index = Wire::read(value)?,
+                _ => {}
+            }
+            Ok(())
+        })?;
+        Ok(shape)
+    }
+
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure(&schema::ATTACH_NETWORK_INTERFACE_RESULT);
+        put(writer, 0, &self.attachment_id);
+        put(writer, 1, &self.network_card_index);
+        writer.end_structure();
+    }
+}
+
 /// `AuthorizeSecurityGroupEgressResult`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct AuthorizeSecurityGroupEgressResult {
@@ -182,6 +219,41 @@ impl Wire for CreateInternetGatewayResult {
     fn write(&self, writer: &mut dyn Writer) {
         writer.begin_structure(&schema::CREATE_INTERNET_GATEWAY_RESULT);
         put(writer, 0, &self.internet_gateway);
+        writer.end_structure();
+    }
+}
+
+/// `CreateNetworkInterfacePermissionResult`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct CreateNetworkInterfacePermissionResult {
+    /// `InterfacePermission`.
+    pub interface_permission: Option<super::NetworkInterfacePermission>,
+}
+
+impl Shape for CreateNetworkInterfacePermissionResult {
+    fn schema() -> &'static Structure {
+        &schema::CREATE_NETWORK_INTERFACE_PERMISSION_RESULT
+    }
+}
+
+impl Wire for CreateNetworkInterfacePermissionResult {
+    fn read(reader: Reader<'_>) -> Result<Self, ReadError> {
+        let mut shape = Self::default();
+        reader.structure(
+            &schema::CREATE_NETWORK_INTERFACE_PERMISSION_RESULT,
+            &mut |index, value| {
+                if index == 0 {
+                    shape.interface_permission = Wire::read(value)?;
+                }
+                Ok(())
+            },
+        )?;
+        Ok(shape)
+    }
+
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure(&schema::CREATE_NETWORK_INTERFACE_PERMISSION_RESULT);
+        put(writer, 0, &self.interface_permission);
         writer.end_structure();
     }
 }
@@ -393,6 +465,41 @@ impl Wire for CreateVpcResult {
     fn write(&self, writer: &mut dyn Writer) {
         writer.begin_structure(&schema::CREATE_VPC_RESULT);
         put(writer, 0, &self.vpc);
+        writer.end_structure();
+    }
+}
+
+/// `DeleteNetworkInterfacePermissionResult`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DeleteNetworkInterfacePermissionResult {
+    /// `Return`.
+    pub r#return: Option<bool>,
+}
+
+impl Shape for DeleteNetworkInterfacePermissionResult {
+    fn schema() -> &'static Structure {
+        &schema::DELETE_NETWORK_INTERFACE_PERMISSION_RESULT
+    }
+}
+
+impl Wire for DeleteNetworkInterfacePermissionResult {
+    fn read(reader: Reader<'_>) -> Result<Self, ReadError> {
+        let mut shape = Self::default();
+        reader.structure(
+            &schema::DELETE_NETWORK_INTERFACE_PERMISSION_RESULT,
+            &mut |index, value| {
+                if index == 0 {
+                    shape.r#return = Wire::read(value)?;
+                }
+                Ok(())
+            },
+        )?;
+        Ok(shape)
+    }
+
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure(&schema::DELETE_NETWORK_INTERFACE_PERMISSION_RESULT);
+        put(writer, 0, &self.r#return);
         writer.end_structure();
     }
 }
@@ -704,6 +811,46 @@ impl Wire for DescribeNetworkInterfaceAttributeResult {
         put(writer, 3, &self.network_interface_id);
         put(writer, 4, &self.source_dest_check);
         put(writer, 5, &self.associate_public_ip_address);
+        writer.end_structure();
+    }
+}
+
+/// `DescribeNetworkInterfacePermissionsResult`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DescribeNetworkInterfacePermissionsResult {
+    /// `NetworkInterfacePermissions`.
+    pub network_interface_permissions: Option<Vec<super::NetworkInterfacePermission>>,
+    /// `NextToken`.
+    pub next_token: Option<String>,
+}
+
+impl Shape for DescribeNetworkInterfacePermissionsResult {
+    fn schema() -> &'static Structure {
+        &schema::DESCRIBE_NETWORK_INTERFACE_PERMISSIONS_RESULT
+    }
+}
+
+impl Wire for DescribeNetworkInterfacePermissionsResult {
+    fn read(reader: Reader<'_>) -> Result<Self, ReadError> {
+        let mut shape = Self::default();
+        reader.structure(
+            &schema::DESCRIBE_NETWORK_INTERFACE_PERMISSIONS_RESULT,
+            &mut |index, value| {
+                match index {
+                    0 => shape.network_interface_permissions = Wire::read(value)?,
+                    1 => shape.next_token = Wire::read(value)?,
+                    _ => {}
+                }
+                Ok(())
+            },
+        )?;
+        Ok(shape)
+    }
+
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure(&schema::DESCRIBE_NETWORK_INTERFACE_PERMISSIONS_RESULT);
+        put(writer, 0, &self.network_interface_permissions);
+        put(writer, 1, &self.next_token);
         writer.end_structure();
     }
 }

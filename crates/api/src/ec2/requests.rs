@@ -95,6 +95,63 @@ impl Wire for AttachInternetGatewayRequest {
     }
 }
 
+/// `AttachNetworkInterfaceRequest`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct AttachNetworkInterfaceRequest {
+    /// `NetworkCardIndex`.
+    pub network_card_index: Option<i32>,
+    /// `EnaSrdSpecification`.
+    pub ena_srd_specification: Option<super::EnaSrdSpecification>,
+    /// `EnaQueueCount`.
+    pub ena_queue_count: Option<i32>,
+    /// `DryRun`.
+    pub dry_run: Option<bool>,
+    /// `NetworkInterfaceId`.
+    pub network_interface_id: String,
+    /// `InstanceId`.
+    pub instance_id: String,
+    /// `DeviceIndex`.
+    pub device_index: i32,
+}
+
+impl Shape for AttachNetworkInterfaceRequest {
+    fn schema() -> &'static Structure {
+        &schema::ATTACH_NETWORK_INTERFACE_REQUEST
+    }
+}
+
+impl Wire for AttachNetworkInterfaceRequest {
+    fn read(reader: Reader<'_>) -> Result<Self, ReadError> {
+        let mut shape = Self::default();
+        reader.structure(&schema::ATTACH_NETWORK_INTERFACE_REQUEST, &mut |index, value| {
+            match index {
+                0 => shape.network_card_index = Wire::read(value)?,
+                1 => shape.ena_srd_specification = Wire::read(value)?,
+                2 => shape.ena_queue_count = Wire::read(value)?,
+                3 => shape.dry_run = Wire::read(value)?,
+                4 => shape.network_interface_id = Wire::read(value)?,
+                5 => shape.instance_id = Wire::read(value)?,
+                6 => shape.device_index = Wire::read(value)?,
+                _ => {}
+            }
+            Ok(())
+        })?;
+        Ok(shape)
+    }
+
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure(&schema::ATTACH_NETWORK_INTERFACE_REQUEST);
+        put(writer, 0, &self.network_card_index);
+        put(writer, 1, &self.ena_srd_specification);
+        put(writer, 2, &self.ena_queue_count);
+        put(writer, 3, &self.dry_run);
+        put(writer, 4, &self.network_interface_id);
+        put(writer, 5, &self.instance_id);
+        put(writer, 6, &self.device_index);
+        writer.end_structure();
+    }
+}
+
 /// `AuthorizeSecurityGroupEgressRequest`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct AuthorizeSecurityGroupEgressRequest {
@@ -308,6 +365,58 @@ impl Wire for CreateInternetGatewayRequest {
         writer.begin_structure(&schema::CREATE_INTERNET_GATEWAY_REQUEST);
         put(writer, 0, &self.tag_specifications);
         put(writer, 1, &self.dry_run);
+        writer.end_structure();
+    }
+}
+
+/// `CreateNetworkInterfacePermissionRequest`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct CreateNetworkInterfacePermissionRequest {
+    /// `NetworkInterfaceId`.
+    pub network_interface_id: String,
+    /// `AwsAccountId`.
+    pub aws_account_id: Option<String>,
+    /// `AwsService`.
+    pub aws_service: Option<String>,
+    /// `Permission`.
+    pub permission: String,
+    /// `DryRun`.
+    pub dry_run: Option<bool>,
+}
+
+impl Shape for CreateNetworkInterfacePermissionRequest {
+    fn schema() -> &'static Structure {
+        &schema::CREATE_NETWORK_INTERFACE_PERMISSION_REQUEST
+    }
+}
+
+impl Wire for CreateNetworkInterfacePermissionRequest {
+    fn read(reader: Reader<'_>) -> Result<Self, ReadError> {
+        let mut shape = Self::default();
+        reader.structure(
+            &schema::CREATE_NETWORK_INTERFACE_PERMISSION_REQUEST,
+            &mut |index, value| {
+                match index {
+                    0 => shape.network_interface_id = Wire::read(value)?,
+                    1 => shape.aws_account_id = Wire::read(value)?,
+                    2 => shape.aws_service = Wire::read(value)?,
+                    3 => shape.permission = Wire::read(value)?,
+                    4 => shape.dry_run = Wire::read(value)?,
+                    _ => {}
+                }
+                Ok(())
+            },
+        )?;
+        Ok(shape)
+    }
+
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure(&schema::CREATE_NETWORK_INTERFACE_PERMISSION_REQUEST);
+        put(writer, 0, &self.network_interface_id);
+        put(writer, 1, &self.aws_account_id);
+        put(writer, 2, &self.aws_service);
+        put(writer, 3, &self.permission);
+        put(writer, 4, &self.dry_run);
         writer.end_structure();
     }
 }
@@ -844,6 +953,50 @@ impl Wire for DeleteInternetGatewayRequest {
         writer.begin_structure(&schema::DELETE_INTERNET_GATEWAY_REQUEST);
         put(writer, 0, &self.dry_run);
         put(writer, 1, &self.internet_gateway_id);
+        writer.end_structure();
+    }
+}
+
+/// `DeleteNetworkInterfacePermissionRequest`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DeleteNetworkInterfacePermissionRequest {
+    /// `NetworkInterfacePermissionId`.
+    pub network_interface_permission_id: String,
+    /// `Force`.
+    pub force: Option<bool>,
+    /// `DryRun`.
+    pub dry_run: Option<bool>,
+}
+
+impl Shape for DeleteNetworkInterfacePermissionRequest {
+    fn schema() -> &'static Structure {
+        &schema::DELETE_NETWORK_INTERFACE_PERMISSION_REQUEST
+    }
+}
+
+impl Wire for DeleteNetworkInterfacePermissionRequest {
+    fn read(reader: Reader<'_>) -> Result<Self, ReadError> {
+        let mut shape = Self::default();
+        reader.structure(
+            &schema::DELETE_NETWORK_INTERFACE_PERMISSION_REQUEST,
+            &mut |index, value| {
+                match index {
+                    0 => shape.network_interface_permission_id = Wire::read(value)?,
+                    1 => shape.force = Wire::read(value)?,
+                    2 => shape.dry_run = Wire::read(value)?,
+                    _ => {}
+                }
+                Ok(())
+            },
+        )?;
+        Ok(shape)
+    }
+
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure(&schema::DELETE_NETWORK_INTERFACE_PERMISSION_REQUEST);
+        put(writer, 0, &self.network_interface_permission_id);
+        put(writer, 1, &self.force);
+        put(writer, 2, &self.dry_run);
         writer.end_structure();
     }
 }
@@ -1466,6 +1619,54 @@ impl Wire for DescribeNetworkInterfaceAttributeRequest {
     }
 }
 
+/// `DescribeNetworkInterfacePermissionsRequest`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DescribeNetworkInterfacePermissionsRequest {
+    /// `NetworkInterfacePermissionIds`.
+    pub network_interface_permission_ids: Option<Vec<String>>,
+    /// `Filters`.
+    pub filters: Option<Vec<super::Filter>>,
+    /// `NextToken`.
+    pub next_token: Option<String>,
+    /// `MaxResults`.
+    pub max_results: Option<i32>,
+}
+
+impl Shape for DescribeNetworkInterfacePermissionsRequest {
+    fn schema() -> &'static Structure {
+        &schema::DESCRIBE_NETWORK_INTERFACE_PERMISSIONS_REQUEST
+    }
+}
+
+impl Wire for DescribeNetworkInterfacePermissionsRequest {
+    fn read(reader: Reader<'_>) -> Result<Self, ReadError> {
+        let mut shape = Self::default();
+        reader.structure(
+            &schema::DESCRIBE_NETWORK_INTERFACE_PERMISSIONS_REQUEST,
+            &mut |index, value| {
+                match index {
+                    0 => shape.network_interface_permission_ids = Wire::read(value)?,
+                    1 => shape.filters = Wire::read(value)?,
+                    2 => shape.next_token = Wire::read(value)?,
+                    3 => shape.max_results = Wire::read(value)?,
+                    _ => {}
+                }
+                Ok(())
+            },
+        )?;
+        Ok(shape)
+    }
+
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure(&schema::DESCRIBE_NETWORK_INTERFACE_PERMISSIONS_REQUEST);
+        put(writer, 0, &self.network_interface_permission_ids);
+        put(writer, 1, &self.filters);
+        put(writer, 2, &self.next_token);
+        put(writer, 3, &self.max_results);
+        writer.end_structure();
+    }
+}
+
 /// `DescribeNetworkInterfacesRequest`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct DescribeNetworkInterfacesRequest {
@@ -1942,6 +2143,47 @@ impl Wire for DetachInternetGatewayRequest {
         put(writer, 0, &self.dry_run);
         put(writer, 1, &self.internet_gateway_id);
         put(writer, 2, &self.vpc_id);
+        writer.end_structure();
+    }
+}
+
+/// `DetachNetworkInterfaceRequest`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DetachNetworkInterfaceRequest {
+    /// `DryRun`.
+    pub dry_run: Option<bool>,
+    /// `AttachmentId`.
+    pub attachment_id: String,
+    /// `Force`.
+    pub force: Option<bool>,
+}
+
+impl Shape for DetachNetworkInterfaceRequest {
+    fn schema() -> &'static Structure {
+        &schema::DETACH_NETWORK_INTERFACE_REQUEST
+    }
+}
+
+impl Wire for DetachNetworkInterfaceRequest {
+    fn read(reader: Reader<'_>) -> Result<Self, ReadError> {
+        let mut shape = Self::default();
+        reader.structure(&schema::DETACH_NETWORK_INTERFACE_REQUEST, &mut |index, value| {
+            match index {
+                0 => shape.dry_run = Wire::read(value)?,
+                1 => shape.attachment_id = Wire::read(value)?,
+                2 => shape.force = Wire::read(value)?,
+                _ => {}
+            }
+            Ok(())
+        })?;
+        Ok(shape)
+    }
+
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure(&schema::DETACH_NETWORK_INTERFACE_REQUEST);
+        put(writer, 0, &self.dry_run);
+        put(writer, 1, &self.attachment_id);
+        put(writer, 2, &self.force);
         writer.end_structure();
     }
 }

@@ -84,6 +84,28 @@ pub(super) static ATTACH_INTERNET_GATEWAY_REQUEST: Structure = Structure {
     ],
 };
 
+pub(super) static ATTACH_NETWORK_INTERFACE_REQUEST: Structure = Structure {
+    name: "AttachNetworkInterfaceRequest",
+    members: &[
+        Member::optional("NetworkCardIndex", &Schema::INTEGER),
+        Member::optional("EnaSrdSpecification", &Schema::Structure(&ENA_SRD_SPECIFICATION)),
+        Member::optional("EnaQueueCount", &Schema::INTEGER),
+        Member::optional("DryRun", &Schema::Boolean).called("DryRun", "dryRun"),
+        Member::required("NetworkInterfaceId", &Schema::STRING)
+            .called("NetworkInterfaceId", "networkInterfaceId"),
+        Member::required("InstanceId", &Schema::STRING).called("InstanceId", "instanceId"),
+        Member::required("DeviceIndex", &Schema::INTEGER).called("DeviceIndex", "deviceIndex"),
+    ],
+};
+
+pub(super) static ATTACH_NETWORK_INTERFACE_RESULT: Structure = Structure {
+    name: "AttachNetworkInterfaceResult",
+    members: &[
+        Member::optional("AttachmentId", &Schema::STRING).called("AttachmentId", "attachmentId"),
+        Member::optional("NetworkCardIndex", &Schema::INTEGER).called("NetworkCardIndex", "networkCardIndex"),
+    ],
+};
+
 pub(super) static ATTACHMENT_ENA_SRD_SPECIFICATION: Structure = Structure {
     name: "AttachmentEnaSrdSpecification",
     members: &[
@@ -332,6 +354,26 @@ pub(super) static CREATE_INTERNET_GATEWAY_RESULT: Structure = Structure {
     ],
 };
 
+pub(super) static CREATE_NETWORK_INTERFACE_PERMISSION_REQUEST: Structure = Structure {
+    name: "CreateNetworkInterfacePermissionRequest",
+    members: &[
+        Member::required("NetworkInterfaceId", &Schema::STRING),
+        Member::optional("AwsAccountId", &Schema::STRING),
+        Member::optional("AwsService", &Schema::STRING),
+        Member::required("Permission", &INTERFACE_PERMISSION_TYPE),
+        Member::optional("DryRun", &Schema::Boolean),
+    ],
+};
+
+pub(super) static CREATE_NETWORK_INTERFACE_PERMISSION_RESULT: Structure = Structure {
+    name: "CreateNetworkInterfacePermissionResult",
+    members: &[Member::optional(
+        "InterfacePermission",
+        &Schema::Structure(&NETWORK_INTERFACE_PERMISSION),
+    )
+    .called("InterfacePermission", "interfacePermission")],
+};
+
 pub(super) static CREATE_NETWORK_INTERFACE_REQUEST: Structure = Structure {
     name: "CreateNetworkInterfaceRequest",
     members: &[
@@ -517,6 +559,20 @@ pub(super) static DELETE_INTERNET_GATEWAY_REQUEST: Structure = Structure {
         Member::required("InternetGatewayId", &Schema::STRING)
             .called("InternetGatewayId", "internetGatewayId"),
     ],
+};
+
+pub(super) static DELETE_NETWORK_INTERFACE_PERMISSION_REQUEST: Structure = Structure {
+    name: "DeleteNetworkInterfacePermissionRequest",
+    members: &[
+        Member::required("NetworkInterfacePermissionId", &Schema::STRING),
+        Member::optional("Force", &Schema::Boolean),
+        Member::optional("DryRun", &Schema::Boolean),
+    ],
+};
+
+pub(super) static DELETE_NETWORK_INTERFACE_PERMISSION_RESULT: Structure = Structure {
+    name: "DeleteNetworkInterfacePermissionResult",
+    members: &[Member::optional("Return", &Schema::Boolean).called("Return", "return")],
 };
 
 pub(super) static DELETE_NETWORK_INTERFACE_REQUEST: Structure = Structure {
@@ -745,6 +801,34 @@ pub(super) static DESCRIBE_NETWORK_INTERFACE_ATTRIBUTE_RESULT: Structure = Struc
     ],
 };
 
+static DESCRIBE_NETWORK_INTERFACE_PERMISSIONS_MAX_RESULTS: Schema = Schema::Integer(Range {
+    min: Some(5),
+    max: Some(255),
+});
+
+pub(super) static DESCRIBE_NETWORK_INTERFACE_PERMISSIONS_REQUEST: Structure = Structure {
+    name: "DescribeNetworkInterfacePermissionsRequest",
+    members: &[
+        Member::optional(
+            "NetworkInterfacePermissionIds",
+            &NETWORK_INTERFACE_PERMISSION_ID_LIST,
+        )
+        .called("NetworkInterfacePermissionId", "NetworkInterfacePermissionId"),
+        Member::optional("Filters", &FILTER_LIST).called("Filter", "Filter"),
+        Member::optional("NextToken", &Schema::STRING),
+        Member::optional("MaxResults", &DESCRIBE_NETWORK_INTERFACE_PERMISSIONS_MAX_RESULTS),
+    ],
+};
+
+pub(super) static DESCRIBE_NETWORK_INTERFACE_PERMISSIONS_RESULT: Structure = Structure {
+    name: "DescribeNetworkInterfacePermissionsResult",
+    members: &[
+        Member::optional("NetworkInterfacePermissions", &NETWORK_INTERFACE_PERMISSION_LIST)
+            .called("NetworkInterfacePermissions", "networkInterfacePermissions"),
+        Member::optional("NextToken", &Schema::STRING).called("NextToken", "nextToken"),
+    ],
+};
+
 static DESCRIBE_NETWORK_INTERFACES_MAX_RESULTS: Schema = Schema::Integer(Range {
     min: Some(5),
     max: Some(1000),
@@ -964,6 +1048,15 @@ pub(super) static DETACH_INTERNET_GATEWAY_REQUEST: Structure = Structure {
         Member::required("InternetGatewayId", &Schema::STRING)
             .called("InternetGatewayId", "internetGatewayId"),
         Member::required("VpcId", &Schema::STRING).called("VpcId", "vpcId"),
+    ],
+};
+
+pub(super) static DETACH_NETWORK_INTERFACE_REQUEST: Structure = Structure {
+    name: "DetachNetworkInterfaceRequest",
+    members: &[
+        Member::optional("DryRun", &Schema::Boolean).called("DryRun", "dryRun"),
+        Member::required("AttachmentId", &Schema::STRING).called("AttachmentId", "attachmentId"),
+        Member::optional("Force", &Schema::Boolean).called("Force", "force"),
     ],
 };
 
@@ -1576,6 +1669,13 @@ pub(super) static INSTANCE_STATE: Structure = Structure {
     ],
 };
 
+static INTERFACE_PERMISSION_TYPE: Schema = Schema::String(Text {
+    length: Range::ANY,
+    pattern: None,
+    choices: &["INSTANCE-ATTACH", "EIP-ASSOCIATE"],
+    sensitive: false,
+});
+
 pub(super) static INTERNET_GATEWAY: Structure = Structure {
     name: "InternetGateway",
     members: &[
@@ -2055,6 +2155,46 @@ static NETWORK_INTERFACE_LIST: Schema = Schema::List(List {
     flattened: false,
     length: Range::ANY,
 });
+
+pub(super) static NETWORK_INTERFACE_PERMISSION: Structure = Structure {
+    name: "NetworkInterfacePermission",
+    members: &[
+        Member::optional("NetworkInterfacePermissionId", &Schema::STRING)
+            .called("NetworkInterfacePermissionId", "networkInterfacePermissionId"),
+        Member::optional("NetworkInterfaceId", &Schema::STRING)
+            .called("NetworkInterfaceId", "networkInterfaceId"),
+        Member::optional("AwsAccountId", &Schema::STRING).called("AwsAccountId", "awsAccountId"),
+        Member::optional("AwsService", &Schema::STRING).called("AwsService", "awsService"),
+        Member::optional("Permission", &INTERFACE_PERMISSION_TYPE).called("Permission", "permission"),
+        Member::optional(
+            "PermissionState",
+            &Schema::Structure(&NETWORK_INTERFACE_PERMISSION_STATE),
+        )
+        .called("PermissionState", "permissionState"),
+    ],
+};
+
+static NETWORK_INTERFACE_PERMISSION_ID_LIST: Schema = Schema::List(List {
+    member: &Schema::STRING,
+    member_name: "member",
+    flattened: false,
+    length: Range::ANY,
+});
+
+static NETWORK_INTERFACE_PERMISSION_LIST: Schema = Schema::List(List {
+    member: &Schema::Structure(&NETWORK_INTERFACE_PERMISSION),
+    member_name: "item",
+    flattened: false,
+    length: Range::ANY,
+});
+
+pub(super) static NETWORK_INTERFACE_PERMISSION_STATE: Structure = Structure {
+    name: "NetworkInterfacePermissionState",
+    members: &[
+        Member::optional("State", &Schema::STRING).called("State", "state"),
+        Member::optional("StatusMessage", &Schema::STRING).called("StatusMessage", "statusMessage"),
+    ],
+};
 
 pub(super) static NETWORK_INTERFACE_PRIVATE_IP_ADDRESS: Structure = Structure {
     name: "NetworkInterfacePrivateIpAddress",

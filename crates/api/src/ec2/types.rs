@@ -2516,3 +2516,35 @@ impl Wire for Ipv4PrefixSpecificationRequest {
         writer.end_structure();
     }
 }
+
+/// `Ipv6PrefixSpecification`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Ipv6PrefixSpecification {
+    /// `Ipv6Prefix`.
+    pub ipv6_prefix: Option<String>,
+}
+
+impl Shape for Ipv6PrefixSpecification {
+    fn schema() -> &'static Structure {
+        &schema::IPV6_PREFIX_SPECIFICATION
+    }
+}
+
+impl Wire for Ipv6PrefixSpecification {
+    fn read(reader: Reader<'_>) -> Result<Self, ReadError> {
+        let mut shape = Self::default();
+        reader.structure(&schema::IPV6_PREFIX_SPECIFICATION, &mut |index, value| {
+            if index == 0 {
+                shape.ipv6_prefix = Wire::read(value)?;
+            }
+            Ok(())
+        })?;
+        Ok(shape)
+    }
+
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure(&schema::IPV6_PREFIX_SPECIFICATION);
+        put(writer, 0, &self.ipv6_prefix);
+        writer.end_structure();
+    }
+}

@@ -6,38 +6,6 @@ use portcullis_wire::{ReadError, Reader, Shape, Wire, Writer, put};
 
 use super::schema;
 
-/// `Ipv6PrefixSpecification`.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Ipv6PrefixSpecification {
-    /// `Ipv6Prefix`.
-    pub ipv6_prefix: Option<String>,
-}
-
-impl Shape for Ipv6PrefixSpecification {
-    fn schema() -> &'static Structure {
-        &schema::IPV6_PREFIX_SPECIFICATION
-    }
-}
-
-impl Wire for Ipv6PrefixSpecification {
-    fn read(reader: Reader<'_>) -> Result<Self, ReadError> {
-        let mut shape = Self::default();
-        reader.structure(&schema::IPV6_PREFIX_SPECIFICATION, &mut |index, value| {
-            if index == 0 {
-                shape.ipv6_prefix = Wire::read(value)?;
-            }
-            Ok(())
-        })?;
-        Ok(shape)
-    }
-
-    fn write(&self, writer: &mut dyn Writer) {
-        writer.begin_structure(&schema::IPV6_PREFIX_SPECIFICATION);
-        put(writer, 0, &self.ipv6_prefix);
-        writer.end_structure();
-    }
-}
-
 /// `Ipv6PrefixSpecificationRequest`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Ipv6PrefixSpecificationRequest {
@@ -703,6 +671,99 @@ impl Wire for NetworkInterfaceIpv6Address {
         put(writer, 0, &self.ipv6_address);
         put(writer, 1, &self.public_ipv6_dns_name);
         put(writer, 2, &self.is_primary_ipv6);
+        writer.end_structure();
+    }
+}
+
+/// `NetworkInterfacePermission`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct NetworkInterfacePermission {
+    /// `NetworkInterfacePermissionId`.
+    pub network_interface_permission_id: Option<String>,
+    /// `NetworkInterfaceId`.
+    pub network_interface_id: Option<String>,
+    /// `AwsAccountId`.
+    pub aws_account_id: Option<String>,
+    /// `AwsService`.
+    pub aws_service: Option<String>,
+    /// `Permission`.
+    pub permission: Option<String>,
+    /// `PermissionState`.
+    pub permission_state: Option<super::NetworkInterfacePermissionState>,
+}
+
+impl Shape for NetworkInterfacePermission {
+    fn schema() -> &'static Structure {
+        &schema::NETWORK_INTERFACE_PERMISSION
+    }
+}
+
+impl Wire for NetworkInterfacePermission {
+    fn read(reader: Reader<'_>) -> Result<Self, ReadError> {
+        let mut shape = Self::default();
+        reader.structure(&schema::NETWORK_INTERFACE_PERMISSION, &mut |index, value| {
+            match index {
+                0 => shape.network_interface_permission_id = Wire::read(value)?,
+                1 => shape.network_interface_id = Wire::read(value)?,
+                2 => shape.aws_account_id = Wire::read(value)?,
+                3 => shape.aws_service = Wire::read(value)?,
+                4 => shape.permission = Wire::read(value)?,
+                5 => shape.permission_state = Wire::read(value)?,
+                _ => {}
+            }
+            Ok(())
+        })?;
+        Ok(shape)
+    }
+
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure(&schema::NETWORK_INTERFACE_PERMISSION);
+        put(writer, 0, &self.network_interface_permission_id);
+        put(writer, 1, &self.network_interface_id);
+        put(writer, 2, &self.aws_account_id);
+        put(writer, 3, &self.aws_service);
+        put(writer, 4, &self.permission);
+        put(writer, 5, &self.permission_state);
+        writer.end_structure();
+    }
+}
+
+/// `NetworkInterfacePermissionState`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct NetworkInterfacePermissionState {
+    /// `State`.
+    pub state: Option<String>,
+    /// `StatusMessage`.
+    pub status_message: Option<String>,
+}
+
+impl Shape for NetworkInterfacePermissionState {
+    fn schema() -> &'static Structure {
+        &schema::NETWORK_INTERFACE_PERMISSION_STATE
+    }
+}
+
+impl Wire for NetworkInterfacePermissionState {
+    fn read(reader: Reader<'_>) -> Result<Self, ReadError> {
+        let mut shape = Self::default();
+        reader.structure(
+            &schema::NETWORK_INTERFACE_PERMISSION_STATE,
+            &mut |index, value| {
+                match index {
+                    0 => shape.state = Wire::read(value)?,
+                    1 => shape.status_message = Wire::read(value)?,
+                    _ => {}
+                }
+                Ok(())
+            },
+        )?;
+        Ok(shape)
+    }
+
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure(&schema::NETWORK_INTERFACE_PERMISSION_STATE);
+        put(writer, 0, &self.state);
+        put(writer, 1, &self.status_message);
         writer.end_structure();
     }
 }

@@ -14,6 +14,7 @@ use portcullis_core::Arn;
 use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
+use super::admission::{Admission, Proofs, Refused};
 use crate::gate::call::Call;
 use crate::gate::error::ServiceError;
 use crate::gate::operation::Check;
@@ -22,7 +23,7 @@ use crate::world::Snapshot;
 use crate::world::records::ecs::ContainerInstance;
 
 /// The two websockets.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Channel {
     /// Tasks and credentials.
     Acs,
@@ -214,6 +215,11 @@ impl Opening {
         })
     }
 
+    /// Whether the agent says it is ours: only such an agent is told what AWS's protocol does not have.
+    pub fn is_ours(&self) -> bool {
+        self.versions.agent_hash.as_deref() == Some("portcullis")
+    }
+
     /// What CloudTrail shows of the request.
     pub fn parameters(&self) -> Value {
         let mut shown = json!({
@@ -249,36 +255,43 @@ pub(super) struct Named {
 }
 
 impl Named {
-    /// The check of an opening: the instance's registrant alone.
-    pub fn check(&self, view: &Snapshot, action: &'static str) -> Check {
+    /// The check of an opening: the instance's registrant alone, with its agent's key.
+    pub fn check(&self, view: &Snapshot, call: &Call, action: &'static str) -> Check {
         let instance = view.ecs.container_instances.get(&self.key);
         Check::new(action, self.arn.as_str())
             .with("ecs:cluster", self.cluster_arn.as_str())
-            .only_for(instance.and_then(|instance| owner(instance)))
+            .only_for(instance.and_then(|instance| owner(call, instance)))
     }
 
     /// The instance must be there and not deregistered.
-    pub fn accept(self, view: &Snapshot, call: &Arc<Call>, check: Check) -> Result<Accepted, ServiceError> {
+    pub fn accept(
+        self,
+        view: &Snapshot,
+        call: &Arc<Call>,
+        check: Check,
+        proofs: &Proofs,
+        channel: Channel,
+    ) -> Result<Accepted, Refused> {
         let instance = view.ecs.container_instances.get(&self.key).ok_or_else(|| {
-            ServiceError::new(
+            not_an_agent(
                 "InvalidInstanceException",
-                400,
                 "The specified container instance was not found.",
             )
         })?;
         if !instance.is_registered() {
-            return Err(ServiceError::new(
+            return Err(not_an_agent(
                 "InactiveInstanceException",
-                400,
                 "The container instance is no longer active.",
             ));
         }
+        let admission = proofs.admit(channel, instance, call)?;
         Ok(Accepted {
             arn: self.arn,
             cluster_arn: self.cluster_arn,
             key: self.key,
             call: Arc::clone(call),
             check,
+            admission,
         })
     }
 }
@@ -296,6 +309,13 @@ pub(super) struct Accepted {
     pub call: Arc<Call>,
     /// The permission it was opened with.
     pub check: Check,
+    /// How the agent was let in.
+    pub admission: Admission,
+}
+
+/// A refusal that tells operators nothing.
+fn not_an_agent(code: &'static str, text: &str) -> Refused {
+    (ServiceError::new(code, 400, text), None)
 }
 
 fn query(text: &str) -> HashMap<String, String> {

@@ -2,20 +2,24 @@
 //!
 //! An agent is authenticated by the signature of its upgrade request and authorised for one container instance. Each
 //! instance has at most one live ACS session; a new one ends the old. Only the principal that registered an instance
-//! opens its sessions, and a session sends only what was placed on its instance: knowing an instance role's keys opens
-//! no other instance's tasks (the lesson of ECScape).
+//! opens its sessions, with its agent's key or as an operator approved it (`admission`), and a session sends only what was
+//! placed on its instance: knowing an instance role's keys opens no task's (the lesson of ECScape).
 
+mod admission;
 mod credentials;
 mod docker;
+mod firewall;
 mod handshake;
 mod outbox;
 mod payload;
 mod registry;
 mod session;
+mod supplies;
 mod telemetry;
 mod timing;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::{Request, Response};
 use http_body_util::Full;
@@ -28,12 +32,17 @@ use tokio_tungstenite::tungstenite::Utf8Bytes;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
 
+use crate::agents::alarm;
+use crate::gate::call::Call;
+use crate::gate::operation::Check;
 use crate::gate::record::Outcome;
 use crate::gate::{Gate, Peer};
-use crate::services::ecs::registrant::owner;
+use crate::services::ecs::registrant::speaker;
+use crate::world::records::ecs::AlertKind;
 
-use handshake::{Accepted, Channel, Opening, Refusal};
-use registry::Registry;
+use admission::{Refused, SECOND_SESSION, denied};
+use handshake::{Accepted, Channel, Named, Opening, Refusal};
+use registry::{Registry, Turn};
 pub use timing::Timing;
 
 /// The socket of one agent.
@@ -42,6 +51,8 @@ type Socket = WebSocketStream<TokioIo<hyper::upgrade::Upgraded>>;
 /// Largest frame of an agent: ten tasks' metrics fill a megabyte (agent.md 5.3).
 const FRAME_BYTES_MAX: usize = 4 * 1024 * 1024;
 const BUFFER_BYTES: usize = 8 * 1024;
+/// How long a new session without a key waits for the end of one that is just going: agents close and come back at once.
+const LAST_WORDS: Duration = Duration::from_secs(2);
 
 /// The connected agents.
 #[derive(Debug)]
@@ -77,8 +88,8 @@ impl Agents {
             Ok(opening) => opening,
             Err(refusal) => return refusal.response(),
         };
-        let accepted = match self.admit(&opening, &parts, peer).await {
-            Ok(accepted) => accepted,
+        let (accepted, turn) = match self.admit(&opening, &parts, peer).await {
+            Ok(admitted) => admitted,
             Err(refusal) => {
                 tracing::info!(instance = opening.instance, %refusal, "an agent was refused");
                 return refusal.response();
@@ -89,6 +100,7 @@ impl Agents {
             timing: self.timing,
             opening: opening.clone(),
             accepted,
+            turn,
             parts,
         };
         let registry = Arc::clone(&self.registry);
@@ -107,25 +119,54 @@ impl Agents {
         opening: &Opening,
         parts: &http::request::Parts,
         peer: Peer,
-    ) -> Result<Accepted, Refusal> {
+    ) -> Result<(Accepted, Option<Turn>), Refusal> {
         let service = &portcullis_api::ecs::SERVICE;
         let view = self.gate.world().view();
         let who = self.gate.authenticate(&view, service, parts, b"")?;
         let request_id = uuid(self.gate.world().random().as_ref());
         let operation = opening.channel.operation();
-        let call = Arc::new(self.gate.call(who, service, operation, parts, peer, &request_id));
+        let call = Arc::new(
+            self.gate
+                .upgrade_call(who, service, operation, parts, peer, &request_id),
+        );
         let named = opening.name(&call)?;
-        let check = named.check(&view, opening.channel.action());
+        let check = named.check(&view, &call, opening.channel.action());
         self.gate.check(&call, std::slice::from_ref(&check)).await?;
-        let outcome = named.accept(&self.gate.world().view(), &call, check);
+        let arn = named.arn.clone();
+        let outcome = self.accept(named, opening.channel, &call, check).await;
         let recorded = match &outcome {
             Ok(_) => Outcome::Answered(&nothing),
-            Err(error) => Outcome::Refused(error),
+            Err((error, _)) => Outcome::Refused(error),
         };
         self.gate
             .record(&call, true, Some(opening.parameters()), &recorded)
             .await;
-        Ok(outcome?)
+        if let Err((error, Some(kind))) = &outcome {
+            alarm::raise(self.gate.world(), &call, arn.as_str(), *kind, error.message()).await;
+        }
+        Ok(outcome.map_err(|(error, _)| error)?)
+    }
+
+    /// Lets the agent in, and an agent without a key only where no session of it is open.
+    async fn accept(
+        &self,
+        named: Named,
+        channel: Channel,
+        call: &Arc<Call>,
+        check: Check,
+    ) -> Result<(Accepted, Option<Turn>), Refused> {
+        let view = self.gate.world().view();
+        let accepted = named.accept(&view, call, check, &self.registry.proofs, channel)?;
+        if channel == Channel::Tcs || accepted.admission.may_replace() {
+            return Ok((accepted, None));
+        }
+        match self.registry.take_vacant(&accepted.key, LAST_WORDS).await {
+            Some(turn) => Ok((accepted, Some(turn))),
+            None => Err((
+                denied(call, SECOND_SESSION),
+                Some(AlertKind::AgentIdentityRefused),
+            )),
+        }
     }
 }
 
@@ -158,6 +199,8 @@ struct Session {
     timing: Timing,
     opening: Opening,
     accepted: Accepted,
+    /// Taken before the connection was answered, where no session may be replaced.
+    turn: Option<Turn>,
     /// The upgrade request: telemetry frames are signed as repetitions of it.
     parts: http::request::Parts,
 }
@@ -175,12 +218,17 @@ impl Session {
     fn is_still_allowed(&self) -> bool {
         let view = self.gate.world().view();
         let instance = view.ecs.container_instances.get(&self.accepted.key);
+        // An instance that is gone is another matter.
+        let is_admitted = instance.is_none_or(|instance| self.accepted.admission.still_holds(instance));
+        // What the agent proved when it came needs no new proof.
         let check = self
             .accepted
             .check
             .clone()
-            .only_for(instance.and_then(|instance| owner(instance)));
-        self.gate
-            .still_allows(&self.accepted.call, std::slice::from_ref(&check))
+            .only_for(instance.and_then(|instance| speaker(instance)));
+        is_admitted
+            && self
+                .gate
+                .still_allows(&self.accepted.call, std::slice::from_ref(&check))
     }
 }

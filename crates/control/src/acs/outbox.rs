@@ -29,6 +29,7 @@ pub(super) struct Outbox {
 #[derive(Debug, Default)]
 struct Sent {
     payload: Option<Payload>,
+    firewall: Option<SentFirewall>,
     credentials: BTreeMap<RoleType, Issued>,
 }
 
@@ -36,6 +37,15 @@ struct Sent {
 struct Payload {
     message_id: String,
     desired: DesiredStatus,
+    at: Timestamp,
+    acknowledged: bool,
+}
+
+/// What an agent was told a task's security groups come to.
+#[derive(Debug)]
+struct SentFirewall {
+    version: u64,
+    message_id: String,
     at: Timestamp,
     acknowledged: bool,
 }
@@ -72,6 +82,7 @@ impl Outbox {
         self.payloads.clear();
         for sent in self.tasks.values_mut() {
             sent.payload = None;
+            sent.firewall = None;
             if send_credentials {
                 sent.credentials.clear();
             }
@@ -147,6 +158,29 @@ impl Outbox {
         self.payloads.insert(message_id.to_owned(), task.id.clone());
     }
 
+    /// Whether the agent, which has the task, does not know this version of its firewall.
+    pub fn needs_firewall(&self, task: &Task, version: u64, now: Timestamp) -> bool {
+        let sent = self.tasks.get(&task.id);
+        match sent.and_then(|sent| sent.firewall.as_ref()) {
+            Some(known) if known.version == version => {
+                !known.acknowledged && now.seconds_since(known.at) >= RESEND_SECONDS
+            }
+            Some(_) => true,
+            // With its payload it comes first.
+            None => task.last == LastStatus::Running || sent.is_some_and(|sent| sent.payload.is_some()),
+        }
+    }
+
+    /// A task's firewall went out, with its payload or in a message of its own.
+    pub fn sent_firewall(&mut self, task: &Task, version: u64, message_id: &str, now: Timestamp) {
+        self.tasks.entry(task.id.clone()).or_default().firewall = Some(SentFirewall {
+            version,
+            message_id: message_id.to_owned(),
+            at: now,
+            acknowledged: false,
+        });
+    }
+
     /// Credentials went out.
     pub fn sent_credentials(&mut self, task: &Task, role_type: RoleType, issued: Issued) {
         self.tasks
@@ -163,6 +197,10 @@ impl Outbox {
         if let Some(payload) = sent.and_then(|sent| sent.payload.as_mut()) {
             payload.acknowledged = true;
         }
+        let firewalls = self.tasks.values_mut().filter_map(|sent| sent.firewall.as_mut());
+        for firewall in firewalls.filter(|firewall| firewall.message_id == message_id) {
+            firewall.acknowledged = true;
+        }
     }
 
     /// The agent has taken credentials. Acknowledgements of older ones are passed over.
@@ -177,7 +215,8 @@ impl Outbox {
     }
 }
 
-/// The tasks placed on an instance that have not stopped: nothing else is ever sent to it.
+/// The tasks placed on an instance that its agent has to know: not those whose network interface is still to be made, or
+/// that have ended. Nothing else is ever sent to it.
 pub(super) fn tasks_on(view: &Snapshot, instance: &ContainerInstance) -> Vec<Arc<Task>> {
     let facet = Facet::ContainerInstance(&instance.id);
     let set = |desired| TaskSet::new(&instance.region, &instance.cluster, facet, desired);
@@ -185,7 +224,8 @@ pub(super) fn tasks_on(view: &Snapshot, instance: &ContainerInstance) -> Vec<Arc
     for set in [set(DesiredStatus::Stopped), set(DesiredStatus::Running)] {
         let rows = view.ecs.tasks_of(&set, None).map(|(_, task)| task);
         // Those stopping stand before those stopped.
-        tasks.extend(rows.take_while(|task| task.last != LastStatus::Stopped).cloned());
+        let alive = rows.take_while(|task| task.last != LastStatus::Stopped);
+        tasks.extend(alive.filter(|task| task.is_with_agent()).cloned());
     }
     tasks
 }

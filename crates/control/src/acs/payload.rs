@@ -7,12 +7,12 @@ use std::collections::BTreeMap;
 
 use portcullis_api::{acs, ecs as api};
 
-use super::docker;
+use super::{docker, supplies};
 use crate::schedule::resources::{effective, override_of};
 use crate::world::records::ecs::{DesiredStatus, EXEC_AGENT_NAME, Task, TaskContainer, TaskDefinition};
 
 /// Tells programs where they run.
-const EXECUTION_ENVIRONMENT: (&str, &str) = ("AWS_EXECUTION_ENV", "AWS_ECS_EC2");
+const EXECUTION_ENVIRONMENT: &str = "AWS_EXECUTION_ENV";
 /// CPU units of one vCPU.
 const CPU_UNITS: f64 = 1024.0;
 
@@ -51,6 +51,7 @@ pub(super) fn task(task: &Task, definition: &TaskDefinition, credentials: TaskCr
             .filter_map(|one| Some(container(task, shape, one, known(&one.name)?)))
             .collect(),
         volumes: shape.volumes.iter().flatten().map(volume).collect(),
+        elastic_network_interfaces: interface(task).map(|interface| vec![interface]),
         role_credentials: credentials.application,
         execution_role_credentials: credentials.execution,
         pid_mode: shape.pid_mode.clone(),
@@ -61,6 +62,31 @@ pub(super) fn task(task: &Task, definition: &TaskDefinition, credentials: TaskCr
         enable_fault_injection: shape.enable_fault_injection,
         ..acs::Task::default()
     }
+}
+
+/// The network interface of a task. There is no resolver at the VPC's address: tasks use that of their host
+/// (docs/fidelity.md).
+fn interface(task: &Task) -> Option<acs::ElasticNetworkInterface> {
+    let made = task.interface.as_ref()?.made.as_ref()?;
+    let (_, domain) = made.dns_name.split_once('.')?;
+    Some(acs::ElasticNetworkInterface {
+        attachment_arn: task.attachment_arn(),
+        ec2_id: Some(made.id.clone()),
+        mac_address: Some(made.mac.clone()),
+        ipv4_addresses: Some(vec![acs::Ipv4Address {
+            primary: Some(true),
+            private_address: Some(made.address.clone()),
+        }]),
+        ipv6_addresses: Some(Vec::new()),
+        domain_name: Some(vec![domain.to_owned()]),
+        domain_name_servers: Some(Vec::new()),
+        private_dns_name: Some(made.dns_name.clone()),
+        subnet_gateway_ipv4_address: Some(made.gateway.clone()),
+        index: Some(0),
+        name: Some("eth0".to_owned()),
+        interface_association_protocol: Some("default".to_owned()),
+        ..acs::ElasticNetworkInterface::default()
+    })
 }
 
 /// The name under which the agent keeps a task, for manifests.
@@ -104,7 +130,8 @@ fn container(
             .and_then(|own| own.command.clone())
             .or_else(|| container.command.clone()),
         entry_point: container.entry_point.clone(),
-        environment: environment(container, own),
+        environment: environment(task, container, own),
+        environment_files: supplies::environment_files(container, own),
         port_mappings: container.port_mappings.iter().flatten().map(port).collect(),
         mount_points: container.mount_points.iter().flatten().map(mount).collect(),
         volumes_from: container.volumes_from.iter().flatten().map(volume_from).collect(),
@@ -115,15 +142,17 @@ fn container(
             .map(|list| list.iter().map(dependency).collect()),
         start_timeout: container.start_timeout,
         stop_timeout: container.stop_timeout,
+        secrets: supplies::secrets(task, container),
+        registry_authentication: supplies::registry_authentication(task, container, &record.image),
         logs_auth_strategy: (uses_awslogs && task.execution_role.is_some())
             .then(|| "ExecutionRole".to_owned()),
         health_check_type: container.health_check.as_ref().map(|_| "docker".to_owned()),
+        firelens_configuration: supplies::firelens(container),
         restart_policy: container.restart_policy.as_ref().map(restart_policy),
         managed_agents: record.exec_agent.as_ref().map(|_| vec![exec_agent()]),
         overrides: "{}".to_owned(),
         privileged: container.privileged,
         docker_config: Some(docker::config(task, definition, container, size)),
-        ..acs::Container::default()
     }
 }
 
@@ -135,13 +164,23 @@ fn exec_agent() -> acs::ManagedAgent {
     }
 }
 
+/// By the launch type. AWS documents no value for external instances: their agent is EC2's.
+fn execution_environment(launch_type: &str) -> &'static str {
+    if launch_type == "FARGATE" {
+        "AWS_ECS_FARGATE"
+    } else {
+        "AWS_ECS_EC2"
+    }
+}
+
 /// The definition's variables, the overrides' over them; what ECS adds gives way to both.
 fn environment(
+    task: &Task,
     container: &api::ContainerDefinition,
     own: Option<&api::ContainerOverride>,
 ) -> BTreeMap<String, String> {
-    let (name, value) = EXECUTION_ENVIRONMENT;
-    let mut environment = BTreeMap::from([(name.to_owned(), value.to_owned())]);
+    let place = execution_environment(&task.launch_type);
+    let mut environment = BTreeMap::from([(EXECUTION_ENVIRONMENT.to_owned(), place.to_owned())]);
     let overriding = own.iter().flat_map(|own| own.environment.iter().flatten());
     for pair in container.environment.iter().flatten().chain(overriding) {
         environment.insert(

@@ -2,14 +2,24 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::{OwnedMutexGuard, oneshot};
+use tokio::time::timeout;
 
+use super::admission::Proofs;
+use super::firewall::Firewalls;
 use super::outbox::Outbox;
 
 /// All instances that have had a session.
 #[derive(Debug, Default)]
-pub(super) struct Registry(Mutex<HashMap<String, Slot>>);
+pub(super) struct Registry {
+    slots: Mutex<HashMap<String, Slot>>,
+    /// What security groups come to.
+    pub firewalls: Firewalls,
+    /// What opened connections before.
+    pub proofs: Proofs,
+}
 
 #[derive(Debug, Default)]
 struct Slot {
@@ -24,6 +34,8 @@ pub(super) struct Turn {
     /// What the agent was sent.
     pub outbox: OwnedMutexGuard<Outbox>,
     fence: oneshot::Receiver<()>,
+    /// Whether a session that was alive had to go for it.
+    pub replaces: bool,
 }
 
 impl Registry {
@@ -31,8 +43,8 @@ impl Registry {
     /// over meanwhile.
     pub async fn take_over(&self, instance: &str, caller: &str) -> Option<Turn> {
         let (sender, mut fence) = oneshot::channel();
-        let outbox = {
-            let mut slots = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let (outbox, replaces) = {
+            let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
             let slot = slots.entry(instance.to_owned()).or_default();
             let is_live = slot.fence.replace(sender).is_some_and(|old| !old.is_closed());
             if is_live {
@@ -42,21 +54,39 @@ impl Registry {
                     "a second ACS session of a container instance ends the first"
                 );
             }
-            Arc::clone(&slot.outbox)
+            (Arc::clone(&slot.outbox), is_live)
         };
         tokio::select! {
             biased;
             _ = &mut fence => None,
-            outbox = outbox.lock_owned() => Some(Turn { outbox, fence }),
+            outbox = outbox.lock_owned() => Some(Turn { outbox, fence, replaces }),
         }
+    }
+
+    /// Takes the place of a session that is over, waiting a little for its end; `None` while there is a live one.
+    pub async fn take_vacant(&self, instance: &str, patience: Duration) -> Option<Turn> {
+        let (sender, fence) = oneshot::channel();
+        let outbox = {
+            let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
+            Arc::clone(&slots.entry(instance.to_owned()).or_default().outbox)
+        };
+        let outbox = timeout(patience, outbox.lock_owned()).await.ok()?;
+        let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
+        slots.entry(instance.to_owned()).or_default().fence = Some(sender);
+        Some(Turn {
+            outbox,
+            fence,
+            replaces: false,
+        })
     }
 
     /// Forgets an instance that is gone.
     pub fn forget(&self, instance: &str) {
-        self.0
+        self.slots
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .remove(instance);
+        self.proofs.forget(instance);
     }
 }
 

@@ -1,5 +1,7 @@
 //! One ACS connection: sends tasks and credentials as the picture changes, takes in acknowledgements, beats.
 
+mod firewalls;
+
 use std::sync::Arc;
 
 use futures_util::{SinkExt as _, StreamExt as _};
@@ -17,10 +19,12 @@ use super::outbox::{Issued, Outbox, Work, tasks_on};
 use super::payload::{self, TaskCredentials};
 use super::registry::Registry;
 use super::{Session, Socket, refused};
+use crate::agents::alarm;
 use crate::schedule::life_cycle;
 use crate::schedule::services::daemons_first;
-use crate::world::records::ecs::{ContainerInstance, DesiredStatus, Load, StopCode, Task};
+use crate::world::records::ecs::{AlertKind, ContainerInstance, DesiredStatus, Load, StopCode, Task};
 use crate::world::{Snapshot, Tx, World, WriteError};
+use firewalls::Watch;
 
 /// How many heartbeats an agent may leave unanswered.
 const UNANSWERED_MAX: u32 = 3;
@@ -48,17 +52,28 @@ impl End {
 }
 
 /// Serves a connection until it ends or another session of the instance takes over.
-pub(super) async fn run(session: Session, mut socket: Socket, registry: &Registry) {
+pub(super) async fn run(mut session: Session, mut socket: Socket, registry: &Registry) {
     let key = session.accepted.key.clone();
     let caller = session.accepted.call.caller.arn();
-    let Some(mut turn) = registry.take_over(&key, &caller).await else {
+    let taken = match session.turn.take() {
+        Some(turn) => Some(turn),
+        None => registry.take_over(&key, &caller).await,
+    };
+    let Some(mut turn) = taken else {
         return;
     };
+    if turn.replaces {
+        let (kind, call) = (AlertKind::AgentSessionReplaced, &session.accepted.call);
+        let (world, arn) = (session.gate.world(), session.accepted.arn.as_str());
+        alarm::raise(world, call, arn, kind, "a newer session with the agent's key").await;
+    }
+    note_proof(&session).await;
     note(session.gate.world(), &key, true, Some(&session.opening.versions)).await;
     let end = {
         let (outbox, fence) = turn.parts();
         outbox.connect(session.opening.send_credentials, session.opening.highest_seen);
-        let mut conversation = Conversation::new(&session, &mut socket, outbox);
+        let mut conversation =
+            Conversation::new(&session, &mut socket, outbox, Watch::new(&registry.firewalls));
         tokio::select! {
             end = conversation.run() => Some(end),
             _ = fence => None,
@@ -77,6 +92,28 @@ pub(super) async fn run(session: Session, mut socket: Socket, registry: &Registr
     let _ = timeout(session.timing.write, socket.close(why)).await;
 }
 
+/// Keeps when the proof that opened the session was made: it opens no second one, also after a restart of the server.
+async fn note_proof(session: &Session) {
+    let (world, key, proved) = (
+        session.gate.world(),
+        &session.accepted.key,
+        session.accepted.admission.proved,
+    );
+    let change = |tx: &mut Tx<'_>| -> Result<(), std::convert::Infallible> {
+        let found = tx.view().ecs.container_instances.get(key);
+        if let Some(mut instance) = found.map(|found| ContainerInstance::clone(found)) {
+            instance.agent.proved = instance.agent.proved.max(proved);
+            tx.put(instance);
+        }
+        Ok(())
+    };
+    if proved.is_some()
+        && let Err(WriteError::Store(error)) = world.write(change).await
+    {
+        tracing::error!(%error, key, "an agent's proof could not be noted");
+    }
+}
+
 /// Notes that an agent is there, with the versions it named, or gone.
 async fn note(world: &World, key: &str, connected: bool, versions: Option<&VersionInfo>) {
     let change = |tx: &mut Tx<'_>| -> Result<(), std::convert::Infallible> {
@@ -88,7 +125,7 @@ async fn note(world: &World, key: &str, connected: bool, versions: Option<&Versi
             .filter(|one| one.agent_connected != connected);
         if let Some(mut instance) = found.map(|found| ContainerInstance::clone(found)) {
             instance.agent_connected = connected;
-            instance.version += 1;
+            instance.raise_version();
             if let Some(versions) = versions {
                 instance.version_info = versions.clone();
             }
@@ -112,10 +149,11 @@ struct Conversation<'a> {
     /// The rows last looked at: while these are the same there is nothing new for this agent.
     seen: Option<(Arc<ContainerInstance>, Option<Arc<Load>>)>,
     unanswered: u32,
+    watch: Watch<'a>,
 }
 
 impl<'a> Conversation<'a> {
-    fn new(session: &'a Session, socket: &'a mut Socket, outbox: &'a mut Outbox) -> Self {
+    fn new(session: &'a Session, socket: &'a mut Socket, outbox: &'a mut Outbox, watch: Watch<'a>) -> Self {
         let changes = session.gate.world().changes();
         Self {
             session,
@@ -124,6 +162,7 @@ impl<'a> Conversation<'a> {
             changes,
             seen: None,
             unanswered: 0,
+            watch,
         }
     }
 
@@ -211,7 +250,8 @@ impl<'a> Conversation<'a> {
         let is_same = self.seen.as_ref().is_some_and(|(seen, seen_load)| {
             Arc::ptr_eq(seen, instance) && seen_load.as_ref().map(Arc::as_ptr) == load.map(Arc::as_ptr)
         });
-        if is_same && !even_if_unchanged {
+        let is_stirred = self.watch.is_stirred(&view);
+        if is_same && !is_stirred && !even_if_unchanged {
             return Ok(());
         }
         self.seen = Some((Arc::clone(instance), load.cloned()));
@@ -221,7 +261,7 @@ impl<'a> Conversation<'a> {
                 Work::Credentials(task, role_type) => self.send_credentials(&task, role_type).await?,
             }
         }
-        Ok(())
+        self.send_firewalls(&view, instance).await
     }
 
     async fn send_payload(&mut self, view: &Snapshot, task: &Task) -> Result<(), End> {
@@ -255,6 +295,8 @@ impl<'a> Conversation<'a> {
             execution: of(RoleType::TaskExecution),
         };
         let now = self.now();
+        let mut shown = payload::task(task, definition, credentials);
+        let firewall = self.add_firewall(view, task, &mut shown);
         let message = acs::PayloadMessage {
             cluster_arn: self.session.accepted.cluster_arn.to_string(),
             container_instance_arn: self.session.accepted.arn.to_string(),
@@ -262,12 +304,15 @@ impl<'a> Conversation<'a> {
             seq_num: Some(self.outbox.next_number(now)),
             timeline: None,
             generated_at: Some(now.as_millis()),
-            tasks: vec![payload::task(task, definition, credentials)],
+            tasks: vec![shown],
         };
         // As late as can be: nothing is sent to an agent that may no longer.
         self.must_be_allowed()?;
         self.send(&message).await?;
         self.outbox.sent_payload(task, &message.message_id, now);
+        if let Some(version) = firewall {
+            self.outbox.sent_firewall(task, version, &message.message_id, now);
+        }
         for (role_type, made) in &minted {
             self.outbox.sent_credentials(task, *role_type, issued(made, now));
         }

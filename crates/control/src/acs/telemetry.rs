@@ -7,21 +7,27 @@ use futures_util::{SinkExt as _, StreamExt as _};
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use portcullis_api::acs;
-use portcullis_core::uuid;
+use portcullis_core::{Timestamp, uuid};
 use portcullis_wire::{Frame, encode_frame};
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_tungstenite::tungstenite::Message;
 
 use super::{Session, Socket, refused};
+use crate::telemetry::{Fetch, Origin};
 use crate::world::records::ecs::{Health, Task};
-use crate::world::{Tx, WriteError};
+use crate::world::{Snapshot, Tx, WriteError};
 
 /// Largest head of a frame, in bytes.
 const HEAD_BYTES_MAX: usize = 16 * 1024;
+/// Most fetches of credentials an agent tells at a time.
+const FETCHES_MAX: i32 = 250;
 
 /// Serves a connection until it ends.
 pub(super) async fn run(session: Session, mut socket: Socket) {
     let random = session.gate.world().random();
+    if session.opening.is_ours() && !offer_audit(&session, &mut socket).await {
+        return;
+    }
     let mut beat = Instant::now() + session.timing.heartbeat(random.as_ref());
     let why = loop {
         let answer = tokio::select! {
@@ -69,7 +75,16 @@ async fn receive(session: &Session, bytes: &[u8]) -> Result<Option<String>, Unsi
         return Ok(None);
     };
     Ok(match frame.kind.as_str() {
-        "PublishMetricsRequest" => Some(encode_frame(&acs::AckPublishMetric { message: None })),
+        "PublishMetricsRequest" => {
+            if let Ok(request) = frame.read::<acs::PublishMetricsRequest>() {
+                keep_metrics(session, request);
+            }
+            Some(encode_frame(&acs::AckPublishMetric { message: None }))
+        }
+        "PortcullisAuditRequest" if session.opening.is_ours() => {
+            let request = frame.read::<acs::PortcullisAuditRequest>();
+            keep_fetches(session, request.unwrap_or_default()).await
+        }
         "PublishHealthRequest" => {
             if let Ok(request) = frame.read::<acs::PublishHealthRequest>() {
                 keep_health(session, request).await;
@@ -114,6 +129,106 @@ fn verify(session: &Session, head: &str, body: &[u8]) -> Result<(), Unsigned> {
     } else {
         Err(Unsigned)
     }
+}
+
+/// Tells an agent of ours that its audit log's lines are taken here. AWS's agents are told nothing they would not know.
+async fn offer_audit(session: &Session, socket: &mut Socket) -> bool {
+    let offer = acs::PortcullisAuditOffer {
+        records_max: Some(FETCHES_MAX),
+    };
+    let sent = socket.send(Message::text(encode_frame(&offer)));
+    matches!(timeout(session.timing.write, sent).await, Ok(Ok(())))
+}
+
+/// Acknowledged once they last; without an answer the agent tells them again.
+async fn keep_fetches(session: &Session, request: acs::PortcullisAuditRequest) -> Option<String> {
+    let world = session.gate.world();
+    let now = world.clock().now();
+    let first = request.first?;
+    if let Some(dropped) = request.dropped.filter(|dropped| *dropped > 0) {
+        tracing::warn!(instance = %session.accepted.arn, dropped, "an agent had no room for all fetches of credentials");
+    }
+    let told = request.records.unwrap_or_default();
+    let count = i32::try_from(told.len()).ok()?;
+    let fetches = fetches(session, first, told, now);
+    let region = session.accepted.call.region.as_str();
+    let kept = &world.telemetry().fetches;
+    match kept.keep(world.store().as_ref(), region, &fetches, now).await {
+        Ok(()) => Some(encode_frame(&acs::AckPortcullisAudit {
+            first: Some(first),
+            count: Some(count),
+        })),
+        Err(error) => {
+            tracing::error!(%error, "fetches of credentials could not be kept");
+            None
+        }
+    }
+}
+
+fn fetches(
+    session: &Session,
+    first: i64,
+    told: Vec<acs::PortcullisAuditRecord>,
+    now: Timestamp,
+) -> Vec<Fetch> {
+    let view = session.gate.world().view();
+    let role_of = |arn: &str, is_execution: bool| role_of(session, &view, arn, is_execution);
+    let origin = Origin {
+        cluster_arn: session.accepted.cluster_arn.as_str(),
+        container_instance_arn: session.accepted.arn.as_str(),
+        role_of: &role_of,
+    };
+    let numbered = (first..)
+        .zip(told)
+        .take(usize::try_from(FETCHES_MAX).unwrap_or_default());
+    numbered
+        .filter_map(|(number, record)| origin.fetch(number, record, now))
+        .collect()
+}
+
+/// The role behind a fetch; `None` when the task runs on another instance: nobody speaks for others' tasks. Of a task that is
+/// no longer known the role is not either.
+fn role_of(session: &Session, view: &Snapshot, arn: &str, is_execution: bool) -> Option<Option<String>> {
+    let (home, instance) = session.accepted.key.rsplit_once('/')?;
+    let id = arn.rsplit('/').next().unwrap_or_default();
+    let of_cluster = session
+        .accepted
+        .cluster_arn
+        .as_str()
+        .replacen(":cluster/", ":task/", 1);
+    if arn.strip_suffix(id) != Some(&format!("{of_cluster}/")) {
+        return None;
+    }
+    let Some(task) = view.ecs.tasks.get(&format!("{home}/{id}")) else {
+        return Some(None);
+    };
+    let role = match is_execution {
+        true => &task.execution_role,
+        false => &task.task_role,
+    };
+    (task.container_instance == instance).then(|| role.as_ref().map(ToString::to_string))
+}
+
+/// Figures of containers, but only of tasks placed on this instance.
+fn keep_metrics(session: &Session, request: acs::PublishMetricsRequest) {
+    let world = session.gate.world();
+    let view = world.view();
+    let mut tasks = request.task_metrics.unwrap_or_default();
+    tasks.retain(|task| {
+        let arn = task.task_arn.as_deref().unwrap_or_default();
+        let id = arn.rsplit('/').next().unwrap_or_default();
+        let placed = session
+            .accepted
+            .key
+            .rsplit_once('/')
+            .and_then(|(home, instance)| {
+                let task = view.ecs.tasks.get(&format!("{home}/{id}"))?;
+                Some(task.arn.as_str() == arn && task.container_instance == instance)
+            });
+        placed == Some(true)
+    });
+    let now = world.clock().now();
+    world.telemetry().metrics.keep(&session.accepted.key, tasks, now);
 }
 
 /// Health of containers, but only of tasks placed on this instance.

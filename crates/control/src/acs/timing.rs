@@ -43,3 +43,21 @@ impl Timing {
                 .mul_f64(f64::from(u16::from_le_bytes(bytes)) / f64::from(u16::MAX))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use portcullis_core::SeededRandom;
+
+    #[test]
+    fn agent_5_2_the_genuine_agent_hears_something_at_least_every_minute() {
+        let (timing, random) = (Timing::default(), SeededRandom::new(1));
+        for _ in 0..1_000 {
+            let pause = timing.heartbeat(&random);
+            assert!(
+                pause >= Duration::from_secs(30) && pause <= Duration::from_secs(50),
+                "{pause:?}"
+            );
+        }
+    }
+}

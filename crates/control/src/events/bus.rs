@@ -95,8 +95,7 @@ impl Bus {
 
     /// A change lasts and is published.
     pub(crate) fn committed(&self, snapshot: &Snapshot, at: Timestamp, changes: &[Changed]) {
-        let of = |changed| happening::of(snapshot, at, changed);
-        let happenings = changes.iter().flat_map(of).collect();
+        let happenings = happening::all(snapshot, at, changes);
         self.settle(snapshot.sequence, Raised { at, happenings });
     }
 
@@ -121,6 +120,10 @@ impl Bus {
         }
         for (key, row) in new.services.iter() {
             changes.push(Changed::Service(Step::new(old.services.get(key), Some(row))));
+        }
+        for (key, row) in new.daemon_deployments.iter() {
+            let step = Step::new(old.daemon_deployments.get(key), Some(row));
+            changes.push(Changed::DaemonDeployment(step));
         }
         self.committed(after, at, &changes);
     }

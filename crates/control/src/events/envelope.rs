@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 use super::happening::Happening;
-use super::service;
+use super::{daemon, service};
 use crate::services::ecs::{shown_instance, shown_task};
 use crate::world::records::ecs::Load;
 
@@ -22,7 +22,7 @@ pub(super) fn event(account: &AccountId, at: Timestamp, happening: &Happening) -
         "version": "0",
         "id": id,
         "detail-type": kind,
-        "source": "aws.ecs",
+        "source": source(happening),
         "account": account.as_str(),
         "time": at.to_iso(),
         "region": region(happening),
@@ -35,9 +35,23 @@ pub(super) fn event(account: &AccountId, at: Timestamp, happening: &Happening) -
 fn identity(happening: &Happening) -> String {
     match happening {
         Happening::Task(task) => task.version.to_string(),
-        Happening::Instance(instance, _) => instance.version.to_string(),
+        Happening::Instance(instance, load) => {
+            let load = load.as_deref().unwrap_or(const { &Load::NONE });
+            instance.shown_version(load).to_string()
+        }
+        Happening::Alert(_, alert) => format!("{} {}", alert.kind.as_str(), alert.at.as_millis()),
         Happening::Action { event, .. } => event.id.clone(),
         Happening::Deployment { id, rollout, .. } => format!("{id} {}", rollout.name()),
+        Happening::DaemonDeployment(one) => format!("{} {}", one.id, one.status.as_str()),
+        Happening::DaemonTaskFailed(task, _) => task.version.to_string(),
+    }
+}
+
+/// Events that EventBridge does not have are marked as ours.
+fn source(happening: &Happening) -> &'static str {
+    match happening {
+        Happening::Alert(..) => "portcullis",
+        _ => "aws.ecs",
     }
 }
 
@@ -45,24 +59,29 @@ fn detail_type(happening: &Happening) -> &'static str {
     match happening {
         Happening::Task(_) => "ECS Task State Change",
         Happening::Instance(..) => "ECS Container Instance State Change",
+        Happening::Alert(..) => "Portcullis Agent Identity Alert",
         Happening::Action { .. } => "ECS Service Action",
         Happening::Deployment { .. } => "ECS Deployment State Change",
+        Happening::DaemonDeployment(_) => "ECS Daemon Deployment State Change",
+        Happening::DaemonTaskFailed(..) => "ECS Daemon Service Action",
     }
 }
 
-fn resource(happening: &Happening) -> &Arn {
+fn resource(happening: &Happening) -> Arn {
     match happening {
-        Happening::Task(task) => &task.arn,
-        Happening::Instance(instance, _) => &instance.arn,
-        Happening::Action { service, .. } | Happening::Deployment { service, .. } => &service.arn,
+        Happening::Task(task) | Happening::DaemonTaskFailed(task, _) => task.arn.clone(),
+        Happening::Instance(instance, _) | Happening::Alert(instance, _) => instance.arn.clone(),
+        Happening::Action { service, .. } | Happening::Deployment { service, .. } => service.arn.clone(),
+        Happening::DaemonDeployment(one) => daemon::arn(one),
     }
 }
 
 /// The region of the event's resource.
 pub(super) fn region(happening: &Happening) -> &str {
     match happening {
-        Happening::Task(task) => task.region.as_str(),
-        Happening::Instance(instance, _) => instance.region.as_str(),
+        Happening::Task(task) | Happening::DaemonTaskFailed(task, _) => task.region.as_str(),
+        Happening::DaemonDeployment(one) => one.region.as_str(),
+        Happening::Instance(instance, _) | Happening::Alert(instance, _) => instance.region.as_str(),
         Happening::Action { service, .. } | Happening::Deployment { service, .. } => service.region.as_str(),
     }
 }
@@ -70,8 +89,9 @@ pub(super) fn region(happening: &Happening) -> &str {
 /// The ARN of the cluster the event's resource belongs to.
 pub(super) fn cluster_arn(happening: &Happening) -> String {
     let cluster = match happening {
-        Happening::Task(task) => &task.cluster,
-        Happening::Instance(instance, _) => &instance.cluster,
+        Happening::Task(task) | Happening::DaemonTaskFailed(task, _) => &task.cluster,
+        Happening::DaemonDeployment(one) => &one.cluster,
+        Happening::Instance(instance, _) | Happening::Alert(instance, _) => &instance.cluster,
         Happening::Action { service, .. } | Happening::Deployment { service, .. } => &service.cluster,
     };
     let arn = resource(happening);
@@ -97,17 +117,33 @@ fn detail(at: Timestamp, happening: &Happening) -> Value {
             add(&mut detail, "updatedAt", iso(at).into());
             detail
         }
-        Happening::Action { name, event, .. } => {
+        Happening::Alert(instance, alert) => json!({
+            "eventType": alert.kind.event_type(),
+            "eventName": alert.kind.as_str(),
+            "clusterArn": cluster,
+            "containerInstanceArn": instance.arn.as_str(),
+            "caller": alert.caller,
+            "sourceIPAddress": alert.source,
+            "operation": alert.operation,
+            "reason": alert.reason,
+            "createdAt": iso(alert.at),
+        }),
+        Happening::Action { action, event, .. } => {
+            let (kind, name) = service::action_name(action);
             let mut detail = json!({
-                "eventType": name.kind,
-                "eventName": name.name,
+                "eventType": kind,
+                "eventName": name,
                 "clusterArn": cluster,
                 "createdAt": iso(event.at),
             });
-            if name.kind != "INFO" {
-                add(&mut detail, "reason", service::reason(*name, event).into());
+            if let Some(reason) = service::reason(action, &event.message) {
+                add(&mut detail, "reason", reason.into());
             }
             detail
+        }
+        Happening::DaemonDeployment(one) => daemon::deployment(one, &cluster, &iso(at)),
+        Happening::DaemonTaskFailed(task, revision) => {
+            daemon::failed_task(task, revision.as_deref(), &cluster, &iso(at))
         }
         Happening::Deployment {
             id, rollout, reason, ..

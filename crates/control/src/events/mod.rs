@@ -3,6 +3,7 @@
 
 mod body;
 mod bus;
+mod daemon;
 mod envelope;
 mod happening;
 mod pattern;

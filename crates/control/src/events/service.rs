@@ -8,77 +8,32 @@ use portcullis_schedule::deployment::Rollout;
 use super::happening::Happening;
 use crate::services::ecs::services::shown;
 use crate::world::changes::Step;
-use crate::world::records::ecs::{SchedulingStrategy, Service, ServiceEvent};
+use crate::world::records::ecs::{SchedulingStrategy, Service, ServiceAction, ServiceEvent};
 
-/// A service action: `eventType` and `eventName`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct ActionName {
-    pub kind: &'static str,
-    pub name: &'static str,
+/// `eventType` and `eventName` of a service action (ecs.md 12).
+pub(super) fn action_name(action: &ServiceAction) -> (&'static str, &'static str) {
+    match action {
+        ServiceAction::SteadyState => ("INFO", "SERVICE_STEADY_STATE"),
+        ServiceAction::TaskSetSteadyState => ("INFO", "TASKSET_STEADY_STATE"),
+        ServiceAction::DesiredCountUpdated => ("INFO", "SERVICE_DESIRED_COUNT_UPDATED"),
+        ServiceAction::StartImpaired => ("WARN", "SERVICE_TASK_START_IMPAIRED"),
+        ServiceAction::DaemonConstraintViolated => ("ERROR", "SERVICE_DAEMON_PLACEMENT_CONSTRAINT_VIOLATED"),
+        ServiceAction::PlacementFailure { .. } => ("ERROR", "SERVICE_TASK_PLACEMENT_FAILURE"),
+        ServiceAction::ConfigurationFailure => ("ERROR", "SERVICE_TASK_CONFIGURATION_FAILURE"),
+    }
 }
-
-/// What a service says of itself, and which action that is (ecs.md 12). The first row all of whose texts occur decides.
-const ACTIONS: &[(&[&str], ActionName)] = &[
-    (
-        &[", taskSet ", " has reached a steady state"],
-        info("TASKSET_STEADY_STATE"),
-    ),
-    (&[" has reached a steady state"], info("SERVICE_STEADY_STATE")),
-    (
-        &[" is unable to consistently start tasks successfully"],
-        warn("SERVICE_TASK_START_IMPAIRED"),
-    ),
-    (
-        &[" violates a placement constraint of the service"],
-        error("SERVICE_DAEMON_PLACEMENT_CONSTRAINT_VIOLATED"),
-    ),
-    (&[" was unable to place a task"], PLACEMENT_FAILURE),
-    (
-        &[" failed to launch a task with (error "],
-        error("SERVICE_TASK_CONFIGURATION_FAILURE"),
-    ),
-    (
-        &[" operations are being throttled"],
-        error("ECS_OPERATION_THROTTLED"),
-    ),
-];
-
-const PLACEMENT_FAILURE: ActionName = error("SERVICE_TASK_PLACEMENT_FAILURE");
-const DESIRED_COUNT_UPDATED: ActionName = info("SERVICE_DESIRED_COUNT_UPDATED");
-
-const fn info(name: &'static str) -> ActionName {
-    ActionName { kind: "INFO", name }
-}
-
-const fn warn(name: &'static str) -> ActionName {
-    ActionName { kind: "WARN", name }
-}
-
-const fn error(name: &'static str) -> ActionName {
-    ActionName { kind: "ERROR", name }
-}
-
-/// The action a service's event stands for; most stand for none.
-fn action(event: &ServiceEvent) -> Option<ActionName> {
-    let mut known = ACTIONS.iter();
-    let found = known.find(|(texts, _)| texts.iter().all(|text| event.message.contains(text)));
-    found.map(|(_, name)| *name)
-}
-
-/// What was short when a task could not be placed, by what the service says of it.
-const SHORT: &[(&str, &str)] = &[
-    ("insufficient CPU", "RESOURCE:CPU"),
-    ("insufficient memory", "RESOURCE:MEMORY"),
-    ("already using a port", "RESOURCE:PORTS"),
-    ("missing an attribute", "ATTRIBUTE"),
-    ("error \"AGENT\"", "AGENT"),
-];
 
 /// `reason` of an action that is not good news: of failed placements what was short, else the service's words.
-pub(super) fn reason(name: ActionName, event: &ServiceEvent) -> &str {
-    let mut short = SHORT.iter().filter(|_| name == PLACEMENT_FAILURE);
-    let found = short.find(|(text, _)| event.message.contains(text));
-    found.map_or(event.message.as_str(), |(_, code)| code)
+pub(super) fn reason<'a>(action: &'a ServiceAction, message: &'a str) -> Option<&'a str> {
+    match action {
+        ServiceAction::SteadyState
+        | ServiceAction::TaskSetSteadyState
+        | ServiceAction::DesiredCountUpdated => None,
+        ServiceAction::PlacementFailure { reason } => Some(reason),
+        ServiceAction::StartImpaired
+        | ServiceAction::DaemonConstraintViolated
+        | ServiceAction::ConfigurationFailure => Some(message),
+    }
 }
 
 /// The state of a rollout: `eventType`, `eventName` and the reason when the deployment gives none.
@@ -132,11 +87,12 @@ fn desired_count(at: Timestamp, before: Option<&Service>, after: &Arc<Service>) 
     let known = before.filter(|_| computed)?.desired;
     (known != after.desired).then(|| Happening::Action {
         service: Arc::clone(after),
-        name: DESIRED_COUNT_UPDATED,
+        action: ServiceAction::DesiredCountUpdated,
         event: ServiceEvent {
             id: format!("desired count {} at {}", after.desired, at.as_millis()),
             at,
             message: String::new(),
+            action: None,
         },
     })
 }
@@ -151,7 +107,7 @@ fn actions(before: Option<&Service>, after: &Arc<Service>) -> Vec<Happening> {
         .filter_map(|event| {
             Some(Happening::Action {
                 service: Arc::clone(after),
-                name: action(event)?,
+                action: event.action.clone()?,
                 event: event.clone(),
             })
         })

@@ -16,10 +16,14 @@ use super::session::{NewSession, Session, Subject};
 use crate::world::Snapshot;
 use crate::world::records::iam::Role;
 
+/// The principal that acts for machines which joined by an activation.
+pub const SSM: &str = "ssm.amazonaws.com";
+
 /// The principal that acts for tasks: of task roles and of execution roles.
 pub const ECS_TASKS: &str = "ecs-tasks.amazonaws.com";
 
-/// How long sessions of tasks live (agent.md 1.4), in seconds.
+/// How long sessions of tasks live unless the operator wants them shorter (agent.md 1.4), in seconds; never longer:
+/// revocations of stopped tasks last as long.
 pub const TASK_SESSION_SECONDS: i64 = 6 * 3_600;
 
 /// A service that is about to act as a role.
@@ -58,7 +62,7 @@ impl Assumption<'_> {
     }
 
     /// The AssumeRole as the check it comes to, to explain it.
-    fn check(&self, role_arn: &Arn, role: Option<&Role>) -> Check {
+    pub(crate) fn check(&self, role_arn: &Arn, role: Option<&Role>) -> Check {
         let mut check = Check::new("sts:AssumeRole", role_arn.as_str());
         check.context = self.context(role);
         check.resource_policy = Some(ResourcePolicy::of_role(role_arn.as_str(), role));
@@ -110,6 +114,7 @@ pub fn service_call(
         referer: None,
         tls: None,
         host: None,
+        agent: None,
     })
 }
 
@@ -159,7 +164,11 @@ impl Gate {
             name: role.name.clone(),
             session_name: assumption.session_name.to_owned(),
         };
-        let mut new = NewSession::of(subject, TASK_SESSION_SECONDS, &call.caller);
+        let seconds = match assumption.principal {
+            ECS_TASKS => self.task_session_seconds,
+            _ => TASK_SESSION_SECONDS,
+        };
+        let mut new = NewSession::of(subject, seconds, &call.caller);
         new.task = task.cloned();
         let session = Session::issue(new, &call.account, call.now, world.random().as_ref());
         let token = session.token(world.vault())?;

@@ -203,6 +203,7 @@ fn not_the_owner(call: &Call, check: &Check) -> Option<ServiceError> {
         Owner::Caller {
             resource, because, ..
         }
+        | Owner::Nobody { resource, because }
         | Owner::Task {
             arn: resource,
             because,
@@ -213,7 +214,11 @@ fn not_the_owner(call: &Call, check: &Check) -> Option<ServiceError> {
         ),
         Owner::Account { refusal, .. } => (*refusal).to_owned(),
     };
-    Some(ServiceError::access_denied(call.service, text))
+    let refused = ServiceError::access_denied(call.service, text);
+    Some(match owner {
+        Owner::Caller { resource, .. } | Owner::Nobody { resource, .. } => refused.trespassing(resource),
+        Owner::Task { .. } | Owner::Account { .. } => refused,
+    })
 }
 
 fn broken(call: &Call, Unreadable(what): &Unreadable) -> ServiceError {

@@ -1,6 +1,8 @@
 //! Calls that a service of this server makes by itself, as its service-linked role. They go the way of every call: the
 //! role's policy decides, and histories show them as AWS shows its own.
 
+use std::collections::BTreeMap;
+
 use portcullis_core::{Arn, Region, uuid};
 use portcullis_wire::Operation;
 use thiserror::Error;
@@ -29,6 +31,42 @@ pub(crate) const ECS_SCHEDULER: OwnRole = OwnRole {
     session_name: "ecs-service-scheduler",
 };
 
+/// ECS, as whoever makes the network interfaces of tasks.
+pub(crate) const ECS_INTERFACES: OwnRole = OwnRole {
+    session_name: "ecs-eni-provisioning",
+    ..ECS_SCHEDULER
+};
+
+/// How long before its end a session is not used any more, in seconds.
+const MARGIN_SECONDS: i64 = 300;
+
+/// The sessions a service of this server has of its own role, by region.
+#[derive(Debug, Default)]
+pub(crate) struct OwnSessions(BTreeMap<String, Caller>);
+
+impl OwnSessions {
+    /// A session that is good for a while; a new one, on behalf of a resource, when there is none.
+    pub async fn caller(
+        &mut self,
+        gate: &Gate,
+        own: OwnRole,
+        region: &Region,
+        resource: &Arn,
+    ) -> Result<Caller, ByItselfError> {
+        let soon = gate.world().clock().now().plus_seconds(MARGIN_SECONDS);
+        let is_good = |caller: &&Caller| {
+            let session = caller.session.as_ref();
+            session.is_some_and(|session| !session.is_expired(soon)) && gate.has_role(caller)
+        };
+        if let Some(caller) = self.0.get(region.as_str()).filter(is_good) {
+            return Ok(caller.clone());
+        }
+        let caller = gate.own_caller(own, resource).await?;
+        self.0.insert(region.to_string(), caller.clone());
+        Ok(caller)
+    }
+}
+
 /// Why a service could not call.
 #[derive(Debug, Error)]
 pub(crate) enum ByItselfError {
@@ -44,7 +82,7 @@ pub(crate) enum ByItselfError {
 
 impl Gate {
     /// Assumes a service's own role on behalf of one of its resources, on record like every AssumeRole.
-    pub(crate) async fn own_caller(&self, own: OwnRole, resource: &Arn) -> Result<Caller, ByItselfError> {
+    async fn own_caller(&self, own: OwnRole, resource: &Arn) -> Result<Caller, ByItselfError> {
         let view = self.world.view();
         let path = format!("role/aws-service-role/{}/{}", own.principal, own.role);
         let role = view.role(own.role).filter(|role| role.arn.resource() == path);
@@ -64,7 +102,7 @@ impl Gate {
     }
 
     /// Whether the role of a session is still there.
-    pub(crate) fn has_role(&self, caller: &Caller) -> bool {
+    fn has_role(&self, caller: &Caller) -> bool {
         let view = self.world.view();
         matches!(&caller.identity, Identity::Role { id, .. } if view.principals.get(id).is_some())
     }
@@ -94,6 +132,7 @@ impl Gate {
             referer: None,
             tls: None,
             host: None,
+            agent: None,
         };
         let row = self.operations.get(service.name, O::META.name);
         let answer = self.run(&view, &call, row, (&request.body).into()).await;

@@ -1,9 +1,12 @@
 //! One call on its way through the gate.
 
+use std::sync::Arc;
+
 use portcullis_core::{AccountId, Region, Timestamp};
 use portcullis_wire::Service;
 
 use super::Tls;
+use super::agent_claim::AgentClaim;
 use super::caller::Caller;
 
 /// Who calls what, where, when and from where.
@@ -33,6 +36,8 @@ pub struct Call {
     pub tls: Option<Tls>,
     /// The `Host` header, for CloudTrail's `tlsDetails`.
     pub host: Option<String>,
+    /// What the request says of the agent that makes it, in headers of ours.
+    pub agent: Option<Arc<AgentClaim>>,
 }
 
 impl Call {

@@ -13,6 +13,7 @@ pub struct ServiceError {
     message: String,
     fields: Vec<(&'static str, serde_json::Value)>,
     has_authorization_id: bool,
+    trespass: Option<Box<str>>,
 }
 
 impl ServiceError {
@@ -24,6 +25,7 @@ impl ServiceError {
             message: message.into(),
             fields: Vec::new(),
             has_authorization_id: false,
+            trespass: None,
         }
     }
 
@@ -35,6 +37,7 @@ impl ServiceError {
             message: reply.message,
             fields: reply.fields,
             has_authorization_id: false,
+            trespass: None,
         }
     }
 
@@ -53,6 +56,18 @@ impl ServiceError {
             Protocol::Ec2Query => Self::new("UnauthorizedOperation", 403, message),
             _ => Self::new("AccessDeniedException", 400, message),
         }
+    }
+
+    /// The same refusal of a caller who acted for something that belongs to somebody else.
+    #[must_use]
+    pub(super) fn trespassing(mut self, resource: &str) -> Self {
+        self.trespass = Some(resource.into());
+        self
+    }
+
+    /// The ARN of what a refused caller acted for although it belongs to somebody else.
+    pub(crate) fn trespass(&self) -> Option<&str> {
+        self.trespass.as_deref()
     }
 
     /// The same refusal, telling where its caller finds the whole explanation (R174).

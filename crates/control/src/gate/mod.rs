@@ -1,5 +1,6 @@
 //! The one gate. Every call walks one way: who are you, what do you want, may you, do it, write it down.
 
+pub mod agent_claim;
 mod aside;
 pub mod assume;
 pub mod authenticate;
@@ -17,6 +18,7 @@ pub(crate) mod on_behalf;
 pub mod operation;
 pub mod operations;
 mod origin;
+pub(crate) mod passing;
 pub mod policies;
 pub mod reasons;
 pub mod record;
@@ -33,13 +35,16 @@ use portcullis_store::{Change, Txn};
 use portcullis_wire::{Payload, Reply, RequestError, Route, Service};
 use serde_json::Value;
 
+use crate::agents;
 use crate::exec::{self, Desk};
 use crate::federation::{Authorities, Federation, outbound};
+use crate::world::records::ecs::AlertKind;
 use crate::world::records::federation::OutboundFederation;
 use crate::world::{Snapshot, Tx, World, WriteError};
 use environment::Environment;
 use operations::Operations;
 
+use agent_claim::AgentClaim;
 use authenticate::{Authenticated, Verifier};
 use call::Call;
 use error::ServiceError;
@@ -76,6 +81,7 @@ pub struct Gate {
     reasons: Arc<Reasons>,
     federation: Federation,
     throttle: Option<throttle::Throttle>,
+    task_session_seconds: i64,
 }
 
 impl Gate {
@@ -105,6 +111,7 @@ impl Gate {
             reasons,
             federation: Federation::default(),
             throttle: None,
+            task_session_seconds: assume::TASK_SESSION_SECONDS,
         }
     }
 
@@ -112,6 +119,13 @@ impl Gate {
     #[must_use]
     pub fn with_throttling(mut self, throttle: throttle::Throttle) -> Self {
         self.throttle = Some(throttle);
+        self
+    }
+
+    /// Gives tasks credentials that live this long, at most [`assume::TASK_SESSION_SECONDS`].
+    #[must_use]
+    pub fn with_task_session_seconds(mut self, seconds: i64) -> Self {
+        self.task_session_seconds = seconds.min(assume::TASK_SESSION_SECONDS);
         self
     }
 
@@ -194,7 +208,8 @@ impl Gate {
             self.authenticate(&self.world.view(), route.service, parts, body)?
         };
         let view = self.world.view();
-        let call = self.call(who, route.service, route.operation, parts, peer, request_id);
+        let mut call = self.call(who, route.service, route.operation, parts, peer, request_id);
+        call.agent = AgentClaim::read(parts, body);
         let outcome = match self.throttle_call(&call) {
             Ok(()) => self.decode_and_run(&view, &call, route.payload).await,
             Err(error) => {
@@ -204,6 +219,7 @@ impl Gate {
                 Err(error)
             }
         };
+        self.sound_alarm(&call, outcome.as_ref().err()).await;
         if let Err(error) = &outcome {
             tracing::debug!(caller = %call.caller.arn(), operation = call.operation, %error, "refused");
         }
@@ -256,7 +272,23 @@ impl Gate {
             referer: header("referer"),
             tls: peer.tls,
             host: header("host"),
+            agent: None,
         }
+    }
+
+    /// The facts of a websocket upgrade, which has no body.
+    pub fn upgrade_call(
+        &self,
+        who: Authenticated,
+        service: &'static Service,
+        operation: &'static str,
+        parts: &Parts,
+        peer: Peer,
+        request_id: &str,
+    ) -> Call {
+        let mut call = self.call(who, service, operation, parts, peer, request_id);
+        call.agent = AgentClaim::read(parts, b"");
+        call
     }
 
     /// Decides checks that belong to no operation of a model, such as `ecs:Poll`, and records the refusal.
@@ -269,7 +301,17 @@ impl Gate {
         if let Err(error) = &decided {
             self.record(call, true, None, &Outcome::Refused(error)).await;
         }
+        self.sound_alarm(call, decided.as_ref().err()).await;
         decided
+    }
+
+    /// Tells the operators of a caller who was refused because it acted as somebody else's agent.
+    async fn sound_alarm(&self, call: &Call, error: Option<&ServiceError>) {
+        let Some((error, arn)) = error.and_then(|error| Some((error, error.trespass()?))) else {
+            return;
+        };
+        let kind = AlertKind::AgentIdentityRefused;
+        agents::alarm::raise(&self.world, call, arn, kind, error.message()).await;
     }
 
     /// Whether what `call` was allowed still is, and its credentials still good, for what goes on after it: a connection, a
@@ -421,6 +463,40 @@ impl Gate {
                 ServiceError::internal(call.service)
             }
         })
+    }
+
+    /// A change that belongs to no operation of a model, whose checks were decided: state and record in one transaction.
+    pub(crate) async fn change_on_record(
+        &self,
+        call: &Call,
+        parameters: Value,
+        mut change: impl FnMut(&mut Tx<'_>) -> Result<Value, ServiceError>,
+    ) -> Result<Value, ServiceError> {
+        let seams = record::Seams {
+            random: self.world.random().as_ref(),
+            vault: self.world.vault(),
+        };
+        let shown = parameters.clone();
+        let run = |tx: &mut Tx<'_>| -> Result<Value, ServiceError> {
+            let answer = change(tx)?;
+            let outcome = Outcome::Answered(&|| answer.clone());
+            let recipient = Recipient::caller(call);
+            let event = record::event(call, recipient, true, Some(shown.clone()), &outcome, seams);
+            tx.append(event.key, event.document);
+            Ok(answer)
+        };
+        let changed = self.world.write(run).await.map_err(|error| match error {
+            WriteError::Refused(error) => error,
+            WriteError::Store(error) => {
+                tracing::error!(%error, operation = call.operation, "a change was not kept");
+                ServiceError::internal(call.service)
+            }
+        });
+        if let Err(error) = &changed {
+            self.record(call, true, Some(parameters), &Outcome::Refused(error))
+                .await;
+        }
+        changed
     }
 
     fn grant(

@@ -48,6 +48,13 @@ pub enum Owner {
         /// What a refusal says after "because".
         because: &'static str,
     },
+    /// Nobody at the moment: whoever could lacks what this call would need, such as a proof by its agent's key.
+    Nobody {
+        /// The ARN of what is kept.
+        resource: String,
+        /// What a refusal says after "because".
+        because: &'static str,
+    },
     /// A task, by the credentials that ECS made for it. Sessions that somebody else opened of its role are not it,
     /// whatever their name.
     Task {
@@ -70,6 +77,7 @@ impl Owner {
     pub(crate) fn is(&self, caller: &Caller) -> bool {
         match self {
             Self::Caller { id, .. } => *id == caller.own_id(),
+            Self::Nobody { .. } => false,
             Self::Task { arn, .. } => {
                 let session = caller.session.as_ref();
                 session.is_some_and(|session| session.task.as_ref().is_some_and(|task| task.as_str() == arn))

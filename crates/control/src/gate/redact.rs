@@ -19,6 +19,7 @@ pub fn request(service: &Service, operation: &str, members: Value) -> Value {
         }
         ("sts", "GetSessionToken" | "AssumeRole") => remove(&mut shown, &["tokenCode"]),
         ("sts", "AssumeRoleWithWebIdentity") => remove(&mut shown, &["webIdentityToken"]),
+        ("ssm", "RegisterManagedInstance") => remove(&mut shown, &["ActivationCode"]),
         ("ecs", _) => hide_environments(&mut shown),
         _ => {}
     }
@@ -40,6 +41,10 @@ pub fn response(service: &Service, operation: &str, members: Value) -> Value {
         }
         // The token stays, as in AWS's records; such records are sealed before they are stored.
         ("sts", _) => within(&mut shown, "credentials", &["secretAccessKey"]),
+        ("ssm", "CreateActivation") => remove(&mut shown, &["ActivationCode"]),
+        ("ssm", "RequestManagedInstanceRoleToken") => {
+            remove(&mut shown, &["SecretAccessKey", "SessionToken"]);
+        }
         ("ecs", "ExecuteCommand") => hide_token(&mut shown),
         ("ecs", _) => hide_environments(&mut shown),
         _ => {}

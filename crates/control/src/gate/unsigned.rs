@@ -3,12 +3,15 @@
 use std::sync::Arc;
 
 use http::request::Parts;
+use portcullis_api::ssm::op::RegisterManagedInstance;
 use portcullis_api::sts::AssumeRoleWithWebIdentityRequest;
 use portcullis_api::sts::op::AssumeRoleWithWebIdentity;
 use portcullis_core::{AccountId, Arn, Region};
 use portcullis_wire::Route;
+use portcullis_wire::agent_proof::{PROOF_HEADER, Proof};
 
 use super::Gate;
+use super::assume::SSM;
 use super::authenticate::Authenticated;
 use super::caller::{Caller, Identity, WebIdentity};
 use super::error::ServiceError;
@@ -20,7 +23,53 @@ use crate::world::records::federation::OidcProvider;
 /// Whether callers of the operation sign nothing, whatever credentials they have.
 pub(super) fn takes_no_signature(route: &Route<'_>) -> bool {
     let name = route.operation;
-    route.service.name == "sts" && matches!(name, "AssumeRoleWithSAML" | "AssumeRoleWithWebIdentity")
+    match route.service.name {
+        "sts" => matches!(name, "AssumeRoleWithSAML" | "AssumeRoleWithWebIdentity"),
+        "ssm" => joins(name),
+        _ => false,
+    }
+}
+
+/// What machines call that have no credentials yet: they bring an activation's code, then a proof by their key.
+fn joins(operation: &str) -> bool {
+    matches!(
+        operation,
+        "RegisterManagedInstance" | "RequestManagedInstanceRoleToken"
+    )
+}
+
+/// The activation that such a call names, or the managed instance.
+pub(crate) fn joining(parts: &Parts, body: &[u8]) -> Option<Joining> {
+    let route = portcullis_wire::route(portcullis_api::SERVICES, parts, body).ok()?;
+    (route.service.name == "ssm" && joins(route.operation)).then(|| Joining::of(&route, parts))?
+}
+
+/// Who joins, as it says.
+pub(crate) enum Joining {
+    /// By an activation.
+    Activation(String),
+    /// A machine that has joined.
+    Instance(String),
+}
+
+impl Joining {
+    fn of(route: &Route<'_>, parts: &Parts) -> Option<Self> {
+        if route.operation == "RegisterManagedInstance" {
+            let input = portcullis_wire::decode_request::<RegisterManagedInstance>(route.payload).ok()?;
+            return Some(Self::Activation(input.activation_id));
+        }
+        let proof = parts.headers.get(PROOF_HEADER)?.to_str().ok()?;
+        let proof: Proof = proof.parse().ok()?;
+        Some(Self::Instance(proof.holder))
+    }
+
+    /// The region of what it names, if it is there.
+    pub fn region(&self, view: &Snapshot) -> Option<Region> {
+        match self {
+            Self::Activation(id) => view.ssm.activations.get(id).map(|row| row.region.clone()),
+            Self::Instance(id) => view.ssm.managed_instances.get(id).map(|row| row.region.clone()),
+        }
+    }
 }
 
 /// The account of the role such a call asks for; `None` for other calls.
@@ -40,6 +89,9 @@ impl Gate {
         route: &Route<'_>,
         parts: &Parts,
     ) -> Result<Authenticated, ServiceError> {
+        if route.service.name == "ssm" {
+            return self.by_ssm(route, parts);
+        }
         if route.operation != "AssumeRoleWithWebIdentity" {
             return Err(ServiceError::unsupported(route.service, route.operation));
         }
@@ -54,6 +106,17 @@ impl Gate {
             access_key_id: String::new(),
             session: None,
         };
+        Ok(Authenticated { caller, region })
+    }
+
+    /// The service itself speaks for machines that have no credentials: what they bring is verified with the operation's
+    /// permissions, where it is decided and on record.
+    fn by_ssm(&self, route: &Route<'_>, parts: &Parts) -> Result<Authenticated, ServiceError> {
+        let view = self.world().view();
+        let known = Joining::of(route, parts).and_then(|joining| joining.region(&view));
+        let region = known.or_else(|| region_of(parts));
+        let region = region.ok_or_else(|| ServiceError::internal(route.service))?;
+        let caller = Caller::service(SSM, &view.account, region.partition());
         Ok(Authenticated { caller, region })
     }
 

@@ -27,6 +27,7 @@ pub(crate) fn task() -> Task {
         launch_type: "EC2".to_owned(),
         capacity_provider: None,
         platform_version: None,
+        platform: None,
         group: "family:web".to_owned(),
         started_by: None,
         overrides: portcullis_api::ecs::TaskOverride::default(),
@@ -35,6 +36,7 @@ pub(crate) fn task() -> Task {
         task_role: Some(role("task")),
         execution_role: Some(role("execution")),
         reservation: Reservation::default(),
+        interface: None,
         enable_execute_command: false,
         protected_until: None,
         desired: DesiredStatus::Running,
@@ -48,6 +50,7 @@ pub(crate) fn task() -> Task {
         },
         tags: [Tag::new("Owner", "richard-roe")].into_iter().collect(),
         token: None,
+        waits: None,
     }
 }
 

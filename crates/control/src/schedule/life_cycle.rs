@@ -9,9 +9,10 @@ use portcullis_core::Timestamp;
 
 use crate::gate::assume::TASK_SESSION_SECONDS;
 use crate::world::Tx;
+use crate::world::records::Record as _;
 use crate::world::records::ecs::{
-    Binding, ContainerInstance, DesiredStatus, ExecAgentStatus, Facet, Health, LastStatus, Stop, StopCode,
-    Task, TaskContainer, TaskEnds, TaskSet,
+    AttachmentStatus, Binding, ContainerInstance, DesiredStatus, ExecAgentStatus, Facet, Health, KeptRoom,
+    LastStatus, MadeInterface, Stop, StopCode, Task, TaskContainer, TaskEnds, TaskSet, ZONE_ATTRIBUTE,
 };
 use crate::world::records::iam::Revocation;
 
@@ -78,11 +79,29 @@ impl Task {
         });
         self.times.stopping = Some(now);
         self.version += 1;
+        if !self.is_placed() {
+            // Nobody else will ever say that it has stopped.
+            self.close(now);
+        }
     }
 
-    /// Takes over what an agent reports. Old and repeated news change nothing; a stopped task stays as it is.
+    /// Puts a task that waited for room on an instance.
+    pub fn place(&mut self, instance: &ContainerInstance) {
+        self.container_instance.clone_from(&instance.id);
+        let zone = instance.attributes.get(ZONE_ATTRIBUTE);
+        self.availability_zone = zone.cloned().flatten();
+        // One with a network interface goes to its host when that is there.
+        if self.interface.is_none() {
+            self.last = LastStatus::Pending;
+        }
+        self.waits = None;
+        self.version += 1;
+    }
+
+    /// Takes over what an agent reports. Old and repeated news change nothing; a task that no agent can know of yet, or
+    /// that has ended on its host, stays as it is.
     pub fn report(&mut self, report: TaskReport, now: Timestamp) {
-        if self.last == LastStatus::Stopped {
+        if !self.is_with_agent() {
             return;
         }
         let before = self.clone();
@@ -101,6 +120,9 @@ impl Task {
                 self.last = LastStatus::Running;
                 self.times.started = Some(now);
             }
+            Some(LastStatus::Pending) if self.last == LastStatus::Pending && self.interface.is_some() => {
+                self.last = LastStatus::Activating;
+            }
             Some(LastStatus::Stopped) => self.end(&report.reason, now),
             _ => {}
         }
@@ -112,7 +134,7 @@ impl Task {
 
     /// Ends the task whatever its containers do: its instance is gone, or it could not be handed to an agent.
     pub fn abandon(&mut self, code: StopCode, reason: impl Into<String>, now: Timestamp) {
-        if self.last == LastStatus::Stopped {
+        if self.last >= LastStatus::Deprovisioning {
             return;
         }
         let version = self.version + 1;
@@ -198,13 +220,72 @@ impl Task {
     fn end(&mut self, reason: &str, now: Timestamp) {
         let stop = self.own_end(reason);
         self.ask_to_stop(stop.code, stop.reason, now);
-        self.last = LastStatus::Stopped;
-        self.times.stopped = Some(now);
+        self.close(now);
+    }
+
+    /// Its containers have ended, or never will be. What EC2 has made for it goes first.
+    fn close(&mut self, now: Timestamp) {
+        self.waits = None;
         for container in &mut self.containers {
             container.last = LastStatus::Stopped;
         }
+        let is_placed = self.is_placed();
+        match self.interface.as_mut().filter(|interface| interface.is_left()) {
+            Some(interface) if is_placed => {
+                interface.status = AttachmentStatus::Detached;
+                self.last = LastStatus::Deprovisioning;
+            }
+            Some(interface) => {
+                interface.status = AttachmentStatus::Deleted;
+                self.finish(now);
+            }
+            None => self.finish(now),
+        }
+    }
+
+    fn finish(&mut self, now: Timestamp) {
+        self.last = LastStatus::Stopped;
+        self.times.stopped = Some(now);
         // Stopping a task deletes its tags (ecs.md 6).
         self.tags = portcullis_core::Tags::new();
+    }
+
+    /// Its network interface is there: its host gets it.
+    pub fn provision(&mut self, made: MadeInterface, now: Timestamp) {
+        let Some(interface) = self.interface.as_mut() else {
+            return;
+        };
+        interface.made = Some(made);
+        interface.status = AttachmentStatus::Attached;
+        self.times.connected.get_or_insert(now);
+        // One that is to stop already does not go to its host any more.
+        if self.last == LastStatus::Provisioning && self.desired == DesiredStatus::Running {
+            self.last = LastStatus::Pending;
+        }
+        self.version += 1;
+    }
+
+    /// Its network interface is gone, or never was: it can end.
+    pub fn deprovision(&mut self, now: Timestamp) {
+        let Some(interface) = self.interface.as_mut() else {
+            return;
+        };
+        interface.status = AttachmentStatus::Deleted;
+        let version = self.version + 1;
+        match (self.last, self.desired) {
+            (LastStatus::Deprovisioning, _) => self.finish(now),
+            (LastStatus::Provisioning, DesiredStatus::Stopped) => self.close(now),
+            _ => {}
+        }
+        self.version = version;
+    }
+
+    /// Its containers are being stopped.
+    pub fn show_stopping(&mut self) {
+        if self.is_with_agent() && self.desired == DesiredStatus::Stopped {
+            self.last = LastStatus::Stopping;
+            self.version += 1;
+        }
     }
 
     /// Why a task ended that nobody asked to stop. It failed to start if it never ran and something says why.
@@ -240,20 +321,56 @@ impl TaskContainer {
     }
 }
 
-/// Keeps a changed task. When it has stopped, the sessions of its roles end with it (docs/fidelity.md): AWS lets them
+/// Keeps a changed task. When its containers have stopped, the sessions of its roles end with it (docs/fidelity.md): AWS lets them
 /// run out.
 pub fn keep(tx: &mut Tx<'_>, task: Task) {
-    let was_stopped = tx
-        .view()
-        .ecs
-        .tasks
-        .get(&task_key(&task))
-        .is_some_and(|row| row.last == LastStatus::Stopped);
-    if task.last == LastStatus::Stopped && !was_stopped {
+    let before = tx.view().ecs.tasks.get(&task_key(&task));
+    let was_stopped = before.is_some_and(|row| row.last >= LastStatus::Deprovisioning);
+    let held_room = before.is_some_and(|row| row.holds_reservation());
+    keep_room(tx, &task, held_room);
+    if task.last >= LastStatus::Deprovisioning && !was_stopped {
         revoke(tx, &task);
         TaskEnds::note(tx, &task);
     }
+    let instance = ContainerInstance::key_of(&task.region, &task.cluster, &task.container_instance);
     tx.put(task);
+    grant_versions(tx, &instance);
+}
+
+/// Of a daemon's task: its room waits for the next one, which then takes it (ecs.md 11).
+fn keep_room(tx: &mut Tx<'_>, task: &Task, held_room: bool) {
+    let Some(instance) = task.instance_key() else {
+        return;
+    };
+    let room = KeptRoom::key_of(&instance, &task.group);
+    match (held_room, task.holds_reservation()) {
+        (false, true) if tx.view().ecs.kept_rooms.get(&room).is_some() => tx.delete::<KeptRoom>(&room),
+        (true, false) if tx.view().ecs.keeps_room_of(task) => tx.put(KeptRoom::of(task)),
+        _ => {}
+    }
+}
+
+/// Gives back what is kept in a cluster, by its key, for a group whose owner ends.
+pub(crate) fn give_up_rooms(tx: &mut Tx<'_>, cluster_key: &str, group: &str) {
+    let rooms = tx.view().ecs.rooms_of(cluster_key, group);
+    rooms.iter().for_each(|room| tx.delete::<KeptRoom>(&room.key()));
+}
+
+/// Gives back what is kept on an instance.
+fn give_rooms_back(tx: &mut Tx<'_>, instance: &ContainerInstance) {
+    let key = ContainerInstance::key_of(&instance.region, &instance.cluster, &instance.id);
+    let rooms = tx.view().ecs.kept_for_others(&key, "");
+    rooms.iter().for_each(|room| tx.delete::<KeptRoom>(&room.key()));
+}
+
+/// Lets an instance count on, when a change of what is reserved on it used up its numbers.
+fn grant_versions(tx: &mut Tx<'_>, instance_key: &str) {
+    let tables = &tx.view().ecs;
+    let row = tables.container_instances.get(instance_key);
+    let load = tables.loads.get(instance_key);
+    if let Some(row) = row.zip(load).and_then(|(row, load)| row.granting_versions(load)) {
+        tx.put(row);
+    }
 }
 
 fn task_key(task: &Task) -> String {
@@ -293,6 +410,7 @@ pub fn orphan(tx: &mut Tx<'_>, instance: &ContainerInstance) {
         task.abandon(StopCode::TerminationNotice, reason, tx.now);
         keep(tx, task);
     }
+    give_rooms_back(tx, instance);
 }
 
 fn keep_first<T>(slot: &mut Option<T>, value: Option<T>) {

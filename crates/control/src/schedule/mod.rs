@@ -3,6 +3,7 @@
 #[cfg(test)]
 pub(crate) mod fixtures;
 mod history;
+pub mod interfaces;
 pub mod life_cycle;
 pub mod placement;
 pub mod providers;

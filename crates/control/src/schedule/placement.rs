@@ -11,10 +11,14 @@ use portcullis_core::Timestamp;
 
 use super::query::{Expression, Subject};
 use super::resources::Remaining;
-use crate::world::records::ecs::{ContainerInstance, HostKind, Reservation};
+use crate::world::records::ecs::{
+    ContainerInstance, HostKind, INTERFACES_ATTRIBUTE, Reservation, ZONE_ATTRIBUTE,
+};
 
-pub use choose::{Placement, has_hosts, place};
+pub use choose::{Placement, has_hosts, is_empty, place};
 
+/// Most network interfaces of tasks on an instance that does not say how many: what AWS's largest types have.
+const INTERFACES_MAX: i32 = 120;
 /// Most failures listed in one reply; further ones would say the same (ours).
 const FAILURES_MAX: usize = 1_000;
 
@@ -36,6 +40,8 @@ pub struct Demand<'a> {
     pub gpu: bool,
     /// Attributes the instance must have; a value only where one is required.
     pub attributes: Vec<(&'a str, Option<&'a str>)>,
+    /// The zones of its subnets; empty when any will do.
+    pub zones: Vec<String>,
     /// The group spread and distinctInstance look at.
     pub group: &'a str,
     /// Conditions, all of which must hold.
@@ -94,6 +100,10 @@ pub enum Reason {
     Ports,
     /// No GPU can be had.
     Gpu,
+    /// No more network interfaces can be had.
+    Eni,
+    /// None of the subnets is in its zone.
+    Location,
     /// An attribute is missing.
     Attribute,
     /// `memberOf` does not hold.
@@ -111,11 +121,20 @@ impl Reason {
             Self::Memory => "RESOURCE:MEMORY",
             Self::Ports => "RESOURCE:PORTS",
             Self::Gpu => "RESOURCE:GPU",
+            Self::Eni => "RESOURCE:ENI",
+            Self::Location => "LOCATION",
             Self::Attribute => "ATTRIBUTE",
             Self::MemberOf => "MemberOf placement constraint unsatisfied.",
             Self::DistinctInstance => "DistinctInstance placement constraint unsatisfied.",
         }
     }
+}
+
+/// Most network interfaces of tasks on an instance: what its attribute says, or as many as AWS gives its largest types.
+fn interfaces_max(instance: &ContainerInstance) -> i32 {
+    let own = instance.attributes.get(INTERFACES_ATTRIBUTE);
+    let own = own.and_then(Option::as_ref).and_then(|text| text.parse().ok());
+    own.unwrap_or(INTERFACES_MAX)
 }
 
 impl Candidate<'_> {
@@ -125,6 +144,7 @@ impl Candidate<'_> {
             return Some(Reason::Agent);
         }
         self.lacks_resource(demand)
+            .or_else(|| self.lacks_subnet(demand))
             .or_else(|| self.lacks_attribute(demand))
             .or_else(|| self.violates(demand))
     }
@@ -132,7 +152,9 @@ impl Candidate<'_> {
     /// Whether it is the right instance, whatever it has left.
     pub fn qualifies(&self, demand: &Demand<'_>) -> bool {
         let misses = |reason| matches!(reason, Reason::Attribute | Reason::MemberOf);
-        self.lacks_attribute(demand).is_none() && !self.violates(demand).is_some_and(misses)
+        self.lacks_subnet(demand).is_none()
+            && self.lacks_attribute(demand).is_none()
+            && !self.violates(demand).is_some_and(misses)
     }
 
     fn lacks_resource(&self, demand: &Demand<'_>) -> Option<Reason> {
@@ -145,8 +167,12 @@ impl Candidate<'_> {
             Some(Reason::Memory)
         } else if clash(&wanted.ports, &left.load.ports) || clash(&wanted.udp_ports, &left.load.udp_ports) {
             Some(Reason::Ports)
+        } else if demand.gpu {
+            Some(Reason::Gpu)
         } else {
-            demand.gpu.then_some(Reason::Gpu)
+            let interfaces = left.load.interfaces.saturating_add(wanted.interfaces);
+            let is_out = wanted.interfaces > 0 && interfaces > interfaces_max(self.instance);
+            is_out.then_some(Reason::Eni)
         }
     }
 
@@ -158,13 +184,23 @@ impl Candidate<'_> {
         (!demand.attributes.iter().all(has)).then_some(Reason::Attribute)
     }
 
+    /// Hosts that say nothing of a zone are in every one: operators' own need not be in any.
+    fn lacks_subnet(&self, demand: &Demand<'_>) -> Option<Reason> {
+        let zone = self.instance.attributes.get(ZONE_ATTRIBUTE);
+        let is_elsewhere = |zone: &String| !demand.zones.contains(zone);
+        let is_elsewhere = zone.and_then(Option::as_ref).is_some_and(is_elsewhere);
+        (is_elsewhere && !demand.zones.is_empty()).then_some(Reason::Location)
+    }
+
     /// Whether the instance has the attributes and satisfies the expressions, whatever else speaks against it.
     pub fn is_member(&self, demand: &Demand<'_>) -> bool {
         let holds = |constraint: &Constraint| match constraint {
             Constraint::DistinctInstance => true,
             Constraint::MemberOf(expression) => expression.matches(self),
         };
-        self.lacks_attribute(demand).is_none() && demand.constraints.iter().all(holds)
+        self.lacks_subnet(demand).is_none()
+            && self.lacks_attribute(demand).is_none()
+            && demand.constraints.iter().all(holds)
     }
 
     fn violates(&self, demand: &Demand<'_>) -> Option<Reason> {

@@ -24,7 +24,9 @@ pub fn reservation(definition: &api::TaskDefinition, overrides: &api::TaskOverri
         memory: memory.unwrap_or_else(|| sum(&|container| effective(container, overrides).reserved())),
         ..Reservation::default()
     };
-    if definition.network_mode.as_deref() != Some("awsvpc") {
+    if definition.network_mode.as_deref() == Some("awsvpc") {
+        reservation.interfaces = 1;
+    } else {
         reserve_ports(&mut reservation, containers);
     }
     reservation
@@ -115,11 +117,17 @@ pub fn remaining(instance: &ContainerInstance, load: Option<&Load>) -> Remaining
 impl Remaining {
     /// Takes a task's share.
     pub fn take(&mut self, reservation: &Reservation) {
+        self.keep(reservation);
+        self.load.pending_tasks += 1;
+    }
+
+    /// Keeps room for a task.
+    pub fn keep(&mut self, reservation: &Reservation) {
         self.cpu -= i64::from(reservation.cpu);
         self.memory -= i64::from(reservation.memory);
         self.load.ports.extend(&reservation.ports);
         self.load.udp_ports.extend(&reservation.udp_ports);
-        self.load.pending_tasks += 1;
+        self.load.interfaces += reservation.interfaces;
     }
 
     /// How many tasks run or are on their way to run.
@@ -181,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn only_static_host_ports_are_reserved_and_none_of_awsvpc() {
+    fn static_host_ports_are_reserved_and_of_awsvpc_an_interface() {
         let mut web = container("a", 0, None, None);
         web.port_mappings = Some(vec![port(0, "tcp"), port(8080, "tcp"), port(53, "udp")]);
         let mut definition = api::TaskDefinition {
@@ -195,6 +203,10 @@ mod tests {
             (vec![8080], vec![53])
         );
         definition.network_mode = Some("awsvpc".to_owned());
-        assert_eq!(reservation(&definition, &none), Reservation::default());
+        let own = Reservation {
+            interfaces: 1,
+            ..Reservation::default()
+        };
+        assert_eq!(reservation(&definition, &none), own);
     }
 }

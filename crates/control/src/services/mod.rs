@@ -5,6 +5,7 @@ pub mod ec2;
 pub mod ecs;
 pub mod iam;
 pub mod organizations;
+pub mod ssm;
 pub mod sts;
 pub mod toolbox;
 
@@ -18,6 +19,7 @@ pub fn operations() -> Operations {
         ecs::table(),
         iam::table(),
         organizations::table(),
+        ssm::table(),
         sts::table(),
         toolbox::table(),
     ]

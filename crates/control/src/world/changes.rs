@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::records::ecs::{ContainerInstance, Service, Task};
+use super::records::ecs::{ContainerInstance, DaemonDeployment, Service, Task};
 
 /// A row before and after a transaction.
 #[derive(Debug, Clone)]
@@ -22,6 +22,8 @@ pub enum Changed {
     Instance(Step<ContainerInstance>),
     /// Of a service.
     Service(Step<Service>),
+    /// Of a daemon's deployment.
+    DaemonDeployment(Step<DaemonDeployment>),
 }
 
 /// The changes of one transaction.
@@ -49,6 +51,7 @@ impl Changed {
             Self::Task(step) => step.after.is_some(),
             Self::Instance(step) => step.after.is_some(),
             Self::Service(step) => step.after.is_some(),
+            Self::DaemonDeployment(step) => step.after.is_some(),
         }
     }
 
@@ -58,6 +61,7 @@ impl Changed {
             (Self::Task(step), Self::Task(next)) => step.goes_on(next),
             (Self::Instance(step), Self::Instance(next)) => step.goes_on(next),
             (Self::Service(step), Self::Service(next)) => step.goes_on(next),
+            (Self::DaemonDeployment(step), Self::DaemonDeployment(next)) => step.goes_on(next),
             _ => false,
         }
     }

@@ -8,6 +8,7 @@ pub mod changes;
 pub mod compiled;
 mod guesses;
 pub mod managed;
+pub mod marks;
 mod neighbours;
 pub mod records;
 mod snapshot;
@@ -24,6 +25,7 @@ use thiserror::Error;
 use tokio::sync::{Mutex, watch};
 
 use crate::events::Bus;
+use crate::telemetry::Telemetry;
 use changes::Changed;
 pub use guesses::MfaGuesses;
 pub use neighbours::Neighbours;
@@ -53,6 +55,7 @@ pub struct World {
     random: Arc<dyn Random>,
     guesses: Arc<MfaGuesses>,
     uses: Arc<Uses>,
+    telemetry: Arc<Telemetry>,
 }
 
 /// What outlives a caller who goes away in the middle of a change.
@@ -101,6 +104,7 @@ impl World {
             random,
             guesses: Arc::default(),
             uses: Arc::default(),
+            telemetry: Arc::default(),
         })
     }
 
@@ -116,6 +120,7 @@ impl World {
             random: Arc::clone(&self.random),
             guesses: Arc::default(),
             uses: Arc::default(),
+            telemetry: Arc::default(),
         })
     }
 
@@ -162,6 +167,11 @@ impl World {
     /// Wrong MFA codes, which outlive the refused changes they came with.
     pub fn guesses(&self) -> &Arc<MfaGuesses> {
         &self.guesses
+    }
+
+    /// What agents tell beside their tasks' states.
+    pub fn telemetry(&self) -> &Arc<Telemetry> {
+        &self.telemetry
     }
 
     /// Who used what since it was last written down.

@@ -17,7 +17,8 @@ use super::records::iam::{
 };
 use super::records::organization::{MemberAccount, Organization};
 use super::records::saml::SamlProvider;
-use super::records::settings::{CredentialReport, IamSettings, RoleDeletion};
+use super::records::settings::{AccountProfile, CredentialReport, RoleDeletion};
+use super::records::ssm;
 use super::records::uses::{KeyUse, ServiceUse, UseReport};
 use super::table::Table;
 
@@ -63,7 +64,7 @@ pub struct Snapshot {
     /// SAML providers by ARN.
     pub saml_providers: Table<SamlProvider>,
     /// The account's settings of IAM: one row, once something is set.
-    pub iam_settings: Table<IamSettings>,
+    pub account_profiles: Table<AccountProfile>,
     /// The account's credential report: one row, once it was asked for.
     pub credential_reports: Table<CredentialReport>,
     /// What became of requests to delete service-linked roles, by task.
@@ -92,6 +93,8 @@ pub struct Snapshot {
     pub(super) role_profiles: Table<String>,
     /// ARNs of users and roles by unique id: what trust policies hold of them (R65). Derived.
     pub principals: Table<Arn>,
+    /// The state of Systems Manager, all regions.
+    pub ssm: ssm::Tables,
     /// The state of ECS, all regions.
     pub ecs: ecs::Tables,
     /// The network objects of EC2, all regions; see [`ec2::Tables::with_region`].
@@ -153,7 +156,7 @@ impl Snapshot {
             signing_certificates: Table::default(),
             server_certificates: Table::default(),
             saml_providers: Table::default(),
-            iam_settings: Table::default(),
+            account_profiles: Table::default(),
             credential_reports: Table::default(),
             role_deletions: Table::default(),
             oidc_providers: Table::default(),
@@ -168,6 +171,7 @@ impl Snapshot {
             user_devices: Table::default(),
             role_profiles: Table::default(),
             principals: Table::default(),
+            ssm: ssm::Tables::default(),
             ecs: ecs::Tables::default(),
             ec2: ec2::Tables::default(),
         }

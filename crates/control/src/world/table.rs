@@ -1,5 +1,5 @@
-//! One kind of record, ordered by key. A persistent map: a copy costs nothing, a change costs a path of the tree,
-//! so that every request can hold its own picture while writers go on.
+//! Rows ordered by key. A persistent map: a copy costs nothing, a change costs a path of the tree, so that every
+//! request can hold its own picture while writers go on.
 
 mod node;
 
@@ -9,14 +9,20 @@ use std::sync::Arc;
 use node::{Cursor, Node};
 
 /// The rows of one record type.
-pub struct Table<T> {
-    root: Arc<Node<T>>,
+pub type Table<T> = Rows<Arc<T>>;
+
+/// Keys that say all. Its rows are nothing, so that a change touches the tree and no memory beside it.
+pub type Index = Rows<()>;
+
+/// Rows ordered by key, which are copied with the part of the tree they are in.
+pub struct Rows<R> {
+    root: Arc<Node<R>>,
     len: usize,
 }
 
-impl<T> Table<T> {
-    /// The record under `key`.
-    pub fn get(&self, key: &str) -> Option<&Arc<T>> {
+impl<R: Clone> Rows<R> {
+    /// The row under `key`.
+    pub fn get(&self, key: &str) -> Option<&R> {
         self.root.get(key)
     }
 
@@ -31,7 +37,7 @@ impl<T> Table<T> {
     }
 
     /// All rows in key order.
-    pub fn iter(&self) -> impl Iterator<Item = (&str, &Arc<T>)> {
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &R)> {
         Cursor::before(&self.root, "")
     }
 
@@ -39,7 +45,7 @@ impl<T> Table<T> {
     pub fn prefix<'t, 'p>(
         &'t self,
         prefix: &'p str,
-    ) -> impl Iterator<Item = (&'t str, &'t Arc<T>)> + use<'t, 'p, T> {
+    ) -> impl Iterator<Item = (&'t str, &'t R)> + use<'t, 'p, R> {
         Cursor::before(&self.root, prefix).take_while(move |(key, _)| key.starts_with(prefix))
     }
 
@@ -48,7 +54,7 @@ impl<T> Table<T> {
         &'t self,
         prefix: &'p str,
         last: Option<&'p str>,
-    ) -> impl Iterator<Item = (&'t str, &'t Arc<T>)> + use<'t, 'p, T> {
+    ) -> impl Iterator<Item = (&'t str, &'t R)> + use<'t, 'p, R> {
         let last = last.filter(|last| *last >= prefix);
         Cursor::before(&self.root, last.unwrap_or(prefix))
             .skip_while(move |(key, _)| last == Some(*key))
@@ -56,11 +62,7 @@ impl<T> Table<T> {
     }
 
     /// The rows whose key starts with `prefix` and comes before `first`, in reverse order of keys.
-    pub fn before(
-        &self,
-        prefix: &str,
-        first: Option<&str>,
-    ) -> impl Iterator<Item = (&str, &Arc<T>)> + use<'_, T> {
+    pub fn before(&self, prefix: &str, first: Option<&str>) -> impl Iterator<Item = (&str, &R)> + use<'_, R> {
         // No key has this character: it sorts after all that start with the prefix.
         let all = format!("{prefix}{}", char::MAX);
         let end = first.map_or(all.as_str(), |first| first.clamp(prefix, &all));
@@ -69,7 +71,7 @@ impl<T> Table<T> {
         std::iter::from_fn(move || cursor.previous()).take_while(move |(key, _)| key.starts_with(&prefix))
     }
 
-    pub(super) fn insert(&mut self, key: &str, row: Arc<T>) {
+    pub(super) fn insert(&mut self, key: &str, row: R) {
         let before = Arc::make_mut(&mut self.root).insert(key, row);
         self.len += usize::from(before.is_none());
     }
@@ -80,7 +82,9 @@ impl<T> Table<T> {
             Arc::make_mut(&mut self.root).remove(key);
         }
     }
+}
 
+impl<T> Table<T> {
     /// Changes a row in its place; nothing happens if it is not there.
     pub(super) fn edit(&mut self, key: &str, change: impl FnOnce(&mut T))
     where
@@ -96,7 +100,7 @@ impl<T> Table<T> {
     }
 }
 
-impl<T> Clone for Table<T> {
+impl<R> Clone for Rows<R> {
     fn clone(&self) -> Self {
         Self {
             root: Arc::clone(&self.root),
@@ -105,7 +109,7 @@ impl<T> Clone for Table<T> {
     }
 }
 
-impl<T> Default for Table<T> {
+impl<R> Default for Rows<R> {
     fn default() -> Self {
         Self {
             root: Arc::default(),
@@ -114,9 +118,9 @@ impl<T> Default for Table<T> {
     }
 }
 
-impl<T> fmt::Debug for Table<T> {
+impl<R> fmt::Debug for Rows<R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Table({} rows)", self.len())
+        write!(f, "{} rows", self.len)
     }
 }
 

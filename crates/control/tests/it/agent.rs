@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use futures_util::{SinkExt as _, StreamExt as _};
@@ -10,7 +11,9 @@ use portcullis_api::{acs, ecs, iam};
 use portcullis_control::accounts::{Accounts, Doors};
 use portcullis_control::acs::{Agents, Timing};
 use portcullis_control::server::{self, Options};
-use portcullis_wire::{Frame, Shape, encode_frame};
+use portcullis_core::{SystemRandom, Timestamp};
+use portcullis_wire::agent_proof::{AgentKey, PROOF_HEADER, Subject};
+use portcullis_wire::{ClientError, Frame, Operation, Shape, encode_frame};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio_tungstenite::WebSocketStream;
@@ -68,63 +71,72 @@ impl Drop for Front {
     }
 }
 
-/// A registered container instance and the credentials of its role.
+/// A registered container instance, the credentials of its role, and its agent's key.
 #[derive(Clone)]
 pub struct Instance {
     pub arn: String,
     pub client: Client,
+    pub key: Option<Arc<AgentKey>>,
+    /// When the last proof was made: the next one must be newer.
+    pub last_proof: Arc<AtomicI64>,
 }
 
 impl Instance {
-    /// Registers with 2,048 CPU units and 4,096 MiB, and everything task definitions may require.
+    /// Registers an agent with a key, and lets it in.
     pub async fn register(client: &Client, cluster: &str, attributes: &[(&str, Option<&str>)]) -> Self {
-        let number = |name: &str, value: i32| ecs::Resource {
-            name: Some(name.to_owned()),
-            r#type: Some("INTEGER".to_owned()),
-            integer_value: Some(value),
-            ..Default::default()
-        };
-        let ports = ecs::Resource {
-            name: Some("PORTS".to_owned()),
-            r#type: Some("STRINGSET".to_owned()),
-            string_set_value: Some(vec!["22".to_owned(), "51678".to_owned()]),
-            ..Default::default()
-        };
-        let capabilities = [
-            "com.amazonaws.ecs.capability.task-iam-role",
-            "com.amazonaws.ecs.capability.docker-remote-api.1.17",
-            "com.amazonaws.ecs.capability.docker-remote-api.1.18",
-            "com.amazonaws.ecs.capability.docker-remote-api.1.19",
-            "com.amazonaws.ecs.capability.docker-remote-api.1.21",
-            "com.amazonaws.ecs.capability.docker-remote-api.1.25",
-            "com.amazonaws.ecs.capability.docker-remote-api.1.29",
-            "com.amazonaws.ecs.capability.logging-driver.awslogs",
-            "com.amazonaws.ecs.capability.ecr-auth",
-            "ecs.capability.execution-role-awslogs",
-            "ecs.capability.execution-role-ecr-pull",
-            "ecs.capability.container-health-check",
-            "ecs.capability.container-ordering",
-        ];
-        let capabilities = capabilities.into_iter().map(|name| (name, None));
-        let attributes = capabilities
-            .chain(attributes.iter().copied())
-            .map(|(name, value)| ecs::Attribute {
-                name: name.to_owned(),
-                value: value.map(str::to_owned),
-                ..Default::default()
-            });
-        let request = ecs::RegisterContainerInstanceRequest {
-            cluster: Some(cluster.to_owned()),
-            total_resources: Some(vec![number("CPU", 2048), number("MEMORY", 4096), ports]),
-            attributes: Some(attributes.collect()),
-            ..Default::default()
-        };
+        let key = AgentKey::generate(&SystemRandom).unwrap();
+        let token = key.public().to_string().replace(['/', '+', '='], "");
+        let request = registration(cluster, attributes, Some(&token));
+        let reply = client
+            .call_with_key::<ecs::op::RegisterContainerInstance>(&key, &token, &request)
+            .await
+            .unwrap();
+        let arn = reply.container_instance.unwrap().container_instance_arn.unwrap();
+        let instance = Self::of(&arn, client, Some(key));
+        // Of a principal that speaks for several instances an operator lets in each but the first.
+        if client.waits(&arn) {
+            let (status, answer) = client.as_root().approve(&arn, "203.0.113.7").await;
+            assert_eq!(status, 200, "{answer}");
+        }
+        instance
+    }
+
+    /// Registers an agent without a key, as genuine ones do: it waits for an operator.
+    pub async fn register_plain(client: &Client, cluster: &str, attributes: &[(&str, Option<&str>)]) -> Self {
+        let request = registration(cluster, attributes, None);
         let reply = client.ok::<ecs::op::RegisterContainerInstance>(&request).await;
         let arn = reply.container_instance.unwrap().container_instance_arn.unwrap();
+        Self::of(&arn, client, None)
+    }
+    /// An instance that was registered.
+    pub fn of(arn: &str, client: &Client, key: Option<AgentKey>) -> Self {
         Self {
-            arn,
+            arn: arn.to_owned(),
             client: client.clone(),
+            key: key.map(Arc::new),
+            last_proof: Arc::default(),
         }
+    }
+
+    /// A call of the agent's.
+    pub async fn call<O: Operation>(&self, input: &O::Input) -> Result<O::Output, ClientError> {
+        match &self.key {
+            Some(key) => self.client.call_with_key::<O>(key, &self.arn, input).await,
+            None => self.client.call::<O>(input).await,
+        }
+    }
+
+    /// The agent's proof for a websocket.
+    pub fn proof(&self, operation: &str, front: &Front) -> Option<String> {
+        let key = self.key.as_ref()?;
+        let now = self.client.now().as_millis();
+        let later = |last: i64| Some(now.max(last + 1));
+        let relaxed = Ordering::Relaxed;
+        let last = self.last_proof.fetch_update(relaxed, relaxed, later).unwrap();
+        let host = front.address.to_string();
+        let subject = Subject::new(&self.arn, operation, &host, b"");
+        let made = Timestamp::from_millis(now.max(last + 1));
+        Some(key.prove(&subject, made, &SystemRandom).to_string())
     }
 
     fn cluster(&self) -> &str {
@@ -133,12 +145,23 @@ impl Instance {
 
     /// Opens ACS.
     pub async fn connect(&self, front: &Front, send_credentials: bool) -> Result<Agent, String> {
+        let proof = self.proof("Poll", front);
+        self.connect_proving(front, send_credentials, proof).await
+    }
+
+    /// Opens ACS with that proof.
+    pub async fn connect_proving(
+        &self,
+        front: &Front,
+        send_credentials: bool,
+        proof: Option<String>,
+    ) -> Result<Agent, String> {
         let query = format!(
             "agentHash=h&agentVersion=1.105.1&clusterArn={}&containerInstanceArn={}&dockerVersion=DockerVersion%3A+20.10&protocolVersion=2&sendCredentials={send_credentials}&seqNum=1",
             self.cluster(),
             self.arn.replace(':', "%3A").replace('/', "%2F"),
         );
-        let socket = open(&self.client, front, &format!("/acs/ws?{query}")).await?;
+        let socket = open(&self.client, front, &format!("/acs/ws?{query}"), proof).await?;
         Ok(Agent {
             socket,
             instance: self.clone(),
@@ -150,13 +173,19 @@ impl Instance {
 
     /// Opens TCS.
     pub async fn connect_telemetry(&self, front: &Front) -> Result<Agent, String> {
+        self.connect_telemetry_as("", front).await
+    }
+
+    /// Opens TCS as an agent that says this of itself.
+    pub async fn connect_telemetry_as(&self, says: &str, front: &Front) -> Result<Agent, String> {
         let query = format!(
-            "agentVersion=1.105.1&cluster={}&containerInstance={}",
+            "{says}agentVersion=1.105.1&cluster={}&containerInstance={}",
             self.cluster(),
             self.arn
         );
         let path = format!("/tcs/ws?{query}");
-        let socket = open(&self.client, front, &path).await?;
+        let proof = self.proof("StartTelemetrySession", front);
+        let socket = open(&self.client, front, &path, proof).await?;
         let url = format!("http://{}{path}", front.address);
         Ok(Agent {
             socket,
@@ -186,14 +215,72 @@ impl Instance {
             containers: Some(containers.collect()),
             ..Default::default()
         };
-        let reply = self.client.ok::<ecs::op::SubmitTaskStateChange>(&request).await;
+        let reply = self
+            .call::<ecs::op::SubmitTaskStateChange>(&request)
+            .await
+            .unwrap();
         assert_eq!(reply.acknowledgment.as_deref(), Some("ACK"));
     }
 }
 
+/// A registration with 2,048 CPU units and 4,096 MiB, and everything task definitions may require.
+fn registration(
+    cluster: &str,
+    attributes: &[(&str, Option<&str>)],
+    token: Option<&str>,
+) -> ecs::RegisterContainerInstanceRequest {
+    let number = |name: &str, value: i32| ecs::Resource {
+        name: Some(name.to_owned()),
+        r#type: Some("INTEGER".to_owned()),
+        integer_value: Some(value),
+        ..Default::default()
+    };
+    let ports = ecs::Resource {
+        name: Some("PORTS".to_owned()),
+        r#type: Some("STRINGSET".to_owned()),
+        string_set_value: Some(vec!["22".to_owned(), "51678".to_owned()]),
+        ..Default::default()
+    };
+    let capabilities = [
+        "com.amazonaws.ecs.capability.task-iam-role",
+        "com.amazonaws.ecs.capability.docker-remote-api.1.17",
+        "com.amazonaws.ecs.capability.docker-remote-api.1.18",
+        "com.amazonaws.ecs.capability.docker-remote-api.1.19",
+        "com.amazonaws.ecs.capability.docker-remote-api.1.21",
+        "com.amazonaws.ecs.capability.docker-remote-api.1.25",
+        "com.amazonaws.ecs.capability.docker-remote-api.1.29",
+        "com.amazonaws.ecs.capability.logging-driver.awslogs",
+        "com.amazonaws.ecs.capability.ecr-auth",
+        "ecs.capability.execution-role-awslogs",
+        "ecs.capability.execution-role-ecr-pull",
+        "ecs.capability.container-health-check",
+        "ecs.capability.container-ordering",
+    ];
+    let capabilities = capabilities.into_iter().map(|name| (name, None));
+    let attributes = capabilities
+        .chain(attributes.iter().copied())
+        .map(|(name, value)| ecs::Attribute {
+            name: name.to_owned(),
+            value: value.map(str::to_owned),
+            ..Default::default()
+        });
+    ecs::RegisterContainerInstanceRequest {
+        cluster: Some(cluster.to_owned()),
+        client_token: token.map(str::to_owned),
+        total_resources: Some(vec![number("CPU", 2048), number("MEMORY", 4096), ports]),
+        attributes: Some(attributes.collect()),
+        ..Default::default()
+    }
+}
+
 /// Opens a websocket; a refusal is its body.
-async fn open(client: &Client, front: &Front, path: &str) -> Result<WebSocketStream<TcpStream>, String> {
-    open_as(client, "ecs", front, path).await
+async fn open(
+    client: &Client,
+    front: &Front,
+    path: &str,
+    proof: Option<String>,
+) -> Result<WebSocketStream<TcpStream>, String> {
+    open_with(client, "ecs", front, path, proof).await
 }
 
 /// Opens a websocket, signed for a service; a refusal is its body.
@@ -203,8 +290,21 @@ pub async fn open_as(
     front: &Front,
     path: &str,
 ) -> Result<WebSocketStream<TcpStream>, String> {
+    open_with(client, service, front, path, None).await
+}
+
+async fn open_with(
+    client: &Client,
+    service: &str,
+    front: &Front,
+    path: &str,
+    proof: Option<String>,
+) -> Result<WebSocketStream<TcpStream>, String> {
     let request = Request::get(format!("ws://{}{path}", front.address));
     let (mut parts, ()) = request.body(()).unwrap().into_parts();
+    if let Some(proof) = proof {
+        parts.headers.insert(PROOF_HEADER, proof.parse().unwrap());
+    }
     client.sign(service, &mut parts, b"", client.now());
     for (name, value) in [
         ("connection", "Upgrade".to_owned()),

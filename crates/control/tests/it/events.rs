@@ -254,6 +254,8 @@ async fn a_reader_follows_and_goes_on_where_it_stopped() {
 
     instance.submit(&arn, "STOPPED", &[("app", Some(143))]).await;
     let mut again = Reader::open(&server.root, &front, "", Some(&last)).await.unwrap();
+    let room = again.event().await;
+    assert_eq!(room["detail-type"], "ECS Container Instance State Change");
     let stopped = again.event().await;
     assert_eq!(stopped["detail"]["lastStatus"], "STOPPED");
     assert_eq!(stopped["detail"]["containers"][0]["exitCode"], 143);

@@ -91,7 +91,10 @@ impl Stage {
             }]),
             ..Default::default()
         };
-        instance.client.ok::<ecs::op::SubmitTaskStateChange>(&ready).await;
+        instance
+            .call::<ecs::op::SubmitTaskStateChange>(&ready)
+            .await
+            .unwrap();
         let itself = client_of(&server.root, &keys);
         let id = task.rsplit('/').next().unwrap();
         let control = channel(&itself, &front, &format!("/v1/control-channel/ecs:c_{id}_d0c")).await;

@@ -3,14 +3,18 @@
 use std::sync::Arc;
 
 use http::Request;
+use http_body_util::BodyExt as _;
 use portcullis_api::{cloudtrail, iam};
 use portcullis_control::accounts::{Accounts, Doors};
+use portcullis_control::agents::hosts;
 use portcullis_control::bootstrap::{self, LongTermKey};
 use portcullis_control::gate::{Gate, Peer};
 use portcullis_control::services;
 use portcullis_control::world::World;
-use portcullis_core::{AccountId, Clock as _, FixedClock, Secret, SeededRandom, Timestamp};
+use portcullis_control::world::records::ecs::Standing;
+use portcullis_core::{AccountId, Clock as _, FixedClock, Secret, SeededRandom, SystemRandom, Timestamp};
 use portcullis_store::{Opened, open_in_memory};
+use portcullis_wire::agent_proof::{AgentKey, KEY_HEADER, PROOF_HEADER, Subject};
 use portcullis_wire::sigv4::Signer;
 use portcullis_wire::{ClientError, Operation, Reply};
 
@@ -20,6 +24,9 @@ pub const ACCOUNT: &str = "123456789012";
 pub const REGION: &str = "us-east-1";
 /// When every test begins.
 pub const BEGINNING: &str = "2026-11-22T00:00:00Z";
+
+/// What requests that go straight to the gate have as `Host`.
+pub const HOST: &str = "127.0.0.1:4566";
 
 /// A server in memory.
 pub struct Server {
@@ -148,6 +155,11 @@ impl Client {
         }
     }
 
+    /// The same with the root user's key.
+    pub fn as_root(&self) -> Self {
+        self.with("AKIAROOT", "root-secret", None)
+    }
+
     /// The same signing for another region.
     pub fn region(&self, region: &str) -> Self {
         Self {
@@ -181,13 +193,87 @@ impl Client {
         (reply.status, String::from_utf8(reply.body).unwrap())
     }
 
-    /// Makes a call and answers the raw reply.
-    pub async fn send<O: Operation>(&self, input: &O::Input) -> Reply {
+    /// Makes a call as an agent that has a key and calls itself `holder`.
+    pub async fn call_with_key<O: Operation>(
+        &self,
+        key: &AgentKey,
+        holder: &str,
+        input: &O::Input,
+    ) -> Result<O::Output, ClientError> {
+        let body = portcullis_wire::encode_request::<O>(input).body;
+        let subject = Subject::new(holder, O::META.name, HOST, &body);
+        let proof = key.prove(&subject, self.now(), &SystemRandom);
+        let headers = [
+            (KEY_HEADER, key.public().to_string()),
+            (PROOF_HEADER, proof.to_string()),
+        ];
+        let reply = self.send_with::<O>(input, &headers).await;
+        portcullis_wire::decode_reply::<O>(reply.status, &reply.body)
+    }
+
+    /// A call that nobody signs, with a proof of a key as `holder`; the raw reply.
+    pub async fn unsigned<O: Operation>(&self, proof: &str, input: &O::Input) -> Reply {
         let request = portcullis_wire::encode_request::<O>(input);
         let mut builder = Request::builder()
             .method(request.method)
-            .uri(format!("http://127.0.0.1:4566{}", request.path));
+            .uri(format!("http://{HOST}{}", request.path))
+            .header("host", HOST)
+            .header(PROOF_HEADER, proof);
         for (name, value) in &request.headers {
+            builder = builder.header(*name, value);
+        }
+        let (parts, ()) = builder.body(()).unwrap().into_parts();
+        self.accounts
+            .serve(&parts, &request.body, self.peer.clone())
+            .await
+    }
+
+    /// A proof for such a call.
+    pub fn proof<O: Operation>(&self, key: &AgentKey, holder: &str, input: &O::Input) -> String {
+        let body = portcullis_wire::encode_request::<O>(input).body;
+        let subject = Subject::new(holder, O::META.name, HOST, &body);
+        key.prove(&subject, self.now(), &SystemRandom).to_string()
+    }
+
+    /// Whether an instance's agent waits for an operator.
+    pub fn waits(&self, instance: &str) -> bool {
+        let view = self.accounts.first().gate.world().view();
+        let mut rows = view.ecs.container_instances.iter().map(|(_, row)| row);
+        let row = rows.find(|row| row.arn.as_str() == instance).unwrap();
+        row.agent.standing() == Standing::Waiting
+    }
+
+    /// An operator's word for the agent of a container instance.
+    pub async fn approve(&self, instance: &str, source: &str) -> (u16, String) {
+        let body = serde_json::json!({ "containerInstance": instance, "source": source }).to_string();
+        self.hosts("POST", "", body.as_bytes()).await
+    }
+
+    /// A request of an operator about hosts: status and body.
+    pub async fn hosts(&self, method: &str, query: &str, body: &[u8]) -> (u16, String) {
+        let uri = format!("http://{HOST}{}{query}", hosts::PATH);
+        let builder = Request::builder().method(method).uri(uri);
+        let (mut parts, ()) = builder.body(()).unwrap().into_parts();
+        self.sign("portcullis", &mut parts, body, self.clock.now());
+        let gate = &self.accounts.first().gate;
+        let response = hosts::serve(gate, &parts, body, self.peer.clone()).await;
+        let status = response.status().as_u16();
+        let bytes = response.into_body().collect().await.unwrap().to_bytes();
+        (status, String::from_utf8(bytes.to_vec()).unwrap())
+    }
+
+    /// Makes a call and answers the raw reply.
+    pub async fn send<O: Operation>(&self, input: &O::Input) -> Reply {
+        self.send_with::<O>(input, &[]).await
+    }
+
+    /// The same with more headers.
+    pub async fn send_with<O: Operation>(&self, input: &O::Input, headers: &[(&str, String)]) -> Reply {
+        let request = portcullis_wire::encode_request::<O>(input);
+        let mut builder = Request::builder()
+            .method(request.method)
+            .uri(format!("http://{HOST}{}", request.path));
+        for (name, value) in request.headers.iter().chain(headers) {
             builder = builder.header(*name, value);
         }
         let (mut parts, ()) = builder.body(()).unwrap().into_parts();

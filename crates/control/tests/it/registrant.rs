@@ -19,7 +19,7 @@ async fn machines(server: &Server) -> Client {
 }
 
 /// A session of role `instances`, which has the managed policy of container instances' roles.
-async fn machine(server: &Server, session: &str) -> Client {
+pub async fn machine(server: &Server, session: &str) -> Client {
     let caller = machines(server).await;
     let assume = sts::AssumeRoleRequest {
         role_arn: format!("arn:aws:iam::{ACCOUNT}:role/instances"),
@@ -35,7 +35,7 @@ async fn machine(server: &Server, session: &str) -> Client {
     )
 }
 
-async fn instance_role(server: &Server) {
+pub async fn instance_role(server: &Server) {
     let trust = serde_json::json!({
         "Version": "2012-10-17",
         "Statement": [{ "Effect": "Allow", "Principal": { "AWS": ACCOUNT }, "Action": "sts:AssumeRole" }]
@@ -151,9 +151,9 @@ async fn t20_keys_of_another_machine_of_the_same_role_open_nothing() {
         ..victim.clone()
     };
     renewed
-        .client
-        .ok::<ecs::op::RegisterContainerInstance>(&again)
-        .await;
+        .call::<ecs::op::RegisterContainerInstance>(&again)
+        .await
+        .unwrap();
     let mut agent = renewed.connect(&front, true).await.unwrap();
     let _: acs::IAMRoleCredentialsMessage = agent.expect().await;
     renewed.submit(&task, "STOPPED", &[("app", Some(0))]).await;

@@ -6,8 +6,7 @@ use std::time::Duration;
 use futures_util::{SinkExt as _, StreamExt as _};
 use portcullis_agent::{Config, CredentialsSource, EngineChoice, InstanceCredentials, Seams, Status};
 use portcullis_api::{cloudtrail, ecs, iam};
-use portcullis_control::bootstrap::LongTermKey;
-use portcullis_core::{Region, Secret, SystemClock, SystemRandom};
+use portcullis_core::{Region, SystemClock, SystemRandom};
 use portcullis_wire::session::document::Size;
 use serde_json::json;
 use tempfile::TempDir;
@@ -18,15 +17,13 @@ use tokio_tungstenite::tungstenite::Message;
 
 use super::conversation::{Ended, Event, Screen, converse};
 use super::line;
-use crate::assembly::{self, Plan, Running};
-use crate::client::{Client, Credentials};
+use crate::town::Town;
 
 const PATIENCE: Duration = Duration::from_secs(40);
 const CLUSTER: &str = "my_probe";
 
 struct Stage {
-    server: Running,
-    admin: Client,
+    town: Town,
     stop: watch::Sender<bool>,
     agent: JoinHandle<()>,
     _folder: TempDir,
@@ -35,38 +32,25 @@ struct Stage {
 impl Stage {
     async fn set() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let (id, secret) = ("AKIAEXECTEST", "root-secret");
-        let plan = Plan {
-            listen: "127.0.0.1:0".parse().unwrap(),
-            data_dir: None,
-            account: "123456789012".parse().unwrap(),
-            root: Some(LongTermKey::chosen(id.to_owned(), Secret::new(secret)).unwrap()),
-            hand_over: Box::new(|_, _| Ok(())),
-            iam_quotas: Default::default(),
-            tls: None,
-            trusted_proxies: Vec::new(),
-            scim: false,
-            aws_throttling: false,
-            provider_authorities: Default::default(),
-        };
-        let server = assembly::start(plan).await.unwrap();
-        let region = Region::us_east_1();
-        let credentials = Credentials::new(id, Secret::new(secret), None);
-        let admin = Client::new(&server.endpoint(), region.clone(), credentials);
+        let town = Town::start().await;
         let create = ecs::CreateClusterRequest {
             cluster_name: Some(CLUSTER.to_owned()),
             ..Default::default()
         };
-        admin.expect::<ecs::op::CreateCluster>(&create).await.unwrap();
+        town.admin
+            .expect::<ecs::op::CreateCluster>(&create)
+            .await
+            .unwrap();
+        let key = town.server.administrator.as_ref().unwrap();
         let keys = CredentialsSource::Static(InstanceCredentials {
-            access_key_id: id.to_owned(),
-            secret_access_key: Secret::new(secret),
+            access_key_id: key.access_key_id().to_owned(),
+            secret_access_key: key.secret().clone(),
             session_token: None,
         });
         let mut config = Config::new(
             CLUSTER,
-            region,
-            server.endpoint(),
+            Region::us_east_1(),
+            town.server.endpoint(),
             keys,
             folder.path().join("agent"),
         );
@@ -86,8 +70,7 @@ impl Stage {
         });
         portcullis_agent::connected(&mut seen).await.unwrap();
         Self {
-            server,
-            admin,
+            town,
             stop,
             agent,
             _folder: folder,
@@ -104,6 +87,7 @@ impl Stage {
             ..Default::default()
         };
         let arn = self
+            .town
             .admin
             .expect::<iam::op::CreateRole>(&create)
             .await
@@ -117,7 +101,11 @@ impl Stage {
             policy_name: "p".to_owned(),
             policy_document: policy.to_string(),
         };
-        self.admin.expect::<iam::op::PutRolePolicy>(&put).await.unwrap();
+        self.town
+            .admin
+            .expect::<iam::op::PutRolePolicy>(&put)
+            .await
+            .unwrap();
         let container = ecs::ContainerDefinition {
             name: Some("app".to_owned()),
             image: Some("none:1".to_owned()),
@@ -132,7 +120,8 @@ impl Stage {
             container_definitions: vec![container],
             ..Default::default()
         };
-        self.admin
+        self.town
+            .admin
             .expect::<ecs::op::RegisterTaskDefinition>(&register)
             .await
             .unwrap();
@@ -142,7 +131,7 @@ impl Stage {
             enable_execute_command: Some(true),
             ..Default::default()
         };
-        let ran = self.admin.expect::<ecs::op::RunTask>(&run).await.unwrap();
+        let ran = self.town.admin.expect::<ecs::op::RunTask>(&run).await.unwrap();
         let task = ran.tasks.unwrap().pop().unwrap();
         self.wait_for(&task.task_arn.unwrap(), |task| managed(task).0 == agent)
             .await
@@ -157,6 +146,7 @@ impl Stage {
         let look = async {
             loop {
                 let reply = self
+                    .town
                     .admin
                     .expect::<ecs::op::DescribeTasks>(&request)
                     .await
@@ -181,6 +171,7 @@ impl Stage {
             task: task.task_arn.clone().unwrap(),
         };
         let answer = self
+            .town
             .admin
             .call::<ecs::op::ExecuteCommand>(&request)
             .await
@@ -197,7 +188,7 @@ impl Stage {
     async fn strike(self) {
         self.stop.send_replace(true);
         self.agent.await.unwrap();
-        self.server.end().await.unwrap();
+        self.town.end().await;
     }
 }
 
@@ -316,6 +307,7 @@ async fn a_command_runs_on_a_terminal_beside_its_task_and_its_exit_code_comes_ba
     assert_eq!((ended.exit_code, ended.words.as_str()), (None, ""));
     let token = session.token_value.unwrap();
     let records = stage
+        .town
         .admin
         .expect::<cloudtrail::op::LookupEvents>(&Default::default())
         .await
@@ -415,7 +407,7 @@ async fn a_container_has_two_sessions_and_they_end_with_its_task() {
     ] {
         let (mut socket, _) = tokio_tungstenite::client_async(
             url.as_str(),
-            tokio::net::TcpStream::connect(stage.server.address)
+            tokio::net::TcpStream::connect(stage.town.server.address)
                 .await
                 .unwrap(),
         )
@@ -437,7 +429,7 @@ async fn a_container_has_two_sessions_and_they_end_with_its_task() {
         task: task.task_arn.clone().unwrap(),
         reason: None,
     };
-    stage.admin.expect::<ecs::op::StopTask>(&stop).await.unwrap();
+    stage.town.admin.expect::<ecs::op::StopTask>(&stop).await.unwrap();
     let (ended, shown) = running.await.unwrap();
     assert_eq!(
         (ended.exit_code, ended.words.as_str()),

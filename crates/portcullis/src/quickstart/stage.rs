@@ -7,10 +7,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
-use portcullis_agent::{Config, CredentialsSource, EngineChoice, EngineKind, Seams, Status, TaskApi};
+use portcullis_agent::{
+    Config, CredentialsSource, EngineChoice, EngineKind, PullBehavior, Seams, Status, TaskApi,
+};
 use portcullis_api::{ecs, iam};
 use portcullis_control::federation::Authorities;
-use portcullis_control::gate::assume::Assumption;
+use portcullis_control::gate::assume::{Assumption, TASK_SESSION_SECONDS};
 use portcullis_core::{AccountId, Arn, Region, SystemClock, SystemRandom};
 use portcullis_wire::Operation;
 use tempfile::TempDir;
@@ -81,6 +83,7 @@ impl Stage {
             trusted_proxies: Vec::new(),
             scim: false,
             aws_throttling: false,
+            task_session_seconds: TASK_SESSION_SECONDS,
             provider_authorities: Authorities::default(),
         };
         let server = assembly::start(plan).await?;
@@ -164,6 +167,10 @@ impl Stage {
             CredentialsSource::File(credentials_file),
             state_dir,
         );
+        // The story's image is made here; nobody is to be asked for one of that name.
+        config.images.behavior = PullBehavior::PreferCached;
+        // Nothing is to stay on the machine, not even empty cgroups.
+        config.containers.task_limits = false;
         config.engine = self.engine;
         config.docker_host.clone_from(&self.docker_host);
         config.stop_tasks_on_shutdown = true;

@@ -6,13 +6,20 @@ use std::collections::HashMap;
 use bollard::models::{ContainerCreateBody, HostConfig, PortBinding};
 
 use super::super::{EngineError, Launch};
+use super::ports::HostPorts;
+use super::wiring;
+use crate::network::Wiring;
 
 /// Docker refuses fewer CPU shares.
 const CPU_SHARES_MIN: i64 = 2;
 const MIB: i64 = 1024 * 1024;
 
-/// The create request of a container.
-pub(super) fn create_body(launch: &Launch) -> Result<ContainerCreateBody, EngineError> {
+/// The create request of a container. `cgroup_parent` holds the task's containers together.
+pub(super) fn create_body(
+    launch: &Launch,
+    ports: &HostPorts,
+    cgroup_parent: Option<String>,
+) -> Result<ContainerCreateBody, EngineError> {
     let definition = &launch.definition;
     let mut body: ContainerCreateBody = parse(&definition.docker_config, "DockerClientConfigError")?;
     body.image = Some(definition.image.clone());
@@ -41,23 +48,44 @@ pub(super) fn create_body(launch: &Launch) -> Result<ContainerCreateBody, Engine
         definition
             .ports
             .iter()
-            .map(|port| port_key(port.container_port, &port.protocol))
+            .flat_map(|port| {
+                port.container_ports()
+                    .map(|number| port_key(number, &port.protocol))
+            })
             .collect(),
     );
-    body.host_config = Some(host_config(launch)?);
+    body.host_config = Some(host_config(launch, ports, cgroup_parent)?);
+    wiring::wire(&mut body, &launch.wiring);
     Ok(body)
 }
 
-fn host_config(launch: &Launch) -> Result<HostConfig, EngineError> {
+/// Whether the container wants all of the host's privileges.
+pub(super) fn is_privileged(launch: &Launch) -> bool {
+    let by_docker = || parse::<HostConfig>(&launch.definition.docker_host_config, "HostConfigError");
+    launch.definition.privileged || by_docker().is_ok_and(|host| host.privileged == Some(true))
+}
+
+fn host_config(
+    launch: &Launch,
+    ports: &HostPorts,
+    cgroup_parent: Option<String>,
+) -> Result<HostConfig, EngineError> {
     let definition = &launch.definition;
     let mut host: HostConfig = parse(&definition.docker_host_config, "HostConfigError")?;
     if definition.memory > 0 {
         host.memory = Some(definition.memory.saturating_mul(MIB));
     }
     host.cpu_shares = Some(definition.cpu.max(CPU_SHARES_MIN));
-    let own_ports = !matches!(host.network_mode.as_deref(), Some("host" | "none"));
+    if definition.privileged {
+        host.privileged = Some(true);
+    }
+    if cgroup_parent.is_some() {
+        host.cgroup_parent = cgroup_parent;
+    }
+    let own_ports = !matches!(host.network_mode.as_deref(), Some("host" | "none"))
+        && matches!(launch.wiring, Wiring::AsDefined);
     if own_ports && !definition.ports.is_empty() {
-        host.port_bindings = Some(port_bindings(launch));
+        host.port_bindings = Some(port_bindings(launch, ports)?);
     }
     host.binds.get_or_insert_default().extend(binds(launch));
     let from = launch.volumes_from.iter().map(|from| {
@@ -77,34 +105,59 @@ fn host_config(launch: &Launch) -> Result<HostConfig, EngineError> {
     Ok(host)
 }
 
-fn port_bindings(launch: &Launch) -> HashMap<String, Option<Vec<PortBinding>>> {
-    let mut bindings: HashMap<String, Option<Vec<PortBinding>>> = HashMap::new();
+type Bindings = HashMap<String, Option<Vec<PortBinding>>>;
+
+/// Ports that name none of the host's get what the host has: ranges a block in a row.
+fn port_bindings(launch: &Launch, ports: &HostPorts) -> Result<Bindings, EngineError> {
+    let none_left = |problem| EngineError::Refused(format!("CannotCreateContainerError: {problem}"));
+    let mut bindings = Bindings::new();
     for port in &launch.definition.ports {
-        let binding = PortBinding {
-            host_ip: None,
-            host_port: Some(port.host_port.to_string()),
+        let own = port.container_ports();
+        let first = match (port.range, port.host_port) {
+            (Some((first, last)), _) => {
+                let count = (last - first).saturating_add(1);
+                *ports.block(count, &port.protocol).map_err(none_left)?.start()
+            }
+            (None, 0) => ports
+                .single(&port.protocol)
+                .map_err(none_left)?
+                .unwrap_or_default(),
+            (None, chosen) => chosen,
         };
-        let key = port_key(port.container_port, &port.protocol);
-        bindings
-            .entry(key)
-            .or_default()
-            .get_or_insert_default()
-            .push(binding);
+        for (offset, container_port) in (0..).zip(own) {
+            let host_port = if first == 0 {
+                0
+            } else {
+                first.saturating_add(offset)
+            };
+            let binding = PortBinding {
+                host_ip: None,
+                host_port: Some(host_port.to_string()),
+            };
+            let key = port_key(container_port, &port.protocol);
+            bindings
+                .entry(key)
+                .or_default()
+                .get_or_insert_default()
+                .push(binding);
+        }
     }
-    bindings
+    Ok(bindings)
 }
 
 fn binds(launch: &Launch) -> impl Iterator<Item = String> + '_ {
-    launch.definition.mounts.iter().filter_map(|mount| {
+    let mounts = launch.definition.mounts.iter().filter_map(|mount| {
         let volume = launch.volumes.iter().find(|volume| volume.name == mount.volume)?;
+        // One volume of the engine for all containers of the task.
         let source = match &volume.host_path {
             Some(path) => path.clone(),
-            // One volume of the engine for all containers of the task.
-            None => format!("ecs-{}-{}", launch.container.task_id, volume.name),
+            None => volume.engine_name(&launch.container.task_id)?,
         };
         let mode = if mount.read_only { ":ro" } else { "" };
         Some(format!("{source}:{}{mode}", mount.path))
-    })
+    });
+    let about_itself = launch.metadata_folder.iter();
+    mounts.chain(about_itself.map(|(host, inside)| format!("{host}:{inside}:ro")))
 }
 
 fn port_key(port: u16, protocol: &str) -> String {
@@ -136,6 +189,7 @@ mod tests {
                 container_port: 8080,
                 host_port: 0,
                 protocol: "tcp".into(),
+                range: None,
             }],
             mounts: vec![
                 MountPoint {
@@ -157,6 +211,7 @@ mod tests {
         let volume = |name: &str, host_path: Option<&str>| Volume {
             name: name.into(),
             host_path: host_path.map(Into::into),
+            docker: None,
         };
         Launch {
             container: ContainerRef {
@@ -175,7 +230,40 @@ mod tests {
             }],
             links: vec![("ecs-fam-1-side-00".into(), "side".into())],
             log_credentials_id: Some("EXECUTION".into()),
+            task_limits: (None, None),
+            metadata_folder: None,
+            wiring: crate::network::Wiring::default(),
         }
+    }
+
+    fn create_body(launch: &Launch) -> Result<ContainerCreateBody, EngineError> {
+        super::create_body(launch, &HostPorts::new(None), None)
+    }
+
+    #[test]
+    fn agent_5_2_a_port_range_gets_a_block_of_the_hosts_ports() {
+        let mut launch = launch();
+        let port = &mut launch.definition.ports[0];
+        (port.range, port.container_port) = (Some((8080, 8082)), 8080);
+        let body = create_body(&launch).unwrap();
+        assert_eq!(body.exposed_ports.unwrap().len(), 3);
+        let bindings = body.host_config.unwrap().port_bindings.unwrap();
+        let host = |port: u16| -> u16 {
+            let binding = bindings[&format!("{port}/tcp")].as_ref().unwrap()[0].clone();
+            binding.host_port.unwrap().parse().unwrap()
+        };
+        assert_eq!((host(8081), host(8082)), (host(8080) + 1, host(8080) + 2));
+    }
+
+    #[test]
+    fn privileges_are_seen_wherever_they_are_asked_for() {
+        let mut launch = launch();
+        assert!(!is_privileged(&launch));
+        launch.definition.privileged = true;
+        assert!(is_privileged(&launch));
+        launch.definition.privileged = false;
+        launch.definition.docker_host_config = r#"{"Privileged":true}"#.into();
+        assert!(is_privileged(&launch));
     }
 
     #[test]

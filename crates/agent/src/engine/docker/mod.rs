@@ -1,38 +1,51 @@
 //! Docker Engine, through its API.
 
 mod body;
+mod cgroup;
 mod errors;
 mod events;
 mod exec;
+mod image;
 mod observe;
+mod pause;
+mod ports;
+mod stats;
+mod volume;
+mod wiring;
 
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bollard::models::SystemInfoCgroupDriverEnum;
 use bollard::query_parameters::{
-    CreateContainerOptions, CreateImageOptions, InspectContainerOptions, ListNetworksOptions,
-    RemoveContainerOptions, StartContainerOptions, StopContainerOptions,
+    CreateContainerOptions, InspectContainerOptions, ListNetworksOptions, RemoveContainerOptions,
+    StartContainerOptions, StopContainerOptions,
 };
 use bollard::{API_DEFAULT_VERSION, Docker};
-use futures_util::StreamExt as _;
 use futures_util::future::BoxFuture;
-use portcullis_core::{Clock, Timestamp};
+use portcullis_core::Clock;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
+use self::cgroup::TaskCgroups;
 use self::errors::{Stage, at, status, timed_out};
-use super::{ContainerRef, Engine, EngineError, EngineEvent, Launch, Launched, Observed, Terminal};
-use crate::EngineKind;
+use self::ports::HostPorts;
+use self::stats::Statistics;
+use super::{
+    ContainerRef, Engine, EngineError, EngineEvent, Launch, Launched, Observed, Pulled, Resolved, Terminal,
+};
+use crate::network::{CgroupDriver, Wiring};
+use crate::{ContainerSettings, EngineKind, ImageSettings};
 
 const DEFAULT_HOST: &str = "unix:///var/run/docker.sock";
 /// No single answer of Docker takes longer; a pull is a stream of them.
 const ANSWER_SECONDS_MAX: u64 = 300;
-/// `ECS_CONTAINER_CREATE_TIMEOUT` and `..._START_TIMEOUT`.
-const CREATE_MINUTES_MAX: u64 = 4;
-const START_MINUTES_MAX: u64 = 3;
 /// What Docker itself may need to end a container after SIGKILL.
 const STOP_EXTRA: Duration = Duration::from_secs(60);
+
+const REASON_PRIVILEGED: &str =
+    "CannotCreateContainerError: privileged containers are disabled on this host (ECS_DISABLE_PRIVILEGED)";
 
 /// The engine.
 #[derive(Debug)]
@@ -40,6 +53,11 @@ pub(crate) struct DockerEngine {
     docker: Docker,
     clock: Arc<dyn Clock>,
     version: String,
+    images: ImageSettings,
+    containers: ContainerSettings,
+    ports: HostPorts,
+    cgroups: TaskCgroups,
+    statistics: Statistics,
     /// Forwards events as long as the engine is in use.
     _forwarding: JoinSet<()>,
 }
@@ -48,6 +66,8 @@ impl DockerEngine {
     /// Connects, checks that Docker answers, and forwards its events.
     pub(crate) async fn connect(
         host: Option<&str>,
+        images: &ImageSettings,
+        containers: &ContainerSettings,
         clock: Arc<dyn Clock>,
         events: mpsc::Sender<EngineEvent>,
     ) -> Result<Self, String> {
@@ -67,12 +87,18 @@ impl DockerEngine {
             .await
             .map_err(|error| format!("{host}: {error}"))?;
         let version = format!("DockerVersion: {}", version.version.unwrap_or_default());
+        let cgroups = TaskCgroups::detect(&docker, containers).await;
         let mut forwarding = JoinSet::new();
         forwarding.spawn(events::forward(docker.clone(), Arc::clone(&clock), events));
         Ok(Self {
+            statistics: Statistics::new(host, docker.client_version()),
             docker,
             clock,
             version,
+            images: images.clone(),
+            containers: containers.clone(),
+            ports: HostPorts::new(containers.dynamic_ports),
+            cgroups,
             _forwarding: forwarding,
         })
     }
@@ -83,80 +109,71 @@ impl DockerEngine {
             .inspect_container(name, None::<InspectContainerOptions>)
             .await
         {
-            Ok(container) => Ok(observe::observed(&container)),
+            Ok(container) => Ok(observe::observed(
+                &container,
+                self.containers.exclude_ipv6_bindings,
+            )),
             Err(error) if status(&error) == Some(404) => Ok(Observed::Missing),
             Err(error) => Err(at(Stage::Inspect, &error)),
         }
     }
 
-    async fn ensure_image(&self, image: &str) -> Result<Option<(Timestamp, Timestamp)>, EngineError> {
-        match self.docker.inspect_image(image).await {
-            Ok(_) => return Ok(None),
-            Err(error) if status(&error) == Some(404) => {}
-            Err(error) => return Err(at(Stage::Pull, &error)),
-        }
-        let started = self.clock.now();
-        let options = CreateImageOptions {
-            from_image: Some(with_tag(image)),
-            ..CreateImageOptions::default()
-        };
-        let mut pull = std::pin::pin!(self.docker.create_image(Some(options), None, None));
-        while let Some(progress) = pull.next().await {
-            progress.map_err(|error| at(Stage::Pull, &error))?;
-        }
-        Ok(Some((started, self.clock.now())))
-    }
-
     async fn create(&self, launch: &Launch) -> Result<(), EngineError> {
-        let body = body::create_body(launch)?;
+        if self.containers.privileged_disabled && body::is_privileged(launch) {
+            return Err(EngineError::Refused(REASON_PRIVILEGED.to_owned()));
+        }
+        if let Wiring::Pause(_) = launch.wiring {
+            self.ensure_pause_image().await?;
+        }
+        self.ensure_volumes(launch).await?;
+        let parent = match &launch.wiring {
+            // A host-mode task is known by its cgroup.
+            Wiring::Host(Some(group)) => Some(group.clone()),
+            _ => self.cgroups.prepare(launch).await,
+        };
+        let body = body::create_body(launch, &self.ports, parent)?;
         let options = CreateContainerOptions {
             name: Some(launch.container.docker_name.clone()),
             ..Default::default()
         };
-        within(CREATE_MINUTES_MAX, "created", async {
-            let created = self.docker.create_container(Some(options), body).await;
-            created.map(|_| ()).map_err(|error| at(Stage::Create, &error))
-        })
-        .await
+        let created = self.docker.create_container(Some(options), body).await;
+        created.map(|_| ()).map_err(|error| at(Stage::Create, &error))
     }
 
-    async fn start(&self, name: &str) -> Result<(), EngineError> {
-        within(START_MINUTES_MAX, "started", async {
-            let started = self
-                .docker
-                .start_container(name, None::<StartContainerOptions>)
-                .await;
-            started.map_err(|error| at(Stage::Start, &error))
-        })
-        .await
+    async fn start(&self, name: &str) -> Result<Launched, EngineError> {
+        let started = self
+            .docker
+            .start_container(name, None::<StartContainerOptions>)
+            .await;
+        started.map_err(|error| at(Stage::Start, &error))?;
+        launched(self.look(name).await?)
     }
 
     /// Looks first, so that a try that was cut short is taken up where it ended.
     async fn try_launch(&self, launch: &Launch) -> Result<Launched, EngineError> {
         let name = &launch.container.docker_name;
-        let mut pulled = None;
-        let mut before = self.look(name).await?;
-        if before == Observed::Missing {
-            pulled = self.ensure_image(&launch.definition.image).await?;
-            self.create(launch).await?;
-            before = Observed::Created;
+        let made = within(self.containers.create_timeout, "created", async {
+            match self.look(name).await? {
+                Observed::Missing => self.create(launch).await.map(|()| Observed::Created),
+                seen => Ok(seen),
+            }
+        });
+        match made.await? {
+            Observed::Created => within(self.containers.start_timeout, "started", self.start(name)).await,
+            seen => launched(seen),
         }
-        if before == Observed::Created {
-            self.start(name).await?;
-        }
-        match self.look(name).await? {
-            Observed::Running(facts) => Ok(Launched {
-                runtime_id: facts.runtime_id,
-                pulled,
-            }),
-            Observed::Exited(exit) => Ok(Launched {
-                runtime_id: exit.runtime_id,
-                pulled,
-            }),
-            Observed::Missing | Observed::Created => Err(EngineError::Refused(
-                "ContainerVanishedError: No container matching saved ID found".to_owned(),
-            )),
-        }
+    }
+
+    /// One that runs already was started by an agent that did not live to note it.
+    async fn try_restart(&self, launch: &Launch) -> Result<Launched, EngineError> {
+        let name = &launch.container.docker_name;
+        let work = async {
+            match self.look(name).await? {
+                seen @ (Observed::Running(_) | Observed::Missing) => launched(seen),
+                Observed::Created | Observed::Exited(_) => self.start(name).await,
+            }
+        };
+        within(self.containers.start_timeout, "started", work).await
     }
 
     async fn end(&self, name: &str, timeout: Duration) -> Result<(), EngineError> {
@@ -181,6 +198,23 @@ impl DockerEngine {
             Err(error) if status(&error) != Some(404) => Err(at(Stage::Remove, &error)),
             _ => Ok(()),
         }
+    }
+
+    async fn first_process(&self, name: &str) -> Result<Option<i32>, EngineError> {
+        let inspected = self
+            .docker
+            .inspect_container(name, None::<InspectContainerOptions>)
+            .await;
+        let container = match inspected {
+            Ok(container) => container,
+            Err(error) if status(&error) == Some(404) => return Ok(None),
+            Err(error) => return Err(at(Stage::Inspect, &error)),
+        };
+        let pid = container
+            .state
+            .and_then(|state| state.pid)
+            .and_then(|pid| i32::try_from(pid).ok());
+        Ok(pid.filter(|pid| *pid > 0))
     }
 
     async fn bridge_names(&self) -> Result<Vec<String>, EngineError> {
@@ -213,6 +247,42 @@ impl Engine for DockerEngine {
 
     fn version(&self) -> String {
         self.version.clone()
+    }
+
+    fn resolve_image<'a>(
+        &'a self,
+        image: &'a str,
+        pulled_before: bool,
+    ) -> BoxFuture<'a, Result<Resolved, EngineError>> {
+        Box::pin(self.resolve(image, pulled_before))
+    }
+
+    fn pull_image<'a>(
+        &'a self,
+        image: &'a str,
+        digest: Option<&'a str>,
+    ) -> BoxFuture<'a, Result<Pulled, EngineError>> {
+        Box::pin(self.bring(image, digest))
+    }
+
+    fn remove_image<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<bool, EngineError>> {
+        Box::pin(self.discard_image(name))
+    }
+
+    fn remove_task<'a>(
+        &'a self,
+        task_id: &'a str,
+        volumes: &'a [String],
+    ) -> BoxFuture<'a, Result<(), EngineError>> {
+        Box::pin(async move {
+            let volumes = self.discard_volumes(volumes).await;
+            self.cgroups.remove(task_id).await;
+            volumes
+        })
+    }
+
+    fn restart<'a>(&'a self, launch: &'a Launch) -> BoxFuture<'a, Result<Launched, EngineError>> {
+        Box::pin(self.try_restart(launch))
     }
 
     fn launch<'a>(&'a self, launch: &'a Launch) -> BoxFuture<'a, Result<Launched, EngineError>> {
@@ -249,45 +319,54 @@ impl Engine for DockerEngine {
         ))
     }
 
+    fn stats<'a>(&'a self, runtime_id: &'a str) -> BoxFuture<'a, Result<serde_json::Value, EngineError>> {
+        Box::pin(self.statistics.of(runtime_id))
+    }
+
+    fn process_id<'a>(
+        &'a self,
+        container: &'a ContainerRef,
+    ) -> BoxFuture<'a, Result<Option<i32>, EngineError>> {
+        Box::pin(self.first_process(&container.docker_name))
+    }
+
+    fn cgroup_driver(&self) -> BoxFuture<'_, Option<CgroupDriver>> {
+        Box::pin(async {
+            match self.docker.info().await.ok()?.cgroup_driver? {
+                SystemInfoCgroupDriverEnum::CGROUPFS => Some(CgroupDriver::Cgroupfs),
+                SystemInfoCgroupDriverEnum::SYSTEMD => Some(CgroupDriver::Systemd),
+                _ => None,
+            }
+        })
+    }
+
     fn bridges(&self) -> BoxFuture<'_, Result<Vec<String>, EngineError>> {
         Box::pin(self.bridge_names())
     }
 }
 
-async fn within(
-    minutes: u64,
+/// A container that was told to start, as it is seen then.
+fn launched(seen: Observed) -> Result<Launched, EngineError> {
+    match seen {
+        Observed::Running(facts) => Ok(Launched {
+            runtime_id: facts.runtime_id,
+        }),
+        Observed::Exited(exit) => Ok(Launched {
+            runtime_id: exit.runtime_id,
+        }),
+        Observed::Missing | Observed::Created => Err(EngineError::Refused(
+            "ContainerVanishedError: No container matching saved ID found".to_owned(),
+        )),
+    }
+}
+
+async fn within<T>(
+    limit: Duration,
     state: &str,
-    work: impl Future<Output = Result<(), EngineError>>,
-) -> Result<(), EngineError> {
-    match tokio::time::timeout(Duration::from_secs(minutes * 60), work).await {
+    work: impl Future<Output = Result<T, EngineError>>,
+) -> Result<T, EngineError> {
+    match tokio::time::timeout(limit, work).await {
         Ok(done) => done,
-        Err(_) => Err(timed_out(state, minutes)),
-    }
-}
-
-/// Without a tag Docker would pull all of a repository's.
-fn with_tag(image: &str) -> String {
-    let last = image.rsplit('/').next().unwrap_or(image);
-    if last.contains([':', '@']) {
-        image.to_owned()
-    } else {
-        format!("{image}:latest")
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_bare_repository_means_latest() {
-        for (image, pulled) in [
-            ("busybox", "busybox:latest"),
-            ("registry:5000/app", "registry:5000/app:latest"),
-            ("registry:5000/app:3", "registry:5000/app:3"),
-            ("app@sha256:00", "app@sha256:00"),
-        ] {
-            assert_eq!(with_tag(image), pulled);
-        }
+        Err(_) => Err(timed_out(state, limit)),
     }
 }

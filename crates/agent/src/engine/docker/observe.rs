@@ -14,7 +14,7 @@ use crate::task::model::{Health, NetworkBinding};
 const REASON_OOM: &str = "OutOfMemoryError: Container killed due to memory usage";
 
 /// Reads the answer.
-pub(super) fn observed(container: &ContainerInspectResponse) -> Observed {
+pub(super) fn observed(container: &ContainerInspectResponse, exclude_ipv6: bool) -> Observed {
     let runtime_id = container.id.clone().unwrap_or_default();
     let Some(state) = &container.state else {
         return Observed::Missing;
@@ -25,7 +25,7 @@ pub(super) fn observed(container: &ContainerInspectResponse) -> Observed {
             Observed::Exited(exit(runtime_id, state))
         }
         // A container being removed was told to end; it is reported missing once it is gone.
-        Some(_) => Observed::Running(facts(runtime_id, container, state)),
+        Some(_) => Observed::Running(facts(runtime_id, container, state, exclude_ipv6)),
         None => Observed::Missing,
     }
 }
@@ -46,7 +46,12 @@ fn exit(runtime_id: String, state: &ContainerState) -> Exit {
     }
 }
 
-fn facts(runtime_id: String, container: &ContainerInspectResponse, state: &ContainerState) -> Facts {
+fn facts(
+    runtime_id: String,
+    container: &ContainerInspectResponse,
+    state: &ContainerState,
+    exclude_ipv6: bool,
+) -> Facts {
     let network = container.network_settings.as_ref();
     Facts {
         runtime_id,
@@ -54,7 +59,9 @@ fn facts(runtime_id: String, container: &ContainerInspectResponse, state: &Conta
         created_at: time(container.created.as_deref()),
         started_at: time(state.started_at.as_deref()),
         health: health(state),
-        bindings: network.map(bindings).unwrap_or_default(),
+        bindings: network
+            .map(|network| bindings(network, exclude_ipv6))
+            .unwrap_or_default(),
         addresses: network.map(addresses).unwrap_or_default(),
         host_network: container
             .host_config
@@ -73,7 +80,7 @@ fn health(state: &ContainerState) -> Health {
 }
 
 /// IPv6 bindings of the unspecified address are left out, the genuine agent's default (agent.md 5.1).
-fn bindings(network: &NetworkSettings) -> Vec<NetworkBinding> {
+fn bindings(network: &NetworkSettings, exclude_ipv6: bool) -> Vec<NetworkBinding> {
     let mut bindings = Vec::new();
     for (key, hosts) in network.ports.iter().flatten() {
         let Some((port, protocol)) = key.split_once('/') else {
@@ -87,7 +94,7 @@ fn bindings(network: &NetworkSettings) -> Vec<NetworkBinding> {
             let Some(host_port) = host.host_port.as_deref().and_then(|port| port.parse().ok()) else {
                 continue;
             };
-            if bind_ip != "::" {
+            if !exclude_ipv6 || bind_ip != "::" {
                 bindings.push(NetworkBinding {
                     bind_ip,
                     container_port,
@@ -130,7 +137,7 @@ mod tests {
                 "Networks": {"bridge": {"IPAddress": "172.17.0.2", "GlobalIPv6Address": ""}}
             }
         });
-        observed(&serde_json::from_value(container).unwrap())
+        observed(&serde_json::from_value(container).unwrap(), true)
     }
 
     #[test]

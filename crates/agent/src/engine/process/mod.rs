@@ -30,6 +30,10 @@ use crate::EngineKind;
 pub const PROCESS_ENGINE_NOTICE: &str = "process engine: tasks are plain child processes of the agent; they share its user, \
      files, network and process list, get no CPU or memory limit, and images are not used";
 
+/// This machine joined for a program of its own user.
+const NOT_FOR_OTHERS: &str =
+    "CannotStartContainerError: this machine runs one program of its user and takes no other";
+
 const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 /// An end nobody saw: the exit code is lost with the agent that was the process's parent.
 const REASON_UNSEEN: &str = "the process ended while its agent was not running; its exit code is unknown";
@@ -49,6 +53,8 @@ pub(crate) struct ProcessEngine {
     clock: Arc<dyn Clock>,
     events: mpsc::Sender<EngineEvent>,
     processes: Arc<Mutex<HashMap<String, Process>>>,
+    /// The one command it starts; any without this.
+    only: Option<Vec<String>>,
 }
 
 impl ProcessEngine {
@@ -59,6 +65,15 @@ impl ProcessEngine {
             clock,
             events,
             processes: Arc::default(),
+            only: None,
+        }
+    }
+
+    /// The same engine, but for one command alone.
+    pub(crate) fn only(self, command: Option<Vec<String>>) -> Self {
+        Self {
+            only: command,
+            ..self
         }
     }
 
@@ -103,7 +118,6 @@ impl ProcessEngine {
         if let Some(process) = self.find(container) {
             return Ok(Launched {
                 runtime_id: process.record.runtime_id(),
-                pulled: None,
             });
         }
         let child = self
@@ -123,13 +137,30 @@ impl ProcessEngine {
             .insert(container.docker_name.clone(), process);
         Ok(Launched {
             runtime_id: record.runtime_id(),
-            pulled: None,
         })
+    }
+
+    /// A new process in the place of the one that ended; what it wrote stays.
+    fn respawn(&self, launch: &Launch) -> Result<Launched, EngineError> {
+        let ended = |process: &Process| process.ended.borrow().is_some();
+        if self.find(&launch.container).as_ref().is_some_and(ended) {
+            self.processes
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .remove(&launch.container.docker_name);
+            fs::remove_file(self.record_path(&launch.container)).map_err(|error| cannot_start(&error))?;
+        }
+        self.spawn(launch)
     }
 
     fn command(&self, launch: &Launch) -> Result<Command, EngineError> {
         let definition = &launch.definition;
         let mut words = definition.entry_point.iter().chain(&definition.command).flatten();
+        if let Some(only) = &self.only
+            && !words.clone().eq(only)
+        {
+            return Err(EngineError::Refused(NOT_FOR_OTHERS.into()));
+        }
         let Some(program) = words.next() else {
             return Err(EngineError::Refused(
                 "CannotStartContainerError: the process engine uses no image; set entryPoint or command"
@@ -216,6 +247,10 @@ impl Engine for ProcessEngine {
         Box::pin(async { self.spawn(launch) })
     }
 
+    fn restart<'a>(&'a self, launch: &'a Launch) -> BoxFuture<'a, Result<Launched, EngineError>> {
+        Box::pin(async { self.respawn(launch) })
+    }
+
     fn stop<'a>(
         &'a self,
         container: &'a ContainerRef,
@@ -245,6 +280,9 @@ impl Engine for ProcessEngine {
         command: &'a [String],
     ) -> BoxFuture<'a, Result<Arc<dyn Terminal>, EngineError>> {
         Box::pin(async {
+            if self.only.is_some() {
+                return Err(EngineError::Refused(NOT_FOR_OTHERS.into()));
+            }
             let process = self.find(container);
             let pid = process.filter(|process| process.ended.borrow().is_none());
             let pid = pid.and_then(|process| process.record.pid());

@@ -39,6 +39,9 @@ fn shell(script: &str) -> Launch {
         volumes_from: Vec::new(),
         links: Vec::new(),
         log_credentials_id: None,
+        task_limits: (None, None),
+        metadata_folder: None,
+        wiring: crate::network::Wiring::default(),
     }
 }
 

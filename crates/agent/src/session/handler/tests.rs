@@ -62,6 +62,10 @@ impl Rig {
                         format!("refresh {task_arn} {kind:?} {}", credentials.access_key_id)
                     }
                     Command::Stop(arns) => format!("stop {arns:?}"),
+                    Command::Secure { task_arn, done, .. } => {
+                        let _ = done.send(());
+                        format!("secure {task_arn}")
+                    }
                     Command::Unstopped(answer) => {
                         let _ = answer.send(vec![("known".into(), "c".into()), ("stray".into(), "c".into())]);
                         "unstopped".to_owned()

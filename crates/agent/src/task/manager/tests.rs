@@ -11,7 +11,7 @@ use tokio::task::JoinHandle;
 use super::super::plan::tests::{container, task};
 use super::*;
 use crate::EngineKind;
-use crate::engine::{ContainerRef, Exit, Facts, Launch};
+use crate::engine::{ContainerRef, Exit, Facts, ImageFacts, Launch};
 
 const ARN: &str = "arn:aws:ecs:us-west-2:111122223333:task/probe/aaaa";
 
@@ -86,9 +86,65 @@ impl Engine for FakeEngine {
                 .or_insert_with(|| running(name));
             Ok(Launched {
                 runtime_id: format!("id-{name}"),
-                pulled: None,
             })
         })
+    }
+
+    fn restart<'a>(&'a self, launch: &'a Launch) -> BoxFuture<'a, Result<Launched, EngineError>> {
+        Box::pin(async {
+            let name = &launch.container.docker_name;
+            if let Some(error) = self.note(format!("restart {name}")) {
+                return Err(error);
+            }
+            self.set(name, running(name));
+            Ok(Launched {
+                runtime_id: format!("id-{name}"),
+            })
+        })
+    }
+
+    fn resolve_image<'a>(
+        &'a self,
+        image: &'a str,
+        pulled_before: bool,
+    ) -> BoxFuture<'a, Result<Resolved, EngineError>> {
+        Box::pin(async move {
+            let line = format!("resolve {image}{}", if pulled_before { " again" } else { "" });
+            match self.note(line) {
+                Some(error) => Err(error),
+                None => Ok(Resolved {
+                    digest: Some("sha256:00".into()),
+                    cached: None,
+                }),
+            }
+        })
+    }
+
+    fn pull_image<'a>(
+        &'a self,
+        image: &'a str,
+        digest: Option<&'a str>,
+    ) -> BoxFuture<'a, Result<Pulled, EngineError>> {
+        Box::pin(async move {
+            if let Some(error) = self.note(format!("pull {image} {}", digest.unwrap_or("none"))) {
+                return Err(error);
+            }
+            if image == "slow" {
+                std::future::pending::<()>().await;
+            }
+            Ok(Pulled {
+                image: ImageFacts {
+                    id: Some(format!("id-{image}")),
+                    names_region: false,
+                },
+                times: Some((Timestamp::from_seconds(1), Timestamp::from_seconds(2))),
+            })
+        })
+    }
+
+    fn remove_image<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<bool, EngineError>> {
+        self.note(format!("discard {name}"));
+        Box::pin(std::future::ready(Ok(true)))
     }
 
     fn stop<'a>(
@@ -101,7 +157,10 @@ impl Engine for FakeEngine {
             if let Some(error) = self.note(format!("stop {name} {}", timeout.as_secs())) {
                 return Err(error);
             }
-            self.set(name, exited(name, 143));
+            let made = self.containers.lock().unwrap().get(name).cloned();
+            if made != Some(Observed::Created) {
+                self.set(name, exited(name, 143));
+            }
             Ok(())
         })
     }
@@ -201,9 +260,20 @@ impl Rig {
             submit: Arc::new(Recorder(report)),
             surroundings,
             network_ready,
+            network: None,
             networks_changed: Arc::new(Notify::new()),
-            stop_timeout: Duration::from_secs(30),
-            cleanup_wait: Duration::from_secs(60),
+            rules: Rules {
+                stop_timeout: Duration::from_secs(30),
+                cleanup_wait: Duration::from_secs(60),
+                cleanup_jitter: Duration::ZERO,
+                pulls: Pulls::InOrder,
+                image_cleanup: Some(ImageCleanup {
+                    interval: Duration::from_secs(30),
+                    minimum_age: Duration::from_secs(20),
+                    per_cycle: 5,
+                }),
+            },
+            metadata_files: None,
         });
         let (commands, receiver) = Manager::channel();
         let running = tokio::spawn(manager.unwrap().run(receiver, ending, stop_all));
@@ -275,7 +345,7 @@ async fn agent_5_4_a_task_from_payload_to_stopped() {
     let folder = tempfile::tempdir().unwrap();
     let mut rig = Rig::new(folder.path(), Arc::default());
     rig.accept(simple(&[("app", true), ("side", false)])).await;
-    assert!(rig.cache.get("CRED").unwrap().credentials.is_some());
+    assert!(rig.cache.keys("CRED").is_some());
     assert_eq!(rig.report().await, "RUNNING: app=RUNNING side=RUNNING");
     rig.happens("app", exited("app", 7)).await;
     assert_eq!(rig.report().await, "STOPPED: app=STOPPED(7) side=STOPPED(143)");
@@ -390,7 +460,7 @@ async fn agent_0_9_the_next_agent_finds_its_tasks_and_awaits_their_credentials()
 
     let mut second = Rig::new(folder.path(), Arc::clone(&engine));
     assert!(
-        second.cache.get("CRED").unwrap().credentials.is_none(),
+        second.cache.get("CRED").is_some() && second.cache.keys("CRED").is_none(),
         "503 until ACS sends them"
     );
     second.events.send(EngineEvent::Resync).await.unwrap();
@@ -464,10 +534,7 @@ async fn agent_1_4_rotation_replaces_keys_of_known_tasks_only() {
         rig.commands.send(refresh).await.unwrap();
         assert_eq!(is_known.await, Ok(expected));
     }
-    assert_eq!(
-        rig.cache.get("CRED").unwrap().credentials.unwrap().access_key_id,
-        "AK2"
-    );
+    assert_eq!(rig.cache.keys("CRED").unwrap().access_key_id, "AK2");
     assert!(rig.cache.get("OTHER").is_none());
 }
 
@@ -490,4 +557,171 @@ async fn what_cannot_be_saved_is_neither_acked_nor_started_until_it_can() {
     assert!(rig.engine.log().is_empty());
     std::fs::rename(&away, &tasks).unwrap();
     assert_eq!(rig.report().await, "RUNNING: app=RUNNING");
+}
+
+/// A task whose image is still to be brought.
+fn imageless(image: &str) -> Task {
+    let mut task = simple(&[("app", true)]);
+    let app = &mut task.containers[0];
+    (app.resolved, app.pulled) = (false, false);
+    app.definition.image = image.to_owned();
+    task
+}
+
+#[tokio::test(start_paused = true)]
+async fn agent_6_an_image_is_looked_up_reported_and_pulled_by_its_digest() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut rig = Rig::new(folder.path(), Arc::default());
+    rig.accept(imageless("app:1")).await;
+    assert_eq!(rig.report().await, "PENDING: app=PENDING");
+    assert_eq!(rig.report().await, "RUNNING: app=RUNNING");
+    assert_eq!(
+        rig.engine.log(),
+        ["resolve app:1", "pull app:1 sha256:00", "launch app"]
+    );
+    assert!(rig.tasks.get(ARN).unwrap().pull_stopped_at.is_some());
+}
+
+#[tokio::test(start_paused = true)]
+async fn agent_8_a_stop_does_not_wait_for_a_pull() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut rig = Rig::new(folder.path(), Arc::default());
+    rig.accept(imageless("slow")).await;
+    assert_eq!(rig.report().await, "PENDING: app=PENDING");
+    rig.commands.send(Command::Stop(vec![ARN.into()])).await.unwrap();
+    let reason = format!(
+        "TaskStoppedBeforePullBeginError: Task stopped before image pull could begin for task: {ARN}"
+    );
+    assert_eq!(rig.report().await, format!("STOPPED: app=STOPPED {reason}"));
+    assert_eq!(rig.engine.log(), ["resolve slow", "pull slow sha256:00"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn agent_8_what_cannot_be_looked_up_stops_the_task_with_the_reason() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut rig = Rig::new(folder.path(), Arc::default());
+    let reason = "CannotPullImageManifestError: no";
+    let refusal = EngineError::Refused(reason.into());
+    rig.engine
+        .refusals
+        .lock()
+        .unwrap()
+        .insert("resolve app:1".into(), refusal);
+    rig.accept(imageless("app:1")).await;
+    assert_eq!(rig.report().await, format!("STOPPED: app=STOPPED {reason}"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn agent_8_a_start_that_timed_out_is_stopped_to_make_sure() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut rig = Rig::new(folder.path(), Arc::default());
+    let reason = "DockerTimeoutError: Could not transition to started; timed out after waiting 3m0s";
+    let late = EngineError::TimedOut(reason.into());
+    rig.engine
+        .refusals
+        .lock()
+        .unwrap()
+        .insert("launch app".into(), late);
+    rig.accept(simple(&[("app", true)])).await;
+    assert_eq!(rig.report().await, format!("STOPPED: app=STOPPED {reason}"));
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    assert_eq!(rig.engine.log(), ["launch app", "stop app 30"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn agent_8_a_container_with_a_restart_policy_is_started_again_and_the_task_runs_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut rig = Rig::new(folder.path(), Arc::default());
+    let mut task = simple(&[("app", true)]);
+    task.containers[0].definition.restart_policy = Some(crate::task::model::RestartPolicy {
+        ignored_exit_codes: vec![0],
+        attempt_period: 60,
+    });
+    rig.accept(task).await;
+    assert_eq!(rig.report().await, "RUNNING: app=RUNNING");
+    rig.clock.advance_seconds(60);
+    rig.happens("app", exited("app", 1)).await;
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    assert_eq!(rig.engine.log(), ["launch app", "restart app"]);
+    let app = rig.tasks.get(ARN).unwrap().containers[0].clone();
+    assert_eq!((app.known, app.restart_count), (Known::Running, 1));
+    rig.clock.advance_seconds(100);
+    rig.happens("app", exited("app", 0)).await;
+    assert_eq!(rig.report().await, "STOPPED: app=STOPPED(0)");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_container_that_was_made_and_never_started_is_removed_by_a_stop() {
+    let folder = tempfile::tempdir().unwrap();
+    let engine = Arc::<FakeEngine>::default();
+    let mut task = simple(&[("app", true)]);
+    (task.containers[0].attempted, task.desired) = (true, Desired::Stopped);
+    Checkpoint::open(folder.path()).unwrap().save_task(&task).unwrap();
+    engine.set("app", Observed::Created);
+    let mut rig = Rig::new(folder.path(), Arc::clone(&engine));
+    assert_eq!(rig.report().await, "STOPPED: app=STOPPED");
+    assert_eq!(engine.log(), ["stop app 30", "remove app"]);
+}
+
+/// T8 in small: killed after the order was saved and before its end was, then told to stop.
+#[tokio::test(start_paused = true)]
+async fn a_container_whose_start_nobody_saw_is_stopped_and_not_forgotten() {
+    let folder = tempfile::tempdir().unwrap();
+    let engine = Arc::<FakeEngine>::default();
+    let mut task = simple(&[("app", true)]);
+    (task.containers[0].attempted, task.desired) = (true, Desired::Stopped);
+    Checkpoint::open(folder.path()).unwrap().save_task(&task).unwrap();
+    engine.set("app", running("app"));
+    let mut rig = Rig::new(folder.path(), Arc::clone(&engine));
+    assert_eq!(rig.report().await, "STOPPED: app=STOPPED(143)");
+    assert_eq!(engine.log(), ["stop app 30"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn agent_7_unused_images_go_when_their_last_task_is_cleaned_up() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut rig = Rig::new(folder.path(), Arc::default());
+    rig.accept(imageless("app:1")).await;
+    assert_eq!(rig.report().await, "PENDING: app=PENDING");
+    assert_eq!(rig.report().await, "RUNNING: app=RUNNING");
+    rig.clock.advance_seconds(100);
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    let discarded = |rig: &Rig| rig.engine.log().iter().any(|line| line == "discard app:1");
+    assert!(!discarded(&rig), "in use");
+    rig.happens("app", exited("app", 0)).await;
+    assert_eq!(rig.report().await, "STOPPED: app=STOPPED(0)");
+    rig.clock.advance_seconds(100);
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    rig.clock.advance_seconds(100);
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    assert!(discarded(&rig), "{:?}", rig.engine.log());
+    rig.accept(imageless("app:1")).await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert!(
+        !rig.engine.log().iter().any(|line| line.ends_with("again")),
+        "forgotten"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_disk_that_stays_full_ends_a_new_task_with_the_reason() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut rig = Rig::new(folder.path(), Arc::default());
+    let (tasks, away) = (folder.path().join("checkpoint/tasks"), folder.path().join("away"));
+    std::fs::rename(&tasks, &away).unwrap();
+    let (saved, is_saved) = oneshot::channel();
+    let incoming = Incoming {
+        task: simple(&[("app", true)]),
+        credentials: Vec::new(),
+    };
+    rig.commands
+        .send(Command::Accept(vec![incoming], saved))
+        .await
+        .unwrap();
+    assert!(is_saved.await.is_err());
+    rig.clock.advance_seconds(61);
+    let report = rig.report().await;
+    let expected = "STOPPED: app=STOPPED ResourceInitializationError: the agent cannot save its state: ";
+    assert!(report.starts_with(expected), "{report}");
+    assert!(rig.engine.log().is_empty());
 }

@@ -3,16 +3,21 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::BoxFuture;
 use portcullis_core::{Secret, hex_id};
-use tokio::task::JoinSet;
+use tokio::sync::watch;
+use tokio::task::{AbortHandle, JoinSet};
 
 use super::super::admission::token_digest;
+use super::super::images::{DueImage, Images};
+use super::super::metadata_file;
 use super::super::model::{Container, Task, VolumesFrom};
 use super::super::plan::Step;
 use super::super::report::Report;
 use super::{Done, Parts};
 use crate::EngineKind;
 use crate::engine::{ContainerRef, Engine, EngineError, Launch, Launched, Observed};
+use crate::network::{PAUSE_CONTAINER, TaskNetwork, Wiring};
 
 /// Between tries while the engine does not answer, or will not stop a container.
 const RETRY_PAUSE: Duration = Duration::from_secs(1);
@@ -21,7 +26,25 @@ type Work = JoinSet<Option<Done>>;
 
 /// A step with everything its doing needs.
 pub(super) enum Order {
+    Resolve {
+        task: String,
+        container: ContainerRef,
+        image: String,
+        pulled_before: bool,
+    },
+    Pull {
+        task: String,
+        container: ContainerRef,
+        image: String,
+        digest: Option<String>,
+    },
     Start {
+        task: String,
+        launch: Box<Launch>,
+        /// The engine was never told before.
+        first_try: bool,
+    },
+    Restart {
         task: String,
         launch: Box<Launch>,
     },
@@ -32,50 +55,87 @@ pub(super) enum Order {
     },
 }
 
-/// Marks the containers of these steps busy and makes the orders. To be saved before they are started: a token that
-/// a process got must be known to the next agent.
-pub(super) fn orders(task: &mut Task, steps: &[Step], parts: &Parts) -> Vec<Order> {
-    steps.iter().filter_map(|step| order(task, step, parts)).collect()
+impl Order {
+    fn container(&self) -> &str {
+        match self {
+            Self::Resolve { container, .. } | Self::Pull { container, .. } | Self::Stop { container, .. } => {
+                &container.name
+            }
+            Self::Start { launch, .. } | Self::Restart { launch, .. } => &launch.container.name,
+        }
+    }
+
+    /// Whether it may be cut short when the task is to stop: it brings an image. The container then.
+    pub(super) fn brings_image(&self) -> Option<&str> {
+        matches!(self, Self::Resolve { .. } | Self::Pull { .. }).then(|| self.container())
+    }
 }
 
-fn order(task: &mut Task, step: &Step, parts: &Parts) -> Option<Order> {
-    let (Step::Start(name) | Step::Stop(name)) = step;
+/// Marks the containers of these steps busy and makes the orders. To be saved before they are started: a token that
+/// a process got must be known to the next agent, and that a container may have been started.
+pub(super) fn orders(task: &mut Task, steps: &[Step], images: &Images, parts: &Parts) -> Vec<Order> {
+    steps
+        .iter()
+        .filter_map(|step| order(task, step, images, parts))
+        .collect()
+}
+
+fn order(task: &mut Task, step: &Step, images: &Images, parts: &Parts) -> Option<Order> {
+    let name = step.container();
+    let starts = matches!(step, Step::Start(_) | Step::Restart(_));
     let by_token = parts.surroundings.kind == EngineKind::Process && task.credentials_id.is_some();
-    let token = (matches!(step, Step::Start(_)) && by_token)
+    let token = (starts && by_token)
         .then(|| Secret::new(hex_id(parts.random.as_ref()) + &hex_id(parts.random.as_ref())));
     let container = task.container_mut(name)?;
     container.busy = true;
+    let first_try = !container.attempted;
+    container.attempted |= starts;
     container.token_digests.extend(token.as_ref().map(token_digest));
-    let container = task.container(name)?;
+    let (arn, container) = (task.arn.clone(), task.container(name)?);
+    let image = container.definition.image.clone();
     Some(match step {
+        Step::Resolve(_) => Order::Resolve {
+            task: arn,
+            container: reference(task, container),
+            pulled_before: images.knows(&image),
+            image,
+        },
+        Step::Pull(_) => Order::Pull {
+            task: arn,
+            container: reference(task, container),
+            digest: container.image_digest.clone(),
+            image,
+        },
         Step::Start(_) => Order::Start {
-            task: task.arn.clone(),
+            task: arn,
+            launch: Box::new(launch(task, container, token, parts)),
+            first_try,
+        },
+        Step::Restart(_) => Order::Restart {
+            task: arn,
             launch: Box::new(launch(task, container, token, parts)),
         },
-        Step::Stop(_) => {
-            let own = container
-                .definition
-                .stop_timeout
-                .map(|seconds| Duration::from_secs(seconds.into()));
-            let timeout = own.unwrap_or(parts.stop_timeout);
-            Order::Stop {
-                task: task.arn.clone(),
-                container: reference(task, container),
-                timeout,
-            }
-        }
+        Step::Stop(_) => Order::Stop {
+            task: arn,
+            container: reference(task, container),
+            timeout: stop_timeout(container, parts),
+        },
+    })
+}
+
+fn stop_timeout(container: &Container, parts: &Parts) -> Duration {
+    let own = container.definition.stop_timeout;
+    own.map_or(parts.rules.stop_timeout, |seconds| {
+        Duration::from_secs(seconds.into())
     })
 }
 
 /// The orders are not carried out after all.
 pub(super) fn withdraw(task: &mut Task, orders: &[Order]) {
     for order in orders {
-        let name = match order {
-            Order::Start { launch, .. } => &launch.container.name,
-            Order::Stop { container, .. } => &container.name,
-        };
-        if let Some(container) = task.container_mut(name) {
+        if let Some(container) = task.container_mut(order.container()) {
             container.busy = false;
+            container.attempted &= !matches!(order, Order::Start { first_try: true, .. });
         }
     }
 }
@@ -93,9 +153,14 @@ fn launch(task: &Task, container: &Container, token: Option<Secret>, parts: &Par
             read_only: from.read_only,
         })
     });
+    let mut environment = parts.surroundings.environment(task, container);
+    if parts.metadata_files.is_some() {
+        let (name, value) = metadata_file::variable(container);
+        environment.push((name.to_owned(), value));
+    }
     Launch {
         container: reference(task, container),
-        environment: parts.surroundings.environment(task, container),
+        environment,
         secret_environment: parts.surroundings.secret_environment(token),
         labels: parts.surroundings.labels(task, container),
         volumes: task.volumes.clone(),
@@ -105,7 +170,13 @@ fn launch(task: &Task, container: &Container, token: Option<Secret>, parts: &Par
             .execution_credentials_id
             .clone()
             .filter(|_| definition.logs_with_execution_role),
+        task_limits: (task.cpu, task.memory),
+        metadata_folder: parts
+            .metadata_files
+            .as_ref()
+            .map(|files| files.folders(task, container)),
         definition: definition.clone(),
+        wiring: parts.wiring(task, container),
     }
 }
 
@@ -118,66 +189,176 @@ fn reference(task: &Task, container: &Container) -> ContainerRef {
 }
 
 /// Starts an order.
-pub(super) fn start(work: &mut Work, order: Order, parts: &Parts) {
-    let engine = Arc::clone(&parts.engine);
+pub(super) fn start(work: &mut Work, order: Order, parts: &Parts) -> AbortHandle {
+    let (engine, network) = (Arc::clone(&parts.engine), parts.network.clone());
     match order {
-        Order::Start { task, launch } => {
-            let mut network = parts.network_ready.clone();
-            work.spawn(async move {
-                network.wait_for(|ready| *ready).await.ok()?;
-                let result = launch_patiently(engine.as_ref(), &launch).await;
-                let seen = engine
-                    .inspect(&launch.container)
-                    .await
-                    .ok()
-                    .filter(|_| result.is_ok());
-                Some(Done::Launched {
-                    task,
-                    container: launch.container.name,
-                    result,
-                    seen,
-                })
-            });
+        Order::Resolve {
+            task,
+            container,
+            image,
+            pulled_before,
+        } => work.spawn(async move {
+            let result = patiently(&container, || engine.resolve_image(&image, pulled_before)).await;
+            Some(Done::Resolved {
+                task,
+                container: container.name,
+                result,
+            })
+        }),
+        Order::Pull {
+            task,
+            container,
+            image,
+            digest,
+        } => work.spawn(async move {
+            let result = patiently(&container, || engine.pull_image(&image, digest.as_deref())).await;
+            Some(Done::Pulled {
+                task,
+                container: container.name,
+                result,
+            })
+        }),
+        Order::Start { task, launch, .. } => {
+            let ready = parts.network_ready.clone();
+            work.spawn(start_container(engine, ready, network, task, launch))
         }
+        Order::Restart { task, launch } => work.spawn(async move {
+            let result = patiently(&launch.container, || engine.restart(&launch)).await;
+            let seen = seen_after(engine.as_ref(), &launch, &result).await;
+            Some(Done::Restarted {
+                task,
+                container: launch.container.name,
+                result,
+                seen,
+            })
+        }),
         Order::Stop {
             task,
             container,
             timeout,
-        } => {
-            work.spawn(async move {
-                let seen = stop_patiently(engine.as_ref(), &container, timeout).await;
-                Some(Done::Stopped {
-                    task,
-                    container: container.name,
-                    seen,
-                })
-            });
+        } => work.spawn(async move {
+            let seen = stop_patiently(engine.as_ref(), &container, timeout).await;
+            if let Some(network) = network.filter(|_| container.name == PAUSE_CONTAINER) {
+                network.detach(&container.task_id).await;
+            }
+            Some(Done::Stopped {
+                task,
+                container: container.name,
+                seen,
+            })
+        }),
+    }
+}
+
+async fn start_container(
+    engine: Arc<dyn Engine>,
+    mut ready: watch::Receiver<bool>,
+    network: Option<Arc<TaskNetwork>>,
+    task: String,
+    launch: Box<Launch>,
+) -> Option<Done> {
+    ready.wait_for(|ready| *ready).await.ok()?;
+    let result = match supported(&launch) {
+        Ok(()) => on_network(engine.as_ref(), network.as_deref(), &launch).await,
+        Err(error) => Err(error),
+    };
+    let seen = seen_after(engine.as_ref(), &launch, &result).await;
+    Some(Done::Launched {
+        task,
+        container: launch.container.name,
+        result,
+        seen,
+    })
+}
+
+/// What a container needs of the network is there before it runs: the wall before a host-mode task, and a pause
+/// container's interface before any other container of its task.
+async fn on_network(
+    engine: &dyn Engine,
+    network: Option<&TaskNetwork>,
+    launch: &Launch,
+) -> Result<Launched, EngineError> {
+    let Some(network) = network else {
+        return match launch.wiring {
+            Wiring::AsDefined | Wiring::Host(_) => {
+                patiently(&launch.container, || engine.launch(launch)).await
+            }
+            Wiring::Pause(_) | Wiring::Joined(_) => Err(no_interfaces()),
+        };
+    };
+    network.prepare(launch).await?;
+    let launched = patiently(&launch.container, || engine.launch(launch)).await?;
+    let Wiring::Pause(interface) = &launch.wiring else {
+        return Ok(launched);
+    };
+    if !network.offers_interfaces() {
+        stop_patiently(engine, &launch.container, Duration::ZERO).await;
+        return Err(no_interfaces());
+    }
+    match network.attach(&launch.container, interface).await {
+        Ok(()) => Ok(launched),
+        Err(error) => {
+            stop_patiently(engine, &launch.container, Duration::ZERO).await;
+            Err(error)
         }
     }
 }
 
-async fn launch_patiently(engine: &dyn Engine, launch: &Launch) -> Result<Launched, EngineError> {
-    supported(launch)?;
+fn no_interfaces() -> EngineError {
+    EngineError::Refused(
+        "CannotCreateContainerError: this agent does not support networkMode awsvpc on this host".to_owned(),
+    )
+}
+
+async fn seen_after(
+    engine: &dyn Engine,
+    launch: &Launch,
+    result: &Result<Launched, EngineError>,
+) -> Option<Observed> {
+    match result {
+        Ok(_) => engine.inspect(&launch.container).await.ok(),
+        Err(_) => None,
+    }
+}
+
+/// Tries until the engine answers.
+async fn patiently<'a, T>(
+    container: &ContainerRef,
+    mut attempt: impl FnMut() -> BoxFuture<'a, Result<T, EngineError>>,
+) -> Result<T, EngineError> {
     loop {
-        match engine.launch(launch).await {
-            Err(EngineError::Unreachable(error)) => pause(&launch.container, &error).await,
+        match attempt().await {
+            Err(EngineError::Unreachable(error)) => pause(container, &error).await,
             result => return result,
         }
     }
 }
 
-/// Until it is seen to have ended.
+/// Until it is seen to have ended. One that was made and not started is removed: a start that is still under way in
+/// the engine must not find it.
 async fn stop_patiently(engine: &dyn Engine, container: &ContainerRef, timeout: Duration) -> Observed {
     loop {
-        let problem = match engine.stop(container, timeout).await {
-            Err(error) => error.to_string(),
-            Ok(()) => match engine.inspect(container).await {
-                Ok(seen @ (Observed::Exited(_) | Observed::Missing)) => return seen,
-                Ok(_) => "it still runs".to_owned(),
-                Err(error) => error.to_string(),
-            },
-        };
-        pause(container, &problem).await;
+        match try_stop(engine, container, timeout).await {
+            Ok(seen) => return seen,
+            Err(problem) => pause(container, &problem).await,
+        }
+    }
+}
+
+async fn try_stop(
+    engine: &dyn Engine,
+    container: &ContainerRef,
+    timeout: Duration,
+) -> Result<Observed, String> {
+    let said = |error: EngineError| error.to_string();
+    engine.stop(container, timeout).await.map_err(said)?;
+    match engine.inspect(container).await.map_err(said)? {
+        Observed::Running(_) => Err("it still runs".to_owned()),
+        Observed::Created => {
+            engine.remove(container).await.map_err(said)?;
+            Ok(Observed::Missing)
+        }
+        seen => Ok(seen),
     }
 }
 
@@ -232,30 +413,46 @@ pub(super) fn submit(work: &mut Work, arn: &str, report: Report, parts: &Parts) 
     });
 }
 
-/// Removes the containers of a finished task.
+/// Removes what is left of a finished task: its containers, then its volumes.
 pub(super) fn remove(work: &mut Work, task: &Task, parts: &Parts) {
-    let (engine, arn) = (Arc::clone(&parts.engine), task.arn.clone());
+    let (engine, arn, id) = (Arc::clone(&parts.engine), task.arn.clone(), task.id().to_owned());
+    let own = task.volumes.iter().filter(|volume| !volume.is_shared());
+    let volumes: Vec<_> = own.filter_map(|volume| volume.engine_name(&id)).collect();
     let containers: Vec<_> = task
         .containers
         .iter()
         .map(|container| reference(task, container))
         .collect();
     work.spawn(async move {
-        for container in containers {
-            while let Err(error) = engine.remove(&container).await {
-                match error {
-                    EngineError::Unreachable(error) => pause(&container, &error).await,
-                    EngineError::Refused(error) => {
-                        tracing::warn!(
-                            container = container.docker_name,
-                            error,
-                            "a finished container stays"
-                        );
-                        break;
-                    }
-                }
+        for container in &containers {
+            if let Err(error) = patiently(container, || engine.remove(container)).await {
+                tracing::warn!(container = container.docker_name, %error, "a finished container stays");
             }
         }
+        if let Some(any) = containers.first()
+            && let Err(error) = patiently(any, || engine.remove_task(&id, &volumes)).await
+        {
+            tracing::warn!(task = arn, %error, "something of a finished task stays");
+        }
         Some(Done::Removed { task: arn })
+    });
+}
+
+/// Removes images by their names; those in use stay.
+pub(super) fn remove_images(work: &mut Work, due: Vec<DueImage>, parts: &Parts) {
+    let engine = Arc::clone(&parts.engine);
+    work.spawn(async move {
+        let mut removed = Vec::new();
+        for image in due {
+            let mut gone = true;
+            for name in &image.names {
+                gone &= matches!(engine.remove_image(name).await, Ok(true));
+            }
+            if gone {
+                tracing::info!(image = image.id, names = ?image.names, "unused image removed");
+                removed.push(image.id);
+            }
+        }
+        Some(Done::ImagesRemoved(removed))
     });
 }

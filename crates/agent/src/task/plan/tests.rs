@@ -22,6 +22,9 @@ pub(crate) fn container(name: &str, essential: bool, depends_on: &[(&str, Condit
             depends_on,
             ..Definition::default()
         },
+        // Most rules are about what comes after the image is here.
+        resolved: true,
+        pulled: true,
         ..Container::default()
     }
 }
@@ -38,6 +41,7 @@ pub(crate) fn task(containers: Vec<Container>) -> Task {
         cpu: None,
         memory: None,
         service_name: None,
+        interface: None,
         volumes: Vec::new(),
         containers,
         credentials_id: None,
@@ -46,6 +50,8 @@ pub(crate) fn task(containers: Vec<Container>) -> Task {
         pull_stopped_at: None,
         execution_stopped_at: None,
         stopped_at: None,
+        cleanup_at: None,
+        pending_reported: false,
         ran: false,
         reported: Known::None,
     }
@@ -73,9 +79,9 @@ fn ends(task: &mut Task, name: &str, exit_code: i32) {
 #[test]
 fn agent_8_independent_containers_start_together_and_busy_ones_are_left_alone() {
     let mut task = task(vec![container("a", true, &[]), container("b", false, &[])]);
-    assert_eq!(advance(&mut task, NOW), [start("a"), start("b")]);
+    assert_eq!(advance(&mut task, NOW, Pulls::InOrder), [start("a"), start("b")]);
     task.container_mut("a").unwrap().busy = true;
-    assert_eq!(advance(&mut task, NOW), [start("b")]);
+    assert_eq!(advance(&mut task, NOW, Pulls::InOrder), [start("b")]);
 }
 
 #[test]
@@ -105,7 +111,7 @@ fn agent_8_conditions_hold_the_dependent_back_until_met() {
         ]);
         change(&mut task);
         assert_eq!(
-            advance(&mut task, NOW).contains(&start("main")),
+            advance(&mut task, NOW, Pulls::InOrder).contains(&start("main")),
             starts,
             "{condition:?}"
         );
@@ -120,7 +126,7 @@ fn agent_8_failed_dependency_ends_the_dependent_with_143_and_the_task_with_it() 
     ]);
     runs(&mut task, "init");
     ends(&mut task, "init", 9);
-    assert_eq!(advance(&mut task, NOW), []);
+    assert_eq!(advance(&mut task, NOW, Pulls::InOrder), []);
     let main = task.container("main").unwrap();
     assert_eq!(main.exit_code, Some(143));
     assert!(
@@ -140,9 +146,12 @@ fn agent_8_start_timeout_of_the_dependency_applies() {
     ]);
     runs(&mut task, "init");
     task.container_mut("init").unwrap().definition.start_timeout = Some(10);
-    assert_eq!(advance(&mut task, NOW.plus_seconds(9)), []);
+    assert_eq!(advance(&mut task, NOW.plus_seconds(9), Pulls::InOrder), []);
     assert_eq!(task.container("main").unwrap().known, Known::None);
-    assert_eq!(advance(&mut task, NOW.plus_seconds(10)), [stop("init")]);
+    assert_eq!(
+        advance(&mut task, NOW.plus_seconds(10), Pulls::InOrder),
+        [stop("init")]
+    );
     assert!(
         task.container("main")
             .unwrap()
@@ -163,19 +172,76 @@ fn agent_8_essential_end_stops_the_others_in_reverse_order() {
     for name in ["db", "web", "main"] {
         runs(&mut task, name);
     }
-    assert_eq!(advance(&mut task, NOW), []);
+    assert_eq!(advance(&mut task, NOW, Pulls::InOrder), []);
     assert!(task.ran);
     ends(&mut task, "main", 7);
-    assert_eq!(advance(&mut task, NOW), [stop("web")]);
+    assert_eq!(advance(&mut task, NOW, Pulls::InOrder), [stop("web")]);
     assert_eq!((task.desired, task.known()), (Desired::Stopped, Known::Running));
     ends(&mut task, "web", 143);
-    assert_eq!(advance(&mut task, NOW), [stop("db")]);
+    assert_eq!(advance(&mut task, NOW, Pulls::InOrder), [stop("db")]);
     ends(&mut task, "db", 143);
-    assert_eq!(advance(&mut task, NOW), []);
+    assert_eq!(advance(&mut task, NOW, Pulls::InOrder), []);
     assert_eq!(
         (task.known(), task.stopped_at, task.execution_stopped_at),
         (Known::Stopped, Some(NOW), Some(NOW))
     );
+}
+
+#[test]
+fn agent_8_all_images_are_looked_up_before_any_is_pulled_and_pulls_keep_the_order() {
+    let build = || {
+        let mut task = task(vec![
+            container("main", true, &[("init", Condition::Success)]),
+            container("init", false, &[]),
+        ]);
+        for container in &mut task.containers {
+            (container.resolved, container.pulled) = (false, false);
+        }
+        task
+    };
+    let mut task = build();
+    let resolve = |name: &str| Step::Resolve(name.to_owned());
+    let pull = |name: &str| Step::Pull(name.to_owned());
+    let steps = advance(&mut task, NOW, Pulls::InOrder);
+    assert_eq!(steps, [resolve("main"), resolve("init")]);
+    task.container_mut("main").unwrap().resolved = true;
+    task.container_mut("init").unwrap().busy = true;
+    assert_eq!(advance(&mut task, NOW, Pulls::InOrder), []);
+    let init = task.container_mut("init").unwrap();
+    (init.busy, init.resolved) = (false, true);
+    assert_eq!(advance(&mut task.clone(), NOW, Pulls::InOrder), [pull("init")]);
+    assert_eq!(
+        advance(&mut task.clone(), NOW, Pulls::Upfront),
+        [pull("main"), pull("init")]
+    );
+    task.container_mut("main").unwrap().pulled = true;
+    task.container_mut("init").unwrap().pulled = true;
+    assert_eq!(advance(&mut task, NOW, Pulls::Upfront), [start("init")]);
+}
+
+#[test]
+fn agent_8_a_pull_is_cut_short_when_the_task_is_to_stop() {
+    let mut task = task(vec![container("main", true, &[])]);
+    let main = task.container_mut("main").unwrap();
+    (main.pulled, main.busy) = (false, true);
+    assert!(cut_pull(main, "ARN", NOW));
+    assert_eq!(
+        main.reason.as_deref(),
+        Some("TaskStoppedBeforePullBeginError: Task stopped before image pull could begin for task: ARN")
+    );
+    (main.known, main.pulled, main.busy) = (Known::None, true, true);
+    assert!(!cut_pull(main, "ARN", NOW), "a start is waited for");
+}
+
+#[test]
+fn what_the_engine_may_have_started_is_stopped_and_not_given_up() {
+    let mut task = task(vec![container("main", true, &[])]);
+    task.desired = Desired::Stopped;
+    task.container_mut("main").unwrap().attempted = true;
+    assert_eq!(advance(&mut task, NOW, Pulls::InOrder), [stop("main")]);
+    let main = task.container_mut("main").unwrap();
+    (main.known, main.doubtful) = (Known::Stopped, true);
+    assert_eq!(advance(&mut task, NOW, Pulls::InOrder), [stop("main")]);
 }
 
 #[test]
@@ -184,7 +250,7 @@ fn agent_8_non_essential_end_changes_nothing() {
     runs(&mut task, "main");
     runs(&mut task, "side");
     ends(&mut task, "side", 1);
-    assert_eq!(advance(&mut task, NOW), []);
+    assert_eq!(advance(&mut task, NOW, Pulls::InOrder), []);
     assert_eq!(
         (task.desired, task.known(), task.ran),
         (Desired::Running, Known::Running, true)
@@ -195,7 +261,7 @@ fn agent_8_non_essential_end_changes_nothing() {
 fn agent_8_stop_before_start_ends_without_an_exit_code() {
     let mut task = task(vec![container("main", true, &[])]);
     task.desired = Desired::Stopped;
-    assert_eq!(advance(&mut task, NOW), []);
+    assert_eq!(advance(&mut task, NOW, Pulls::InOrder), []);
     let main = task.container("main").unwrap();
     assert_eq!(
         (main.known, main.exit_code, main.reason.as_ref()),
@@ -253,7 +319,11 @@ fn build(lives: &[Life]) -> Task {
         let on: Vec<_> = on
             .map(|(which, condition)| (names[which.index(index)].as_str(), *condition))
             .collect();
-        container(&names[index], life.essential, &on)
+        Container {
+            resolved: false,
+            pulled: false,
+            ..container(&names[index], life.essential, &on)
+        }
     });
     task(containers.collect())
 }
@@ -264,8 +334,12 @@ fn life_of<'a>(lives: &'a [Life], name: &str) -> &'a Life {
 
 /// Whether the rules of agent.md 8 allow this step now, said again in the plainest way.
 fn is_allowed(task: &Task, step: &Step) -> bool {
+    let looked_up = |c: &Container| c.resolved || c.known != Known::None;
     match step {
-        Step::Start(name) => task
+        Step::Resolve(_) | Step::Restart(_) => true,
+        Step::Pull(_) | Step::Start(_) if !task.containers.iter().all(looked_up) => false,
+        Step::Start(name) if !task.container(name).unwrap().pulled => false,
+        Step::Pull(name) | Step::Start(name) => task
             .container(name)
             .unwrap()
             .definition
@@ -302,14 +376,18 @@ proptest! {
             if round == stop_after {
                 task.desired = Desired::Stopped;
             }
-            for step in advance(&mut task, NOW) {
+            for step in advance(&mut task, NOW, Pulls::InOrder) {
                 prop_assert!(is_allowed(&task, &step), "{step:?} in {task:?}");
-                let (Step::Start(name) | Step::Stop(name)) = &step;
+                let name = step.container();
                 let life = life_of(&lives, name);
+                let container = task.container_mut(name).unwrap();
                 match &step {
+                    Step::Resolve(_) => container.resolved = true,
+                    Step::Pull(_) => container.pulled = true,
                     Step::Start(_) if life.starts => runs(&mut task, name),
-                    Step::Start(_) => task.container_mut(name).unwrap().known = Known::Stopped,
+                    Step::Start(_) => container.known = Known::Stopped,
                     Step::Stop(_) => ends(&mut task, name, 143),
+                    Step::Restart(_) => panic!("nobody asked for it"),
                 }
             }
             let over: Vec<_> = task
@@ -326,6 +404,6 @@ proptest! {
             }
         }
         prop_assert_eq!(task.known(), Known::Stopped);
-        prop_assert!(advance(&mut task, NOW).is_empty());
+        prop_assert!(advance(&mut task, NOW, Pulls::InOrder).is_empty());
     }
 }

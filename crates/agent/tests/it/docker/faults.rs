@@ -3,12 +3,16 @@
 use std::fs::{self, File};
 use std::path::Path;
 use std::process::{Child, Command};
+use std::time::Duration;
 
 use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::watch;
 
 use super::room::{IMAGE, Room, eventually, run, succeeds};
 use crate::plane::{Plane, Registration};
-use crate::rig::{TASK, payload, shell_task};
+use crate::rig::{Agent, TASK, payload, shell_task};
 
 /// Ends at once when told to, which a first process that sets no trap would not.
 const WAITING: &str = "trap 'exit 0' TERM; while :; do sleep 0.1; done";
@@ -53,7 +57,7 @@ async fn agent_8_reasons_of_containers_that_fail() {
         (bad_host_config, "HostConfigError: ", Value::Null),
         (
             shell("portcullis/ghost:none", "true"),
-            "CannotPullContainerError: ",
+            "CannotPullImageManifestError: ",
             Value::Null,
         ),
         (
@@ -109,12 +113,16 @@ async fn agent_8_a_container_removed_behind_the_agents_back_has_vanished() {
 }
 
 /// A Docker Engine of the test's own, to be killed.
-struct Daemon {
+pub struct Daemon {
     process: Child,
 }
 
 impl Daemon {
-    async fn start(folder: &Path) -> Self {
+    pub async fn start(folder: &Path) -> Self {
+        Self::configured(folder, "{}").await
+    }
+
+    async fn configured(folder: &Path, settings: &str) -> Self {
         let path = |name: &str| folder.join(name).to_str().unwrap().to_owned();
         let host = format!("unix://{}", path("docker.sock"));
         let log = File::options()
@@ -122,7 +130,7 @@ impl Daemon {
             .append(true)
             .open(path("dockerd.log"))
             .unwrap();
-        fs::write(path("daemon.json"), "{}").unwrap();
+        fs::write(path("daemon.json"), settings).unwrap();
         let arguments = [
             ["--config-file", &path("daemon.json")],
             ["--data-root", &path("data")],
@@ -147,12 +155,16 @@ impl Daemon {
         Self { process }
     }
 
-    fn kill(mut self) {
+    pub fn kill(mut self) {
         self.process.kill().unwrap();
         self.process.wait().unwrap();
     }
 
-    fn end(mut self) {
+    fn signal(&self, name: &str) {
+        run("kill", &[name, &self.process.id().to_string()]);
+    }
+
+    pub fn end(mut self) {
         run("kill", &[&self.process.id().to_string()]);
         self.process.wait().unwrap();
     }
@@ -196,4 +208,253 @@ async fn docker_dying_under_a_task_and_coming_back_loses_nothing() {
     }
     agent.end().await.unwrap();
     daemon.end();
+}
+
+/// A task on a Docker Engine of the test's own.
+struct Fragile {
+    room: Room,
+    own: tempfile::TempDir,
+    host: String,
+    plane: Plane,
+}
+
+impl Fragile {
+    async fn set(settings: &str) -> (Self, Daemon) {
+        let room = Room::enter();
+        let own = tempfile::Builder::new().prefix("dd").tempdir_in("/run").unwrap();
+        let host = format!("unix://{}/docker.sock", own.path().display());
+        let daemon = Daemon::configured(own.path(), settings).await;
+        room.import_image(&host);
+        let plane = Plane::start(Registration::Echo).await;
+        let fragile = Self {
+            room,
+            own,
+            host,
+            plane,
+        };
+        (fragile, daemon)
+    }
+
+    fn agent(&self, folder: &Path) -> Agent {
+        self.agent_on(folder, &self.host)
+    }
+
+    fn agent_on(&self, folder: &Path, host: &str) -> Agent {
+        self.room.agent(folder, &self.plane, |config| {
+            config.docker_host = Some(host.to_owned());
+            config.containers.create_timeout = Duration::from_secs(2);
+            config.containers.start_timeout = Duration::from_secs(2);
+            config.stop_timeout = Duration::from_secs(1);
+        })
+    }
+
+    fn running(&self) -> String {
+        run("docker", &["-H", &self.host, "ps", "-q", "--no-trunc"])
+            .trim()
+            .to_owned()
+    }
+}
+
+fn unnetworked(id: &str) -> Value {
+    let mut task = shell_task(IMAGE, WAITING, "RUNNING", None);
+    task["arn"] = json!(format!("{}{id}", TASK.trim_end_matches('a')));
+    task["containers"][0]["dockerConfig"]["hostConfig"] = json!("{\"NetworkMode\":\"none\"}");
+    task
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn reliability_t9_an_engine_that_hangs_for_a_while_loses_nothing() {
+    let (mut fragile, daemon) = Fragile::set("{}").await;
+    let folder = tempfile::tempdir().unwrap();
+    let mut agent = fragile.agent(folder.path());
+    agent.connected().await;
+    let (_, mut acs) = fragile.plane.acs().await;
+    acs.send("PayloadMessage", payload("m1", 1, unnetworked("h1")))
+        .await;
+    assert_eq!(
+        fragile.plane.call("SubmitTaskStateChange").await["status"],
+        "RUNNING"
+    );
+    daemon.signal("-STOP");
+    // Looking its image up hangs, too, and is waited for.
+    acs.send("PayloadMessage", payload("m2", 2, unnetworked("h2")))
+        .await;
+    acs.receive().await;
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    daemon.signal("-CONT");
+    let change = fragile.plane.call("SubmitTaskStateChange").await;
+    assert_eq!(change["status"], "RUNNING", "a hang is no end: {change}");
+    eventually("both run", || fragile.running().lines().count() == 2).await;
+    agent.end().await.unwrap();
+    assert_eq!(fragile.running(), "");
+    daemon.end();
+}
+
+/// Passes everything on to an engine; starts of containers wait while the gate is shut.
+fn gated(socket: &Path, engine: &str) -> watch::Sender<bool> {
+    let listener = UnixListener::bind(socket).unwrap();
+    let (gate, open) = watch::channel(false);
+    let engine = engine.trim_start_matches("unix://").to_owned();
+    tokio::spawn(async move {
+        while let Ok((client, _)) = listener.accept().await {
+            let (server, mut open) = (UnixStream::connect(&engine).await.unwrap(), open.clone());
+            let (mut from_client, mut to_client) = client.into_split();
+            let (mut from_server, mut to_server) = server.into_split();
+            tokio::spawn(async move {
+                let mut chunk = vec![0; 65_536];
+                while let Ok(length @ 1..) = from_client.read(&mut chunk).await {
+                    let text = String::from_utf8_lossy(&chunk[..length]);
+                    if text.starts_with("POST") && text.lines().next().unwrap().contains("/start") {
+                        open.wait_for(|open| *open).await.unwrap();
+                    }
+                    to_server.write_all(&chunk[..length]).await.unwrap();
+                }
+            });
+            tokio::spawn(async move { tokio::io::copy(&mut from_server, &mut to_client).await });
+        }
+    });
+    gate
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn agent_8_a_start_that_takes_too_long_is_a_timeout_and_never_comes_up_later() {
+    let (mut fragile, daemon) = Fragile::set("{}").await;
+    let socket = fragile.own.path().join("gate.sock");
+    let gate = gated(&socket, &fragile.host);
+    let folder = tempfile::tempdir().unwrap();
+    let mut agent = fragile.agent_on(folder.path(), &format!("unix://{}", socket.display()));
+    agent.connected().await;
+    let (_, mut acs) = fragile.plane.acs().await;
+    acs.send("PayloadMessage", payload("m1", 1, unnetworked("g1")))
+        .await;
+    let stopped = fragile.plane.stopped().await;
+    assert_eq!(
+        stopped["containers"][0]["reason"],
+        "DockerTimeoutError: Could not transition to started; timed out after waiting 2s"
+    );
+    gate.send_replace(true);
+    // A second task goes through the same engine after the late start.
+    acs.send("PayloadMessage", payload("m2", 2, unnetworked("g2")))
+        .await;
+    assert_eq!(
+        fragile.plane.call("SubmitTaskStateChange").await["status"],
+        "RUNNING"
+    );
+    assert_eq!(
+        fragile.running().lines().count(),
+        1,
+        "the late one did not come up"
+    );
+    agent.end().await.unwrap();
+    assert_eq!(fragile.running(), "");
+    daemon.end();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn reliability_t9_live_restore_keeps_container_and_task() {
+    let (mut fragile, daemon) = Fragile::set("{\"live-restore\":true}").await;
+    let folder = tempfile::tempdir().unwrap();
+    let mut agent = fragile.agent(folder.path());
+    agent.connected().await;
+    let (_, mut acs) = fragile.plane.acs().await;
+    acs.send("PayloadMessage", payload("m1", 1, unnetworked("r1")))
+        .await;
+    assert_eq!(
+        fragile.plane.call("SubmitTaskStateChange").await["status"],
+        "RUNNING"
+    );
+    let before = fragile.running();
+    daemon.signal("-TERM");
+    let mut daemon = daemon;
+    daemon.process.wait().unwrap();
+    let daemon = Daemon::configured(fragile.own.path(), "{\"live-restore\":true}").await;
+    // A second task shows that the agent has the engine back; nothing is said of the first.
+    acs.send("PayloadMessage", payload("m2", 2, unnetworked("r2")))
+        .await;
+    let change = fragile.plane.call("SubmitTaskStateChange").await;
+    let second = unnetworked("r2")["arn"].clone();
+    assert_eq!(
+        (&change["task"], &change["status"]),
+        (&second, &json!("RUNNING")),
+        "{change}"
+    );
+    assert!(fragile.running().contains(&before), "the same container");
+    agent.end().await.unwrap();
+    daemon.end();
+}
+
+/// T8, shortened: kills at any moment of starts and stops.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn reliability_t8_kills_leave_no_orphan_and_restart_nothing() {
+    let room = Room::enter();
+    let folder = tempfile::tempdir().unwrap();
+    let mut plane = Plane::start(Registration::Echo).await;
+    let rounds = 12_u64;
+    for round in 0..rounds {
+        let mut agent = room.agent(folder.path(), &plane, |config| {
+            config.stop_timeout = Duration::from_secs(1)
+        });
+        agent.connected().await;
+        let (_, mut acs) = plane.acs().await;
+        let number = i64::try_from(round).unwrap();
+        let mut task = unnetworked(&format!("k{round}"));
+        acs.send(
+            "PayloadMessage",
+            payload(&format!("a{round}"), number * 2 + 1, task.clone()),
+        )
+        .await;
+        if round % 3 == 2 {
+            task["desiredStatus"] = json!("STOPPED");
+            acs.send(
+                "PayloadMessage",
+                payload(&format!("b{round}"), number * 2 + 2, task),
+            )
+            .await;
+        }
+        // Spread over what a start takes here.
+        tokio::time::sleep(Duration::from_millis(round * 37 % 300)).await;
+        agent.abandon().await;
+    }
+    let mut last = room.agent(folder.path(), &plane, |config| {
+        config.stop_timeout = Duration::from_secs(1)
+    });
+    last.connected().await;
+    let expected = |room: &Room| -> Vec<u64> {
+        let tasks = room.docker(&[
+            "ps",
+            "-a",
+            "--format",
+            "{{.Label \"com.amazonaws.ecs.task-arn\"}} {{.State}}",
+        ]);
+        let of_round = |round: u64| -> usize {
+            let arn = unnetworked(&format!("k{round}"))["arn"]
+                .as_str()
+                .unwrap()
+                .to_owned();
+            tasks
+                .lines()
+                .filter(|line| line.split(' ').next() == Some(arn.as_str()))
+                .count()
+        };
+        (0..rounds).filter(|round| of_round(*round) > 1).collect()
+    };
+    // The last agent brings every task it knows to where it belongs.
+    let stopped_run = |room: &Room| {
+        let running = room.docker(&["ps", "--format", "{{.Label \"com.amazonaws.ecs.task-arn\"}}"]);
+        (0..rounds).filter(|round| round % 3 == 2).any(|round| {
+            let arn = unnetworked(&format!("k{round}"))["arn"]
+                .as_str()
+                .unwrap()
+                .to_owned();
+            running.lines().any(|line| line == arn)
+        })
+    };
+    last.end().await.unwrap();
+    assert_eq!(expected(&room), Vec::<u64>::new(), "no task has two containers");
+    assert!(!stopped_run(&room), "what was to stop has stopped");
+    assert_eq!(
+        room.docker(&["ps", "-q"]),
+        "",
+        "no container outlives the agent that was told to stop its tasks"
+    );
 }

@@ -2,7 +2,13 @@
 //! only inside a docker room: a network namespace without a way out, with a Docker Engine of its own. Each takes the
 //! room for itself.
 
+mod awsvpc;
+mod endpoint;
 mod faults;
 mod fence;
+mod imds;
+mod lifecycle;
+mod registry;
 mod room;
 mod story;
+mod two_hosts;

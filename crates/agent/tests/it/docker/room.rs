@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::{Command, Output};
 use std::time::{Duration, Instant};
 
-use portcullis_agent::{Config, EngineChoice};
+use portcullis_agent::{Config, EngineChoice, PullBehavior};
 
 use crate::plane::Plane;
 use crate::rig::{Agent, config};
@@ -64,38 +64,66 @@ impl Room {
         let _ = Command::new("nft")
             .args(["delete", "table", "inet", "portcullis"])
             .output();
+        for family in ["iptables", "ip6tables"] {
+            for side in ["-i", "-o"] {
+                let _ = Command::new(family)
+                    .args(["-w", "-D", "DOCKER-USER", side, "pcv+", "-j", "ACCEPT"])
+                    .output();
+            }
+        }
     }
 
     /// A busybox made of the machine's own static one: nothing is downloaded.
     pub fn import_image(&self, docker_host: &str) {
         let folder = tempfile::tempdir().unwrap();
-        fs::create_dir(folder.path().join("bin")).unwrap();
-        fs::create_dir(folder.path().join("tmp")).unwrap();
-        let busybox = run("which", &["busybox"]);
-        fs::copy(busybox.trim(), folder.path().join("bin/busybox")).unwrap();
-        for applet in ["sh", "wget", "sleep", "env", "tail"] {
-            std::os::unix::fs::symlink("busybox", folder.path().join("bin").join(applet)).unwrap();
-        }
-        let tar = folder.path().with_extension("tar");
-        run(
-            "tar",
-            &[
-                "-C",
-                folder.path().to_str().unwrap(),
-                "-cf",
-                tar.to_str().unwrap(),
-                ".",
-            ],
-        );
+        let tar = folder.path().join("image.tar");
+        fs::write(&tar, Self::busybox_layer()).unwrap();
         run(
             "docker",
             &["-H", docker_host, "import", tar.to_str().unwrap(), IMAGE],
         );
-        fs::remove_file(tar).unwrap();
+    }
+
+    /// Its files, as an archive.
+    pub fn busybox_layer() -> Vec<u8> {
+        let folder = tempfile::tempdir().unwrap();
+        fs::create_dir(folder.path().join("bin")).unwrap();
+        fs::create_dir(folder.path().join("tmp")).unwrap();
+        let busybox = run("which", &["busybox"]);
+        fs::copy(busybox.trim(), folder.path().join("bin/busybox")).unwrap();
+        let applets = [
+            "sh", "wget", "sleep", "env", "tail", "cat", "mkdir", "hostname", "grep", "touch",
+        ];
+        for applet in applets {
+            std::os::unix::fs::symlink("busybox", folder.path().join("bin").join(applet)).unwrap();
+        }
+        let folder = folder.path().to_str().unwrap();
+        let archive = Command::new("tar")
+            .args(["-C", folder, "-cf", "-", "."])
+            .output()
+            .unwrap();
+        assert!(archive.status.success(), "{archive:?}");
+        archive.stdout
     }
 
     pub fn docker(&self, arguments: &[&str]) -> String {
         run("docker", &[&["-H", &self.docker_host], arguments].concat())
+    }
+
+    /// A host of its own inside a room that another process holds, with an engine of its own.
+    pub fn beside(folder: &Path, docker_host: String) -> Self {
+        let held = File::create(folder.join("lock")).unwrap();
+        let room = Self {
+            _held: held,
+            docker_host,
+        };
+        room.import_image(&room.docker_host);
+        room
+    }
+
+    /// Where the room's Docker Engine listens.
+    pub fn docker_host(&self) -> &str {
+        &self.docker_host
     }
 
     /// An agent on Docker.
@@ -104,6 +132,8 @@ impl Room {
         config.engine = EngineChoice::Docker;
         config.docker_host = Some(self.docker_host.clone());
         config.stop_tasks_on_shutdown = true;
+        // Most images of the tests are nowhere but here.
+        config.images.behavior = PullBehavior::PreferCached;
         change(&mut config);
         Agent::start(config)
     }

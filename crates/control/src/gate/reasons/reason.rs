@@ -152,6 +152,9 @@ fn broken_rule(facts: &Facts, explanation: Option<&Explanation>) -> Option<Strin
 fn owners_rule(call: &Call, check: &Check) -> Option<String> {
     let owner = check.owner.as_ref().filter(|owner| !owner.is(&call.caller))?;
     Some(match owner {
+        Owner::Nobody { resource, because } => {
+            format!("{because}: policies allow nobody to act for {resource} without it")
+        }
         Owner::Caller {
             resource, because, ..
         }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::{Candidate, Constraint, Demand, FAILURES_MAX, Hosts, Reason, Strategy};
-use crate::schedule::resources::remaining;
+use crate::schedule::resources::{Remaining, remaining};
 use crate::world::Snapshot;
 use crate::world::records::ecs::{Board, ContainerInstance, NameId, Slot, ZONE_ATTRIBUTE};
 
@@ -32,6 +32,23 @@ pub fn has_hosts(view: &Snapshot, cluster_key: &str, hosts: &Hosts) -> bool {
         let wanted = Wanted::of(board, hosts);
         board.any(|slot| wanted.accepts(slot))
     })
+}
+
+/// Whether not a single instance for tasks like these is registered, ACTIVE or DRAINING.
+pub fn is_empty(view: &Snapshot, cluster_key: &str, hosts: &Hosts) -> bool {
+    let Some(board) = view.ecs.board(cluster_key) else {
+        return true;
+    };
+    let wanted = Wanted::of(board, hosts);
+    let slots = board.slots();
+    let mut accepted = slots.iter().enumerate().filter(|(_, slot)| wanted.accepts(slot));
+    let is_there = |at: usize| {
+        let instance = board
+            .key(at)
+            .and_then(|key| view.ecs.container_instances.get(key));
+        instance.is_some_and(|instance| instance.is_registered())
+    };
+    !accepted.any(|(at, slot)| slot.is_open || is_there(at))
 }
 
 /// Places up to `count` tasks one after the other on instances of a cluster; `pick` chooses one of so many equally
@@ -353,6 +370,15 @@ impl Spread {
     }
 }
 
+/// What an instance has left for a demand: without what is kept there for daemons.
+fn left_for(view: &Snapshot, key: &str, demand: &Demand<'_>, instance: &ContainerInstance) -> Remaining {
+    let mut left = remaining(instance, view.ecs.loads.get(key).map(AsRef::as_ref));
+    for room in view.ecs.kept_for_others(key, demand.group) {
+        left.keep(&room.reservation);
+    }
+    left
+}
+
 impl<'a> Candidate<'a> {
     /// An instance of the picture as a demand sees it.
     pub fn of(view: &Snapshot, key: &str, demand: &Demand<'_>, instance: &'a ContainerInstance) -> Self {
@@ -364,7 +390,7 @@ impl<'a> Candidate<'a> {
         };
         Self {
             instance,
-            remaining: remaining(instance, view.ecs.loads.get(key).map(AsRef::as_ref)),
+            remaining: left_for(view, key, demand, instance),
             in_group: view.ecs.group_count(key, demand.group),
             groups,
         }

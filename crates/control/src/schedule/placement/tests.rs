@@ -51,6 +51,7 @@ fn instance(index: usize, machine: &Machine) -> ContainerInstance {
         status: InstanceStatus::Active,
         agent_connected: machine.connected,
         version: 1,
+        versions_granted: 1,
         version_info: portcullis_api::ecs::VersionInfo::default(),
         resources: RegisteredResources {
             cpu: machine.cpu,
@@ -63,13 +64,16 @@ fn instance(index: usize, machine: &Machine) -> ContainerInstance {
         tags: portcullis_core::Tags::new(),
         client_token: None,
         registered_by: None,
+        agent: Default::default(),
     }
 }
 
 fn demand(cpu: i32, memory: i32, port: Option<u16>) -> Demand<'static> {
     let ports = port.into_iter().collect();
     Demand {
+        zones: Vec::new(),
         reservation: Reservation {
+            interfaces: 0,
             cpu,
             memory,
             ports,
@@ -296,6 +300,23 @@ fn tasks_of_one_call_count_for_each_other() {
         ..demand(1, 1, None)
     };
     assert_eq!(place_on(&machines, &together, 3).placed, [0, 1]);
+}
+
+/// A task counts once for the next one of its call: after the first both have two tasks, and the first of equals wins.
+#[test]
+fn a_task_just_placed_counts_once_among_the_tasks_of_its_instance() {
+    let machine = |cpu, memory, tasks| Machine {
+        cpu,
+        memory,
+        tasks,
+        zone: None,
+        ..ROOMY
+    };
+    let machines = [machine(210, 45, 1), machine(70, 15, 2)];
+    let demand = demand(1, 1, None);
+    assert_eq!(place_on(&machines, &demand, 2).placed, [0, 0]);
+    assert_eq!(naively(&machines, &demand, 2).placed, [0, 0]);
+    assert_eq!(place_on(&machines, &demand, 3).placed, [0, 0, 1]);
 }
 
 /// What is left of each machine, placed upon without any cleverness.

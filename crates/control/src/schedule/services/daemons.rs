@@ -7,13 +7,13 @@ use portcullis_schedule::deployment::{self as machine, Plan, Rollout, Says, Star
 
 use super::pass::{Next, name};
 use super::picture::Picture;
-use super::texts;
+use super::{rooms, texts};
 use crate::open_points;
 use crate::schedule::life_cycle;
 use crate::services::ecs::daemons::deploying;
 use crate::services::ecs::tasks::{Fit, Missing, Started, Version, Where, fits, start};
 use crate::world::records::ecs::{
-    Cluster, ContainerInstance, Controller, Daemon, DaemonStatus, DesiredStatus, Facet, LastStatus,
+    Cluster, ContainerInstance, Controller, Daemon, DaemonStatus, DesiredStatus, Facet, LastStatus, Launches,
     SchedulingStrategy, Service, ServiceStatus, StopCode, Task, TaskEnds, TaskSet,
 };
 use crate::world::{Snapshot, Tx};
@@ -38,6 +38,8 @@ pub(super) fn pass(tx: &mut Tx<'_>, key: &str) -> Result<Next, Next> {
     work.start(tx, &service, &plan);
     work.remember(&plan, tx.now);
     work.conclude(tx, &plan);
+    service.deployments.clone_from(&work.daemon.deployments);
+    work.is_changed |= rooms::keep(tx, &service, &work.picture);
     let next = work.next(&plan, tx.now);
     if plan.inactive {
         deploying::finish(tx, &work.daemon);
@@ -107,6 +109,7 @@ fn as_service(daemon: &Daemon) -> Service {
         controller: Controller::Ecs,
         deployments: daemon.deployments.clone(),
         task_sets: Vec::new(),
+        launches: Launches::default(),
         events: Vec::new(),
         current_deployment: None,
         completed_revision: None,

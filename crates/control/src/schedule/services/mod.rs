@@ -6,7 +6,9 @@ mod network;
 mod pass;
 mod picture;
 mod rollout;
+mod rooms;
 mod texts;
+mod waiting;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -17,7 +19,7 @@ use tokio::sync::watch;
 
 use crate::gate::Gate;
 use crate::server::ordered;
-use crate::world::records::ecs::{Daemon, SchedulingStrategy, Stirred};
+use crate::world::records::ecs::{Daemon, SchedulingStrategy, Stirred, cluster_of_waiting};
 use crate::world::{Snapshot, Tx, WriteError};
 pub(crate) use daemons::daemons_first;
 use network::{Answers, Sessions};
@@ -75,13 +77,13 @@ impl Keeper {
     }
 
     /// Passes once over every service there is a reason to look at; whether there was any.
-    async fn round(&mut self, gate: &Gate) -> bool {
+    pub async fn round(&mut self, gate: &Gate) -> bool {
         let view = gate.world().view();
         let work = self.work(&view, gate.world().clock().now());
         let has_work = !work.is_empty();
-        // Daemons and DAEMON services come first: their tasks are placed before others (ecs.md 11).
-        let (first, others): (Vec<_>, Vec<_>) = work.into_iter().partition(|key| is_daemon(&view, key));
-        for key in first.into_iter().chain(others) {
+        let mut work: Vec<_> = work.into_iter().map(|key| (turn(&view, &key), key)).collect();
+        work.sort();
+        for (_, key) in work {
             self.look(gate, key).await;
         }
         has_work
@@ -161,6 +163,15 @@ impl Keeper {
     }
 }
 
+/// Daemons and DAEMON services come first: their tasks are placed before others (ecs.md 11); then what waits for room.
+fn turn(view: &Snapshot, key: &str) -> u8 {
+    match (is_daemon(view, key), cluster_of_waiting(key)) {
+        (true, _) => 0,
+        (false, Some(_)) => 1,
+        (false, None) => 2,
+    }
+}
+
 /// Whether this is a daemon or a DAEMON service, by the key the scheduler knows it by.
 fn is_daemon(view: &Snapshot, key: &str) -> bool {
     let service = view.ecs.services.get(key);
@@ -170,10 +181,13 @@ fn is_daemon(view: &Snapshot, key: &str) -> bool {
 
 async fn pass_over(gate: &Gate, key: &str, answers: Option<Answers>) -> Result<Next, WriteError<Next>> {
     gate.world()
-        .write(|tx: &mut Tx<'_>| match Daemon::key_of_owner(key) {
-            Some(_) => daemons::pass(tx, key),
-            None => pass::pass(tx, key, answers),
-        })
+        .write(
+            |tx: &mut Tx<'_>| match (cluster_of_waiting(key), Daemon::key_of_owner(key)) {
+                (Some(cluster), _) => waiting::pass(tx, cluster),
+                (None, Some(_)) => daemons::pass(tx, key),
+                (None, None) => pass::pass(tx, key, answers),
+            },
+        )
         .await
 }
 

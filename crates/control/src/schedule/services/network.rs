@@ -1,20 +1,13 @@
 //! The networks of `awsvpc` tasks: before it places any, ECS asks EC2 for their subnets and security groups, as its
 //! service-linked role.
 
-use std::collections::BTreeMap;
-
 use portcullis_api::ec2::op::{DescribeSecurityGroups, DescribeSubnets};
 use portcullis_api::ec2::{DescribeSecurityGroupsRequest, DescribeSubnetsRequest};
 use portcullis_api::ecs::{AwsVpcConfiguration, NetworkConfiguration};
-use portcullis_core::Region;
 
 use crate::gate::Gate;
-use crate::gate::by_itself::{ByItselfError, ECS_SCHEDULER};
-use crate::gate::caller::Caller;
+use crate::gate::by_itself::{ByItselfError, ECS_SCHEDULER, OwnSessions};
 use crate::world::records::ecs::Service;
-
-/// How long before its end a session is not used any more, in seconds.
-const MARGIN_SECONDS: i64 = 300;
 
 /// What EC2 says of the networks of a service, by the configuration asked about: the zones of its subnets, or why tasks
 /// cannot have it.
@@ -22,7 +15,7 @@ pub(super) type Answers = Vec<(NetworkConfiguration, Result<Vec<String>, String>
 
 /// The scheduler's sessions, by region.
 #[derive(Debug, Default)]
-pub(super) struct Sessions(BTreeMap<String, Caller>);
+pub(super) struct Sessions(OwnSessions);
 
 impl Sessions {
     /// Asks about every network of a service.
@@ -45,7 +38,8 @@ impl Sessions {
         network: &AwsVpcConfiguration,
     ) -> Result<Vec<String>, String> {
         let caller = self
-            .caller(gate, service)
+            .0
+            .caller(gate, ECS_SCHEDULER, &service.region, &service.arn)
             .await
             .map_err(|error| error.to_string())?;
         let region = &service.region;
@@ -69,23 +63,6 @@ impl Sessions {
             .map_err(|error| retrieving("subnet", &network.subnets, &error))?;
         let zones = found.subnets.into_iter().flatten();
         Ok(zones.filter_map(|subnet| subnet.availability_zone).collect())
-    }
-
-    /// A session that is good for a while; a new one when there is none.
-    async fn caller(&mut self, gate: &Gate, service: &Service) -> Result<Caller, ByItselfError> {
-        let world = gate.world();
-        let soon = world.clock().now().plus_seconds(MARGIN_SECONDS);
-        let region: &Region = &service.region;
-        let is_good = |caller: &&Caller| {
-            let session = caller.session.as_ref();
-            session.is_some_and(|session| !session.is_expired(soon)) && gate.has_role(caller)
-        };
-        if let Some(caller) = self.0.get(region.as_str()).filter(is_good) {
-            return Ok(caller.clone());
-        }
-        let caller = gate.own_caller(ECS_SCHEDULER, &service.arn).await?;
-        self.0.insert(region.to_string(), caller.clone());
-        Ok(caller)
     }
 }
 

@@ -5,8 +5,10 @@ use portcullis_schedule::deployment::{self as machine, Plan, Says, StartPlace, S
 
 use super::network::Answers;
 use super::picture::Picture;
-use super::{rollout, texts};
+use super::texts::Saying;
+use super::{rollout, rooms, texts};
 use crate::schedule::life_cycle;
+use crate::services::ecs::quotas::LAUNCHES_PER_MINUTE;
 use crate::services::ecs::services::delete;
 use crate::services::ecs::tasks::{Missing, Started, Version, Where, start};
 use crate::world::Tx;
@@ -51,6 +53,7 @@ pub(super) fn pass(tx: &mut Tx<'_>, key: &str, answers: Option<Answers>) -> Resu
         answers: answers.unwrap_or_default(),
         is_changed: false,
         without_room: Vec::new(),
+        is_held: false,
     };
     work.take_note(tx);
     work.stop(tx, &plan);
@@ -59,6 +62,9 @@ pub(super) fn pass(tx: &mut Tx<'_>, key: &str, answers: Option<Answers>) -> Resu
     work.count_hosts();
     work.tell_all(tx, &plan);
     work.part(tx, &plan);
+    if work.service.strategy == SchedulingStrategy::Daemon {
+        work.is_changed |= rooms::keep(tx, &work.service, &work.picture);
+    }
     let next = work.next(&plan, tx.now);
     if work.is_changed {
         tx.put(work.service);
@@ -76,6 +82,8 @@ pub(super) struct Work {
     is_changed: bool,
     /// Positions of deployments and task sets whose tasks found no room.
     without_room: Vec<usize>,
+    /// More are to be started than may be started in this minute.
+    is_held: bool,
 }
 
 impl Work {
@@ -86,7 +94,7 @@ impl Work {
 
     /// What ended by itself is in the picture: it is not counted again.
     fn take_note(&mut self, tx: &mut Tx<'_>) {
-        for id in &self.picture.ids {
+        for id in self.service.version_ids() {
             let key = TaskEnds::key_of(&self.service.region, &self.service.cluster, id);
             if tx.view().ecs.task_ends.get(&key).is_some() {
                 tx.delete::<TaskEnds>(&key);
@@ -120,8 +128,21 @@ impl Work {
         }
     }
 
+    /// How many of so many tasks may be started now; the service goes on when it may start more.
+    fn bounded(&mut self, tx: &Tx<'_>, count: u32) -> u32 {
+        let limit = LAUNCHES_PER_MINUTE.limit(tx.view());
+        let left = self.service.launches.left(limit, tx.now);
+        let left = u32::try_from(left).unwrap_or(u32::MAX);
+        self.is_held |= left < count;
+        count.min(left)
+    }
+
     fn start(&mut self, tx: &mut Tx<'_>, plan: &Plan) {
         for wanted in &plan.starts {
+            let count = self.bounded(tx, wanted.count);
+            if count == 0 {
+                continue;
+            }
             let whither = match wanted.place {
                 StartPlace::Anywhere => Where::Anywhere,
                 StartPlace::Zone(zone) => Where::Zone(name(&self.picture.zones, zone)),
@@ -135,14 +156,15 @@ impl Work {
                 .iter()
                 .find(|(asked, _)| version.network == Some(asked));
             let Started { ids, missing } = match answer.map(|(_, answer)| answer) {
-                None => start(tx, version, wanted.count, &whither),
-                Some(Ok(zones)) => start(tx, version.within(zones), wanted.count, &whither),
+                None => start(tx, version, count, &whither),
+                Some(Ok(zones)) => start(tx, version.within(zones), count, &whither),
                 Some(Err(error)) => Started {
                     missing: Some(Missing::Launch(error.clone())),
                     ..Started::default()
                 },
             };
             if !ids.is_empty() {
+                self.service.launches.add(ids.len(), tx.now);
                 self.tell(tx, texts::started(&self.service.name, &ids));
             }
             match missing {
@@ -166,7 +188,7 @@ impl Work {
                     self.tell_once(tx, texts::no_room(&self.service.name, closest));
                 }
                 Some(Missing::Launch(error)) => {
-                    self.note_refusal(tx, wanted.deployment, wanted.count, &error);
+                    self.note_refusal(tx, wanted.deployment, count, &error);
                 }
             }
         }
@@ -267,31 +289,35 @@ impl Work {
         }
     }
 
-    fn tell(&mut self, tx: &Tx<'_>, message: String) {
+    fn tell(&mut self, tx: &Tx<'_>, saying: impl Into<Saying>) {
+        let Saying { message, action } = saying.into();
         self.service.tell(ServiceEvent {
             id: uuid(tx.random),
             at: tx.now,
             message,
+            action,
         });
         self.is_changed = true;
     }
 
     /// Tells what may be true for long, unless it was told lately.
-    fn tell_once(&mut self, tx: &Tx<'_>, message: String) {
+    fn tell_once(&mut self, tx: &Tx<'_>, saying: impl Into<Saying>) {
+        let saying = saying.into();
         let mut lately = self
             .service
             .events
             .iter()
             .take_while(|event| tx.now.seconds_since(event.at) < SILENCE_SECONDS);
-        if !lately.any(|event| event.message == message) {
-            self.tell(tx, message);
+        if !lately.any(|event| event.message == saying.message) {
+            self.tell(tx, saying);
         }
     }
 
     fn next(&self, plan: &Plan, now: Timestamp) -> Next {
         let is_daemon = self.service.strategy == SchedulingStrategy::Daemon;
         let lacks_room = !self.without_room.is_empty();
-        let times = [plan.wake_at, self.picture.next];
+        let goes_on_at = self.is_held.then(|| self.service.launches.end());
+        let times = [plan.wake_at, self.picture.next, goes_on_at];
         Next {
             wake_at: times.into_iter().flatten().filter(|at| *at > now).min(),
             room: lacks_room || is_daemon,

@@ -61,7 +61,7 @@ impl Picture {
             open_zones: Vec::new(),
             numbers: BTreeMap::new(),
         };
-        for (at, id) in picture.ids.clone().iter().enumerate() {
+        for (at, id) in ids_by_position(service) {
             for task in tasks_of(view, service, id) {
                 let shown = picture.task(view, service, &task, at, now);
                 picture.shown.push(shown);
@@ -119,6 +119,13 @@ impl Picture {
         u32::try_from(self.hosts.iter().filter(matching).count()).unwrap_or(u32::MAX)
     }
 
+    /// The ids of the instances where a task of a DAEMON service belongs.
+    pub fn places(&self) -> impl Iterator<Item = &str> {
+        let belongs = |host: &&Host| matches!(host.state, HostState::Matching | HostState::Unreachable);
+        let numbers = self.hosts.iter().filter(belongs).map(|host| host.instance);
+        numbers.filter_map(|number| Some(self.instances.get(usize::try_from(number).ok()?)?.as_str()))
+    }
+
     /// Whether the service is evened out over zones.
     pub fn spreads_zones(&self) -> bool {
         !self.open_zones.is_empty()
@@ -144,7 +151,10 @@ impl Picture {
             protected: self.is_protected(task, now),
             draining: instance.is_some_and(|one| one.status == InstanceStatus::Draining),
             zone: self.zone(task.availability_zone.as_deref().unwrap_or_default()),
-            instance: self.instance(&task.container_instance),
+            instance: match task.is_placed() {
+                true => self.instance(&task.container_instance),
+                false => u32::MAX,
+            },
             room,
         }
     }
@@ -321,19 +331,30 @@ fn tasks_of(view: &Snapshot, service: &Service, id: &str) -> Vec<Arc<Task>> {
     tasks
 }
 
-fn ended(view: &Snapshot, service: &Service, id: &str) -> Ended {
-    let key = TaskEnds::key_of(&service.region, &service.cluster, id);
-    view.ecs
-        .task_ends
-        .get(&key)
-        .map(|ends| ends.ended())
-        .unwrap_or_default()
+/// `startedBy` of the tasks of each deployment and task set, with its position.
+fn ids_by_position(service: &Service) -> impl Iterator<Item = (usize, &String)> {
+    let deployments = service.deployments.iter().enumerate();
+    let of_deployments = deployments.flat_map(|(at, one)| one.ids().map(move |id| (at, id)));
+    let sets = (service.deployments.len()..).zip(&service.task_sets);
+    of_deployments.chain(sets.map(|(at, one)| (at, &one.id)))
+}
+
+fn ended<'a>(view: &Snapshot, service: &Service, ids: impl Iterator<Item = &'a String>) -> Ended {
+    let mut all = Ended::default();
+    for id in ids {
+        let key = TaskEnds::key_of(&service.region, &service.cluster, id);
+        let ends = view.ecs.task_ends.get(&key).map(|ends| ends.ended());
+        let ends = ends.unwrap_or_default();
+        all.failed_to_start = all.failed_to_start.saturating_add(ends.failed_to_start);
+        all.ran = all.ran.saturating_add(ends.ran);
+    }
+    all
 }
 
 fn deployments(view: &Snapshot, service: &Service) -> Vec<machine::Deployment> {
     let each = service.deployments.iter().map(|one| machine::Deployment {
         progress: one.progress.clone(),
-        ended: ended(view, service, &one.id),
+        ended: ended(view, service, one.ids()),
         alarms: alarms(service),
     });
     each.collect()
@@ -342,7 +363,7 @@ fn deployments(view: &Snapshot, service: &Service) -> Vec<machine::Deployment> {
 fn sets(view: &Snapshot, service: &Service) -> Vec<machine::TaskSet> {
     let each = service.task_sets.iter().map(|one| machine::TaskSet {
         progress: one.progress.clone(),
-        ended: ended(view, service, &one.id),
+        ended: ended(view, service, std::iter::once(&one.id)),
         scale: if one.status == TaskSetStatus::Draining {
             0.0
         } else {

@@ -3,6 +3,38 @@
 use portcullis_schedule::deployment::Cause;
 
 use crate::schedule::placement::Reason;
+use crate::world::records::ecs::ServiceAction;
+
+/// An event of a service that is about to be told.
+pub(super) struct Saying {
+    /// In AWS's words.
+    pub message: String,
+    /// What it is to EventBridge.
+    pub action: Option<ServiceAction>,
+}
+
+impl From<String> for Saying {
+    fn from(message: String) -> Self {
+        Self {
+            message,
+            action: None,
+        }
+    }
+}
+
+impl Saying {
+    fn of(action: ServiceAction, message: String) -> Self {
+        Self {
+            message,
+            action: Some(action),
+        }
+    }
+
+    fn unplaced(reason: &str, message: String) -> Self {
+        let reason = reason.to_owned();
+        Self::of(ServiceAction::PlacementFailure { reason }, message)
+    }
+}
 
 /// Where AWS sends whoever has trouble.
 const TROUBLE: &str =
@@ -32,13 +64,15 @@ fn tasks(ids: &[String]) -> String {
 }
 
 /// A steady state.
-pub(super) fn steady(service: &str) -> String {
-    format!("(service {service}) has reached a steady state.")
+pub(super) fn steady(service: &str) -> Saying {
+    let message = format!("(service {service}) has reached a steady state.");
+    Saying::of(ServiceAction::SteadyState, message)
 }
 
 /// A task set's steady state.
-pub(super) fn set_steady(service: &str, set: &str) -> String {
-    format!("(service {service}, taskSet {set}) has reached a steady state.")
+pub(super) fn set_steady(service: &str, set: &str) -> Saying {
+    let message = format!("(service {service}, taskSet {set}) has reached a steady state.");
+    Saying::of(ServiceAction::TaskSetSteadyState, message)
 }
 
 /// A deployment that is complete.
@@ -63,31 +97,37 @@ pub(super) fn rolling_back(service: &str, deployment: &str) -> String {
 }
 
 /// No instance takes a task; the closest one with what speaks against it.
-pub(super) fn no_room(service: &str, closest: Option<(&str, Reason)>) -> String {
+pub(super) fn no_room(service: &str, closest: Option<(&str, Reason)>) -> Saying {
     let unable = format!(
         "(service {service}) was unable to place a task because no container instance met all of its requirements."
     );
     match closest {
-        None => format!("{unable} Reason: No Container Instances were found in your cluster. {TROUBLE}"),
+        None => {
+            let why = "Reason: No Container Instances were found in your cluster.";
+            Saying::unplaced("NO ACTIVE INSTANCES", format!("{unable} {why} {TROUBLE}"))
+        }
         Some((instance, reason)) => {
             let why = against(reason);
-            format!("{unable} The closest matching (container-instance {instance}) {why}. {TROUBLE}")
+            let closest = format!("The closest matching (container-instance {instance}) {why}.");
+            Saying::unplaced(reason.as_str(), format!("{unable} {closest} {TROUBLE}"))
         }
     }
 }
 
 /// A capacity provider without instances; AWS's words are not known.
-pub(super) fn no_hosts(service: &str, provider: &str) -> String {
-    format!(
+pub(super) fn no_hosts(service: &str, provider: &str) -> Saying {
+    let message = format!(
         "(service {service}) was unable to place a task because no container instance met all of its requirements. Reason: The capacity provider {provider} has no container instances in your cluster. {TROUBLE}"
-    )
+    );
+    Saying::unplaced("EMPTY CAPACITY PROVIDER", message)
 }
 
 /// No host of Fargate takes a task.
-pub(super) fn no_capacity(service: &str) -> String {
-    format!(
+pub(super) fn no_capacity(service: &str) -> Saying {
+    let message = format!(
         "(service {service}) was unable to place a task. Reason: Capacity is unavailable at this time. Please try again later or in a different availability zone. {TROUBLE}"
-    )
+    );
+    Saying::unplaced("RESOURCE:FARGATE", message)
 }
 
 fn against(reason: Reason) -> String {
@@ -101,13 +141,16 @@ fn against(reason: Reason) -> String {
 }
 
 /// A task that cannot be launched wherever it goes.
-pub(super) fn launch_failed(service: &str, error: &str) -> String {
-    format!("(service {service}) failed to launch a task with (error {error}).")
+pub(super) fn launch_failed(service: &str, error: &str) -> Saying {
+    let message = format!("(service {service}) failed to launch a task with (error {error}).");
+    Saying::of(ServiceAction::ConfigurationFailure, message)
 }
 
 /// Tasks that fail again and again.
-pub(super) fn impaired(service: &str) -> String {
-    format!("(service {service}) is unable to consistently start tasks successfully. {TROUBLE}")
+pub(super) fn impaired(service: &str) -> Saying {
+    let message =
+        format!("(service {service}) is unable to consistently start tasks successfully. {TROUBLE}");
+    Saying::of(ServiceAction::StartImpaired, message)
 }
 
 /// A PRIMARY that was given up, and nothing before it that works; AWS's words are not known.
@@ -132,10 +175,11 @@ pub(super) fn protection_blocks(service: &str, set: &str) -> String {
 }
 
 /// A daemon's task where its constraints no longer hold; AWS's words are not known.
-pub(super) fn constraint_violated(service: &str, task: &str) -> String {
-    format!(
+pub(super) fn constraint_violated(service: &str, task: &str) -> Saying {
+    let message = format!(
         "(service {service}) (task {task}) violates a placement constraint of the service and is stopped."
-    )
+    );
+    Saying::of(ServiceAction::DaemonConstraintViolated, message)
 }
 
 /// `stoppedReason` of tasks the scheduler stops.

@@ -73,6 +73,14 @@ pub(crate) enum Ec2Error {
     AddressInUse,
     /// The subnet is full.
     NoAddresses,
+    /// The network interface is attached to something.
+    InterfaceInUse(String),
+    /// No attachment has this id.
+    AttachmentNotFound(String),
+    /// No permission to attach has this id.
+    PermissionNotFound(String),
+    /// A service made it for itself: others leave it alone.
+    Managed,
     /// More tags than a resource can have.
     TagLimit,
     /// An id of nothing that can have tags.
@@ -212,6 +220,22 @@ impl Ec2Error {
             Self::NoAddresses => (
                 "InsufficientFreeAddressesInSubnet",
                 "The specified subnet does not have enough free addresses to satisfy the request.".to_owned(),
+            ),
+            Self::InterfaceInUse(id) => (
+                "InvalidParameterValue",
+                format!("Network interface '{id}' is currently in use."),
+            ),
+            Self::AttachmentNotFound(id) => (
+                "InvalidAttachmentID.NotFound",
+                format!("Attachment '{id}' does not exist."),
+            ),
+            Self::PermissionNotFound(id) => (
+                "InvalidPermissionID.NotFound",
+                format!("The network interface permission ID '{id}' does not exist"),
+            ),
+            Self::Managed => (
+                "AuthFailure",
+                "You do not have permission to access the specified resource.".to_owned(),
             ),
             _ => ("InternalError", "An internal error has occurred".to_owned()),
         }

@@ -36,15 +36,6 @@ impl Host<'_> {
     }
 }
 
-/// The id of the host of a container instance: the one it registered with, or for a host that is no EC2 instance one made
-/// from the container instance's own.
-fn id_of(row: &ContainerInstance) -> String {
-    row.ec2_instance_id.clone().unwrap_or_else(|| {
-        let digits: String = row.id.chars().take(17).collect();
-        format!("i-{digits}")
-    })
-}
-
 /// Every host that is registered with a cluster is an instance; there are no others.
 pub(super) fn describe(
     view: &Snapshot,
@@ -59,7 +50,7 @@ pub(super) fn describe(
     let mut hosts: Vec<Host<'_>> = registered
         .filter(|(_, row)| row.is_registered())
         .map(|(_, row)| Host {
-            id: id_of(row),
+            id: row.host_id(),
             zone: zone_of(place, row),
             row,
         })

@@ -15,13 +15,15 @@ use portcullis_api::ec2::{
 use portcullis_core::hex_id;
 use portcullis_wire::Empty;
 
+use super::attachments::{check_managed, service_of};
 use super::checks::{on, on_all, on_made, with_attributes};
 use super::cidr::Cidr;
-use super::describe::{Found, Wanted, of_tags, page};
+use super::describe::{Wanted, page};
 use super::errors::Ec2Error;
 use super::ids::{Kind, Stored as _};
+use super::interface_view::{groups, property, shown};
 use super::place::{Place, begin, not_dry};
-use super::{options, tags, zones};
+use super::tags;
 use crate::gate::environment::Environment;
 use crate::gate::error::ServiceError;
 use crate::gate::operation::{Ask, Authorized, Check};
@@ -84,6 +86,9 @@ pub(super) fn create(
         source_dest_check: true,
         client_token: input.client_token.clone(),
         created: tx.now,
+        attachment: None,
+        permissions: Vec::new(),
+        requester: service_of(auth.call()),
         tags: tags::checked(input.tag_specifications.as_deref(), Kind::NetworkInterface)?,
     };
     let result = result(place, tables, &interface);
@@ -264,91 +269,6 @@ pub(super) fn describe(
     })
 }
 
-fn property(place: Place<'_>, tables: &Tables, interface: &NetworkInterface, name: &str) -> Found {
-    match name {
-        "network-interface-id" => Found::one(&interface.id),
-        "subnet-id" => Found::one(&interface.subnet),
-        "vpc-id" => Found::one(&interface.vpc),
-        "availability-zone" => Found::one(&interface.zone),
-        "availability-zone-id" => Found::one(zones::id_of(&interface.zone)),
-        "addresses.private-ip-address" => Found::many(&interface.addresses),
-        "private-ip-address" => Found::some(interface.addresses.first()),
-        "addresses.primary" => Found::one("true"),
-        "private-dns-name" => Found::some(dns_name(place, interface)),
-        "group-id" => Found::many(&interface.groups),
-        "group-name" => Found::many(
-            groups(place, tables, interface)
-                .into_iter()
-                .filter_map(|own| own.group_name),
-        ),
-        "description" => Found::one(&interface.description),
-        "mac-address" => Found::one(&interface.mac),
-        "owner-id" => Found::one(place.account.as_str()),
-        "interface-type" => Found::one("interface"),
-        "requester-managed" => Found::one("false"),
-        "source-dest-check" => Found::one(interface.source_dest_check.to_string()),
-        "status" => Found::one("available"),
-        "requester-id" | "private-dns-name-options" => Found::some(None::<String>),
-        _ if name.starts_with("attachment.")
-            || name.starts_with("association.")
-            || name.starts_with("addresses.association.")
-            || name.starts_with("ipv6-addresses.")
-            || name.starts_with("operator.") =>
-        {
-            Found::some(None::<String>)
-        }
-        _ => of_tags(&interface.tags, name),
-    }
-}
-
-fn groups(place: Place<'_>, tables: &Tables, interface: &NetworkInterface) -> Vec<api::GroupIdentifier> {
-    let own = interface.groups.iter().map(|id| api::GroupIdentifier {
-        group_id: Some(id.clone()),
-        group_name: tables
-            .find::<SecurityGroup>(place.region, id)
-            .map(|group| group.name.clone()),
-    });
-    own.collect()
-}
-
-fn dns_name(place: Place<'_>, interface: &NetworkInterface) -> Option<String> {
-    let address = interface.addresses.first()?.replace('.', "-");
-    Some(format!("ip-{address}.{}", options::domain_name(place)))
-}
-
-/// A network interface as answers show it.
-fn shown(place: Place<'_>, tables: &Tables, interface: &NetworkInterface) -> api::NetworkInterface {
-    let addresses = interface.addresses.iter().enumerate().map(|(index, address)| {
-        api::NetworkInterfacePrivateIpAddress {
-            primary: Some(index == 0),
-            private_ip_address: Some(address.clone()),
-            private_dns_name: dns_name(place, interface).filter(|_| index == 0),
-            ..api::NetworkInterfacePrivateIpAddress::default()
-        }
-    });
-    api::NetworkInterface {
-        network_interface_id: Some(interface.id.clone()),
-        subnet_id: Some(interface.subnet.clone()),
-        vpc_id: Some(interface.vpc.clone()),
-        availability_zone: Some(interface.zone.clone()),
-        availability_zone_id: Some(zones::id_of(&interface.zone)),
-        description: Some(interface.description.clone()),
-        groups: Some(groups(place, tables, interface)),
-        interface_type: Some("interface".to_owned()),
-        ipv6_addresses: Some(Vec::new()),
-        mac_address: Some(interface.mac.clone()),
-        owner_id: Some(place.account.to_string()),
-        private_dns_name: dns_name(place, interface),
-        private_ip_address: interface.addresses.first().cloned(),
-        private_ip_addresses: Some(addresses.collect()),
-        requester_managed: Some(false),
-        source_dest_check: Some(interface.source_dest_check),
-        status: Some("available".to_owned()),
-        tag_set: tags::shown(&interface.tags),
-        ..api::NetworkInterface::default()
-    }
-}
-
 pub(super) fn require_attribute(
     ask: Ask<'_, DescribeNetworkInterfaceAttributeRequest>,
 ) -> Result<Vec<Check>, ServiceError> {
@@ -424,8 +344,9 @@ pub(super) fn modify(
     let input = auth.input();
     let place = begin(tx, auth.call(), input.dry_run)?;
     let tables = &tx.view().ec2;
-    let mut interface =
-        NetworkInterface::clone(NetworkInterface::get(tables, place, &input.network_interface_id)?);
+    let found = NetworkInterface::get(tables, place, &input.network_interface_id)?;
+    check_managed(auth.call(), found)?;
+    let mut interface = NetworkInterface::clone(found);
     let mut changes = 0;
     if let Some(description) = &input.description {
         changes += 1;
@@ -465,14 +386,19 @@ pub(super) fn require_delete(
     )])
 }
 
-/// Routes to the interface stay, as black holes.
+/// Deletes an interface that is attached to nothing. Routes to it stay, as black holes.
 pub(super) fn delete(
     tx: &mut Tx<'_>,
     auth: Authorized<'_, DeleteNetworkInterface>,
 ) -> Result<Empty, ServiceError> {
     let input = auth.input();
     let place = begin(tx, auth.call(), input.dry_run)?;
-    let key = NetworkInterface::get(&tx.view().ec2, place, &input.network_interface_id)?.key();
+    let found = NetworkInterface::get(&tx.view().ec2, place, &input.network_interface_id)?;
+    if found.attachment.is_some() {
+        return Err(Ec2Error::InterfaceInUse(found.id.clone()).into());
+    }
+    check_managed(auth.call(), found)?;
+    let key = found.key();
     tx.delete::<NetworkInterface>(&key);
     Ok(Empty {})
 }

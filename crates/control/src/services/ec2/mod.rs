@@ -1,5 +1,6 @@
 //! Amazon EC2's network objects, as far as ECS refers to them.
 
+mod attachments;
 mod checks;
 mod cidr;
 mod describe;
@@ -8,6 +9,8 @@ pub(crate) mod for_tasks;
 mod gateways;
 mod ids;
 mod instances;
+mod interface_permissions;
+mod interface_view;
 mod interfaces;
 mod options;
 mod place;
@@ -20,6 +23,7 @@ mod tags;
 mod vpcs;
 mod zones;
 
+pub(crate) use attachments::TASK_DEVICE;
 pub(crate) use place::Place;
 
 use portcullis_api::ec2::op;
@@ -38,6 +42,7 @@ pub fn table() -> Vec<Row> {
         route_table_rows(),
         route_rows(),
         interface_rows(),
+        attachment_rows(),
         instance_rows(),
         tag_rows(),
     ]
@@ -272,6 +277,36 @@ fn interface_rows() -> Vec<Row> {
             &["ec2:DeleteNetworkInterface"],
             interfaces::require_delete,
             interfaces::delete,
+        ),
+    ]
+}
+
+fn attachment_rows() -> Vec<Row> {
+    vec![
+        write::<op::AttachNetworkInterface>(
+            &["ec2:AttachNetworkInterface"],
+            attachments::require_attach,
+            attachments::attach,
+        ),
+        write::<op::DetachNetworkInterface>(
+            &["ec2:DetachNetworkInterface"],
+            attachments::require_detach,
+            attachments::detach,
+        ),
+        write::<op::CreateNetworkInterfacePermission>(
+            &["ec2:CreateNetworkInterfacePermission"],
+            interface_permissions::require_create,
+            interface_permissions::create,
+        ),
+        write::<op::DeleteNetworkInterfacePermission>(
+            &["ec2:DeleteNetworkInterfacePermission"],
+            interface_permissions::require_delete,
+            interface_permissions::delete,
+        ),
+        read::<op::DescribeNetworkInterfacePermissions>(
+            &["ec2:DescribeNetworkInterfacePermissions"],
+            interface_permissions::require_describe,
+            interface_permissions::describe,
         ),
     ]
 }

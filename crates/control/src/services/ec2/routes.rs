@@ -26,6 +26,40 @@ struct Target<'a> {
     other: bool,
 }
 
+const OTHER_TARGET: Ec2Error =
+    Ec2Error::Unsupported("routes to other targets than internet gateways and network interfaces");
+
+/// The target of a request: those of two operations have the same members and no type in common.
+macro_rules! target {
+    ($input:expr) => {
+        Target {
+            gateway: $input.gateway_id.as_deref(),
+            interface: $input.network_interface_id.as_deref(),
+            other: $input.vpc_endpoint_id.is_some()
+                || $input.transit_gateway_id.is_some()
+                || $input.local_gateway_id.is_some()
+                || $input.carrier_gateway_id.is_some()
+                || $input.core_network_arn.is_some()
+                || $input.odb_network_arn.is_some()
+                || $input.egress_only_internet_gateway_id.is_some()
+                || $input.instance_id.is_some()
+                || $input.vpc_peering_connection_id.is_some()
+                || $input.nat_gateway_id.is_some(),
+        }
+    };
+}
+
+/// The destination of a request, likewise of three operations.
+macro_rules! destination {
+    ($input:expr) => {
+        destination(
+            $input.destination_cidr_block.as_deref(),
+            $input.destination_ipv6_cidr_block.as_deref(),
+            $input.destination_prefix_list_id.as_deref(),
+        )
+    };
+}
+
 /// The destination of a request as it is kept.
 fn destination(ipv4: Option<&str>, ipv6: Option<&str>, list: Option<&str>) -> Result<String, Ec2Error> {
     match (ipv4, ipv6, list) {
@@ -51,9 +85,7 @@ fn route(
     target: Target<'_>,
 ) -> Result<Route, Ec2Error> {
     if target.other {
-        return Err(Ec2Error::Unsupported(
-            "routes to other targets than internet gateways and network interfaces",
-        ));
+        return Err(OTHER_TARGET);
     }
     let mut route = Route {
         destination,
@@ -118,31 +150,14 @@ pub(super) fn create(
     let place = begin(tx, auth.call(), input.dry_run)?;
     let tables = &tx.view().ec2;
     let table = RouteTable::get(tables, place, &input.route_table_id)?;
-    let destination = destination(
-        input.destination_cidr_block.as_deref(),
-        input.destination_ipv6_cidr_block.as_deref(),
-        input.destination_prefix_list_id.as_deref(),
-    )?;
+    let destination = destination!(input)?;
     let is_known = table.routes.iter().any(|known| known.destination == destination);
     let to_interface = input.network_interface_id.is_some() && input.gateway_id.is_none();
     check_stays(tables, place, (table, &destination), to_interface)?;
     if is_known || is_local(tables, place, table, &destination) {
         return Err(Ec2Error::RouteExists(destination).into());
     }
-    let target = Target {
-        gateway: input.gateway_id.as_deref(),
-        interface: input.network_interface_id.as_deref(),
-        other: input.vpc_endpoint_id.is_some()
-            || input.transit_gateway_id.is_some()
-            || input.local_gateway_id.is_some()
-            || input.carrier_gateway_id.is_some()
-            || input.core_network_arn.is_some()
-            || input.odb_network_arn.is_some()
-            || input.egress_only_internet_gateway_id.is_some()
-            || input.instance_id.is_some()
-            || input.vpc_peering_connection_id.is_some()
-            || input.nat_gateway_id.is_some(),
-    };
+    let target = target!(input);
     let route = route(tables, place, (table, destination), target)?;
     let mut table = RouteTable::clone(table);
     table.routes.push(route);
@@ -164,29 +179,14 @@ pub(super) fn replace(tx: &mut Tx<'_>, auth: Authorized<'_, ReplaceRoute>) -> Re
     let place = begin(tx, auth.call(), input.dry_run)?;
     let tables = &tx.view().ec2;
     let table = RouteTable::get(tables, place, &input.route_table_id)?;
-    let destination = destination(
-        input.destination_cidr_block.as_deref(),
-        input.destination_ipv6_cidr_block.as_deref(),
-        input.destination_prefix_list_id.as_deref(),
-    )?;
+    let destination = destination!(input)?;
     let index = index_of(table, &destination)?;
     let to_interface = input.network_interface_id.is_some() && input.gateway_id.is_none();
     check_stays(tables, place, (table, &destination), to_interface)?;
-    let target = Target {
-        gateway: input.gateway_id.as_deref(),
-        interface: input.network_interface_id.as_deref(),
-        other: input.vpc_endpoint_id.is_some()
-            || input.local_target.unwrap_or_default()
-            || input.transit_gateway_id.is_some()
-            || input.local_gateway_id.is_some()
-            || input.carrier_gateway_id.is_some()
-            || input.core_network_arn.is_some()
-            || input.odb_network_arn.is_some()
-            || input.egress_only_internet_gateway_id.is_some()
-            || input.instance_id.is_some()
-            || input.vpc_peering_connection_id.is_some()
-            || input.nat_gateway_id.is_some(),
-    };
+    if input.local_target.unwrap_or_default() {
+        return Err(OTHER_TARGET.into());
+    }
+    let target = target!(input);
     let route = route(tables, place, (table, destination), target)?;
     let mut table = RouteTable::clone(table);
     if let Some(known) = table.routes.get_mut(index) {
@@ -210,11 +210,7 @@ pub(super) fn delete(tx: &mut Tx<'_>, auth: Authorized<'_, DeleteRoute>) -> Resu
     let place = begin(tx, auth.call(), input.dry_run)?;
     let tables = &tx.view().ec2;
     let table = RouteTable::get(tables, place, &input.route_table_id)?;
-    let destination = destination(
-        input.destination_cidr_block.as_deref(),
-        input.destination_ipv6_cidr_block.as_deref(),
-        input.destination_prefix_list_id.as_deref(),
-    )?;
+    let destination = destination!(input)?;
     if is_local(tables, place, table, &destination) {
         let text = format!(
             "cannot remove local route {destination} in route table {}",

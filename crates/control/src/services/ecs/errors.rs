@@ -187,6 +187,20 @@ pub(crate) enum EcsError {
     InstanceResource(String),
     #[error("The instance identity document is not valid.")]
     IdentityDocument,
+    #[error(
+        "Container instance type changes are not supported. Container instance {id} was previously registered as {before}."
+    )]
+    InstanceType { id: String, before: String },
+    #[error("Ours: the registration's agent key is not proven by its holder.")]
+    AgentKeyNotProven,
+    #[error(
+        "Ours: the container instance is registered with another agent key. Deregister it, then register it anew."
+    )]
+    AgentKeyChanged,
+    #[error(
+        "Ours: the container instance was approved without an agent key. Deregister it, then register it anew."
+    )]
+    AgentKeyTooLate,
     #[error("Invalid expression: {0}")]
     Expression(String),
     #[error("attributes can not be empty")]
@@ -271,6 +285,16 @@ pub(crate) enum EcsError {
     OverrideContainer(String),
     #[error("Overrides can not exceed 8192 characters.")]
     OverrideSize,
+    #[error("Override for container named {0} is specified more than once.")]
+    OverrideTwice(String),
+    #[error("Override for container named {0} has an environment variable without a name.")]
+    OverrideVariable(String),
+    #[error(
+        "Override for inference accelerator named {0} is not an inference accelerator in the TaskDefinition."
+    )]
+    OverrideAccelerator(String),
+    #[error("Override for ephemeralStorage is not supported for tasks that do not run on Fargate.")]
+    OverrideStorage,
     #[error("Network Configuration must be provided when networkMode 'awsvpc' is specified.")]
     NetworkConfigurationMissing,
     #[error("subnets can not be empty.")]
@@ -319,6 +343,8 @@ pub(crate) enum EcsError {
         "Capacity is unavailable at this time. Please try again later or in a different availability zone"
     )]
     CapacityUnavailable,
+    #[error("Tasks provisioning capacity limit exceeded.")]
+    ProvisioningLimit,
     #[error("distinctInstance expression should not be specified")]
     DistinctInstanceExpression,
     #[error("Placement type '{0}' is invalid.")]
@@ -367,6 +393,7 @@ impl EcsError {
             | Self::ScalingSteps
             | Self::TerminationProtection
             | Self::CapacityUnavailable
+            | Self::ProvisioningLimit
             | Self::FargateSize { .. } => "ClientException",
             Self::Definition(_)
             | Self::DefinitionNotFound
@@ -378,7 +405,11 @@ impl EcsError {
             | Self::InstancesEmpty
             | Self::TaggedTaskStopped
             | Self::RoleNotAssumable(_)
-            | Self::IdentityDocument => "ClientException",
+            | Self::IdentityDocument
+            | Self::InstanceType { .. }
+            | Self::AgentKeyNotProven
+            | Self::AgentKeyChanged
+            | Self::AgentKeyTooLate => "ClientException",
             _ => "InvalidParameterException",
         }
     }

@@ -254,26 +254,9 @@ pub(crate) struct DefinitionRef {
 impl DefinitionRef {
     /// What `FAMILY`, `FAMILY:REVISION` or an ARN names.
     pub fn resolve(view: &Snapshot, scope: Scope<'_>, argument: &str) -> Result<Self, EcsError> {
-        if !argument.starts_with("arn:") {
-            return Self::short(view, scope, argument);
-        }
-        let (arn, name) = parse_arn(argument, "task-definition")?;
-        if scope.owns(&arn) {
-            return Self::short(view, scope, &name);
-        }
-        Ok(Self { arn, key: None })
-    }
-
-    fn short(view: &Snapshot, scope: Scope<'_>, name: &str) -> Result<Self, EcsError> {
-        let (family, revision) = match name.split_once(':') {
-            Some((family, revision)) => (family, Some(parse_revision(revision)?)),
-            None => (name, latest_active(view, scope.region, name)),
-        };
-        let arn = match revision {
-            Some(revision) => TaskDefinition::arn_of(scope.region, scope.account, family, revision),
-            None => TaskDefinition::arn_of(scope.region, scope.account, family, "*"),
-        };
-        let key = revision.map(|revision| TaskDefinition::key_of(scope.region, family, revision));
+        let (arn, key) = resolve_definition(scope, "task-definition", argument, |family| {
+            latest_active(view, scope.region, family)
+        })?;
         Ok(Self { arn, key })
     }
 
@@ -293,13 +276,44 @@ impl DefinitionRef {
     }
 }
 
+/// The ARN and key of what `FAMILY`, `FAMILY:REVISION` or an ARN names among the definitions of a kind; `latest` knows the
+/// latest ACTIVE revision of a family. There is no key where there is no revision, nor for ARNs of another region or account.
+pub(super) fn resolve_definition(
+    scope: Scope<'_>,
+    kind: &'static str,
+    argument: &str,
+    latest: impl Fn(&str) -> Option<i32>,
+) -> Result<(Arn, Option<String>), EcsError> {
+    let name = if argument.starts_with("arn:") {
+        let (arn, name) = parse_arn(argument, kind)?;
+        if !scope.owns(&arn) {
+            return Ok((arn, None));
+        }
+        name
+    } else {
+        argument.to_owned()
+    };
+    let (family, revision) = match name.split_once(':') {
+        Some((family, revision)) => (family, Some(parse_revision(revision)?)),
+        None => (name.as_str(), latest(&name)),
+    };
+    Ok(match revision {
+        Some(revision) => (
+            scope.arn(format_args!("{kind}/{family}:{revision}")),
+            // Families of both kinds have keys of one form.
+            Some(TaskDefinition::key_of(scope.region, family, revision)),
+        ),
+        None => (scope.arn(format_args!("{kind}/{family}:*")), None),
+    })
+}
+
 /// Whether a reference to a task definition says which revision.
 pub(crate) fn has_revision(argument: &str) -> bool {
     let name = argument.rsplit_once('/').map_or(argument, |(_, name)| name);
     name.contains(':')
 }
 
-pub(super) fn parse_revision(text: &str) -> Result<i32, EcsError> {
+fn parse_revision(text: &str) -> Result<i32, EcsError> {
     // One spelling each: a policy that names a revision must not be passed by `+2` or `02`.
     let is_plain = text.bytes().all(|byte| byte.is_ascii_digit()) && !text.starts_with('0');
     let number = text.parse().ok().filter(|number: &i32| is_plain && *number > 0);

@@ -114,13 +114,19 @@ fn forget_definition(tx: &mut Tx<'_>, key: &str) {
     let Some(found) = tx.view().ecs.task_definitions.get(key).cloned() else {
         return;
     };
-    let DefinitionStatus::DeleteInProgress { inactive_since, .. } = found.status else {
+    let DefinitionStatus::DeleteInProgress {
+        inactive_since,
+        since,
+        ..
+    } = found.status
+    else {
         return;
     };
     if is_used(tx.view(), &found) {
         let status = DefinitionStatus::DeleteInProgress {
             inactive_since,
-            since: tx.now,
+            since,
+            still_used: Some(tx.now),
         };
         tx.put(TaskDefinition {
             status,
@@ -138,7 +144,7 @@ fn forget_daemon_definition(tx: &mut Tx<'_>, key: &str) {
     };
     if daemons::definitions::is_used(tx.view(), &found) {
         tx.put(DaemonTaskDefinition {
-            delete_requested: Some(tx.now),
+            still_used: Some(tx.now),
             ..DaemonTaskDefinition::clone(&found)
         });
     } else {

@@ -10,7 +10,7 @@ use super::paging::Paging;
 use crate::gate::environment::Environment;
 use crate::gate::error::ServiceError;
 use crate::gate::operation::{Authorized, Check, Row, read, write};
-use crate::world::records::settings::IamSettings;
+use crate::world::records::settings::AccountProfile;
 use crate::world::{Snapshot, Tx};
 
 /// The rows of this group.
@@ -36,12 +36,12 @@ pub(super) fn rows() -> Vec<Row> {
 
 fn create(tx: &mut Tx<'_>, auth: Authorized<'_, op::CreateAccountAlias>) -> Result<Empty, ServiceError> {
     let alias = &auth.input().account_alias;
-    let settings = IamSettings::of(tx.view());
+    let settings = AccountProfile::of(tx.view());
     if settings.alias.as_ref() == Some(alias) {
         return Err(CredentialError::AliasExists(alias.clone()).into());
     }
     let alias = Some(alias.clone());
-    tx.put(IamSettings { alias, ..settings });
+    tx.put(AccountProfile { alias, ..settings });
     Ok(Empty {})
 }
 
@@ -52,7 +52,7 @@ fn list(
 ) -> Result<api::ListAccountAliasesResponse, ServiceError> {
     let input = auth.input();
     let paging = Paging::of(input.marker.as_ref(), input.max_items)?;
-    let page = paging.counted(IamSettings::of(view).alias.into_iter())?;
+    let page = paging.counted(AccountProfile::of(view).alias.into_iter())?;
     Ok(api::ListAccountAliasesResponse {
         is_truncated: page.is_truncated(),
         account_aliases: page.items,
@@ -63,11 +63,11 @@ fn list(
 /// A name that is not the alias in force deletes nothing.
 fn delete(tx: &mut Tx<'_>, auth: Authorized<'_, op::DeleteAccountAlias>) -> Result<Empty, ServiceError> {
     let alias = &auth.input().account_alias;
-    let settings = IamSettings::of(tx.view());
+    let settings = AccountProfile::of(tx.view());
     if settings.alias.as_ref() != Some(alias) {
         return Err(CredentialError::NoAlias(alias.clone()).into());
     }
     let alias = None;
-    tx.put(IamSettings { alias, ..settings });
+    tx.put(AccountProfile { alias, ..settings });
     Ok(Empty {})
 }

@@ -17,7 +17,7 @@ use crate::gate::operation::{Authorized, Check, Row, read, write_prepared};
 use crate::world::records::Record as _;
 use crate::world::records::account::Account;
 use crate::world::records::iam::{AccessKey, User};
-use crate::world::records::settings::{CredentialReport, IamSettings};
+use crate::world::records::settings::{AccountProfile, CredentialReport};
 use crate::world::{Snapshot, Tx};
 
 /// How long a report is good for, in seconds: four hours.
@@ -100,7 +100,7 @@ fn get(
 
 /// The root user first, then all others by name; no line end after the last.
 fn table(view: &Snapshot, env: &Environment, call: &Call) -> String {
-    let policy = IamSettings::of(view).password_policy;
+    let policy = AccountProfile::of(view).password_policy;
     let max_age = policy.and_then(|policy| policy.max_age_days);
     let mut lines = vec![HEADER.to_owned(), line(&root(view, env, call))];
     lines.extend(

@@ -18,7 +18,7 @@ use crate::gate::operation::{Ask, Authorized, Check, Prepared, Row, read, write,
 use crate::world::records::Sealed;
 use crate::world::records::credentials::LoginProfile;
 use crate::world::records::iam::User;
-use crate::world::records::settings::IamSettings;
+use crate::world::records::settings::AccountProfile;
 use crate::world::{Snapshot, Tx};
 
 /// The rows of this group.
@@ -134,7 +134,7 @@ fn with_password(
     password: &str,
     hash: &Hash,
 ) -> Result<LoginProfile, ServiceError> {
-    let policy = IamSettings::of(tx.view()).password_policy;
+    let policy = AccountProfile::of(tx.view()).password_policy;
     password_policy::accept(policy.as_ref(), password)?;
     let remembered = policy.and_then(|policy| policy.remembered).unwrap_or_default();
     let mut known = profile.hashes.iter().take(remembered);

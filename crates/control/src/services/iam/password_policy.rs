@@ -9,7 +9,7 @@ use super::credential_errors::CredentialError;
 use crate::gate::environment::Environment;
 use crate::gate::error::ServiceError;
 use crate::gate::operation::{Authorized, Check, Row, read, write};
-use crate::world::records::settings::{IamSettings, PasswordPolicy};
+use crate::world::records::settings::{AccountProfile, PasswordPolicy};
 use crate::world::{Snapshot, Tx};
 
 /// Shortest password of a policy that does not say.
@@ -48,7 +48,7 @@ fn get(
     auth: Authorized<'_, op::GetAccountPasswordPolicy>,
 ) -> Result<api::GetAccountPasswordPolicyResponse, ServiceError> {
     let missing = || CredentialError::NoPasswordPolicy(auth.call().account.to_string());
-    let policy = IamSettings::of(view).password_policy.ok_or_else(missing)?;
+    let policy = AccountProfile::of(view).password_policy.ok_or_else(missing)?;
     Ok(api::GetAccountPasswordPolicyResponse {
         password_policy: shown(&policy),
     })
@@ -88,8 +88,8 @@ fn update(
         remembered: number(input.password_reuse_prevention),
         hard_expiry: input.hard_expiry,
     };
-    let settings = IamSettings::of(tx.view());
-    tx.put(IamSettings {
+    let settings = AccountProfile::of(tx.view());
+    tx.put(AccountProfile {
         password_policy: Some(policy),
         ..settings
     });
@@ -100,11 +100,11 @@ fn delete(
     tx: &mut Tx<'_>,
     _auth: Authorized<'_, op::DeleteAccountPasswordPolicy>,
 ) -> Result<Empty, ServiceError> {
-    let settings = IamSettings::of(tx.view());
+    let settings = AccountProfile::of(tx.view());
     if settings.password_policy.is_none() {
         return Err(CredentialError::NoPasswordPolicyToDelete.into());
     }
-    tx.put(IamSettings {
+    tx.put(AccountProfile {
         password_policy: None,
         ..settings
     });

@@ -2,7 +2,7 @@
 
 use super::errors::IamError;
 use crate::world::Snapshot;
-use crate::world::records::settings::IamSettings;
+use crate::world::records::settings::AccountProfile;
 
 /// A quota on the number of entities of an account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,7 +55,7 @@ impl Quota {
     }
 
     fn given(self, view: &Snapshot) -> Option<usize> {
-        let settings = view.iam_settings.get(IamSettings::KEY)?;
+        let settings = view.account_profiles.get(AccountProfile::KEY)?;
         settings.quotas.get(self.option).copied()
     }
 

@@ -7,7 +7,7 @@ use portcullis_wire::Empty;
 use super::checks::one;
 use crate::gate::error::ServiceError;
 use crate::gate::operation::{Authorized, Check, Row, write};
-use crate::world::records::settings::IamSettings;
+use crate::world::records::settings::AccountProfile;
 use crate::world::{Snapshot, Tx};
 
 /// The rows of this group.
@@ -21,7 +21,7 @@ pub(super) fn rows() -> Vec<Row> {
 
 /// The version in force.
 pub(super) fn global_version(view: &Snapshot) -> usize {
-    IamSettings::of(view).global_token_version.unwrap_or(2).into()
+    AccountProfile::of(view).global_token_version.unwrap_or(2).into()
 }
 
 fn set(
@@ -32,9 +32,9 @@ fn set(
         "v1Token" => 1,
         _ => 2,
     };
-    let settings = IamSettings::of(tx.view());
+    let settings = AccountProfile::of(tx.view());
     let global_token_version = Some(version);
-    tx.put(IamSettings {
+    tx.put(AccountProfile {
         global_token_version,
         ..settings
     });

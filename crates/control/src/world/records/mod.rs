@@ -33,6 +33,7 @@ mod policy;
 pub mod saml;
 mod sealed;
 pub mod settings;
+pub mod ssm;
 pub mod uses;
 
 use std::sync::Arc;
@@ -93,11 +94,13 @@ pub(super) fn load_all(snapshot: &mut Snapshot, store: &dyn Store) -> Result<(),
     load::<credentials::SigningCertificate>(snapshot, store)?;
     load::<credentials::ServerCertificate>(snapshot, store)?;
     load::<saml::SamlProvider>(snapshot, store)?;
-    load::<settings::IamSettings>(snapshot, store)?;
+    load::<settings::AccountProfile>(snapshot, store)?;
     load::<settings::CredentialReport>(snapshot, store)?;
     load::<settings::RoleDeletion>(snapshot, store)?;
     load::<federation::OidcProvider>(snapshot, store)?;
     load::<federation::OutboundFederation>(snapshot, store)?;
+    load::<ssm::Activation>(snapshot, store)?;
+    load::<ssm::ManagedInstance>(snapshot, store)?;
     ec2::load_all(snapshot, store)?;
     ecs::load_all(snapshot, store)
 }

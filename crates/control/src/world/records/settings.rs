@@ -9,27 +9,27 @@ use serde::{Deserialize, Serialize};
 use super::Record;
 use crate::world::snapshot::Snapshot;
 
-/// The account's own settings of IAM: one row, once something is set.
+/// What was chosen for the account as a whole: one row, once something is. Its name in the store is from when IAM alone had any.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct IamSettings {
+pub struct AccountProfile {
     /// Another name of the account.
     pub alias: Option<String>,
     /// What passwords must be like.
     pub password_policy: Option<PasswordPolicy>,
     /// The version of the tokens that STS's global endpoint gives, once somebody chose one.
     pub global_token_version: Option<u8>,
-    /// Quotas that differ from AWS's defaults, by name.
+    /// Quotas that differ from AWS's defaults: of IAM by the name of their option, of other services with `SERVICE:` before it.
     pub quotas: BTreeMap<String, usize>,
 }
 
-impl IamSettings {
+impl AccountProfile {
     /// The key of the one row.
     pub const KEY: &'static str = "settings";
 
     /// The settings of the account.
     pub fn of(snapshot: &Snapshot) -> Self {
-        let row = snapshot.iam_settings.get(Self::KEY);
+        let row = snapshot.account_profiles.get(Self::KEY);
         row.map_or_else(Self::default, |row| Self::clone(row))
     }
 }
@@ -82,7 +82,7 @@ pub struct RoleDeletion {
     pub used_by: BTreeMap<String, Vec<String>>,
 }
 
-record!(IamSettings, "iam-settings", iam_settings, |_row| Self::KEY
+record!(AccountProfile, "iam-settings", account_profiles, |_row| Self::KEY
     .to_owned());
 record!(
     CredentialReport,

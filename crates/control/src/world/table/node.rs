@@ -82,37 +82,25 @@ impl Keys {
     }
 }
 
-/// A leaf with rows or a branch with nodes.
-#[derive(Debug)]
-pub struct Node<T> {
+/// A leaf with rows or a branch with nodes. A row is what is copied with its leaf: an [`Arc`], or nothing where the keys say all.
+#[derive(Debug, Clone)]
+pub struct Node<R> {
     /// Of a leaf one for each row; of a branch one between every two nodes: greater than all in the node before it, not
     /// greater than any in the one after.
     keys: Keys,
-    below: Below<T>,
+    below: Below<R>,
 }
 
-#[derive(Debug)]
-enum Below<T> {
-    Rows(Vec<Arc<T>>),
-    Nodes(Vec<Arc<Node<T>>>),
+#[derive(Debug, Clone)]
+enum Below<R> {
+    Rows(Vec<R>),
+    Nodes(Vec<Arc<Node<R>>>),
 }
 
 /// The right part of a node that became too large, and the key between both.
-type Split<T> = (String, Arc<Node<T>>);
+type Split<R> = (String, Arc<Node<R>>);
 
-impl<T> Clone for Node<T> {
-    fn clone(&self) -> Self {
-        Self {
-            keys: self.keys.clone(),
-            below: match &self.below {
-                Below::Rows(rows) => Below::Rows(rows.clone()),
-                Below::Nodes(nodes) => Below::Nodes(nodes.clone()),
-            },
-        }
-    }
-}
-
-impl<T> Default for Node<T> {
+impl<R> Default for Node<R> {
     fn default() -> Self {
         Self {
             keys: Keys::default(),
@@ -121,7 +109,7 @@ impl<T> Default for Node<T> {
     }
 }
 
-impl<T> Node<T> {
+impl<R: Clone> Node<R> {
     /// Which node under this branch has a key, if any has.
     fn child(&self, key: &str) -> usize {
         match self.keys.search(key) {
@@ -131,7 +119,7 @@ impl<T> Node<T> {
     }
 
     /// The row of a key.
-    pub fn get(&self, key: &str) -> Option<&Arc<T>> {
+    pub fn get(&self, key: &str) -> Option<&R> {
         let mut node = self;
         loop {
             match &node.below {
@@ -142,7 +130,7 @@ impl<T> Node<T> {
     }
 
     /// The row of a key, to be changed: the path to it is copied if somebody else has it.
-    pub fn get_mut(&mut self, key: &str) -> Option<&mut Arc<T>> {
+    pub fn get_mut(&mut self, key: &str) -> Option<&mut R> {
         let child = self.child(key);
         match &mut self.below {
             Below::Rows(rows) => rows.get_mut(self.keys.search(key).ok()?),
@@ -151,7 +139,7 @@ impl<T> Node<T> {
     }
 
     /// Adds or replaces a row of the whole tree, whose root this is; returns the row it replaced.
-    pub fn insert(&mut self, key: &str, row: Arc<T>) -> Option<Arc<T>> {
+    pub fn insert(&mut self, key: &str, row: R) -> Option<R> {
         let mut before = None;
         if let Some((between, right)) = self.insert_below(key, row, &mut before) {
             let left = std::mem::take(self);
@@ -161,7 +149,7 @@ impl<T> Node<T> {
         before
     }
 
-    fn insert_below(&mut self, key: &str, row: Arc<T>, before: &mut Option<Arc<T>>) -> Option<Split<T>> {
+    fn insert_below(&mut self, key: &str, row: R, before: &mut Option<R>) -> Option<Split<R>> {
         let found = self.keys.search(key);
         match &mut self.below {
             Below::Rows(rows) => match found {
@@ -183,7 +171,7 @@ impl<T> Node<T> {
         self.split()
     }
 
-    fn split(&mut self) -> Option<Split<T>> {
+    fn split(&mut self) -> Option<Split<R>> {
         let half = self.size() / 2;
         let (between, right) = match &mut self.below {
             Below::Rows(rows) if rows.len() > ROWS_MAX => {
@@ -263,10 +251,10 @@ impl<T> Node<T> {
             return;
         };
         match (&mut node.below, &right.below) {
-            (Below::Rows(rows), Below::Rows(more)) => rows.extend(more.iter().map(Arc::clone)),
+            (Below::Rows(rows), Below::Rows(more)) => rows.extend_from_slice(more),
             (Below::Nodes(below), Below::Nodes(more)) => {
                 node.keys.insert(node.keys.len(), &between);
-                below.extend(more.iter().map(Arc::clone));
+                below.extend_from_slice(more);
             }
             // All leaves are equally deep.
             _ => return,
@@ -295,7 +283,7 @@ impl<T> Node<T> {
     /// Whether all leaves are equally deep, no node is too large or too small, and keys stand in order.
     #[cfg(test)]
     pub fn is_in_shape(&self) -> bool {
-        fn depth<T>(node: &Node<T>, low: &str, high: Option<&str>, is_root: bool) -> Option<usize> {
+        fn depth<R: Clone>(node: &Node<R>, low: &str, high: Option<&str>, is_root: bool) -> Option<usize> {
             let keys: Vec<_> = (0..node.keys.len()).filter_map(|at| node.keys.get(at)).collect();
             let in_order = keys.is_sorted_by(|one, next| one < next);
             let within = keys
@@ -321,7 +309,7 @@ impl<T> Node<T> {
         depth(self, "", None, true).is_some()
     }
 
-    fn row(&self, at: usize) -> Option<(&str, &Arc<T>)> {
+    fn row(&self, at: usize) -> Option<(&str, &R)> {
         match &self.below {
             Below::Rows(rows) => Some((self.keys.get(at)?, rows.get(at)?)),
             Below::Nodes(_) => None,
@@ -338,16 +326,16 @@ fn between<'a>(left: &str, right: &'a str) -> &'a str {
 }
 
 /// A place between two rows.
-pub struct Cursor<'t, T> {
+pub struct Cursor<'t, R> {
     /// The branches on the way to the leaf, each with the number of the node taken.
-    above: Vec<(&'t [Arc<Node<T>>], usize)>,
-    leaf: &'t Node<T>,
+    above: Vec<(&'t [Arc<Node<R>>], usize)>,
+    leaf: &'t Node<R>,
     at: usize,
 }
 
-impl<'t, T> Cursor<'t, T> {
+impl<'t, R: Clone> Cursor<'t, R> {
     /// Before the first row whose key is not less than `key`.
-    pub fn before(root: &'t Node<T>, key: &str) -> Self {
+    pub fn before(root: &'t Node<R>, key: &str) -> Self {
         let mut above = Vec::new();
         let mut leaf = root;
         while let Below::Nodes(nodes) = &leaf.below {
@@ -361,7 +349,7 @@ impl<'t, T> Cursor<'t, T> {
     }
 
     /// The row before this place; the place is before it then.
-    pub fn previous(&mut self) -> Option<(&'t str, &'t Arc<T>)> {
+    pub fn previous(&mut self) -> Option<(&'t str, &'t R)> {
         while self.at == 0 {
             let (nodes, at) = self.above.last_mut()?;
             let nodes: &'t [_] = nodes;
@@ -389,8 +377,8 @@ impl<'t, T> Cursor<'t, T> {
     }
 }
 
-impl<'t, T> Iterator for Cursor<'t, T> {
-    type Item = (&'t str, &'t Arc<T>);
+impl<'t, R: Clone> Iterator for Cursor<'t, R> {
+    type Item = (&'t str, &'t R);
 
     fn next(&mut self) -> Option<Self::Item> {
         loop {

@@ -85,7 +85,7 @@ async fn furnish(server: &Server) -> BTreeMap<&'static str, String> {
         "containerDefinitions": [{ "name": "app", "image": "busybox" }],
     });
     ok::<op::RegisterTaskDefinition>(root, definition).await;
-    let instance = Instance::register(root, "c", &[]).await.arn;
+    let instance = Instance::register_plain(root, "c", &[]).await.arn;
     let tag = json!({ "resourceArn": instance, "tags": tags });
     ok::<op::TagResource>(root, tag).await;
     connect(server, "asker", &instance).await;

@@ -419,7 +419,9 @@ async fn on_fargate(scene: &Scene) {
 }
 
 async fn fargate(scene: &Scene, more: Value) -> Value {
-    let subnets = ok::<portcullis_api::ec2::op::DescribeSubnets>(&scene.server.root, json!({})).await;
+    // Where hosts are that name no zone.
+    let here = json!({ "Filters": [{ "Name": "availability-zone", "Values": ["us-east-1a"] }] });
+    let subnets = ok::<portcullis_api::ec2::op::DescribeSubnets>(&scene.server.root, here).await;
     let subnet = &subnets["Subnets"][0]["SubnetId"];
     let network = json!({ "awsvpcConfiguration": { "subnets": [subnet] } });
     merged(
@@ -476,6 +478,7 @@ async fn fargate_tasks_go_to_hosts_that_offer_themselves_and_can_carry_them() {
     let able = [
         offered,
         ("ecs.capability.task-eni", None),
+        ("portcullis.capability.security-groups", None),
         ("com.amazonaws.ecs.capability.docker-remote-api.1.18", None),
     ];
     let host = Instance::register(&scene.server.root, "c", &able).await;

@@ -1,9 +1,10 @@
 //! Daemon task definitions: like those of tasks, numbered apart from them.
 
 use portcullis_api::ecs::op;
+use portcullis_control::schedule;
 use serde_json::{Value, json};
 
-use super::{allow_if, arn, err, ok};
+use super::{allow_if, arn, daemons, err, ok};
 use crate::harness::{Client, Server};
 
 fn agent(family: &str) -> Value {
@@ -75,6 +76,35 @@ async fn what_is_deleted_is_shown_as_deleted_and_cannot_be_deleted_again() {
         let input = json!({ "daemonTaskDefinition": argument });
         assert_eq!(err::<op::DeleteDaemonTaskDefinition>(root, input).await, expected);
     }
+}
+
+#[tokio::test]
+async fn when_deletion_was_asked_for_stays_however_long_a_definition_is_still_used() {
+    let stage = daemons::stage(1).await;
+    let root = &stage.server.root;
+    daemons::create(&stage, json!({})).await;
+    stage.rest().await;
+    ok::<op::DeleteDaemonTaskDefinition>(root, json!({ "daemonTaskDefinition": "log:1" })).await;
+    let described =
+        || ok::<op::DescribeDaemonTaskDefinition>(root, json!({ "daemonTaskDefinition": "log:1" }));
+    let before = described().await;
+    assert_eq!(before["daemonTaskDefinition"]["status"], "DELETE_IN_PROGRESS");
+    for _ in 0..3 {
+        stage.server.clock.advance_seconds(3_601);
+        schedule::forget(stage.server.gate.world()).await;
+        assert_eq!(described().await, before);
+    }
+    let daemon = arn("daemon/c/d");
+    ok::<op::DeleteDaemon>(root, json!({ "daemonArn": daemon })).await;
+    stage.rest().await;
+    stage.server.clock.advance_seconds(3_601);
+    schedule::forget(stage.server.gate.world()).await;
+    let gone =
+        err::<op::DescribeDaemonTaskDefinition>(root, json!({ "daemonTaskDefinition": "log:1" })).await;
+    assert_eq!(
+        gone,
+        "ClientException: Unable to describe daemon task definition."
+    );
 }
 
 #[tokio::test]

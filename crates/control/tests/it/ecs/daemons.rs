@@ -35,7 +35,7 @@ async fn furnish(client: &Client) {
 }
 
 /// A cluster with so many instances of provider `p`.
-async fn stage(instances: usize) -> Stage {
+pub async fn stage(instances: usize) -> Stage {
     let mut stage = Stage::set(&[]).await;
     furnish(&stage.server.root).await;
     for _ in 0..instances {
@@ -53,7 +53,7 @@ fn wish(more: Value) -> Value {
     merged(base, more)
 }
 
-async fn create(stage: &Stage, more: Value) -> Value {
+pub async fn create(stage: &Stage, more: Value) -> Value {
     ok::<op::CreateDaemon>(&stage.server.root, wish(more)).await
 }
 
@@ -384,6 +384,25 @@ async fn deployments_and_daemons_are_listed_newest_first_in_pages() {
     assert_eq!(found["daemonSummariesList"][0]["daemonArn"], arn("daemon/c/d"));
     let found = ok::<op::ListDaemons>(root, of("capacity-provider/q")).await;
     assert_eq!(found["daemonSummariesList"], json!([]));
+    // The cluster, then what else is asked, then the page.
+    let mut wrong = json!({ "clusterArn": "none", "capacityProviderArns": ["arn:aws:ecs"], "maxResults": 0 });
+    let mut refused = Vec::new();
+    for (name, right) in [
+        ("clusterArn", json!("c")),
+        ("capacityProviderArns", json!([])),
+        ("maxResults", json!(1)),
+    ] {
+        refused.push(err::<op::ListDaemons>(root, wrong.clone()).await);
+        wrong[name] = right;
+    }
+    assert_eq!(
+        refused,
+        [
+            "ClusterNotFoundException: Cluster not found.",
+            "InvalidParameterException: Invalid identifier: arn:aws:ecs",
+            "InvalidParameterException: Invalid maxResults: 0. It must be between 1 and 100.",
+        ]
+    );
     let detail = described(&stage).await;
     let revisions =
         json!({ "daemonRevisionArns": [detail["currentRevisions"][0]["arn"], arn("daemon-revision/c/d/1")] });

@@ -173,9 +173,9 @@ async fn furnish(server: &Server, cluster: &str, tags: &Value, ids: &mut BTreeMa
     ok::<op::CreateCluster>(root, json!({ "clusterName": cluster })).await;
     let last = |arn: &Value| arn.as_str().unwrap().rsplit('/').next().unwrap().to_owned();
     let mut keep = |name: &str, id: String| ids.insert(format!("{name} {cluster}"), id);
-    let instance = Instance::register(root, cluster, &[]).await.arn;
+    let instance = Instance::register_plain(root, cluster, &[]).await.arn;
     connect(server, ASKER, &instance).await;
-    let other = Instance::register(root, cluster, &[]).await.arn;
+    let other = Instance::register_plain(root, cluster, &[]).await.arn;
     connect(server, ASKER, &other).await;
     keep("INSTANCE", last(&json!(instance)));
     keep("OTHER", last(&json!(other)));

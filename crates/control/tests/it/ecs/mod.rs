@@ -6,13 +6,18 @@ mod clusters;
 mod container_instances;
 mod daemon_definitions;
 mod daemons;
+mod interfaces;
+mod interfaces_agents;
+mod interfaces_refused;
 mod keys;
 mod live_matrix;
+mod provisioning;
 mod service_events;
 mod services;
 mod services_history;
 mod services_hosts;
 mod services_life;
+mod services_rooms;
 mod services_rules;
 mod services_task_sets;
 mod settings;
@@ -31,11 +36,18 @@ pub use tasks::Scene;
 use portcullis_wire::{Operation, json};
 use serde_json::Value;
 
+use crate::agent::Instance;
 use crate::harness::{ACCOUNT, Client};
 
 /// A call with its members as JSON that must succeed; answers the members of the reply.
 async fn ok<O: Operation>(client: &Client, input: Value) -> Value {
     json::to_value(&client.ok::<O>(&json::from_value(&input).unwrap()).await)
+}
+
+/// A call of an agent with its members as JSON that must succeed.
+async fn as_agent<O: Operation>(agent: &Instance, input: Value) -> Value {
+    let input = json::from_value(&input).unwrap();
+    json::to_value(&agent.call::<O>(&input).await.unwrap())
 }
 
 /// A call with its members as JSON that must fail: `CODE: text`.

@@ -7,9 +7,10 @@ use portcullis_control::world::Tx;
 use portcullis_control::world::records::iam::Role;
 use serde_json::json;
 
+use super::interfaces::OWN_NETWORKS;
 use super::ok;
 use super::stage::Stage;
-use super::tasks::id_of;
+use super::tasks::{id_of, merged};
 use crate::agent::definition;
 use crate::harness::ACCOUNT;
 
@@ -357,11 +358,39 @@ async fn awsvpc(stage: &Stage, subnet: &str, group: &str) {
 }
 
 #[tokio::test]
+async fn ecs_9_an_instance_in_another_zone_than_the_subnets_is_a_location() {
+    let mut stage = Stage::set(&[]).await;
+    let instance = stage.instance("us-east-1a", OWN_NETWORKS).await;
+    definition(&stage.server, "own", |request| {
+        request.network_mode = Some("awsvpc".to_owned())
+    })
+    .await;
+    let (there, _) = network(&stage, "us-east-1a").await;
+    let (elsewhere, _) = network(&stage, "us-east-1b").await;
+    for (subnets, reason) in [
+        (vec![&elsewhere], Some("LOCATION")),
+        (vec![&elsewhere, &there], None),
+        (vec![&there], None),
+    ] {
+        let own = json!({ "cluster": "c", "taskDefinition": "own",
+            "networkConfiguration": { "awsvpcConfiguration": { "subnets": subnets } } });
+        let run = ok::<op::RunTask>(&stage.server.root, own.clone()).await;
+        let start = merged(own, json!({ "containerInstances": [instance] }));
+        let start = ok::<op::StartTask>(&stage.server.root, start).await;
+        for reply in [run, start] {
+            let failure = &reply["failures"][0];
+            assert_eq!(failure["reason"].as_str(), reason, "{subnets:?}");
+            assert!(reason.is_none() || failure["arn"] == instance.as_str());
+        }
+    }
+}
+
+#[tokio::test]
 async fn what_ecs_asks_by_itself_it_asks_as_its_service_linked_role() {
     let mut stage = Stage::set(&[]).await;
-    let eni = [("ecs.capability.task-eni", None)];
+    let eni = OWN_NETWORKS;
     for zone in ABC {
-        stage.instance(zone, &eni).await;
+        stage.instance(zone, eni).await;
     }
     let (subnet, group) = network(&stage, "us-east-1b").await;
     awsvpc(&stage, &subnet, &group).await;
@@ -375,6 +404,8 @@ async fn what_ecs_asks_by_itself_it_asks_as_its_service_linked_role() {
     let asked: Vec<_> = records
         .iter()
         .filter(|record| record["sourceIPAddress"] == "ecs.amazonaws.com")
+        // Their interfaces are another matter: `interfaces.rs`.
+        .filter(|record| !record.to_string().contains("ecs-eni-provisioning"))
         .collect();
     let of = |name: &str| {
         let mut of = asked.iter().filter(|record| record["eventName"] == name);
@@ -403,9 +434,7 @@ async fn what_ecs_asks_by_itself_it_asks_as_its_service_linked_role() {
 #[tokio::test]
 async fn without_its_role_or_its_network_a_service_starts_nothing() {
     let mut stage = Stage::set(&[]).await;
-    stage
-        .instance("us-east-1a", &[("ecs.capability.task-eni", None)])
-        .await;
+    stage.instance("us-east-1a", OWN_NETWORKS).await;
     let (subnet, group) = network(&stage, "us-east-1a").await;
     awsvpc(&stage, &subnet, &group).await;
     let forget = |tx: &mut Tx<'_>| -> Result<(), std::convert::Infallible> {

@@ -187,7 +187,11 @@ async fn the_circuit_breaker_goes_back_to_what_ran() {
     let service = stage.service().await;
     let deployments = service["deployments"].as_array().unwrap();
     assert_eq!(deployments.len(), 1, "{deployments:#?}");
-    assert_eq!(deployments[0]["id"], first);
+    assert_ne!(
+        deployments[0]["id"], first,
+        "a new deployment of the old revision"
+    );
+    assert_eq!(deployments[0]["runningCount"], 2);
     assert_eq!(deployments[0]["rolloutState"], "COMPLETED");
     assert_eq!(service["taskDefinition"], arn("task-definition/web:1"));
     let after: Vec<_> = stage.running().iter().map(|task| task.id.clone()).collect();
@@ -246,6 +250,7 @@ async fn an_aborted_deployment_is_held_by_what_worked_and_ends_when_nothing_of_i
     stage.create(json!({ "desiredCount": 2 })).await;
     stage.rest().await;
     definition(&stage.server, "web", |_| {}).await;
+    stage.server.clock.advance_seconds(1);
     stage.update(json!({ "taskDefinition": "web:2" })).await;
     let input = json!({ "cluster": "c", "service": "s" });
     let history = ok::<op::ListServiceDeployments>(&stage.server.root, input).await;

@@ -6,7 +6,7 @@ use std::convert::Infallible;
 use std::sync::Arc;
 
 use portcullis_api::ecs::op;
-use portcullis_control::schedule::services;
+use portcullis_control::schedule::{interfaces, services};
 use portcullis_control::world::Tx;
 use portcullis_control::world::records::ecs::{ContainerInstance, DesiredStatus, Health, LastStatus, Task};
 use portcullis_core::{FixedClock, SeededRandom};
@@ -53,6 +53,8 @@ impl Stage {
     /// Ends the server and starts another one over the same store; the agents come back.
     pub async fn restart(self) -> Self {
         let clock = self.server.clock.clone();
+        // What is drawn after the restart has not been drawn before.
+        let seed = self.server.gate.world().view().sequence + 2;
         let opened = Opened {
             store: self.store.clone(),
             vault: self.vault.clone(),
@@ -65,7 +67,7 @@ impl Stage {
             vault,
         } = self;
         drop(server);
-        let server = Server::over(opened, clock).await;
+        let server = Server::over_again(opened, clock, seed).await;
         for instance in &mut instances {
             instance.client = server.root.clone();
         }
@@ -86,7 +88,7 @@ impl Stage {
     pub async fn instance(&mut self, zone: &str, attributes: &[(&str, Option<&str>)]) -> String {
         let mut all = vec![("ecs.availability-zone", Some(zone))];
         all.extend(attributes);
-        let instance = Instance::register(&self.server.root, "c", &all).await;
+        let instance = Instance::register_plain(&self.server.root, "c", &all).await;
         self.connect(&instance.arn, true).await;
         self.instances.push(instance.clone());
         instance.arn
@@ -108,6 +110,7 @@ impl Stage {
     /// The scheduler does what there is to do.
     pub async fn settle(&self) {
         services::settle(&self.server.gate).await;
+        interfaces::settle(&self.server.gate).await;
     }
 
     /// Every agent carries out what is wanted of its tasks; says whether there was anything.

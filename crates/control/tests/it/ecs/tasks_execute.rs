@@ -5,7 +5,7 @@ use portcullis_api::ecs::op;
 use serde_json::{Value, json};
 
 use super::tasks::{Scene, merged};
-use super::{arn, err, ok};
+use super::{arn, as_agent, err, ok};
 use crate::agent::{Instance, definition, eventually, is_connected, task_role};
 use crate::harness::allow;
 
@@ -52,7 +52,7 @@ async fn report(scene: &Scene, task: &str, status: &str, reason: Option<&str>) {
     let agent = json!({ "containerName": "app", "managedAgentName": "ExecuteCommandAgent", "status": status,
         "reason": reason });
     let input = json!({ "cluster": "c", "task": task, "managedAgents": [agent] });
-    ok::<op::SubmitTaskStateChange>(&scene.instance.client, input).await;
+    as_agent::<op::SubmitTaskStateChange>(&scene.instance, input).await;
 }
 
 fn asked(task: &str, more: Value) -> Value {

@@ -5,7 +5,7 @@ use portcullis_control::schedule;
 use serde_json::{Value, json};
 
 use super::tasks::{Scene, id_of, merged, text};
-use super::{allow_if, arn, err, ok};
+use super::{allow_if, arn, as_agent, err, ok};
 use crate::agent::definition;
 use crate::harness::allow;
 
@@ -225,13 +225,13 @@ async fn lists_refuse_what_cannot_be_listed() {
 #[tokio::test]
 async fn reports_only_move_a_task_forward() {
     let scene = Scene::set().await;
-    let root = &scene.server.root;
+    let (root, agent) = (&scene.server.root, &scene.instance);
     let task = scene.run_one(json!({})).await;
     let report = |status: &str| json!({ "cluster": "c", "task": task, "status": status, "reason": "" });
-    ok::<op::SubmitTaskStateChange>(root, report("RUNNING")).await;
+    as_agent::<op::SubmitTaskStateChange>(agent, report("RUNNING")).await;
     let running = scene.describe(&task).await;
-    ok::<op::SubmitTaskStateChange>(root, report("PENDING")).await;
-    ok::<op::SubmitTaskStateChange>(root, report("RUNNING")).await;
+    as_agent::<op::SubmitTaskStateChange>(agent, report("PENDING")).await;
+    as_agent::<op::SubmitTaskStateChange>(agent, report("RUNNING")).await;
     assert_eq!(
         scene.describe(&task).await,
         running,
@@ -240,15 +240,15 @@ async fn reports_only_move_a_task_forward() {
     let container = json!({
         "cluster": "c", "task": task, "containerName": "app", "status": "STOPPED", "exitCode": 7, "runtimeId": "d0c",
     });
-    ok::<op::SubmitContainerStateChange>(root, container).await;
+    as_agent::<op::SubmitContainerStateChange>(agent, container).await;
     let ending = scene.describe(&task).await;
     assert_eq!(ending["desiredStatus"], "STOPPED");
     assert_eq!(ending["stopCode"], "EssentialContainerExited");
     assert_eq!(ending["stoppedReason"], "Essential container in task exited");
     assert_eq!(ending["containers"][0]["exitCode"], 7);
-    ok::<op::SubmitTaskStateChange>(root, report("STOPPED")).await;
+    as_agent::<op::SubmitTaskStateChange>(agent, report("STOPPED")).await;
     let stopped = scene.describe(&task).await;
-    ok::<op::SubmitTaskStateChange>(root, report("RUNNING")).await;
+    as_agent::<op::SubmitTaskStateChange>(agent, report("RUNNING")).await;
     assert_eq!(scene.describe(&task).await, stopped);
     assert!(stopped["version"].as_i64() > ending["version"].as_i64());
     let unknown = json!({ "cluster": "c", "task": "00000000000000000000000000000000", "status": "RUNNING" });
@@ -272,7 +272,7 @@ async fn a_task_that_never_ran_failed_to_start_for_its_containers_reason() {
         "cluster": "c", "task": task, "status": "STOPPED", "reason": "",
         "containers": [{ "containerName": "app", "status": "STOPPED", "reason": "CannotPullContainerError: no such image" }],
     });
-    ok::<op::SubmitTaskStateChange>(&scene.server.root, report).await;
+    as_agent::<op::SubmitTaskStateChange>(&scene.instance, report).await;
     let stopped = scene.describe(&task).await;
     assert_eq!(stopped["stopCode"], "TaskFailedToStart");
     assert_eq!(

@@ -3,8 +3,8 @@
 use portcullis_api::ecs::op;
 use serde_json::{Value, json};
 
-use super::ok;
 use super::tasks::Scene;
+use super::{err, ok};
 use crate::agent::{cluster, definition, task_role};
 use crate::harness::allow;
 
@@ -45,6 +45,42 @@ const REFUSED: &[(&str, &str)] = &[
     (
         r#"{ "overrides": { "containerOverrides": [{ "name": "x" }] } }"#,
         "InvalidParameterException: Override for container named x is not a container in the TaskDefinition.",
+    ),
+    (
+        r#"{ "overrides": { "containerOverrides": [{ "name": "app", "cpu": 1 }, { "name": "app", "memory": 32 }] } }"#,
+        "InvalidParameterException: Override for container named app is specified more than once.",
+    ),
+    (
+        r#"{ "overrides": { "containerOverrides": [{ "name": "app", "environment": [{ "name": "", "value": "v" }] }] } }"#,
+        "InvalidParameterException: Override for container named app has an environment variable without a name.",
+    ),
+    (
+        r#"{ "overrides": { "containerOverrides": [{ "name": "app", "environment": [{ "value": "v" }] }] } }"#,
+        "InvalidParameterException: Override for container named app has an environment variable without a name.",
+    ),
+    (
+        r#"{ "overrides": { "inferenceAcceleratorOverrides": [{ "deviceName": "d", "deviceType": "t" }] } }"#,
+        "InvalidParameterException: Override for inference accelerator named d is not an inference accelerator in the TaskDefinition.",
+    ),
+    (
+        r#"{ "overrides": { "ephemeralStorage": { "sizeInGiB": 30 } } }"#,
+        "InvalidParameterException: Override for ephemeralStorage is not supported for tasks that do not run on Fargate.",
+    ),
+    (
+        r#"{ "taskDefinition": "fargate", "launchType": "FARGATE", "overrides": { "ephemeralStorage": { "sizeInGiB": 20 } }, "networkConfiguration": { "awsvpcConfiguration": { "subnets": ["subnet-47f7b3cdee39910b8"] } } }"#,
+        "ClientException: EphemeralStorage size should be at least 21",
+    ),
+    (
+        r#"{ "taskDefinition": "fargate", "launchType": "FARGATE", "platformVersion": "1.3.0", "overrides": { "ephemeralStorage": { "sizeInGiB": 30 } }, "networkConfiguration": { "awsvpcConfiguration": { "subnets": ["subnet-47f7b3cdee39910b8"] } } }"#,
+        "PlatformTaskDefinitionIncompatibilityException: The specified platform version does not satisfy the task definition's required capabilities.",
+    ),
+    (
+        r#"{ "launchType": "FOO" }"#,
+        "InvalidParameterException: launch type should be one of [EC2,FARGATE,EXTERNAL]",
+    ),
+    (
+        r#"{ "launchType": "MANAGED_INSTANCES" }"#,
+        "InvalidParameterException: launch type should be one of [EC2,FARGATE,EXTERNAL]",
     ),
     (
         r#"{ "taskDefinition": "vpc" }"#,
@@ -143,6 +179,39 @@ async fn what_cannot_be_run_is_refused_and_nothing_is_half_done() {
         "InvalidParameterException: Overrides can not exceed 8192 characters."
     );
     assert_eq!(scene.list(json!({})).await, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn no_launch_type_is_no_launch_type_wherever_it_is_said() {
+    let scene = Scene::set().await;
+    let root = &scene.server.root;
+    let foo = json!({ "cluster": "c", "launchType": "FOO" });
+    let of_tasks = "InvalidParameterException: launch type should be one of [EC2,FARGATE,EXTERNAL]";
+    assert_eq!(err::<op::ListTasks>(root, foo.clone()).await, of_tasks);
+    assert_eq!(err::<op::ListServices>(root, foo.clone()).await, of_tasks);
+    let service = super::tasks::merged(
+        foo,
+        json!({ "serviceName": "s", "taskDefinition": "web", "desiredCount": 1 }),
+    );
+    assert_eq!(
+        err::<op::CreateService>(root, service).await,
+        "ClientException: launch type should be one of [EC2,FARGATE]"
+    );
+}
+
+#[tokio::test]
+async fn start_task_refuses_the_same_overrides() {
+    let scene = Scene::set().await;
+    let start = |overrides: Value| json!({ "cluster": "c", "taskDefinition": "web", "containerInstances": ["x"], "overrides": overrides });
+    let root = &scene.server.root;
+    let storage = start(json!({ "ephemeralStorage": { "sizeInGiB": 30 } }));
+    assert_eq!(
+        err::<op::StartTask>(root, storage).await,
+        "InvalidParameterException: Override for ephemeralStorage is not supported for tasks that do not run on Fargate."
+    );
+    let empty = start(json!({ "containerOverrides": [{}] }));
+    let started = ok::<op::StartTask>(root, empty).await;
+    assert_eq!(started["failures"][0]["reason"], "MISSING");
 }
 
 #[tokio::test]

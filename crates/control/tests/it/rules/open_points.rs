@@ -173,3 +173,22 @@ async fn r181_check_on_missing() {
         "ClusterNotFoundException: Cluster not found."
     );
 }
+
+#[tokio::test]
+async fn is_container_network() {
+    // An agent without a key is approved for a host's address only.
+    let server = Server::start().await;
+    crate::agent::cluster(&server, "c").await;
+    let host = crate::agent::Instance::register_plain(&server.root, "c", &[]).await;
+    for (source, status) in [
+        ("172.17.0.2", 400),
+        ("::ffff:172.17.0.2", 400),
+        ("169.254.170.2", 400),
+        ("fe80::1", 400),
+        ("172.18.0.2", 200),
+        ("192.168.1.2", 200),
+        ("2001:db8::1", 200),
+    ] {
+        assert_eq!(server.root.approve(&host.arn, source).await.0, status, "{source}");
+    }
+}

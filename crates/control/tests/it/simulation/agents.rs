@@ -9,7 +9,7 @@ use portcullis_control::world::records::ecs::{ContainerInstance, DesiredStatus, 
 
 use super::region::Region;
 use super::watch::is_checked;
-use super::{CLUSTER, id_of, key_of};
+use super::{CLUSTER, PROVIDER, id_of, key_of};
 use crate::agent::Instance;
 
 /// May be a container instance.
@@ -22,6 +22,8 @@ pub(super) struct Agent {
     /// Its user's name.
     pub name: String,
     pub zone: &'static str,
+    /// It is of the group that scales.
+    pub scales: bool,
     pub connected: bool,
     pub drains: bool,
     /// How many times it looks away before it does something.
@@ -32,17 +34,20 @@ pub(super) struct Agent {
 type Report = (&'static str, Option<i32>);
 
 impl Region {
-    pub(super) async fn register(&mut self, zone: &'static str) -> Agent {
+    /// A machine in a zone, of the group that scales or not.
+    pub(super) async fn register(&mut self, zone: &'static str, scales: bool) -> Agent {
         let name = format!("agent-{}", self.machines);
         self.machines += 1;
         let client = self.server.user(&name, AGENT).await;
-        let attributes = [("ecs.availability-zone", Some(zone))];
-        let instance = Instance::register(&client, CLUSTER, &attributes).await;
+        let mut attributes = vec![("ecs.availability-zone", Some(zone))];
+        attributes.extend(scales.then_some(("portcullis.auto-scaling-group", Some(PROVIDER))));
+        let instance = Instance::register_plain(&client, CLUSTER, &attributes).await;
         self.connect(&instance, true).await;
         Agent {
             instance,
             name,
             zone,
+            scales,
             connected: true,
             drains: false,
             lag: 1 + self.dice.below(3),

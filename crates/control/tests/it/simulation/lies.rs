@@ -18,7 +18,9 @@ impl Region {
         let before = self.view();
         let tasks = before.ecs.tasks.iter().map(|(_, task)| task);
         let others: Vec<_> = tasks
-            .filter(|task| task.last != LastStatus::Stopped && task.container_instance != own)
+            .filter(|task| {
+                task.last != LastStatus::Stopped && task.is_placed() && task.container_instance != own
+            })
             .collect();
         if others.is_empty() {
             return;

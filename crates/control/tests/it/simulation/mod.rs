@@ -18,6 +18,10 @@ pub use region::{Region, Summary};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 const CLUSTER: &str = "c";
+/// The capacity provider with managed scaling, and its group.
+const PROVIDER: &str = "auto";
+/// The family that is run through it.
+const SCALED: &str = "scaled";
 /// The DAEMON service, and its family.
 const DAEMON: &str = "d";
 const DAEMON_GROUP: &str = "service:d";

@@ -14,7 +14,9 @@ use portcullis_store::Opened;
 use serde::Serialize;
 
 use super::agents::Agent;
-use super::watch::{Needs, Watch, bounds, daemons_are_everywhere, is_on_its_way, unfinished, without_daemon};
+use super::watch::{
+    Needs, Watch, bounds, daemons_are_everywhere, is_on_its_way, unfinished, waiting, without_daemon,
+};
 use super::{DAEMON, Dice};
 use crate::harness::{Client, Server};
 
@@ -36,6 +38,8 @@ pub struct Region {
     pub(super) broken: BTreeSet<String>,
     pub(super) watch: Watch,
     pub(super) summary: Summary,
+    /// After how many rounds a region that has not come to rest never will.
+    pub(super) patience: usize,
 }
 
 /// What happened in a region.
@@ -68,8 +72,10 @@ pub struct Summary {
     pub at_bounds: usize,
     /// Most CPU units in use on one instance; there are 2,048.
     pub fullest: i32,
-    /// Instances without the daemon in the end, since other tasks hold its room.
-    pub crowded: usize,
+    /// Tasks that waited for room of the capacity provider, those that waited too long, and instances that came for them.
+    pub waited: usize,
+    pub gave_up: usize,
+    pub scaled_out: usize,
     /// Rounds until all was quiet after the troubles.
     pub rounds: usize,
     /// Of where every task was: two runs of a seed have the same.
@@ -87,6 +93,8 @@ impl Region {
         let events = view.ecs.services.iter().flat_map(|(_, service)| &service.events);
         Summary {
             tasks: self.watch.tasks(),
+            waited: self.watch.waited.len(),
+            gave_up: self.watch.gave_up,
             rollbacks: events.filter(|event| rolled_back(event)).count(),
             at_bounds: self.watch.at_bounds,
             fullest: self.watch.fullest,
@@ -117,7 +125,7 @@ impl Region {
             self.set_connected(at, true).await;
             self.set_draining(at, false).await;
         }
-        for round in 0..2_000 {
+        for round in 0..self.patience {
             self.summary.rounds = round;
             self.schedule().await;
             let worked = self.agents_work(false).await;
@@ -126,9 +134,14 @@ impl Region {
                 continue;
             }
             let open = unfinished(&self.view());
-            if open.is_empty() {
-                self.summary.crowded = daemons_are_everywhere(&self.view(), &self.needs);
+            let waiting = waiting(&self.view());
+            if open.is_empty() && waiting.is_empty() {
+                daemons_are_everywhere(&self.view());
                 return;
+            }
+            if !waiting.is_empty() {
+                self.scale_out().await;
+                continue;
             }
             for service in open {
                 self.mend(&service).await;
@@ -141,7 +154,7 @@ impl Region {
         let tasks = view.ecs.tasks.iter().map(|(_, task)| task);
         let on_their_way: Vec<_> = tasks.filter(|task| is_on_its_way(task)).collect();
         let open = unfinished(&view);
-        let without = without_daemon(&view, &self.needs);
+        let without = without_daemon(&view);
         panic!(
             "these never come to what was wanted: {open:#?} on their way: {on_their_way:#?} no daemon on: {without:#?}"
         );
@@ -188,8 +201,9 @@ impl Region {
 
     /// Holds what the scheduler did since to the rules.
     pub(super) fn scheduled(&mut self, before: &Snapshot) {
+        let view = self.view();
         self.watch
-            .scheduled(before, &self.view(), self.server.clock.now());
+            .scheduled(before, &view, &self.needs, self.server.clock.now());
     }
 
     pub(super) fn look(&mut self) {
@@ -227,6 +241,8 @@ impl Region {
         );
         let (was, is) = (&before.ecs.container_instances, &after.ecs.container_instances);
         assert_eq!(written(was), written(is), "instances are lost");
+        let (was, is) = (&before.ecs.kept_rooms, &after.ecs.kept_rooms);
+        assert_eq!(written(was), written(is), "kept rooms are lost");
         // Who is connected is not kept: the agents come back one by one, some of them later.
         for at in 0..self.agents.len() {
             let comes_back = self.agents[at].connected && !self.dice.once_in(4);

@@ -8,11 +8,11 @@ use portcullis_control::world::records::ecs::{DesiredStatus, LastStatus, Service
 use portcullis_core::Clock as _;
 
 use super::region::Region;
-use super::watch::is_wanted;
+use super::watch::{daemons_are_everywhere, is_wanted};
 use super::{DAEMON_GROUP, Size, key_of, role};
 
 /// What is done to a region, and what the watch says of it.
-pub const ALL: [(Sabotage, &str); 11] = [
+pub const ALL: [(Sabotage, &str); 14] = [
     (Sabotage::TaskMoves, "moved"),
     (Sabotage::TaskComesBack, "came back"),
     (Sabotage::RoleNobodyPassed, "nobody may pass"),
@@ -24,6 +24,9 @@ pub const ALL: [(Sabotage, &str); 11] = [
     (Sabotage::StartsTooMany, "above"),
     (Sabotage::StopsTheProtected, "is protected"),
     (Sabotage::AgentTakesAnothersTask, "runs on two hosts"),
+    (Sabotage::WaitsBesideRoom, "waits although"),
+    (Sabotage::DaemonVanishes, "have no daemon"),
+    (Sabotage::AgentsStopWorking, "never come to what was wanted"),
 ];
 
 /// What is done to a region.
@@ -40,6 +43,9 @@ pub enum Sabotage {
     StartsTooMany,
     StopsTheProtected,
     AgentTakesAnothersTask,
+    WaitsBesideRoom,
+    DaemonVanishes,
+    AgentsStopWorking,
 }
 
 /// A region in which that happens once; panics where the watch sees it.
@@ -151,11 +157,47 @@ pub async fn sabotaged(how: Sabotage) {
             let thief = at(other.unwrap());
             region.watch.starts(thief, first);
         }
+        Sabotage::WaitsBesideRoom => region.write(vec![unplaced(first)]).await,
+        Sabotage::DaemonVanishes => {
+            let gone = Task {
+                last: LastStatus::Stopped,
+                ..stopped(daemon)
+            };
+            region.write(vec![gone]).await;
+            daemons_are_everywhere(&region.view());
+        }
+        Sabotage::AgentsStopWorking => {
+            region.agents.clear();
+            region.patience = 20;
+            let revision = region.revision("s0").await;
+            region
+                .update("s0", |request| request.task_definition = Some(revision))
+                .await;
+            region.calm().await;
+        }
     }
-    if matches!(how, Sabotage::StopsTooMany | Sabotage::StartsTooMany) {
+    if matches!(
+        how,
+        Sabotage::StopsTooMany | Sabotage::StartsTooMany | Sabotage::WaitsBesideRoom
+    ) {
         region.scheduled(&before);
     }
     region.look();
+}
+
+/// A task like this one that waits for room.
+fn unplaced(task: &Task) -> Task {
+    Task {
+        id: format!("{:032x}", 1),
+        container_instance: String::new(),
+        last: LastStatus::Provisioning,
+        family: super::SCALED.to_owned(),
+        group: "x".to_owned(),
+        started_by: None,
+        capacity_provider: Some(super::PROVIDER.to_owned()),
+        waits: Some(Box::default()),
+        ..task.clone()
+    }
 }
 
 /// As many more of a task.

@@ -10,7 +10,7 @@ use portcullis_store::open_in_memory;
 
 use super::region::{Region, Summary};
 use super::watch::{Need, Needs, Watch};
-use super::{CLUSTER, DAEMON, Dice, Size, role};
+use super::{CLUSTER, DAEMON, Dice, PROVIDER, SCALED, Size, role};
 use crate::agent::{cluster, definition, task_role};
 use crate::harness::{BEGINNING, Server, allow};
 
@@ -19,6 +19,14 @@ const ZONES: [&str; 3] = ["us-east-1a", "us-east-1b", "us-east-1c"];
 const PERCENTS: [(i32, i32); 5] = [(50, 200), (100, 200), (0, 100), (100, 150), (50, 125)];
 /// Families whose tasks want a host port.
 pub const PORTS: [(&str, u16); 2] = [("port-0", 8_000), ("port-1", 8_001)];
+/// Through the capacity provider.
+pub(super) fn strategy() -> Vec<ecs::CapacityProviderStrategyItem> {
+    vec![ecs::CapacityProviderStrategyItem {
+        capacity_provider: PROVIDER.to_owned(),
+        ..Default::default()
+    }]
+}
+
 /// May do everything with ECS, and pass one role.
 const DEPLOYER: &str = r#"{"Version":"2012-10-17","Statement":[
     {"Effect":"Allow","Action":"ecs:*","Resource":"*"},
@@ -49,11 +57,15 @@ impl Region {
             broken: BTreeSet::new(),
             watch: Watch::default(),
             summary: Summary::default(),
+            patience: 2_000,
         };
+        region.provider().await;
         for at in 0..size.agents {
-            let agent = region.register(ZONES[at % ZONES.len()]).await;
+            let agent = region.register(ZONES[at % ZONES.len()], at % 3 == 1).await;
             region.agents.push(agent);
         }
+        region.need(SCALED, 700, 700, None);
+        region.revision(SCALED).await;
         region.definition_nobody_may_use().await;
         for (family, port) in PORTS {
             region.need(family, 64, 64, Some(port));
@@ -65,6 +77,41 @@ impl Region {
         region.daemon().await;
         region.calm().await;
         region
+    }
+
+    /// A capacity provider that scales its group, which every third instance is of.
+    async fn provider(&mut self) {
+        let request = ecs::CreateCapacityProviderRequest {
+            name: PROVIDER.to_owned(),
+            auto_scaling_group_provider: Some(ecs::AutoScalingGroupProvider {
+                auto_scaling_group_arn: PROVIDER.to_owned(),
+                managed_scaling: Some(ecs::ManagedScaling {
+                    status: Some("ENABLED".to_owned()),
+                    ..Default::default()
+                }),
+                ..Default::default()
+            }),
+            ..Default::default()
+        };
+        self.deployer
+            .ok::<ecs::op::CreateCapacityProvider>(&request)
+            .await;
+        let request = ecs::PutClusterCapacityProvidersRequest {
+            cluster: CLUSTER.to_owned(),
+            capacity_providers: vec![PROVIDER.to_owned()],
+            default_capacity_provider_strategy: Vec::new(),
+        };
+        self.deployer
+            .ok::<ecs::op::PutClusterCapacityProviders>(&request)
+            .await;
+    }
+
+    /// One more instance of the group that scales.
+    pub(super) async fn scale_out(&mut self) {
+        self.summary.scaled_out += 1;
+        let zone = ZONES[self.dice.below(ZONES.len())];
+        let agent = self.register(zone, true).await;
+        self.agents.push(agent);
     }
 
     fn need(&mut self, family: &str, cpu: i32, memory: i32, port: Option<u16>) {
@@ -124,11 +171,13 @@ impl Region {
         self.need(&name, cpu, memory, None);
         let task_definition = self.revision(&name).await;
         let (minimum, maximum) = PERCENTS[at % PERCENTS.len()];
+        let through = (at % 3 == 1).then(strategy);
         let request = ecs::CreateServiceRequest {
             cluster: Some(CLUSTER.to_owned()),
             service_name: name.clone(),
             task_definition: Some(task_definition),
             desired_count: Some(i32::try_from(1 + self.dice.below(8)).unwrap()),
+            capacity_provider_strategy: through,
             deployment_configuration: Some(ecs::DeploymentConfiguration {
                 minimum_healthy_percent: Some(minimum),
                 maximum_percent: Some(maximum),

@@ -4,15 +4,15 @@ use portcullis_api::ecs;
 use portcullis_control::world::records::ecs::LastStatus;
 
 use super::region::Region;
-use super::setting::PORTS;
-use super::watch::{Taken, is_wanted, taken};
-use super::{CLUSTER, DAEMON, id_of, role};
+use super::setting::{PORTS, strategy};
+use super::watch::{Taken, is_wanted, taken_or_kept, waiting};
+use super::{CLUSTER, DAEMON, SCALED, id_of, role};
 
 impl Region {
     pub(super) async fn trouble(&mut self) {
         let at = self.dice.below(self.agents.len());
         let service = self.services[self.dice.below(self.services.len())].clone();
-        match self.dice.below(20) {
+        match self.dice.below(23) {
             0 => self.crash(at).await,
             1 | 2 => {
                 let connected = !self.agents[at].connected;
@@ -56,6 +56,10 @@ impl Region {
                     .await;
             }
             18 if self.dice.once_in(3) => self.restart().await,
+            19 => self.run_through_provider().await,
+            20 if !waiting(&self.view()).is_empty() => self.scale_out().await,
+            // For a while nothing happens.
+            21 if self.dice.once_in(2) => self.server.clock.advance_seconds(600),
             _ => {}
         }
     }
@@ -72,8 +76,8 @@ impl Region {
             .root
             .ok::<ecs::op::DeregisterContainerInstance>(&request)
             .await;
-        let zone = self.agents[at].zone;
-        let agent = self.register(zone).await;
+        let (zone, scales) = (self.agents[at].zone, self.agents[at].scales);
+        let agent = self.register(zone, scales).await;
         self.agents[at] = agent;
     }
 
@@ -160,7 +164,7 @@ impl Region {
     /// Whether each agent's instance could take a task of a family, plainly.
     fn could_take(&self, family: &str) -> Vec<bool> {
         let view = self.view();
-        let taken = taken(&view, &self.needs);
+        let taken = taken_or_kept(&view, &self.needs);
         let none = Taken::default();
         let could = |agent: &super::agents::Agent| {
             let taken = taken.get(id_of(&agent.instance.arn)).unwrap_or(&none);
@@ -185,6 +189,30 @@ impl Region {
         assert_eq!(started, count.min(free), "{count} wanted: {:?}", reply.failures);
         self.summary.ports += started;
         self.summary.no_ports += count - started;
+    }
+
+    /// RunTask through the provider that scales: every task is made, with an instance or without.
+    async fn run_through_provider(&mut self) {
+        let count = i32::try_from(1 + self.dice.below(4)).unwrap();
+        let request = ecs::RunTaskRequest {
+            cluster: Some(CLUSTER.to_owned()),
+            task_definition: SCALED.to_owned(),
+            count: Some(count),
+            capacity_provider_strategy: Some(strategy()),
+            ..Default::default()
+        };
+        let reply = self.deployer.ok::<ecs::op::RunTask>(&request).await;
+        let tasks = reply.tasks.unwrap_or_default();
+        assert_eq!(
+            tasks.len(),
+            usize::try_from(count).unwrap(),
+            "{:?}",
+            reply.failures
+        );
+        for task in tasks {
+            let waits = task.last_status.as_deref() == Some("PROVISIONING");
+            assert_eq!(waits, task.container_instance_arn.is_none());
+        }
     }
 
     /// StartTask of what wants a host port on one instance.

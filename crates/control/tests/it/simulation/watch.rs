@@ -9,6 +9,8 @@ use portcullis_control::world::records::ecs::{
 };
 use portcullis_core::Timestamp;
 
+/// How long a task waits for room.
+const WAITING_SECONDS: i64 = 900;
 /// What every container instance brings.
 const CPU: i32 = 2048;
 const MEMORY: i32 = 4096;
@@ -61,6 +63,10 @@ pub struct Watch {
     pub at_bounds: usize,
     /// Most CPU units in use on one instance.
     pub fullest: i32,
+    /// Tasks that waited for room.
+    pub waited: BTreeSet<String>,
+    /// How many waited until they were given up.
+    pub gave_up: usize,
 }
 
 /// How many tasks of a service are wanted, and how many of them serve.
@@ -75,17 +81,23 @@ type Counts = BTreeMap<String, Count>;
 
 impl Watch {
     /// No task is on two instances or comes back from the dead, none has a role that nobody was allowed to pass, no
-    /// instance has more on it than it brought or other than the scheduler thinks, and no daemon is twice on one.
+    /// instance has more on it or kept on it than it brought or other than the scheduler thinks, and no daemon is twice on one.
     pub fn always(&mut self, view: &Snapshot, needs: &Needs) {
         let mut daemons = BTreeSet::new();
         for (_, task) in view.ecs.tasks.iter() {
-            let place = self
-                .placed
-                .entry(task.id.clone())
-                .or_insert_with(|| task.container_instance.clone());
-            assert_eq!(*place, task.container_instance, "task {} moved", task.id);
+            if task.is_placed() || self.placed.contains_key(&task.id) {
+                let place = self
+                    .placed
+                    .entry(task.id.clone())
+                    .or_insert_with(|| task.container_instance.clone());
+                assert_eq!(*place, task.container_instance, "task {} moved", task.id);
+            } else {
+                self.waited.insert(task.id.clone());
+            }
             if task.last == LastStatus::Stopped {
-                self.stopped.insert(task.id.clone());
+                let is_new = self.stopped.insert(task.id.clone());
+                let reason = task.stop.as_ref().map_or("", |stop| stop.reason.as_str());
+                self.gave_up += usize::from(is_new && reason.starts_with("TaskFailedToStart: "));
             } else {
                 assert!(!self.stopped.contains(&task.id), "task {} came back", task.id);
             }
@@ -116,6 +128,12 @@ impl Watch {
             let kept = view.ecs.loads.get(key).map(kept).unwrap_or_default();
             assert_eq!(kept, *taken, "{key} is thought to hold something else");
         }
+        for (key, taken) in taken_or_kept(view, needs) {
+            assert!(
+                taken.cpu <= CPU && taken.memory <= MEMORY,
+                "{key} has more kept than there is: {taken:?}"
+            );
+        }
     }
 
     /// An agent starts a task: no other one has.
@@ -125,7 +143,7 @@ impl Watch {
     }
 
     /// The scheduler moved: it must not have broken a service's percentages, or stopped what is protected.
-    pub fn scheduled(&mut self, before: &Snapshot, after: &Snapshot, now: Timestamp) {
+    pub fn scheduled(&mut self, before: &Snapshot, after: &Snapshot, needs: &Needs, now: Timestamp) {
         for (key, task) in before.ecs.tasks.iter() {
             let is_protected = task.protected_until.is_some_and(|until| until > now);
             if is_wanted(task) && task.last == LastStatus::Running && is_protected && !is_sick(task) {
@@ -133,6 +151,7 @@ impl Watch {
                 assert_eq!(is.desired, DesiredStatus::Running, "{} is protected", task.id);
             }
         }
+        self.nobody_waits_in_vain(after, needs, now);
         let (was, is) = (counts(before), counts(after));
         for (_, service) in after.ecs.services.iter() {
             if service.status != ServiceStatus::Active || service.strategy != SchedulingStrategy::Replica {
@@ -152,6 +171,24 @@ impl Watch {
             );
             let is_at_bound = service.desired > 0 && (is.serving == lower || is.wanted == upper);
             self.at_bounds += usize::from(service.deployments.len() > 1 && is_at_bound);
+        }
+    }
+
+    /// No task waits for room that there is, or longer than it may.
+    fn nobody_waits_in_vain(&self, view: &Snapshot, needs: &Needs, now: Timestamp) {
+        let taken = taken_or_kept(view, needs);
+        let none = Taken::default();
+        for task in waiting(view) {
+            for (key, instance) in view.ecs.container_instances.iter() {
+                let group = instance.attributes.get("portcullis.auto-scaling-group");
+                let is_of_group = group.is_some_and(|group| group.as_deref() == Some(super::PROVIDER));
+                let is_open = instance.status == InstanceStatus::Active && instance.agent_connected;
+                let left = taken.get(instance.id.as_str()).unwrap_or(&none);
+                let has_room = is_of_group && is_open && left.leaves(needs[&task.family]);
+                assert!(!has_room, "task {} waits although {key} has room", task.id);
+            }
+            let waited = now.seconds_since(task.times.created);
+            assert!(waited < WAITING_SECONDS, "task {} waits for {waited} s", task.id);
         }
     }
 
@@ -187,7 +224,8 @@ fn serves(task: &Task) -> bool {
 /// What is taken of each instance, by id. Panics where two tasks have one port.
 pub fn taken<'a>(view: &'a Snapshot, needs: &Needs) -> BTreeMap<&'a str, Taken> {
     let mut all: BTreeMap<&str, Taken> = BTreeMap::new();
-    for (_, task) in view.ecs.tasks.iter().filter(|(_, task)| is_wanted(task)) {
+    let wanted = view.ecs.tasks.iter().map(|(_, task)| task);
+    for task in wanted.filter(|task| is_wanted(task) && task.is_placed()) {
         let is_free = all
             .entry(task.container_instance.as_str())
             .or_default()
@@ -195,6 +233,27 @@ pub fn taken<'a>(view: &'a Snapshot, needs: &Needs) -> BTreeMap<&'a str, Taken> 
         assert!(is_free, "the port of task {} is taken", task.id);
     }
     all
+}
+
+/// The same with what is kept for daemons whose task is missing.
+pub fn taken_or_kept<'a>(view: &'a Snapshot, needs: &Needs) -> BTreeMap<&'a str, Taken> {
+    let mut all = taken(view, needs);
+    for (_, room) in view.ecs.kept_rooms.iter() {
+        assert_eq!(room.group, super::DAEMON_GROUP, "no daemon's room is kept");
+        all.entry(room.instance.as_str())
+            .or_default()
+            .take(needs[super::DAEMON]);
+    }
+    all
+}
+
+/// The tasks that wait for room.
+pub fn waiting(view: &Snapshot) -> Vec<Arc<Task>> {
+    let tasks = view.ecs.tasks.iter().map(|(_, task)| task);
+    tasks
+        .filter(|task| task.last != LastStatus::Stopped && !task.is_placed())
+        .cloned()
+        .collect()
 }
 
 fn counts(view: &Snapshot) -> Counts {
@@ -240,24 +299,20 @@ fn is_done(count: Count, service: &Service) -> bool {
         .is_some_and(|one| one.progress.is_steady());
     let wanted = match service.strategy {
         SchedulingStrategy::Replica => service.desired,
-        // Others may have taken the room on an instance; [`daemons_are_everywhere`] looks at each.
+        // [`daemons_are_everywhere`] looks at each instance.
         SchedulingStrategy::Daemon => count.serving,
     };
     service.deployments.len() == 1 && steady && count.wanted == wanted && count.serving == wanted
 }
 
-/// When all is quiet, the daemon is on every active instance that has room for it. How many had none.
-pub fn daemons_are_everywhere(view: &Snapshot, needs: &Needs) -> usize {
-    let without = without_daemon(view, needs);
-    for (key, taken) in &without {
-        assert!(!taken.leaves(needs[super::DAEMON]), "{key} has no daemon");
-    }
-    without.len()
+/// When all is quiet, the daemon is on every active instance.
+pub fn daemons_are_everywhere(view: &Snapshot) {
+    let without = without_daemon(view);
+    assert!(without.is_empty(), "{without:?} have no daemon");
 }
 
-/// The active instances without the daemon, and what is taken of each.
-pub fn without_daemon(view: &Snapshot, needs: &Needs) -> Vec<(String, Taken)> {
-    let taken = taken(view, needs);
+/// The active instances without the daemon.
+pub fn without_daemon(view: &Snapshot) -> Vec<String> {
     let tasks = view.ecs.tasks.iter().map(|(_, task)| task);
     let on: BTreeSet<&str> = tasks
         .filter(|task| is_wanted(task) && task.group == super::DAEMON_GROUP)
@@ -267,10 +322,5 @@ pub fn without_daemon(view: &Snapshot, needs: &Needs) -> Vec<(String, Taken)> {
     let without = instances.filter(|(_, instance)| {
         instance.status == InstanceStatus::Active && !on.contains(instance.id.as_str())
     });
-    without
-        .map(|(key, instance)| {
-            let taken = taken.get(instance.id.as_str()).cloned().unwrap_or_default();
-            (key.to_string(), taken)
-        })
-        .collect()
+    without.map(|(key, _)| key.to_string()).collect()
 }

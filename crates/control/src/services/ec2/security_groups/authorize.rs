@@ -8,7 +8,8 @@ use portcullis_api::ec2::{
 use portcullis_core::Tags;
 
 use super::permission::{Plain, Said, in_words, said, shown_rule};
-use super::{named, on_named};
+use super::{Named, named, on_named};
+use crate::gate::call::Call;
 use crate::gate::error::ServiceError;
 use crate::gate::operation::{Ask, Authorized, Check};
 use crate::services::ec2::checks::tag_on_create;
@@ -16,8 +17,8 @@ use crate::services::ec2::errors::Ec2Error;
 use crate::services::ec2::ids::Kind;
 use crate::services::ec2::place::{Place, begin};
 use crate::services::ec2::tags;
-use crate::world::Tx;
 use crate::world::records::ec2::SecurityGroup;
+use crate::world::{Snapshot, Tx};
 
 /// Most rules of one direction that a group can have.
 const RULES_MAX: usize = 60;
@@ -25,22 +26,19 @@ const RULES_MAX: usize = 60;
 pub(in crate::services::ec2) fn require_authorize_ingress(
     ask: Ask<'_, AuthorizeSecurityGroupIngressRequest>,
 ) -> Result<Vec<Check>, ServiceError> {
-    let (input, place) = (ask.input, Place::from(ask.call));
-    let tags = tags::requested(input.tag_specifications.as_deref(), Kind::SecurityGroupRule);
-    let group = on_named(
+    let input = ask.input;
+    let actions = (
         "ec2:AuthorizeSecurityGroupIngress",
-        &place.tables(ask.view),
-        place,
-        input.group_id.as_deref(),
-        input.group_name.as_deref(),
-    );
-    let tagging = tag_on_create(
         "AuthorizeSecurityGroupIngress",
-        Kind::SecurityGroupRule,
-        place,
-        &tags,
     );
-    Ok(std::iter::once(group).chain(tagging).collect())
+    let group = (input.group_id.as_deref(), input.group_name.as_deref());
+    Ok(require(
+        actions,
+        ask.view,
+        ask.call,
+        group,
+        input.tag_specifications.as_deref(),
+    ))
 }
 
 /// Lets more come in.
@@ -57,17 +55,15 @@ pub(in crate::services::ec2) fn authorize_ingress(
         cidr: input.cidr_ip.as_deref(),
         group_name: input.source_security_group_name.as_deref(),
     };
-    let tables = &tx.view().ec2;
-    let group = named(
-        tables,
+    let group = (input.group_id.as_deref(), input.group_name.as_deref());
+    let more = (input.ip_permissions.as_deref(), plain);
+    let rules = authorize(
+        tx,
         place,
-        input.group_id.as_deref(),
-        input.group_name.as_deref(),
-    )?
-    .clone();
-    let more = said(tables, place, input.ip_permissions.as_deref(), plain)?;
-    let tags = tags::checked(input.tag_specifications.as_deref(), Kind::SecurityGroupRule)?;
-    let rules = add(tx, place, group, (false, more), &tags)?;
+        (group, false),
+        more,
+        input.tag_specifications.as_deref(),
+    )?;
     Ok(AuthorizeSecurityGroupIngressResult {
         r#return: Some(true),
         security_group_rules: Some(rules),
@@ -77,22 +73,16 @@ pub(in crate::services::ec2) fn authorize_ingress(
 pub(in crate::services::ec2) fn require_authorize_egress(
     ask: Ask<'_, AuthorizeSecurityGroupEgressRequest>,
 ) -> Result<Vec<Check>, ServiceError> {
-    let (input, place) = (ask.input, Place::from(ask.call));
-    let tags = tags::requested(input.tag_specifications.as_deref(), Kind::SecurityGroupRule);
-    let group = on_named(
-        "ec2:AuthorizeSecurityGroupEgress",
-        &place.tables(ask.view),
-        place,
-        Some(&input.group_id),
-        None,
-    );
-    let tagging = tag_on_create(
-        "AuthorizeSecurityGroupEgress",
-        Kind::SecurityGroupRule,
-        place,
-        &tags,
-    );
-    Ok(std::iter::once(group).chain(tagging).collect())
+    let input = ask.input;
+    let actions = ("ec2:AuthorizeSecurityGroupEgress", "AuthorizeSecurityGroupEgress");
+    let group = (Some(input.group_id.as_str()), None);
+    Ok(require(
+        actions,
+        ask.view,
+        ask.call,
+        group,
+        input.tag_specifications.as_deref(),
+    ))
 }
 
 /// Lets more go out.
@@ -109,15 +99,48 @@ pub(in crate::services::ec2) fn authorize_egress(
         cidr: input.cidr_ip.as_deref(),
         group_name: input.source_security_group_name.as_deref(),
     };
-    let tables = &tx.view().ec2;
-    let group = named(tables, place, Some(&input.group_id), None)?.clone();
-    let more = said(tables, place, input.ip_permissions.as_deref(), plain)?;
-    let tags = tags::checked(input.tag_specifications.as_deref(), Kind::SecurityGroupRule)?;
-    let rules = add(tx, place, group, (true, more), &tags)?;
+    let group = (Some(input.group_id.as_str()), None);
+    let more = (input.ip_permissions.as_deref(), plain);
+    let rules = authorize(
+        tx,
+        place,
+        (group, true),
+        more,
+        input.tag_specifications.as_deref(),
+    )?;
     Ok(AuthorizeSecurityGroupEgressResult {
         r#return: Some(true),
         security_group_rules: Some(rules),
     })
+}
+
+/// The group, and tagging its new rules: the action with and without its service's name.
+fn require(
+    (action, operation): (&'static str, &'static str),
+    view: &Snapshot,
+    call: &Call,
+    (id, name): Named<'_>,
+    specifications: Option<&[api::TagSpecification]>,
+) -> Vec<Check> {
+    let place = Place::from(call);
+    let tags = tags::requested(specifications, Kind::SecurityGroupRule);
+    let group = on_named(action, &place.tables(view), place, id, name);
+    let tagging = tag_on_create(operation, Kind::SecurityGroupRule, place, &tags);
+    std::iter::once(group).chain(tagging).collect()
+}
+
+fn authorize(
+    tx: &mut Tx<'_>,
+    place: Place<'_>,
+    ((id, name), egress): (Named<'_>, bool),
+    (permissions, plain): (Option<&[api::IpPermission]>, Plain<'_>),
+    specifications: Option<&[api::TagSpecification]>,
+) -> Result<Vec<api::SecurityGroupRule>, Ec2Error> {
+    let tables = &tx.view().ec2;
+    let group = named(tables, place, id, name)?.clone();
+    let more = said(tables, place, permissions, plain)?;
+    let tags = tags::checked(specifications, Kind::SecurityGroupRule)?;
+    add(tx, place, group, (egress, more), &tags)
 }
 
 fn add(

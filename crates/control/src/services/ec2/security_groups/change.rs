@@ -11,7 +11,7 @@ use portcullis_api::ec2::{
 };
 
 use super::permission::{Plain, checked, in_words, ports, range, said};
-use super::{named, on_named};
+use super::{Named, named, on_named};
 use crate::gate::error::ServiceError;
 use crate::gate::operation::{Ask, Authorized, Check};
 use crate::services::ec2::checks::on_id;
@@ -46,18 +46,12 @@ pub(in crate::services::ec2) fn describe_ingress(
 ) -> Result<UpdateSecurityGroupRuleDescriptionsIngressResult, ServiceError> {
     let input = auth.input();
     let place = begin(tx, auth.call(), input.dry_run)?;
-    let group = named(
-        &tx.view().ec2,
-        place,
-        input.group_id.as_deref(),
-        input.group_name.as_deref(),
-    )?
-    .clone();
+    let group = (input.group_id.as_deref(), input.group_name.as_deref());
     let wanted = (
         input.ip_permissions.as_deref(),
         input.security_group_rule_descriptions.as_deref(),
     );
-    redescribe(tx, place, group, false, wanted)?;
+    redescribe(tx, place, (group, false), wanted)?;
     Ok(UpdateSecurityGroupRuleDescriptionsIngressResult { r#return: Some(true) })
 }
 
@@ -81,18 +75,12 @@ pub(in crate::services::ec2) fn describe_egress(
 ) -> Result<UpdateSecurityGroupRuleDescriptionsEgressResult, ServiceError> {
     let input = auth.input();
     let place = begin(tx, auth.call(), input.dry_run)?;
-    let group = named(
-        &tx.view().ec2,
-        place,
-        input.group_id.as_deref(),
-        input.group_name.as_deref(),
-    )?
-    .clone();
+    let group = (input.group_id.as_deref(), input.group_name.as_deref());
     let wanted = (
         input.ip_permissions.as_deref(),
         input.security_group_rule_descriptions.as_deref(),
     );
-    redescribe(tx, place, group, true, wanted)?;
+    redescribe(tx, place, (group, true), wanted)?;
     Ok(UpdateSecurityGroupRuleDescriptionsEgressResult { r#return: Some(true) })
 }
 
@@ -104,10 +92,10 @@ type Descriptions<'a> = (
 fn redescribe(
     tx: &mut Tx<'_>,
     place: Place<'_>,
-    mut group: SecurityGroup,
-    egress: bool,
+    ((id, name), egress): (Named<'_>, bool),
     (permissions, by_id): Descriptions<'_>,
 ) -> Result<(), Ec2Error> {
+    let mut group = named(&tx.view().ec2, place, id, name)?.clone();
     let wanted = said(&tx.view().ec2, place, permissions, Plain::default())?;
     let by_id = by_id.unwrap_or_default();
     if wanted.is_empty() && by_id.is_empty() {

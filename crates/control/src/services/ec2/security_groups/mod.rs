@@ -61,6 +61,9 @@ fn named<'t>(
     }
 }
 
+/// A group as a call names it: by its id or by its name.
+type Named<'a> = (Option<&'a str>, Option<&'a str>);
+
 fn by_name<'t>(tables: &'t Tables, place: Place<'_>, name: &str) -> Result<&'t SecurityGroup, Ec2Error> {
     let vpc = wanted_vpc(tables, place, None)?;
     let groups = tables.children::<SecurityGroup>(place.region, &vpc.id);

@@ -7,7 +7,7 @@ use portcullis_api::ec2::{
 };
 
 use super::permission::{Plain, Said, said};
-use super::{named, on_named};
+use super::{Named, named, on_named};
 use crate::gate::error::ServiceError;
 use crate::gate::operation::{Ask, Authorized, Check};
 use crate::services::ec2::errors::Ec2Error;
@@ -43,17 +43,10 @@ pub(in crate::services::ec2) fn revoke_ingress(
         cidr: input.cidr_ip.as_deref(),
         group_name: input.source_security_group_name.as_deref(),
     };
-    let tables = &tx.view().ec2;
-    let group = named(
-        tables,
-        place,
-        input.group_id.as_deref(),
-        input.group_name.as_deref(),
-    )?
-    .clone();
-    let less = said(tables, place, input.ip_permissions.as_deref(), plain)?;
+    let group = (input.group_id.as_deref(), input.group_name.as_deref());
+    let less = (input.ip_permissions.as_deref(), plain);
     let ids = input.security_group_rule_ids.as_deref();
-    let gone = remove(tx, group, false, (ids, &less))?;
+    let gone = revoke(tx, place, (group, false), less, ids)?;
     Ok(RevokeSecurityGroupIngressResult {
         r#return: Some(true),
         unknown_ip_permissions: None,
@@ -88,16 +81,28 @@ pub(in crate::services::ec2) fn revoke_egress(
         cidr: input.cidr_ip.as_deref(),
         group_name: input.source_security_group_name.as_deref(),
     };
-    let tables = &tx.view().ec2;
-    let group = named(tables, place, Some(&input.group_id), None)?.clone();
-    let less = said(tables, place, input.ip_permissions.as_deref(), plain)?;
+    let group = (Some(input.group_id.as_str()), None);
+    let less = (input.ip_permissions.as_deref(), plain);
     let ids = input.security_group_rule_ids.as_deref();
-    let gone = remove(tx, group, true, (ids, &less))?;
+    let gone = revoke(tx, place, (group, true), less, ids)?;
     Ok(RevokeSecurityGroupEgressResult {
         r#return: Some(true),
         unknown_ip_permissions: None,
         revoked_security_group_rules: Some(gone),
     })
+}
+
+fn revoke(
+    tx: &mut Tx<'_>,
+    place: Place<'_>,
+    ((id, name), egress): (Named<'_>, bool),
+    (permissions, plain): (Option<&[api::IpPermission]>, Plain<'_>),
+    ids: Option<&[String]>,
+) -> Result<Vec<api::RevokedSecurityGroupRule>, Ec2Error> {
+    let tables = &tx.view().ec2;
+    let group = named(tables, place, id, name)?.clone();
+    let less = said(tables, place, permissions, plain)?;
+    remove(tx, group, egress, (ids, &less))
 }
 
 fn remove(

@@ -31,27 +31,48 @@ pub(super) fn require_create(
     let arn = scope.capacity_provider(&input.name);
     let tags = tags::requested(input.tags.as_deref());
     let managed = input.managed_instances_provider.as_ref();
-    let template = managed.map(|managed| &managed.instance_launch_template);
+    let asked = managed.map(|managed| Managed {
+        role: &managed.infrastructure_role_arn,
+        propagates_metadata: managed
+            .instance_launch_template
+            .instance_metadata_tags_propagation,
+        propagates: managed.propagate_tags.as_deref(),
+    });
     let own = Check::new("ecs:CreateCapacityProvider", arn.as_str())
         .of_resource(&tags)
-        .of_request(&tags)
-        .with_some(
-            "ecs:instance-metadata-tags-propagation",
-            template
-                .and_then(|one| one.instance_metadata_tags_propagation)
-                .map(|on| on.to_string()),
-        )
-        .with_some(
-            "ecs:propagate-tags",
-            managed.and_then(|one| one.propagate_tags.clone()),
-        );
+        .of_request(&tags);
+    let (own, pass) = with_managed(ask.view, scope, own, asked)?;
     let mut checks = vec![own];
     checks.extend(tag_on_create("CreateCapacityProvider", arn.as_str(), &tags));
-    if let Some(managed) = managed {
-        let role = resolve_role(ask.view, scope, &managed.infrastructure_role_arn)?;
-        checks.push(pass_role(&role, INFRASTRUCTURE));
-    }
+    checks.extend(pass);
     Ok(checks)
+}
+
+/// What a request says of a provider of ECS Managed Instances.
+struct Managed<'a> {
+    role: &'a str,
+    propagates_metadata: Option<bool>,
+    propagates: Option<&'a str>,
+}
+
+/// The check with the keys that such a provider fills, and that of passing its role to ECS.
+fn with_managed(
+    view: &Snapshot,
+    scope: Scope<'_>,
+    own: Check,
+    asked: Option<Managed<'_>>,
+) -> Result<(Check, Option<Check>), EcsError> {
+    let Some(asked) = asked else {
+        return Ok((own, None));
+    };
+    let role = resolve_role(view, scope, asked.role)?;
+    let own = own
+        .with_some(
+            "ecs:instance-metadata-tags-propagation",
+            asked.propagates_metadata.map(|on| on.to_string()),
+        )
+        .with_some("ecs:propagate-tags", asked.propagates);
+    Ok((own, Some(pass_role(&role, INFRASTRUCTURE))))
 }
 
 /// Makes a provider of an Auto Scaling group.
@@ -125,24 +146,16 @@ pub(super) fn require_update(
     let (input, scope) = (ask.input, Scope::from(ask.call));
     let provider = ProviderRef::resolve(scope, &input.name)?;
     let managed = input.managed_instances_provider.as_ref();
-    let template = managed.map(|managed| &managed.instance_launch_template);
-    let own = on_provider(ask.view, "ecs:UpdateCapacityProvider", &provider)
-        .with_some(
-            "ecs:instance-metadata-tags-propagation",
-            template
-                .and_then(|one| one.instance_metadata_tags_propagation)
-                .map(|on| on.to_string()),
-        )
-        .with_some(
-            "ecs:propagate-tags",
-            managed.and_then(|one| one.propagate_tags.clone()),
-        );
-    let mut checks = vec![own];
-    if let Some(managed) = managed {
-        let role = resolve_role(ask.view, scope, &managed.infrastructure_role_arn)?;
-        checks.push(pass_role(&role, INFRASTRUCTURE));
-    }
-    Ok(checks)
+    let asked = managed.map(|managed| Managed {
+        role: &managed.infrastructure_role_arn,
+        propagates_metadata: managed
+            .instance_launch_template
+            .instance_metadata_tags_propagation,
+        propagates: managed.propagate_tags.as_deref(),
+    });
+    let own = on_provider(ask.view, "ecs:UpdateCapacityProvider", &provider);
+    let (own, pass) = with_managed(ask.view, scope, own, asked)?;
+    Ok(std::iter::once(own).chain(pass).collect())
 }
 
 /// Changes how a provider's group is scaled.

@@ -12,7 +12,7 @@ use portcullis_api::ecs as api;
 use portcullis_api::ecs::op;
 use portcullis_core::Arn;
 
-pub(super) use strategy::{BUILT_IN, add_key, by_name, check_items, in_force, short};
+pub(super) use strategy::{BUILT_IN, add_key, by_name, check_items, check_launch_type, in_force, short};
 pub(crate) use strategy::{Means, Provider, means};
 
 use super::errors::EcsError;

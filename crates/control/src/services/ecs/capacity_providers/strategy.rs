@@ -34,6 +34,8 @@ pub(crate) struct Provider {
     pub part: Part,
     /// Its hosts.
     pub hosts: Hosts,
+    /// Whether it scales its group by itself: then tasks wait for room (ecs.md 3).
+    pub scales: bool,
 }
 
 impl Means {
@@ -112,6 +114,15 @@ pub(in crate::services::ecs) fn add_key<'a>(
     })
 }
 
+/// Refuses what is no launch type, in ECS's own words rather than those of a broken schema. Filters of lists may also name
+/// one that nothing here has.
+pub(in crate::services::ecs) fn check_launch_type(text: Option<&str>) -> Result<(), EcsError> {
+    match text {
+        None | Some("" | "EC2" | "FARGATE" | "EXTERNAL" | "MANAGED_INSTANCES") => Ok(()),
+        Some(_) => Err(EcsError::LaunchType),
+    }
+}
+
 /// What tasks of a request in a cluster get their hosts through: its strategy, its launch type, the cluster's default
 /// strategy, or EC2. Where a cluster has external instances only, EC2 could never be meant (docs/fidelity.md).
 pub(crate) fn means(
@@ -121,6 +132,7 @@ pub(crate) fn means(
     launch_type: Option<&str>,
     strategy: Option<&[api::CapacityProviderStrategyItem]>,
 ) -> Result<Means, EcsError> {
+    check_launch_type(launch_type)?;
     let launch_type = launch_type.filter(|text| !text.is_empty());
     let own = strategy.unwrap_or_default();
     if launch_type.is_some() && !own.is_empty() {
@@ -173,10 +185,12 @@ fn providers(
             // Of one provider alone a weight of 0, the default, says nothing (ecs.md 3).
             part.weight = part.weight.max(1);
         }
+        let (hosts, scales) = hosts(view, scope, name)?;
         found.push(Provider {
             name: name.to_owned(),
             part,
-            hosts: hosts(view, scope, name)?,
+            hosts,
+            scales,
         });
     }
     Ok(found)
@@ -190,16 +204,16 @@ fn part(item: &api::CapacityProviderStrategyItem) -> Part {
     }
 }
 
-/// The hosts of a provider, which must be there and not deleted.
-fn hosts(view: &Snapshot, scope: Scope<'_>, name: &str) -> Result<Hosts, EcsError> {
+/// The hosts of a provider, which must be there and not deleted, and whether it scales them.
+fn hosts(view: &Snapshot, scope: Scope<'_>, name: &str) -> Result<(Hosts, bool), EcsError> {
     match name {
-        "FARGATE" => Ok(Hosts::Kind(HostKind::Fargate)),
-        "FARGATE_SPOT" => Ok(Hosts::Kind(HostKind::FargateSpot)),
+        "FARGATE" => Ok((Hosts::Kind(HostKind::Fargate), false)),
+        "FARGATE_SPOT" => Ok((Hosts::Kind(HostKind::FargateSpot), false)),
         other => {
             let reference = ProviderRef::usable(scope, other)?;
             let found = reference.find(view).filter(|found| found.is_active());
             found
-                .map(|found| Hosts::Group(found.group_name().to_owned()))
+                .map(|found| (Hosts::Group(found.group_name().to_owned()), found.scales()))
                 .ok_or_else(|| EcsError::CapacityProviderNotFound(other.to_owned()))
         }
     }

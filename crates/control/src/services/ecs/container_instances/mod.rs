@@ -1,5 +1,6 @@
 //! Container instances (ecs.md 8) and their attributes (ecs.md 5).
 
+mod agent_key;
 mod agent_update;
 mod attributes;
 mod read;
@@ -44,7 +45,7 @@ pub(super) fn shown_with(
     api::ContainerInstance {
         container_instance_arn: Some(instance.arn.to_string()),
         ec2_instance_id: instance.ec2_instance_id.clone(),
-        version: Some(instance.version),
+        version: Some(instance.shown_version(load)),
         version_info: Some(instance.version_info.clone()),
         remaining_resources: Some(resources::remaining(instance, load)),
         registered_resources: Some(resources::registered(instance)),

@@ -7,16 +7,19 @@ use portcullis_api::ecs::{RegisterContainerInstanceRequest, RegisterContainerIns
 use portcullis_core::{Region, hex_id};
 use serde::Deserialize;
 
+use super::agent_key::{holder, keep_identity};
 use super::{resources, shown};
 use crate::gate::error::ServiceError;
 use crate::gate::operation::{Ask, Authorized, Check};
 use crate::services::ecs::checks::{on_cluster, tag_on_create};
 use crate::services::ecs::errors::EcsError;
 use crate::services::ecs::names::{ClusterRef, Kind, MemberRef, Scope};
-use crate::services::ecs::registrant::{owner, registrant};
+use crate::services::ecs::registrant::{owner_as, registrant};
 use crate::services::ecs::tags;
 use crate::world::records::ecs::{ContainerInstance, InstanceStatus};
 use crate::world::{Snapshot, Tx};
+
+const INSTANCE_TYPE: &str = "ecs.instance-type";
 
 /// The cluster, and tagging an instance in it when the request has tags.
 pub fn require_register(ask: Ask<'_, RegisterContainerInstanceRequest>) -> Result<Vec<Check>, ServiceError> {
@@ -28,7 +31,11 @@ pub fn require_register(ask: Ask<'_, RegisterContainerInstanceRequest>) -> Resul
     let known = known(ask.view, &cluster, ask.input).ok().flatten();
     let register = on_cluster(ask.view, "ecs:RegisterContainerInstance", &cluster)
         .of_request(&tags)
-        .only_for(known.as_ref().and_then(owner));
+        .only_for(
+            known
+                .as_ref()
+                .and_then(|known| owner_as(ask.call, known, holder(ask.input))),
+        );
     let mut checks = vec![register];
     checks.extend(tag_on_create("RegisterContainerInstance", any.as_str(), &tags));
     Ok(checks)
@@ -53,6 +60,18 @@ impl Identity {
         }
     }
 
+    /// A machine of another type is another instance; on this text the genuine agent ends for good (agent.md 5.1).
+    fn must_fit(&self, instance: &ContainerInstance) -> Result<(), EcsError> {
+        let before = instance.attributes.get(INSTANCE_TYPE).and_then(Option::as_ref);
+        match (before, &self.instance_type) {
+            (Some(before), Some(now)) if before != now => Err(EcsError::InstanceType {
+                id: instance.id.clone(),
+                before: before.clone(),
+            }),
+            _ => Ok(()),
+        }
+    }
+
     /// Attributes the service adds to those the agent sends.
     fn attributes(&self, region: &Region) -> [(&'static str, Option<String>); 3] {
         // The agent reads its zone from the reply; a machine outside EC2 has none of its own.
@@ -62,7 +81,7 @@ impl Identity {
             .unwrap_or_else(|| format!("{region}a"));
         [
             ("ecs.availability-zone", Some(zone)),
-            ("ecs.instance-type", self.instance_type.clone()),
+            (INSTANCE_TYPE, self.instance_type.clone()),
             ("ecs.ami-id", self.image_id.clone()),
         ]
     }
@@ -84,12 +103,14 @@ pub fn register(
         Some(instance) => instance,
         None => new_instance(tx, scope, &cluster, input)?,
     };
+    identity.must_fit(&instance)?;
     instance.resources = resources::parse(
         input.total_resources.as_deref(),
         input.platform_devices.as_deref(),
     )?;
     instance.version_info = input.version_info.clone().unwrap_or_default();
     instance.ec2_instance_id = identity.instance_id.clone();
+    keep_identity(tx.view(), &mut instance, auth.call(), input)?;
     instance.registered_by = Some(registrant(auth.call()));
     replace_attributes(&mut instance, input, &identity);
     let reply = shown(tx.view(), &instance, true);
@@ -114,10 +135,8 @@ fn known(
             .container_instance(view)
             .filter(|instance| instance.is_registered());
         let instance = found.ok_or_else(|| EcsError::InstanceNotRegistered(arn.to_owned()))?;
-        let again = ContainerInstance {
-            version: instance.version + 1,
-            ..ContainerInstance::clone(instance)
-        };
+        let mut again = ContainerInstance::clone(instance);
+        again.raise_version();
         return Ok(Some(again));
     }
     let Some(token) = input.client_token.as_deref().filter(|token| !token.is_empty()) else {
@@ -151,6 +170,7 @@ fn new_instance(
         status: InstanceStatus::Active,
         agent_connected: false,
         version: 1,
+        versions_granted: 1,
         version_info: input.version_info.clone().unwrap_or_default(),
         resources: resources::parse(None, None).unwrap_or_default(),
         attributes: BTreeMap::new(),
@@ -159,16 +179,28 @@ fn new_instance(
         tags: tags::checked(input.tags.as_deref())?,
         client_token: input.client_token.clone().filter(|token| !token.is_empty()),
         registered_by: None,
+        agent: Default::default(),
     })
 }
 
-/// What the agent registers replaces what it registered before; what PutAttributes set stays.
+/// Whether an agent finds an attribute out anew at every start. Those that its operator chose it sends at the first
+/// registration alone (agent.md 5.1).
+fn is_found_out(name: &str) -> bool {
+    ["ecs.", "com.amazonaws.", "portcullis.capability."]
+        .iter()
+        .any(|prefix| name.starts_with(prefix))
+}
+
+/// What the agent finds out replaces what it found out before; what its operator chose, or PutAttributes set, stays.
 fn replace_attributes(
     instance: &mut ContainerInstance,
     input: &RegisterContainerInstanceRequest,
     identity: &Identity,
 ) {
-    for name in std::mem::take(&mut instance.registered_attributes) {
+    let before = std::mem::take(&mut instance.registered_attributes);
+    let (found_out, custom): (BTreeSet<_>, BTreeSet<_>) =
+        before.into_iter().partition(|name| is_found_out(name));
+    for name in found_out {
         instance.attributes.remove(&name);
     }
     let added = identity.attributes(&instance.region).into_iter();
@@ -179,6 +211,6 @@ fn replace_attributes(
     // The agent stops unless every attribute it sent comes back with its value: its own win.
     let sent = input.attributes.iter().flatten();
     registered.extend(sent.map(|attribute| (attribute.name.clone(), attribute.value.clone())));
-    instance.registered_attributes = registered.keys().cloned().collect();
+    instance.registered_attributes = registered.keys().cloned().chain(custom).collect();
     instance.attributes.extend(registered);
 }

@@ -17,6 +17,7 @@ use crate::services::ecs::errors::EcsError;
 use crate::services::ecs::missing;
 use crate::services::ecs::names::{ClusterRef, Kind, MemberRef};
 use crate::services::ecs::paging::at_most;
+use crate::services::ecs::registrant::not_behind_its_agent;
 use crate::world::Tx;
 use crate::world::records::ecs::{ContainerInstance, InstanceStatus};
 
@@ -28,7 +29,14 @@ pub fn require_update_state(
 ) -> Result<Vec<Check>, ServiceError> {
     let cluster = ClusterRef::resolve(ask.call.into(), ask.input.cluster.as_deref())?;
     let instances = resolve_all(&cluster, &ask.input.container_instances)?;
-    let check = |one| on_instance(ask.view, "ecs:UpdateContainerInstancesState", &cluster, one);
+    let check = |one: &MemberRef| {
+        let check = on_instance(ask.view, "ecs:UpdateContainerInstancesState", &cluster, one);
+        not_behind_its_agent(
+            check,
+            ask.call,
+            one.container_instance(ask.view).map(AsRef::as_ref),
+        )
+    };
     Ok(instances.iter().map(check).collect())
 }
 
@@ -64,7 +72,7 @@ pub fn update_state(
                 let mut instance = ContainerInstance::clone(instance);
                 if instance.status != status {
                     instance.status = status;
-                    instance.version += 1;
+                    instance.raise_version();
                 }
                 instances.push(shown(tx.view(), &instance, true));
                 tx.put(instance.clone());
@@ -113,7 +121,7 @@ pub fn deregister(
     life_cycle::orphan(tx, &instance);
     instance.status = InstanceStatus::Inactive { since: tx.now };
     instance.agent_connected = false;
-    instance.version += 1;
+    instance.raise_version();
     let reply = shown(tx.view(), &instance, true);
     tx.put(instance);
     Ok(DeregisterContainerInstanceResponse {

@@ -24,6 +24,7 @@ pub(super) fn begin(tx: &mut Tx<'_>, daemon: &mut Daemon) {
     let definition = daemon.chosen.daemon_task_definition_arn.as_deref();
     let deployment = Deployment {
         id: entry.id.clone(),
+        took_over: Vec::new(),
         revision: revision.id.clone(),
         service_deployment: entry.id.clone(),
         status: DeploymentStatus::Primary,

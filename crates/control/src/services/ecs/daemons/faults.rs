@@ -30,8 +30,6 @@ pub(crate) enum DaemonFault {
         "The daemon couldn't be created because a valid taskRoleArn is not being specified. Specify a valid task role in your daemon task definition and try again."
     )]
     ExecWithoutTaskRole,
-    #[error("{0} cannot be empty.")]
-    ListEmpty(&'static str),
 }
 
 impl DaemonFault {

@@ -3,7 +3,6 @@
 use portcullis_api::ecs as api;
 use portcullis_api::ecs::op::{DescribeDaemonDeployments, DescribeDaemonRevisions, ListDaemonDeployments};
 
-use super::faults::DaemonFault;
 use super::names::DaemonRef;
 use super::shown;
 use crate::gate::environment::Environment;
@@ -12,37 +11,20 @@ use crate::gate::operation::{Ask, Authorized, Check};
 use crate::services::ecs::errors::EcsError;
 use crate::services::ecs::missing;
 use crate::services::ecs::names::Scope;
-use crate::services::ecs::paging::{DEPLOYMENTS, Pager, at_most};
-use crate::services::ecs::services::part::PartRef;
+use crate::services::ecs::paging::{DEPLOYMENTS, Pager};
+use crate::services::ecs::services::part::{HistoryFilter, PartRef};
 use crate::world::Snapshot;
 use crate::world::records::ecs::{DaemonDeployment, history_prefix};
 
 const DEPLOYMENT: &str = "daemon-deployment";
 const REVISION: &str = "daemon-revision";
-/// Most of a batch (ecs.md 1).
-const BATCH_MAX: usize = 20;
-
-fn parts(
-    scope: Scope<'_>,
-    kind: &'static str,
-    what: &'static str,
-    arns: &[String],
-) -> Result<Vec<PartRef>, EcsError> {
-    if arns.is_empty() {
-        return Err(DaemonFault::ListEmpty(what).into());
-    }
-    at_most(what, BATCH_MAX, arns.len())?;
-    arns.iter()
-        .map(|text| PartRef::from_arn(scope, kind, text))
-        .collect()
-}
 
 fn deployments(scope: Scope<'_>, arns: &[String]) -> Result<Vec<PartRef>, EcsError> {
-    parts(scope, DEPLOYMENT, "daemonDeploymentArns", arns)
+    PartRef::batch(scope, DEPLOYMENT, "daemonDeploymentArns", arns)
 }
 
 fn revisions(scope: Scope<'_>, arns: &[String]) -> Result<Vec<PartRef>, EcsError> {
-    parts(scope, REVISION, "daemonRevisionArns", arns)
+    PartRef::batch(scope, REVISION, "daemonRevisionArns", arns)
 }
 
 /// Each deployment asked for with its daemon, one by one (ecs.md 15, rule 3).
@@ -123,15 +105,12 @@ pub(super) fn list_deployments(
     let prefix = history_prefix(&daemon.region, &daemon.cluster, &daemon.name);
     let (token, count) = (input.next_token.as_deref(), input.max_results);
     let pager = Pager::new(DEPLOYMENTS, &prefix, token, count)?;
-    let statuses = input.status.as_deref().unwrap_or_default();
-    let created = input.created_at.as_ref();
-    let after = created.and_then(|created| created.after);
-    let before = created.and_then(|created| created.before);
+    let filter = HistoryFilter {
+        statuses: input.status.as_deref().unwrap_or_default(),
+        created: input.created_at.as_ref(),
+    };
     let wanted = |one: &DaemonDeployment| {
-        (statuses.is_empty() || statuses.iter().any(|status| status == one.status.as_str()))
-            && one.created >= daemon.created
-            && after.is_none_or(|after| one.created > after)
-            && before.is_none_or(|before| one.created < before)
+        one.created >= daemon.created && filter.accepts(one.status.as_str(), one.created)
     };
     let rows = view.ecs.daemon_deployments.prefix(&prefix);
     let mut rows: Vec<_> = rows

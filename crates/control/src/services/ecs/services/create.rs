@@ -20,7 +20,7 @@ use crate::services::ecs::names::{ClusterRef, DefinitionRef, Kind, MemberRef, Sc
 use crate::services::ecs::tasks::check_network_objects;
 use crate::services::ecs::{quotas, tags};
 use crate::world::records::Record as _;
-use crate::world::records::ecs::{Cluster, Controller, SchedulingStrategy, Service, ServiceStatus};
+use crate::world::records::ecs::{Cluster, Controller, Launches, SchedulingStrategy, Service, ServiceStatus};
 use crate::world::{Snapshot, Tx};
 
 /// The service's ARN with everything the reference lists, tagging it, and passing its roles.
@@ -88,6 +88,7 @@ pub fn create(
         events: Vec::new(),
         current_deployment: None,
         completed_revision: None,
+        launches: Launches::default(),
         definition: chosen.definition(input, &cluster, &reference.arn, auth.call(), tx.now),
     };
     match existing {

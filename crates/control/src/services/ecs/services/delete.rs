@@ -7,11 +7,12 @@ use portcullis_core::{Tags, Timestamp};
 use super::{deploying, shown};
 use crate::gate::error::ServiceError;
 use crate::gate::operation::{Ask, Authorized, Check};
+use crate::schedule::life_cycle::give_up_rooms;
 use crate::services::ecs::checks::on_member;
 use crate::services::ecs::errors::EcsError;
 use crate::services::ecs::names::{ClusterRef, Kind, MemberRef};
 use crate::world::Tx;
-use crate::world::records::ecs::{SchedulingStrategy, Service, ServiceStatus, TaskSetStatus};
+use crate::world::records::ecs::{Cluster, SchedulingStrategy, Service, ServiceStatus, TaskSetStatus};
 
 /// The service.
 pub fn require_delete(ask: Ask<'_, DeleteServiceRequest>) -> Result<Vec<Check>, ServiceError> {
@@ -38,6 +39,11 @@ pub fn delete(
         }
         deploying::supersede(tx, &service);
         service.desired = 0;
+        give_up_rooms(
+            tx,
+            &Cluster::key_of(&service.region, &service.cluster),
+            &service.group(),
+        );
         if shown::counts(tx.view(), &service).all() == 0 {
             end(&mut service, tx.now);
         } else {

@@ -34,8 +34,8 @@ pub(crate) fn begin(tx: &mut Tx<'_>, service: &mut Service) {
     tx.put(entry);
 }
 
-/// Makes an earlier deployment PRIMARY again, as part of the service deployment under way, which failed for `cause`. The
-/// caller keeps the service.
+/// Begins a deployment of the revision that an earlier one brought, as part of the service deployment under way, which failed
+/// for `cause`. The tasks of the earlier one that still run go on as its own. The caller keeps the service.
 pub(crate) fn roll_back(
     tx: &mut Tx<'_>,
     service: &mut Service,
@@ -51,8 +51,14 @@ pub(crate) fn roll_back(
     for other in &mut service.deployments {
         other.status = DeploymentStatus::Active;
     }
+    let earlier = std::mem::replace(&mut back.id, format!("ecs-svc/{}", number(tx.random)));
+    // A service may go back many times: what has no tasks any more is let go of.
+    let has_tasks = |id: &String| shown::counts_of(tx.view(), service, id).all() > 0;
+    back.took_over.retain(has_tasks);
+    back.took_over.insert(0, earlier);
     back.status = DeploymentStatus::Primary;
     back.progress = Progress::rolling_back(cause);
+    back.created = tx.now;
     back.updated = tx.now;
     if let Some(mut entry) = under_way(tx, service) {
         let reason = failed.unwrap_or_else(|| shown::reason(&back));
@@ -163,6 +169,7 @@ fn take_over(tx: &Tx<'_>, service: &mut Service, number: &str, service_deploymen
     let deployment = Deployment {
         revision: number.to_owned(),
         service_deployment: service_deployment.to_owned(),
+        took_over: Vec::new(),
         status: DeploymentStatus::Primary,
         task_definition,
         created: tx.now,

@@ -12,6 +12,8 @@ pub(crate) enum ServiceFault {
     ServiceLimit,
     #[error("Service was not ACTIVE.")]
     NotActive,
+    #[error("launch type should be one of [EC2,FARGATE]")]
+    LaunchType,
     #[error("You cannot specify an IAM role for services that require a service linked role.")]
     Role,
     #[error("healthCheckGracePeriodSeconds must be between 0 and 2147483647.")]
@@ -145,6 +147,7 @@ impl ServiceFault {
     pub fn code(&self) -> &'static str {
         match self {
             Self::NotActive => "ServiceNotActiveException",
+            Self::LaunchType => "ClientException",
             Self::NamespaceNotFound => "NamespaceNotFoundException",
             Self::DeploymentNotFound => "ServiceDeploymentNotFoundException",
             Self::DeploymentEnded(_) | Self::NoWayBack => "ConflictException",

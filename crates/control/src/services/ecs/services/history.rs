@@ -7,7 +7,7 @@ use portcullis_api::ecs::op::{
 };
 
 use super::faults::ServiceFault;
-use super::part::PartRef;
+use super::part::{HistoryFilter, PartRef};
 use super::shown_history;
 use crate::gate::environment::Environment;
 use crate::gate::error::ServiceError;
@@ -16,7 +16,7 @@ use crate::services::ecs::checks::on_member;
 use crate::services::ecs::errors::EcsError;
 use crate::services::ecs::missing;
 use crate::services::ecs::names::{ClusterRef, Kind, MemberRef, Scope};
-use crate::services::ecs::paging::{DEPLOYMENTS, Pager, at_most};
+use crate::services::ecs::paging::{DEPLOYMENTS, Pager};
 use crate::world::records::ecs::{
     DeploymentStatus, Service, ServiceDeployment, ServiceDeploymentStatus, history_prefix,
 };
@@ -24,28 +24,12 @@ use crate::world::{Snapshot, Tx};
 
 const DEPLOYMENT: &str = "service-deployment";
 const REVISION: &str = "service-revision";
-const BATCH_MAX: usize = 20;
-
-fn parts(
-    scope: Scope<'_>,
-    kind: &'static str,
-    what: &'static str,
-    arns: &[String],
-) -> Result<Vec<PartRef>, EcsError> {
-    if arns.is_empty() {
-        return Err(ServiceFault::ListEmpty(what).into());
-    }
-    at_most(what, BATCH_MAX, arns.len())?;
-    arns.iter()
-        .map(|text| PartRef::from_arn(scope, kind, text))
-        .collect()
-}
 
 fn deployments(
     scope: Scope<'_>,
     input: &api::DescribeServiceDeploymentsRequest,
 ) -> Result<Vec<PartRef>, EcsError> {
-    parts(
+    PartRef::batch(
         scope,
         DEPLOYMENT,
         "serviceDeploymentArns",
@@ -57,7 +41,7 @@ fn revisions(
     scope: Scope<'_>,
     input: &api::DescribeServiceRevisionsRequest,
 ) -> Result<Vec<PartRef>, EcsError> {
-    parts(
+    PartRef::batch(
         scope,
         REVISION,
         "serviceRevisionArns",
@@ -156,15 +140,11 @@ pub fn list_deployments(
         input.next_token.as_deref(),
         input.max_results,
     )?;
-    let statuses = input.status.as_deref().unwrap_or_default();
-    let created = input.created_at.as_ref();
-    let after = created.and_then(|created| created.after);
-    let before = created.and_then(|created| created.before);
-    let wanted = |one: &ServiceDeployment| {
-        (statuses.is_empty() || statuses.iter().any(|status| status == one.status.as_str()))
-            && after.is_none_or(|after| one.created > after)
-            && before.is_none_or(|before| one.created < before)
+    let filter = HistoryFilter {
+        statuses: input.status.as_deref().unwrap_or_default(),
+        created: input.created_at.as_ref(),
     };
+    let wanted = |one: &ServiceDeployment| filter.accepts(one.status.as_str(), one.created);
     let rows = view.ecs.history.after(&prefix, pager.after.as_deref());
     let rows = rows.filter_map(|(key, _)| {
         let (_, id) = key.rsplit_once('/')?;

@@ -2,6 +2,7 @@
 
 use portcullis_api::ecs as api;
 
+use super::faults::ServiceFault;
 use crate::services::ecs::capacity_providers::{self, Means, Provider};
 use crate::services::ecs::errors::EcsError;
 use crate::services::ecs::names::{ClusterRef, Scope};
@@ -18,7 +19,11 @@ pub(super) fn means(
     launch_type: Option<&str>,
     strategy: Option<&[api::CapacityProviderStrategyItem]>,
 ) -> Result<Means, EcsError> {
-    capacity_providers::means(view, scope, cluster, launch_type, strategy)
+    let means = capacity_providers::means(view, scope, cluster, launch_type, strategy);
+    means.map_err(|error| match error {
+        EcsError::LaunchType => ServiceFault::LaunchType.into(),
+        other => other,
+    })
 }
 
 /// `launchType` as it is shown: absent where providers decide.

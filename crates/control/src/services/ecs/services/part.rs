@@ -1,11 +1,14 @@
 //! What belongs to a service or a daemon and is named by ARNs below it: deployments, revisions and task sets.
 
-use portcullis_core::{Arn, Tags};
+use portcullis_api::ecs::CreatedAt;
+use portcullis_core::{Arn, Tags, Timestamp};
 
+use super::faults::ServiceFault;
 use crate::gate::operation::Check;
 use crate::open_points;
 use crate::services::ecs::errors::EcsError;
 use crate::services::ecs::names::{ClusterRef, Kind, MemberRef, Scope, parse_arn};
+use crate::services::ecs::paging::at_most;
 use crate::world::Snapshot;
 use crate::world::records::ecs::ServiceTaskSet;
 
@@ -24,7 +27,46 @@ pub(in crate::services::ecs) struct PartRef {
     pub key: String,
 }
 
+/// Most of a batch (ecs.md 1).
+const BATCH_MAX: usize = 20;
+
+/// Which deployments of a history are asked for.
+#[derive(Debug)]
+pub(in crate::services::ecs) struct HistoryFilter<'a> {
+    /// Those in one of these states; all of them without any.
+    pub statuses: &'a [String],
+    /// Those asked for between these moments.
+    pub created: Option<&'a CreatedAt>,
+}
+
+impl HistoryFilter<'_> {
+    /// Whether a deployment in this state, asked for then, is meant.
+    pub fn accepts(&self, status: &str, created: Timestamp) -> bool {
+        let after = self.created.and_then(|given| given.after);
+        let before = self.created.and_then(|given| given.before);
+        (self.statuses.is_empty() || self.statuses.iter().any(|wanted| wanted == status))
+            && after.is_none_or(|after| created > after)
+            && before.is_none_or(|before| created < before)
+    }
+}
+
 impl PartRef {
+    /// What the ARNs of a batch name, which is the argument `what`.
+    pub fn batch(
+        scope: Scope<'_>,
+        kind: &'static str,
+        what: &'static str,
+        arns: &[String],
+    ) -> Result<Vec<Self>, EcsError> {
+        if arns.is_empty() {
+            return Err(ServiceFault::ListEmpty(what).into());
+        }
+        at_most(what, BATCH_MAX, arns.len())?;
+        arns.iter()
+            .map(|text| Self::from_arn(scope, kind, text))
+            .collect()
+    }
+
     /// What an ARN `KIND/CLUSTER/SERVICE/ID` names.
     pub fn from_arn(scope: Scope<'_>, kind: &'static str, text: &str) -> Result<Self, EcsError> {
         let invalid = || EcsError::InvalidIdentifier(text.to_owned());

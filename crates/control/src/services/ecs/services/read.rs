@@ -9,6 +9,7 @@ use super::shown;
 use crate::gate::environment::Environment;
 use crate::gate::error::ServiceError;
 use crate::gate::operation::{Ask, Authorized, Check};
+use crate::services::ecs::capacity_providers::check_launch_type;
 use crate::services::ecs::checks::on_member;
 use crate::services::ecs::errors::EcsError;
 use crate::services::ecs::names::{ClusterRef, Kind, MemberRef};
@@ -81,6 +82,7 @@ pub fn list(
     auth: Authorized<'_, ListServices>,
 ) -> Result<ListServicesResponse, ServiceError> {
     let input = auth.input();
+    check_launch_type(input.launch_type.as_deref())?;
     let cluster = ClusterRef::resolve(auth.call().into(), input.cluster.as_deref())?;
     cluster.known(view)?;
     let prefix = cluster.prefix();

@@ -18,8 +18,19 @@ pub(super) fn counts_of(view: &Snapshot, service: &Service, deployment: &str) ->
 
 /// The tasks of a service that shall run.
 pub(super) fn counts(view: &Snapshot, service: &Service) -> DeploymentCounts {
-    let deployments = service.deployments.iter().map(|one| &one.id);
-    let ids = deployments.chain(service.task_sets.iter().map(|one| &one.id));
+    sum_of(view, service, service.version_ids())
+}
+
+/// The tasks of a deployment that shall run.
+pub(super) fn counts_of_deployment(
+    view: &Snapshot,
+    service: &Service,
+    deployment: &Deployment,
+) -> DeploymentCounts {
+    sum_of(view, service, deployment.ids())
+}
+
+fn sum_of<'a>(view: &Snapshot, service: &Service, ids: impl Iterator<Item = &'a String>) -> DeploymentCounts {
     ids.fold(DeploymentCounts::default(), |sum, id| {
         sum.plus(counts_of(view, service, id))
     })
@@ -63,7 +74,7 @@ fn revisions(view: &Snapshot, service: &Service) -> Option<Vec<api::ServiceCurre
         return None;
     }
     let summary = |one: &Deployment| {
-        let counted = counts_of(view, service, &one.id);
+        let counted = counts_of_deployment(view, service, one);
         api::ServiceCurrentRevisionSummary {
             arn: Some(service.arn_beside(format_args!(
                 "service-revision/{}/{}/{}",
@@ -86,7 +97,7 @@ fn requested(service: &Service, deployment: &Deployment, counted: DeploymentCoun
 }
 
 fn deployment(view: &Snapshot, service: &Service, one: &Deployment) -> api::Deployment {
-    let counted = counts_of(view, service, &one.id);
+    let counted = counts_of_deployment(view, service, one);
     let rollout = match one.progress.rollout {
         Rollout::InProgress | Rollout::RollingBack(_) => "IN_PROGRESS",
         Rollout::Completed => "COMPLETED",
@@ -114,7 +125,10 @@ pub(crate) fn reason(one: &Deployment) -> String {
     match one.progress.rollout {
         Rollout::InProgress => format!("ECS deployment {id} in progress."),
         Rollout::Completed => format!("ECS deployment {id} completed."),
-        Rollout::RollingBack(cause) => format!("{}: rolling back to deploymentId {id}.", blamed(cause)),
+        Rollout::RollingBack(cause) => {
+            let to = one.took_over.first().unwrap_or(id);
+            format!("{}: rolling back to deploymentId {to}.", blamed(cause))
+        }
         Rollout::Failed(cause) => match cause {
             Cause::TasksFailedToStart => format!("{}: task failed to start.", blamed(cause)),
             Cause::TasksFailedHealthChecks => format!("{}: task failed health checks.", blamed(cause)),

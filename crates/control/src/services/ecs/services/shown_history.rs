@@ -2,7 +2,7 @@
 
 use portcullis_api::ecs as api;
 
-use super::shown::number;
+use super::shown::{counts_of_deployment, number};
 use crate::schedule::services::breaker_of;
 use crate::world::Snapshot;
 use crate::world::records::ecs::{Breaker, DeploymentStatus, Rollback, Service, ServiceDeployment};
@@ -75,21 +75,20 @@ pub(super) fn deployment(view: &Snapshot, one: &ServiceDeployment) -> api::Servi
 }
 
 /// A revision with the tasks it has now.
-fn summary(
+fn summary<'s>(
     view: &Snapshot,
-    service: Option<&Service>,
+    service: Option<&'s Service>,
     one: &ServiceDeployment,
     id: &str,
 ) -> api::ServiceRevisionSummary {
     let mut counts = (0, 0, 0);
-    let deployments = service.iter().flat_map(|service| &service.deployments);
-    for deployment in deployments.filter(|deployment| deployment.revision == id) {
-        let found = view
-            .ecs
-            .deployment_counts(&one.region, &one.cluster, &deployment.id);
-        let requested = match (deployment.status, service) {
-            (DeploymentStatus::Primary, Some(service)) => service.desired,
-            _ => found.all(),
+    let each = |service: &'s Service| service.deployments.iter().map(move |one| (service, one));
+    let deployments = service.into_iter().flat_map(each);
+    for (service, deployment) in deployments.filter(|(_, deployment)| deployment.revision == id) {
+        let found = counts_of_deployment(view, service, deployment);
+        let requested = match deployment.status {
+            DeploymentStatus::Primary => service.desired,
+            DeploymentStatus::Active => found.all(),
         };
         counts = (
             counts.0 + requested,

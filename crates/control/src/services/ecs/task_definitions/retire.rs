@@ -115,6 +115,7 @@ fn delete_one(
             record.status = DefinitionStatus::DeleteInProgress {
                 inactive_since: since,
                 since: tx.now,
+                still_used: None,
             };
             tx.put(record.clone());
         }

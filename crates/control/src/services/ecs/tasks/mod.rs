@@ -5,6 +5,7 @@ mod launch;
 mod make;
 mod network;
 mod of_service;
+mod overrides;
 mod placing;
 mod platform;
 mod protection;
@@ -14,6 +15,7 @@ mod shown;
 mod start;
 mod stop;
 mod submit;
+mod waiting;
 mod wanted;
 
 use portcullis_api::ecs as api;
@@ -24,7 +26,8 @@ pub(super) use placing::{conditions, strategies};
 pub(super) use platform::version as platform_version;
 pub(super) use wanted::{check_network, check_supported};
 
-pub(crate) use of_service::{Fit, Missing, Started, Version, Where, fits, start, zones};
+pub(crate) use of_service::{Fit, Missing, Started, Version, Where, fits, reservation, start, zones};
+pub(crate) use waiting::{Tried, is_alike, try_again};
 
 use crate::gate::operation::{Row, read, write, write_prepared};
 use crate::world::records::ecs::Task;

@@ -8,15 +8,15 @@ use crate::services::ecs::errors::EcsError;
 use crate::services::ecs::names::Scope;
 use crate::world::Snapshot;
 
-/// Refuses subnets and security groups that are not there, or not in one VPC. For what has been held against the
-/// task definition already.
+/// Refuses subnets and security groups that are not there, or not in one VPC; answers the zones of the subnets. For what
+/// has been held against the task definition already.
 pub(in crate::services::ecs) fn check_network_objects(
     view: &Snapshot,
     scope: Scope<'_>,
     given: Option<&api::NetworkConfiguration>,
-) -> Result<(), EcsError> {
+) -> Result<Vec<String>, EcsError> {
     let Some(given) = given.and_then(|given| given.awsvpc_configuration.as_ref()) else {
-        return Ok(());
+        return Ok(Vec::new());
     };
     let place = Place {
         region: scope.region,
@@ -24,7 +24,7 @@ pub(in crate::services::ecs) fn check_network_objects(
     };
     let groups = given.security_groups.as_deref().unwrap_or_default();
     network(view, place, &given.subnets, groups)
-        .map(|_| ())
+        .map(|found| found.subnets.into_iter().map(|(_, zone)| zone).collect())
         .map_err(EcsError::from)
 }
 

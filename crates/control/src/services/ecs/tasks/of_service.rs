@@ -9,9 +9,10 @@ use portcullis_core::{Arn, Tag, Tags};
 use super::make::{self, NewId, Place};
 use super::placing;
 use super::run::pick;
+use super::waiting;
 use super::wanted::{Plan, check_supported};
 use crate::schedule::life_cycle;
-use crate::schedule::placement::{Candidate, Constraint, Demand, Hosts, Placement, Reason, Strategy, place};
+use crate::schedule::placement::{Candidate, Constraint, Demand, Hosts, Placement, Reason, place};
 use crate::schedule::providers::divide;
 use crate::schedule::query::Expression;
 use crate::services::ecs::capacity_providers::{Means, Provider, means};
@@ -20,8 +21,8 @@ use crate::services::ecs::errors::EcsError;
 use crate::services::ecs::names::{ClusterRef, Scope};
 use crate::services::ecs::tags;
 use crate::world::records::ecs::{
-    Cluster, ContainerInstance, Deployment, DesiredStatus, Facet, GROUP_ATTRIBUTE, HostKind, Service,
-    ServiceTaskSet, TaskDefinition, TaskSet, ZONE_ATTRIBUTE,
+    Cluster, ContainerInstance, Deployment, DesiredStatus, Facet, GROUP_ATTRIBUTE, HostKind, Reservation,
+    Service, ServiceTaskSet, TaskDefinition, TaskSet, Waiting, ZONE_ATTRIBUTE,
 };
 use crate::world::{Snapshot, Tx};
 
@@ -32,6 +33,8 @@ pub(crate) struct Version<'a> {
     pub service: &'a Service,
     /// `ecs-svc/N`: `startedBy` of the tasks.
     pub id: &'a str,
+    /// `startedBy` of further tasks of it.
+    pub took_over: &'a [String],
     /// What the tasks are made from.
     pub task_definition: &'a Arn,
     /// The launch type, unless capacity providers decide.
@@ -108,6 +111,12 @@ pub(crate) fn fits(view: &Snapshot, version: Version<'_>, instances: &[&Containe
     })
 }
 
+/// What each task of a version takes of its instance; `None` when none can be started.
+pub(crate) fn reservation(view: &Snapshot, version: Version<'_>) -> Option<Reservation> {
+    let plan = version.plan(view).ok()?;
+    Some(placing::demand(&plan).reservation)
+}
+
 /// The zones with an instance where tasks of a version belong, of these instances; empty when it cannot be started at all.
 pub(crate) fn zones<'v>(
     view: &Snapshot,
@@ -147,6 +156,8 @@ struct Part {
     provider: Option<String>,
     share: crate::schedule::providers::Part,
     tasks: u32,
+    /// Its provider scales: tasks wait for room.
+    scales: bool,
 }
 
 impl Part {
@@ -160,6 +171,18 @@ fn shares(parts: &[Part], count: u32) -> Vec<usize> {
     let rules: Vec<_> = parts.iter().map(|part| part.share).collect();
     let tasks: Vec<_> = parts.iter().map(|part| part.tasks).collect();
     divide(&rules, &tasks, usize::try_from(count).unwrap_or_default())
+}
+
+/// By zone, then where the service has fewest tasks (ecs.md 10).
+fn default_strategies() -> Vec<api::PlacementStrategy> {
+    let spread = |field: String| api::PlacementStrategy {
+        r#type: Some("spread".to_owned()),
+        field: Some(field),
+    };
+    vec![
+        spread(format!("attribute:{ZONE_ATTRIBUTE}")),
+        spread("instanceId".to_owned()),
+    ]
 }
 
 /// The condition that an instance is in one of these zones.
@@ -188,16 +211,18 @@ fn place_there<'v>(view: &'v Snapshot, cluster: &str, demand: &Demand<'_>, id: &
 }
 
 /// The instance that passed most of the filters; of equal ones the first by id, so that it is named again next time.
-fn closest(failures: &[(&std::sync::Arc<ContainerInstance>, Reason)]) -> Option<(String, Reason)> {
+pub(super) fn closest(failures: &[(&std::sync::Arc<ContainerInstance>, Reason)]) -> Option<(String, Reason)> {
     let passed = |reason: Reason| match reason {
         Reason::Agent => 0,
         Reason::Cpu => 1,
         Reason::Memory => 2,
         Reason::Ports => 3,
         Reason::Gpu => 4,
-        Reason::Attribute => 5,
-        Reason::MemberOf => 6,
-        Reason::DistinctInstance => 7,
+        Reason::Eni => 5,
+        Reason::Location => 6,
+        Reason::Attribute => 7,
+        Reason::MemberOf => 8,
+        Reason::DistinctInstance => 9,
     };
     let best = failures
         .iter()
@@ -211,6 +236,7 @@ impl<'a> Version<'a> {
         Self {
             service,
             id: &one.id,
+            took_over: &one.took_over,
             task_definition: &one.task_definition,
             launch_type: one.chosen.launch_type.as_deref(),
             strategy: one.chosen.capacity_provider_strategy.as_deref(),
@@ -230,6 +256,7 @@ impl<'a> Version<'a> {
         Self {
             service,
             id: &one.id,
+            took_over: &[],
             task_definition: &one.task_definition,
             launch_type: one.chosen.launch_type.as_deref(),
             strategy: one.chosen.capacity_provider_strategy.as_deref(),
@@ -275,8 +302,10 @@ impl<'a> Version<'a> {
             cluster,
             definition,
             overrides,
+            zones: self.zones.to_vec(),
             task_role: role(&definition.definition.task_role_arn)?,
             execution_role: role(&definition.definition.execution_role_arn)?,
+            network: self.network.and_then(|given| given.awsvpc_configuration.clone()),
             group: service.group(),
             started_by: Some(self.id.to_owned()),
             enable_execute_command: service.definition.enable_execute_command.unwrap_or_default(),
@@ -289,17 +318,10 @@ impl<'a> Version<'a> {
         demand.constraints = placing::constraints(plan, chosen.placement_constraints.as_deref())?;
         demand.strategies = placing::strategies(chosen.placement_strategy.as_deref())?;
         if demand.strategies.is_empty() {
-            // ecs.md 10: by zone, then where the service has fewest tasks.
-            demand.strategies = vec![
-                Strategy::SpreadAttribute(ZONE_ATTRIBUTE.to_owned()),
-                Strategy::SpreadInstances,
-            ];
+            demand.strategies = placing::strategies(Some(&default_strategies()))?;
         }
         if let Where::Zone(zone) = whither {
             demand.constraints.push(in_zones(std::slice::from_ref(zone))?);
-        }
-        if !self.zones.is_empty() {
-            demand.constraints.push(in_zones(self.zones)?);
         }
         Ok(demand)
     }
@@ -317,6 +339,7 @@ impl<'a> Version<'a> {
                 provider: None,
                 share: whole,
                 tasks: 0,
+                scales: false,
             }]),
             Means::Providers(providers) => {
                 let tasks = self.tasks_by_provider(view);
@@ -324,6 +347,7 @@ impl<'a> Version<'a> {
                     tasks: tasks.get(&one.name).copied().unwrap_or_default(),
                     hosts: one.hosts,
                     share: one.part,
+                    scales: one.scales,
                     provider: Some(one.name),
                 };
                 Ok(providers.into_iter().map(part).collect())
@@ -332,17 +356,15 @@ impl<'a> Version<'a> {
     }
 
     fn tasks_by_provider(&self, view: &Snapshot) -> BTreeMap<String, u32> {
-        let by = Facet::StartedBy(self.id);
-        let set = TaskSet::new(
-            &self.service.region,
-            &self.service.cluster,
-            by,
-            DesiredStatus::Running,
-        );
+        let home = (&self.service.region, self.service.cluster.as_str());
         let mut tasks = BTreeMap::new();
-        for (_, task) in view.ecs.tasks_of(&set, None) {
-            if let Some(provider) = &task.capacity_provider {
-                *tasks.entry(provider.clone()).or_default() += 1;
+        let earlier = self.took_over.iter().map(String::as_str);
+        for id in std::iter::once(self.id).chain(earlier) {
+            let set = TaskSet::new(home.0, home.1, Facet::StartedBy(id), DesiredStatus::Running);
+            for (_, task) in view.ecs.tasks_of(&set, None) {
+                if let Some(provider) = &task.capacity_provider {
+                    *tasks.entry(provider.clone()).or_default() += 1;
+                }
             }
         }
         tasks
@@ -379,7 +401,14 @@ impl<'a> Version<'a> {
                     pick(tx, choices)
                 }),
             };
-            if placed.len() < share {
+            let waiting = match whither {
+                Where::Anywhere if part.scales => {
+                    let missing = share.saturating_sub(placed.len());
+                    missing.min(waiting::places_left(&view, &home))
+                }
+                _ => 0,
+            };
+            if placed.len() + waiting < share {
                 started.missing = Some(match (part.is_fargate(), closest(&failures), &part.provider) {
                     (true, ..) => Missing::Capacity,
                     (false, None, Some(provider)) => Missing::Hosts(provider.clone()),
@@ -388,6 +417,9 @@ impl<'a> Version<'a> {
             }
             for instance in placed {
                 started.ids.push(self.make(tx, &plan, part, instance));
+            }
+            for _ in 0..waiting {
+                started.ids.extend(self.let_wait(tx, &plan, part));
             }
         }
         Ok(())
@@ -424,6 +456,26 @@ impl<'a> Version<'a> {
         let id = task.id.clone();
         life_cycle::keep(tx, task);
         id
+    }
+
+    /// Makes a task that waits until its provider has room.
+    fn let_wait(&self, tx: &mut Tx<'_>, plan: &Plan<'_>, part: &Part) -> Option<String> {
+        let provider = part.provider.as_deref()?;
+        let chosen = &self.service.definition;
+        let strategies = match chosen.placement_strategy.as_deref() {
+            Some(own) if !own.is_empty() => own.to_vec(),
+            _ => default_strategies(),
+        };
+        let waits = Waiting {
+            placement: waiting::asked(plan, chosen.placement_constraints.as_deref(), Some(&strategies)),
+            zones: self.zones.to_vec(),
+            asker: None,
+        };
+        let id = NewId::new(tx, plan);
+        let task = waiting::task(tx, plan, id, provider, waits, None);
+        let id = task.id.clone();
+        life_cycle::keep(tx, task);
+        Some(id)
     }
 
     fn fits(&self, view: &Snapshot, instances: &[&ContainerInstance]) -> Result<Vec<Fit>, EcsError> {

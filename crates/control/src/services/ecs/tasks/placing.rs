@@ -7,6 +7,7 @@ use crate::schedule::placement::{Constraint, Demand, Strategy};
 use crate::schedule::query::Expression;
 use crate::schedule::resources::reservation;
 use crate::services::ecs::errors::EcsError;
+use crate::world::records::ecs::SECURITY_GROUPS_ATTRIBUTE;
 
 /// Most constraints of definition and request together (ecs.md 10).
 const CONSTRAINTS_MAX: usize = 10;
@@ -27,6 +28,10 @@ pub(super) fn demand<'a>(plan: &'a Plan<'_>) -> Demand<'a> {
     if plan.task_role.is_some() && definition.network_mode.as_deref() != Some("host") {
         attributes.push((TASK_ROLE_ATTRIBUTE, None));
     }
+    if plan.network.is_some() {
+        // Agents that look for EC2's interfaces on their host would never find them (docs/fidelity.md).
+        attributes.push((SECURITY_GROUPS_ATTRIBUTE, None));
+    }
     if plan.enable_execute_command {
         attributes.push((EXEC_ATTRIBUTE, None));
     }
@@ -36,6 +41,7 @@ pub(super) fn demand<'a>(plan: &'a Plan<'_>) -> Demand<'a> {
         reservation: reservation(definition, &plan.overrides),
         gpu: containers.any(|one| one.resource_requirements.iter().flatten().any(is_gpu)),
         attributes,
+        zones: plan.zones.clone(),
         group: &plan.group,
         constraints: Vec::new(),
         strategies: Vec::new(),

@@ -2,6 +2,7 @@
 
 use portcullis_api::ecs as api;
 
+use super::overrides;
 use super::wanted::Plan;
 use crate::services::ecs::capacity_providers::Means;
 use crate::services::ecs::errors::EcsError;
@@ -26,6 +27,7 @@ pub(super) fn check(
     if launch_type != "EC2" && !supported.iter().any(|one| one == launch_type) {
         return Err(EcsError::LaunchTypeUnsupported(launch_type.to_owned()));
     }
+    overrides::check_storage(&plan.overrides, means.is_fargate())?;
     if !means.is_fargate() {
         return match input.platform_version {
             Some(_) => Err(EcsError::PlatformVersion),
@@ -39,7 +41,11 @@ pub(super) fn check(
         return Err(EcsError::FargatePlacement("strategies"));
     }
     check_size(plan)?;
-    version(definition, input.platform_version.as_deref()).map(Some)
+    let version = version(definition, input.platform_version.as_deref())?;
+    if plan.overrides.ephemeral_storage.is_some() && !is_windows(definition) && version != LATEST {
+        return Err(EcsError::PlatformIncompatible);
+    }
+    Ok(Some(version))
 }
 
 fn has<T>(list: &Option<Vec<T>>) -> bool {
@@ -62,14 +68,18 @@ fn check_size(plan: &Plan<'_>) -> Result<(), EcsError> {
     }
 }
 
+fn is_windows(definition: &api::TaskDefinition) -> bool {
+    let runtime = definition.runtime_platform.as_ref();
+    let family = runtime.and_then(|one| one.operating_system_family.as_deref());
+    family.is_some_and(|family| family.starts_with("WINDOWS"))
+}
+
 /// The version asked for, by its number.
 pub(in crate::services::ecs) fn version(
     definition: &api::TaskDefinition,
     asked: Option<&str>,
 ) -> Result<String, EcsError> {
-    let runtime = definition.runtime_platform.as_ref();
-    let family = runtime.and_then(|one| one.operating_system_family.as_deref());
-    let is_windows = family.is_some_and(|family| family.starts_with("WINDOWS"));
+    let is_windows = is_windows(definition);
     let known = if is_windows { &[WINDOWS][..] } else { &LINUX[..] };
     let newest = if is_windows { WINDOWS } else { LATEST };
     let wanted = match asked {

@@ -7,6 +7,7 @@ use super::shown;
 use crate::gate::environment::Environment;
 use crate::gate::error::ServiceError;
 use crate::gate::operation::{Ask, Authorized, Check};
+use crate::services::ecs::capacity_providers::check_launch_type;
 use crate::services::ecs::checks::{on_instance, on_task};
 use crate::services::ecs::daemons::DaemonFault;
 use crate::services::ecs::errors::EcsError;
@@ -93,6 +94,7 @@ pub fn list(
     auth: Authorized<'_, ListTasks>,
 ) -> Result<ListTasksResponse, ServiceError> {
     let (input, scope) = (auth.input(), Scope::from(auth.call()));
+    check_launch_type(input.launch_type.as_deref())?;
     let (cluster, instance) = listed(scope, input)?;
     cluster.find(view).ok_or(EcsError::ClusterNotFound)?;
     if let Some(name) = &input.service_name {

@@ -8,14 +8,15 @@ use sha2::{Digest as _, Sha256};
 use super::launch::Launch;
 use super::make::NewId;
 use super::wanted::Wanted;
-use super::{placing, platform, shown};
+use super::{placing, platform, shown, waiting};
 use crate::gate::error::ServiceError;
 use crate::gate::operation::{Ask, Authorized, Check};
+use crate::gate::passing;
 use crate::services::ecs::capacity_providers::{add_key, in_force, means};
 use crate::services::ecs::errors::EcsError;
 use crate::services::ecs::names::Scope;
 use crate::world::Tx;
-use crate::world::records::ecs::{ClientToken, ContainerInstance, Task};
+use crate::world::records::ecs::{ClientToken, ContainerInstance, Task, Waiting};
 
 /// Most tasks of one call.
 const COUNT_MAX: i32 = 10;
@@ -97,6 +98,15 @@ pub fn run(tx: &mut Tx<'_>, auth: Authorized<'_, RunTask>) -> Result<api::RunTas
         means: &means,
         platform,
         token: token.as_ref(),
+        waits: &|| Waiting {
+            placement: waiting::asked(
+                &plan,
+                input.placement_constraints.as_deref(),
+                input.placement_strategy.as_deref(),
+            ),
+            zones: plan.zones.clone(),
+            asker: passing::keep(&view, auth.call()),
+        },
     };
     let (made, failures) = launch.carry_out(tx, &view, count, first)?;
     Ok(answer(made, failures))

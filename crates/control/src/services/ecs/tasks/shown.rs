@@ -4,22 +4,28 @@ use portcullis_api::ecs as api;
 
 use crate::services::ecs::tags;
 use crate::world::records::ecs::{
-    Binding, EXEC_AGENT_NAME, ExecAgentStatus, LastStatus, Task, TaskContainer,
+    Binding, EXEC_AGENT_NAME, ExecAgentStatus, FargatePlatform, INTERFACE_ATTACHMENT, LastStatus, Task,
+    TaskContainer,
 };
 
 /// A task; its tags only where they were asked for.
 pub(crate) fn task(task: &Task, with_tags: bool) -> api::Task {
     let (times, stop) = (&task.times, task.stop.as_ref());
     api::Task {
-        attachments: Some(Vec::new()),
-        attributes: Some(Vec::new()),
+        attachments: Some(attachments(task)),
+        attributes: Some(task.platform.iter().map(architecture).collect()),
         availability_zone: task.availability_zone.clone(),
         cluster_arn: Some(task.cluster_arn()),
         connectivity: times.connected.map(|_| "CONNECTED".to_owned()),
         connectivity_at: times.connected,
         // Whose hosts Fargate tasks run on is not for callers.
-        container_instance_arn: (task.launch_type != "FARGATE").then(|| task.container_instance_arn()),
+        container_instance_arn: (task.launch_type != "FARGATE" && task.is_placed())
+            .then(|| task.container_instance_arn()),
         capacity_provider_name: task.capacity_provider.clone(),
+        ephemeral_storage: task.platform.as_ref().map(|platform| api::EphemeralStorage {
+            size_in_gib: platform.storage_gib,
+        }),
+        platform_family: task.platform.as_ref().map(|platform| platform.family.clone()),
         platform_version: task.platform_version.clone(),
         containers: Some(task.containers.iter().map(|one| container(task, one)).collect()),
         cpu: Some(
@@ -62,6 +68,54 @@ pub(crate) fn task(task: &Task, with_tags: bool) -> api::Task {
     }
 }
 
+fn architecture(platform: &FargatePlatform) -> api::Attribute {
+    api::Attribute {
+        name: "ecs.cpu-architecture".to_owned(),
+        value: Some(platform.architecture.clone()),
+        ..api::Attribute::default()
+    }
+}
+
+/// The attachment of a task's network interface, with what is known of that.
+fn attachments(task: &Task) -> Vec<api::Attachment> {
+    let Some(interface) = &task.interface else {
+        return Vec::new();
+    };
+    let made = interface.made.as_ref();
+    let details = [
+        ("subnetId", interface.subnet.as_ref()),
+        ("networkInterfaceId", made.map(|made| &made.id)),
+        ("macAddress", made.map(|made| &made.mac)),
+        ("privateDnsName", made.map(|made| &made.dns_name)),
+        ("privateIPv4Address", made.map(|made| &made.address)),
+    ];
+    let details = details.into_iter().filter_map(|(name, value)| {
+        Some(api::KeyValuePair {
+            name: Some(name.to_owned()),
+            value: Some(value?.clone()),
+        })
+    });
+    vec![api::Attachment {
+        id: Some(interface.attachment.clone()),
+        r#type: Some(INTERFACE_ATTACHMENT.to_owned()),
+        status: Some(interface.status.as_str().to_owned()),
+        details: Some(details.collect()),
+    }]
+}
+
+/// All containers of a task share its network interface.
+fn network_interfaces(task: &Task) -> Vec<api::NetworkInterface> {
+    let interface = task.interface.as_ref();
+    let made = interface.and_then(|interface| interface.made.as_ref());
+    let both = interface.zip(made).into_iter();
+    both.map(|(interface, made)| api::NetworkInterface {
+        attachment_id: Some(interface.attachment.clone()),
+        private_ipv4_address: Some(made.address.clone()),
+        ..api::NetworkInterface::default()
+    })
+    .collect()
+}
+
 /// AWS lists every container among the overrides, also those nothing was changed of.
 fn overrides(task: &Task) -> api::TaskOverride {
     let mut shown = task.overrides.clone();
@@ -97,7 +151,7 @@ fn container(task: &Task, container: &TaskContainer) -> api::Container {
         exit_code: container.exit_code,
         reason: container.reason.clone(),
         network_bindings: bindings(container),
-        network_interfaces: Some(Vec::new()),
+        network_interfaces: Some(network_interfaces(task)),
         health_status: Some(container.shown_health().as_str().to_owned()),
         cpu: Some(container.cpu.to_string()),
         memory: container.memory.map(|mib| mib.to_string()),

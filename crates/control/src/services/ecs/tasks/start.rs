@@ -6,7 +6,7 @@ use portcullis_api::ecs::op::StartTask;
 use super::make::{self, NewId, Place};
 use super::run::failure;
 use super::wanted::Wanted;
-use super::{placing, shown};
+use super::{overrides, placing, shown};
 use crate::gate::error::ServiceError;
 use crate::gate::operation::{Ask, Authorized, Check};
 use crate::open_points;
@@ -74,6 +74,7 @@ pub fn start(
     let (input, scope) = (auth.input(), Scope::from(auth.call()));
     let view = tx.view().clone();
     let plan = wanted(input).plan(&view, scope)?;
+    overrides::check_storage(&plan.overrides, false)?;
     let demand = placing::demand(&plan);
     let mut id = NewId::new(tx, &plan);
     plan.check_roles(tx, &id.arn, &id.id)?;

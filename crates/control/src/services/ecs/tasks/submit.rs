@@ -11,7 +11,7 @@ use crate::gate::operation::{Ask, Authorized, Check};
 use crate::schedule::life_cycle::{self, ContainerReport, ExecAgentReport, TaskReport};
 use crate::services::ecs::checks::on_cluster;
 use crate::services::ecs::errors::EcsError;
-use crate::services::ecs::names::{ClusterRef, Kind, MemberRef, Scope};
+use crate::services::ecs::names::{ClusterRef, Kind, MemberRef};
 use crate::services::ecs::registrant::owner;
 use crate::world::records::ecs::{
     Binding, ContainerInstance, EXEC_AGENT_NAME, ExecAgentStatus, LastStatus, Task,
@@ -23,15 +23,15 @@ const ACKNOWLEDGMENT: &str = "ACK";
 /// The cluster, for the registrant of the task's container instance alone.
 fn check(
     view: &Snapshot,
-    scope: Scope<'_>,
+    call: &Call,
     action: &'static str,
     cluster: Option<&str>,
     task: Option<&str>,
 ) -> Result<Vec<Check>, ServiceError> {
-    let cluster = ClusterRef::resolve(scope, cluster)?;
+    let cluster = ClusterRef::resolve(call.into(), cluster)?;
     let host = task.and_then(|task| host(view, &cluster, task));
     Ok(vec![
-        on_cluster(view, action, &cluster).only_for(host.and_then(owner)),
+        on_cluster(view, action, &cluster).only_for(host.and_then(|host| owner(call, host))),
     ])
 }
 
@@ -47,7 +47,7 @@ fn host<'a>(view: &'a Snapshot, cluster: &ClusterRef, task: &str) -> Option<&'a 
 pub fn require_task(ask: Ask<'_, api::SubmitTaskStateChangeRequest>) -> Result<Vec<Check>, ServiceError> {
     check(
         ask.view,
-        ask.call.into(),
+        ask.call,
         "ecs:SubmitTaskStateChange",
         ask.input.cluster.as_deref(),
         ask.input.task.as_deref(),
@@ -60,7 +60,7 @@ pub fn require_container(
 ) -> Result<Vec<Check>, ServiceError> {
     check(
         ask.view,
-        ask.call.into(),
+        ask.call,
         "ecs:SubmitContainerStateChange",
         ask.input.cluster.as_deref(),
         ask.input.task.as_deref(),
@@ -73,7 +73,7 @@ pub fn require_attachments(
 ) -> Result<Vec<Check>, ServiceError> {
     check(
         ask.view,
-        ask.call.into(),
+        ask.call,
         "ecs:SubmitAttachmentStateChanges",
         ask.input.cluster.as_deref(),
         None,
@@ -143,7 +143,7 @@ pub fn container(
     })
 }
 
-/// There are no attachments here that could change.
+/// Acknowledged: what is attached says EC2, not an agent (docs/fidelity.md).
 pub fn attachments(
     tx: &mut Tx<'_>,
     auth: Authorized<'_, op::SubmitAttachmentStateChanges>,
@@ -165,8 +165,8 @@ fn apply(
     let cluster = ClusterRef::resolve(call.into(), cluster)?;
     cluster.find(tx.view()).ok_or(EcsError::ClusterNotFound)?;
     let reference = MemberRef::resolve(&cluster, Kind::Task, task.ok_or(EcsError::TaskNotFound)?)?;
-    let found = reference.task(tx.view()).ok_or(EcsError::TaskNotFound)?;
-    let mut task = Task::clone(found);
+    let found = reference.task(tx.view()).filter(|task| task.is_placed());
+    let mut task = Task::clone(found.ok_or(EcsError::TaskNotFound)?);
     task.report(report, tx.now);
     life_cycle::keep(tx, task);
     Ok(())

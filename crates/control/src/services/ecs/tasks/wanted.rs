@@ -2,8 +2,8 @@
 
 use portcullis_api::ecs as api;
 use portcullis_core::{Arn, Tag, Tags};
-use portcullis_wire::json;
 
+use super::overrides;
 use crate::gate::assume::{Assumption, ECS_TASKS, service_call, trusts};
 use crate::gate::operation::Check;
 use crate::services::ecs::checks::{SERVICE_PRINCIPAL, pass_role, resolve_role, tag_on_create};
@@ -18,8 +18,6 @@ use crate::world::{Snapshot, Tx};
 /// Most subnets and security groups of a task's network interface (ecs.md 9).
 const SUBNETS_MAX: usize = 16;
 const SECURITY_GROUPS_MAX: usize = 5;
-/// Longest overrides as JSON, in characters.
-const OVERRIDES_CHARS_MAX: usize = 8_192;
 
 /// The parameters both operations take.
 #[derive(Debug, Clone, Copy)]
@@ -58,6 +56,10 @@ pub(super) struct Plan<'v> {
     pub overrides: api::TaskOverride,
     pub task_role: Option<Arn>,
     pub execution_role: Option<Arn>,
+    /// The zones of the subnets its network interface can be in; empty when any will do.
+    pub zones: Vec<String>,
+    /// What its network interface shall be; only of `awsvpc` tasks.
+    pub network: Option<api::AwsVpcConfiguration>,
     pub group: String,
     pub started_by: Option<String>,
     pub enable_execute_command: bool,
@@ -150,7 +152,7 @@ impl Wanted<'_> {
         named.cluster.active(view)?;
         let definition = named.definition.active(view)?;
         let overrides = self.sized_overrides()?;
-        check_overrides(&definition.definition, &overrides)?;
+        overrides::check(&definition.definition, &overrides)?;
         check_network(&definition.definition, self.network)?;
         check_supported(&definition.definition, &overrides)?;
         if self.volumes.is_some_and(|volumes| !volumes.is_empty()) {
@@ -160,8 +162,9 @@ impl Wanted<'_> {
         if enable_execute_command && named.task_role.is_none() {
             return Err(EcsError::ExecWithoutTaskRole);
         }
-        check_network_objects(view, scope, self.network)?;
         Ok(Plan {
+            zones: check_network_objects(view, scope, self.network)?,
+            network: self.network.and_then(|given| given.awsvpc_configuration.clone()),
             group: self.checked_group(&definition.family)?,
             started_by: self.checked_started_by()?,
             tags: self.task_tags(&named.cluster, definition)?,
@@ -270,20 +273,6 @@ impl Plan<'_> {
     }
 }
 
-fn check_overrides(definition: &api::TaskDefinition, overrides: &api::TaskOverride) -> Result<(), EcsError> {
-    let written = json::to_value(overrides).to_string();
-    if written.chars().count() > OVERRIDES_CHARS_MAX {
-        return Err(EcsError::OverrideSize);
-    }
-    let containers = definition.container_definitions.as_deref().unwrap_or_default();
-    for own in overrides.container_overrides.iter().flatten() {
-        if !containers.iter().any(|container| container.name == own.name) {
-            return Err(EcsError::OverrideContainer(own.name.clone().unwrap_or_default()));
-        }
-    }
-    Ok(())
-}
-
 pub(in crate::services::ecs) fn check_network(
     definition: &api::TaskDefinition,
     network: Option<&api::NetworkConfiguration>,
@@ -333,7 +322,6 @@ pub(in crate::services::ecs) fn check_supported(
             container.repository_credentials.is_some(),
             "private registry credentials",
         )?;
-        some(container.firelens_configuration.is_some(), "FireLens")?;
         some(has(&container.credential_specs), "credential specs")?;
     }
     for own in overrides.container_overrides.iter().flatten() {

@@ -2,6 +2,7 @@
 
 mod addresses;
 mod defaults;
+mod firewalls;
 mod network;
 mod security_group;
 
@@ -11,11 +12,15 @@ use portcullis_core::{Region, Tags};
 use portcullis_store::{Store, StoreError};
 
 use super::{Record, load};
+use crate::world::marks::Marks;
 use crate::world::snapshot::Snapshot;
-use crate::world::table::Table;
+use crate::world::table::{Index, Table};
 
 pub use defaults::{Start, default_id, zones};
-pub use network::{Association, InternetGateway, NetworkInterface, Route, RouteTable, Subnet, Vpc};
+pub use network::{
+    Association, InterfaceAttachment, InterfacePermission, InternetGateway, NetworkInterface, Route,
+    RouteTable, Subnet, Vpc,
+};
 pub use security_group::{Peer, Rule, SecurityGroup};
 
 /// The tables of EC2.
@@ -36,9 +41,15 @@ pub struct Tables {
     /// By `REGION/ID`.
     pub network_interfaces: Table<NetworkInterface>,
     /// What hangs on what, by `REGION/PARENT-ID/CHILD-ID`. Derived.
-    belongings: Table<()>,
+    belongings: Index,
     /// What is free in the subnets. Derived.
     addresses: addresses::Addresses,
+    /// The ids of the interfaces that carry an attachment or a permission, by `REGION/ID`. Derived.
+    interface_parts: Table<String>,
+    /// The security groups, by their keys, whose rules come to other addresses than before. Derived.
+    pub stirred_groups: Marks,
+    /// The number of the change that is being made.
+    change: u64,
 }
 
 /// What all objects of EC2 have.
@@ -117,7 +128,7 @@ impl Tables {
         }
         if let Some(row) = after {
             for parent in row.parents() {
-                self.belongings.insert(&key(row, parent), Arc::new(()));
+                self.belongings.insert(&key(row, parent), ());
             }
         }
         O::index_more(self, before, after);
@@ -172,6 +183,7 @@ macro_rules! object {
                 &mut snapshot.ec2.$table
             }
             fn reindex(snapshot: &mut $crate::world::Snapshot, before: Option<&Self>, after: Option<&Self>) {
+                snapshot.ec2.change = snapshot.sequence;
                 snapshot.ec2.index(before, after);
             }
         }

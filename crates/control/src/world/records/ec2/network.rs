@@ -130,8 +130,49 @@ pub struct NetworkInterface {
     pub client_token: Option<String>,
     /// When it was made.
     pub created: Timestamp,
+    /// What it is attached to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attachment: Option<InterfaceAttachment>,
+    /// Which accounts may attach it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub permissions: Vec<InterfacePermission>,
+    /// The `aws:userid` of the service that made it for itself: nobody else attaches, changes or deletes it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub requester: Option<String>,
     /// Its tags.
     pub tags: Tags,
+}
+
+/// What a network interface is attached to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InterfaceAttachment {
+    /// `eni-attach-...`
+    pub id: String,
+    /// The host, `i-...`; none when it is not the account's to know: of Fargate.
+    pub instance: Option<String>,
+    /// The number of the interface on its host.
+    pub device_index: i32,
+    /// Since when.
+    pub since: Timestamp,
+}
+
+/// That an account may attach a network interface.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InterfacePermission {
+    /// `eni-perm-...`
+    pub id: String,
+    /// Whose the permission is.
+    pub account: String,
+    /// `INSTANCE-ATTACH` or `EIP-ASSOCIATE`
+    pub permission: String,
+}
+
+impl NetworkInterface {
+    /// The ids of what it carries that can be asked for by itself.
+    pub(super) fn part_ids(&self) -> impl Iterator<Item = &str> {
+        let attachment = self.attachment.iter().map(|one| one.id.as_str());
+        attachment.chain(self.permissions.iter().map(|one| one.id.as_str()))
+    }
 }
 
 impl RouteTable {
@@ -173,5 +214,5 @@ object!(
             .chain(groups)
             .collect()
     },
-    Tables::index_interface
+    Tables::index_interface_row
 );

@@ -3,7 +3,7 @@
 use portcullis_core::{AccountId, Region, Tags};
 use serde::{Deserialize, Serialize};
 
-use super::object;
+use super::{Tables, object};
 
 /// A security group.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -76,6 +76,12 @@ impl Rule {
 }
 
 impl SecurityGroup {
+    /// Whether one of its rules speaks of the members of a group.
+    pub fn speaks_of(&self, group: &str) -> bool {
+        let speaks = |rule: &Rule| matches!(&rule.peer, Peer::Group { id, .. } if id == group);
+        self.rules.iter().any(speaks)
+    }
+
     /// The name of the group that each VPC has from the start.
     pub const DEFAULT: &'static str = "default";
 }
@@ -96,5 +102,6 @@ object!(
             }
         }
         parents
-    }
+    },
+    Tables::index_group
 );

@@ -11,6 +11,10 @@ pub const EXTERNAL_ATTRIBUTE: &str = "ecs.capability.external";
 pub const LAUNCH_TYPE_ATTRIBUTE: &str = "portcullis.launch-type";
 /// Ours (docs/fidelity.md): the name of the Auto Scaling group a host belongs to, which capacity providers refer to.
 pub const GROUP_ATTRIBUTE: &str = "portcullis.auto-scaling-group";
+/// Ours (docs/fidelity.md): a host whose agent makes network interfaces of tasks and filters by their security groups.
+pub const SECURITY_GROUPS_ATTRIBUTE: &str = "portcullis.capability.security-groups";
+/// Ours (docs/fidelity.md): how many network interfaces tasks may have on a host.
+pub const INTERFACES_ATTRIBUTE: &str = "portcullis.network-interfaces";
 /// The attribute with the zone of an instance.
 pub const ZONE_ATTRIBUTE: &str = "ecs.availability-zone";
 
@@ -205,8 +209,10 @@ impl Board {
 
 impl Slot {
     fn hold(&mut self, instance: &ContainerInstance, load: &Load) {
-        self.cpu = i64::from(instance.resources.cpu) - i64::from(load.cpu);
-        self.memory = i64::from(instance.resources.memory) - i64::from(load.memory);
+        // What is kept for daemons is not for the tasks that are placed by this board: they never are.
+        self.cpu = i64::from(instance.resources.cpu) - i64::from(load.cpu) - i64::from(load.kept_cpu);
+        self.memory =
+            i64::from(instance.resources.memory) - i64::from(load.memory) - i64::from(load.kept_memory);
         self.tasks = load.running_tasks.saturating_add(load.pending_tasks);
     }
 }

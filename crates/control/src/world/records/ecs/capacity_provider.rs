@@ -65,6 +65,12 @@ impl CapacityProvider {
         arn.rsplit('/').next().unwrap_or(arn)
     }
 
+    /// Whether managed scaling is on.
+    pub fn scales(&self) -> bool {
+        let scaling = self.group.managed_scaling.as_ref();
+        scaling.and_then(|scaling| scaling.status.as_deref()) == Some("ENABLED")
+    }
+
     fn expiry(&self) -> Option<String> {
         match self.status {
             ProviderStatus::Active => None,

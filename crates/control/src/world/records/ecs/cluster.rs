@@ -61,6 +61,8 @@ pub struct Counts {
     pub running_tasks: ByLaunchType,
     /// Tasks on their way to run.
     pub pending_tasks: ByLaunchType,
+    /// Tasks that wait for room; they are among the pending ones.
+    pub waiting_tasks: i32,
     /// Services in use.
     pub active_services: ByLaunchType,
     /// Deleted services whose tasks still stop.

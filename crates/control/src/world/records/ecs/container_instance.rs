@@ -7,7 +7,7 @@ use portcullis_api::ecs as api;
 use portcullis_core::{AccountId, Arn, Region, Tags, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use super::{Cluster, expiry_key, shape_json};
+use super::{AgentIdentity, Cluster, expiry_key, shape_json};
 use crate::world::changes::{Changed, Step};
 use crate::world::records::Record;
 use crate::world::snapshot::Snapshot;
@@ -31,8 +31,12 @@ pub struct ContainerInstance {
     /// Whether an agent's ACS connection is open. Connections do not outlive the server, so this is not stored.
     #[serde(skip)]
     pub agent_connected: bool,
-    /// Grows by one with each change that raises an event (ecs.md 8).
+    /// Grows by one with each change of this row that raises an event (ecs.md 8). What its tasks reserve changes without this
+    /// row: [`Self::shown_version`] is the number AWS means.
     pub version: i64,
+    /// The highest number that may be shown before this row is written again; after a restart numbers go on behind it.
+    #[serde(default)]
+    pub versions_granted: i64,
     /// What the agent says of itself; empty if it says nothing.
     #[serde(with = "shape_json")]
     pub version_info: api::VersionInfo,
@@ -51,6 +55,9 @@ pub struct ContainerInstance {
     /// The `aws:userid` of who registered it; only that principal speaks for it.
     #[serde(default)]
     pub registered_by: Option<String>,
+    /// How its agent shows that it is that agent.
+    #[serde(default)]
+    pub agent: AgentIdentity,
 }
 
 /// Whether a container instance takes tasks.
@@ -98,6 +105,16 @@ pub struct Load {
     pub running_tasks: i32,
     /// Tasks on their way to run.
     pub pending_tasks: i32,
+    /// Network interfaces of tasks that have not stopped.
+    pub interfaces: i32,
+    /// Rooms that are kept for tasks of daemons, see [`super::KeptRoom`].
+    pub kept_rooms: i32,
+    /// CPU units of these.
+    pub kept_cpu: i32,
+    /// MiB of these.
+    pub kept_memory: i32,
+    /// How often what is reserved changed: counted from the server's start, behind all numbers of earlier lives.
+    pub changes: i64,
 }
 
 impl Load {
@@ -109,8 +126,16 @@ impl Load {
         udp_ports: BTreeSet::new(),
         running_tasks: 0,
         pending_tasks: 0,
+        interfaces: 0,
+        kept_rooms: 0,
+        kept_cpu: 0,
+        kept_memory: 0,
+        changes: 0,
     };
 }
+
+/// How many changes of what is reserved one write of an instance's row makes room for.
+const VERSIONS_AT_ONCE: i64 = 1_000;
 
 impl InstanceStatus {
     /// AWS's word.
@@ -139,9 +164,43 @@ impl ContainerInstance {
         )
     }
 
+    /// The id by which EC2 knows its host: the one it registered with, or for a host that is no EC2 instance one made from
+    /// its own (docs/fidelity.md).
+    pub fn host_id(&self) -> String {
+        self.ec2_instance_id.clone().unwrap_or_else(|| {
+            let digits: String = self.id.chars().take(17).collect();
+            format!("i-{digits}")
+        })
+    }
+
+    fn host_key(&self) -> Option<String> {
+        let is_there = self.is_registered();
+        is_there.then(|| format!("{}/{}/{}", self.region, self.host_id(), self.key()))
+    }
+
     /// Whether it is not deregistered.
     pub fn is_registered(&self) -> bool {
         !matches!(self.status, InstanceStatus::Inactive { .. })
+    }
+
+    /// Counts a change of this row that raises an event.
+    pub fn raise_version(&mut self) {
+        self.version += 1;
+        self.versions_granted += 1;
+    }
+
+    /// How many changes raised events so far: those of this row and those of what its tasks reserve.
+    pub fn shown_version(&self, load: &Load) -> i64 {
+        self.version + load.changes
+    }
+
+    /// The row with room for more numbers, when they are used up: it is not written with every task.
+    pub fn granting_versions(&self, load: &Load) -> Option<Self> {
+        let shown = self.shown_version(load);
+        (shown > self.versions_granted).then(|| Self {
+            versions_granted: shown + VERSIONS_AT_ONCE,
+            ..self.clone()
+        })
     }
 
     fn expiry(&self) -> Option<String> {
@@ -149,6 +208,11 @@ impl ContainerInstance {
             InstanceStatus::Inactive { since } => Some(expiry_key(since, Self::KIND, &self.key())),
             _ => None,
         }
+    }
+
+    fn registrant_key(&self) -> Option<String> {
+        let id = self.registered_by.as_ref().filter(|_| self.is_registered())?;
+        Some(format!("{id}/{}", self.key()))
     }
 
     fn token_key(&self) -> Option<String> {
@@ -175,12 +239,33 @@ impl Record for ContainerInstance {
         let change = snapshot.sequence;
         let tables = &mut snapshot.ecs;
         tables.stir_by_instance(before, after, change);
+        if let Some(key) = before.and_then(Self::host_key) {
+            tables.hosts.remove(&key);
+        }
+        if let Some(key) = after.and_then(Self::host_key) {
+            tables.hosts.insert(&key, ());
+        }
         tables.expire(before.and_then(Self::expiry), after.and_then(Self::expiry));
+        if let Some(key) = before.and_then(Self::registrant_key) {
+            tables.registrants.remove(&key);
+        }
+        if let Some(key) = after.and_then(Self::registrant_key) {
+            tables.registrants.insert(&key, ());
+        }
         if let Some(key) = before.and_then(Self::token_key) {
             tables.registrations.remove(&key);
         }
         if let (Some(row), Some(key)) = (after, after.and_then(Self::token_key)) {
             tables.registrations.insert(&key, Arc::new(row.id.clone()));
+        }
+        match (before, after) {
+            // Read from the store at the start: no number is shown twice.
+            (None, Some(row)) if row.versions_granted > row.version => {
+                let behind = row.versions_granted - row.version;
+                tables.reserve(&row.key(), |load| load.changes = behind);
+            }
+            (Some(row), None) => tables.loads.remove(&row.key()),
+            _ => {}
         }
         if let Some(row) = after.or(before) {
             tables.board_instance(&row.key(), row, after.is_some());

@@ -1,5 +1,7 @@
 //! The history of daemons: their deployments with their ends, and immutable pictures of what was deployed.
 
+use std::sync::Arc;
+
 use portcullis_api::ecs as api;
 use portcullis_core::{Arn, Region, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -9,6 +11,7 @@ use super::{
     Breaker, Rollback, SHOWN_AFTER_END_SECONDS, ServiceDeploymentStatus, expiry_key, history_prefix,
     shape_json,
 };
+use crate::world::changes::{Changed, Step};
 use crate::world::records::Record;
 use crate::world::snapshot::Snapshot;
 use crate::world::table::Table;
@@ -108,6 +111,9 @@ impl Record for DaemonDeployment {
     }
     fn table_mut(snapshot: &mut Snapshot) -> &mut Table<Self> {
         &mut snapshot.ecs.daemon_deployments
+    }
+    fn changed(before: Option<&Arc<Self>>, after: Option<&Arc<Self>>) -> Option<Changed> {
+        Some(Changed::DaemonDeployment(Step::new(before, after)))
     }
     fn reindex(snapshot: &mut Snapshot, before: Option<&Self>, after: Option<&Self>) {
         snapshot

@@ -36,6 +36,9 @@ pub struct DaemonTaskDefinition {
     /// When its deletion was asked for; it is ACTIVE until then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub delete_requested: Option<Timestamp>,
+    /// When it was found to be still in use last, after that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub still_used: Option<Timestamp>,
     /// Its tags.
     pub tags: Tags,
     /// The definition as DescribeDaemonTaskDefinition shows it, without `status` and `deleteRequestedAt`.
@@ -114,7 +117,10 @@ impl Record for DaemonTaskDefinition {
         &mut snapshot.ecs.daemon_task_definitions
     }
     fn reindex(snapshot: &mut Snapshot, before: Option<&Self>, after: Option<&Self>) {
-        let expiry = |row: &Self| Some(expiry_key(row.delete_requested?, Self::KIND, &row.key()));
+        let expiry = |row: &Self| {
+            let since = row.still_used.or(row.delete_requested)?;
+            Some(expiry_key(since, Self::KIND, &row.key()))
+        };
         let tables = &mut snapshot.ecs;
         tables.expire(before.and_then(expiry), after.and_then(expiry));
         let derived = &mut tables.daemon_definitions_as_tasks;

@@ -21,7 +21,7 @@ impl DeploymentCounts {
     /// What one task adds.
     fn of(task: &Task) -> Self {
         let runs = task.desired == DesiredStatus::Running && task.last == LastStatus::Running;
-        let pends = task.desired == DesiredStatus::Running && task.last == LastStatus::Pending;
+        let pends = task.desired == DesiredStatus::Running && task.last < LastStatus::Running;
         Self {
             running: u32::from(runs),
             pending: u32::from(pends),

@@ -1,6 +1,7 @@
 //! ECS's resources, kept apart per region: every key starts with `REGION/`.
 
 mod account_setting;
+mod agent_identity;
 mod board;
 mod capacity_provider;
 mod cluster;
@@ -10,6 +11,7 @@ mod daemon_history;
 mod daemon_task_definition;
 mod deployment_counts;
 mod group_counts;
+mod kept_room;
 mod restless;
 mod service;
 mod service_history;
@@ -18,17 +20,26 @@ mod task;
 mod task_definition;
 mod task_ends;
 mod task_index;
+mod task_interface;
+mod task_status;
+mod waiting;
 
 use std::sync::Arc;
 
+use portcullis_core::Region;
 use portcullis_store::{Store, StoreError};
 
-use super::load;
+use super::{Record as _, load};
+use crate::world::marks::Marks;
 use crate::world::snapshot::Snapshot;
-use crate::world::table::Table;
+use crate::world::table::{Index, Rows, Table};
 
 pub use account_setting::AccountSetting;
-pub use board::{Board, GROUP_ATTRIBUTE, HostKind, LAUNCH_TYPE_ATTRIBUTE, NameId, Slot, ZONE_ATTRIBUTE};
+pub use agent_identity::{AgentIdentity, Alert, AlertKind, Approval, Standing};
+pub use board::{
+    Board, GROUP_ATTRIBUTE, HostKind, INTERFACES_ATTRIBUTE, LAUNCH_TYPE_ATTRIBUTE, NameId,
+    SECURITY_GROUPS_ATTRIBUTE, Slot, ZONE_ATTRIBUTE,
+};
 pub use capacity_provider::{CapacityProvider, ProviderStatus};
 pub use cluster::{ByLaunchType, Cluster, ClusterStatus, Counts};
 pub use container_instance::{ContainerInstance, InstanceStatus, Load, RegisteredResources};
@@ -37,19 +48,27 @@ pub use daemon_history::{DaemonDeployment, DaemonRevision};
 pub use daemon_task_definition::{DaemonFamily, DaemonTaskDefinition};
 pub use deployment_counts::DeploymentCounts;
 pub use group_counts::GroupCounts;
+pub use kept_room::KeptRoom;
 pub use restless::{Restless, Stirred};
 pub use service::{Controller, SchedulingStrategy, Service, ServiceStatus};
 pub use service_history::{
     Breaker, Rollback, ServiceDeployment, ServiceDeploymentStatus, ServiceRevision, history_prefix,
 };
-pub use service_parts::{Deployment, DeploymentStatus, ServiceEvent, ServiceTaskSet, TaskSetStatus};
+pub use service_parts::{
+    Deployment, DeploymentStatus, Launches, ServiceAction, ServiceEvent, ServiceTaskSet, TaskSetStatus,
+};
 pub use task::{
-    Binding, ClientToken, DesiredStatus, EXEC_AGENT_NAME, ExecAgent, ExecAgentStatus, Health, LastStatus,
-    Reservation, Stop, StopCode, Task, TaskContainer, Times,
+    Binding, ClientToken, EXEC_AGENT_NAME, ExecAgent, ExecAgentStatus, FargatePlatform, Health, Reservation,
+    Stop, StopCode, Task, TaskContainer, Times,
 };
 pub use task_definition::{DefinitionStatus, Family, TaskDefinition};
 pub use task_ends::TaskEnds;
 pub use task_index::{Facet, TaskSet};
+pub use task_interface::{
+    AttachmentStatus, INTERFACE_ATTACHMENT, InterfaceWork, MadeInterface, TaskInterface,
+};
+pub use task_status::{DesiredStatus, LastStatus};
+pub use waiting::{Waiting, cluster_of_waiting, waiting_owner_key};
 
 /// The tables of ECS.
 #[derive(Debug, Clone, Default)]
@@ -61,18 +80,22 @@ pub struct Tables {
     /// By [`TaskDefinition::key_of`]: ordered by family, then revision.
     pub task_definitions: Table<TaskDefinition>,
     /// The keys of task definitions by status, by [`TaskDefinition::status_key_of`]. Derived.
-    pub definitions_by_status: Table<()>,
+    pub definitions_by_status: Index,
     /// By [`ContainerInstance::key_of`].
     pub container_instances: Table<ContainerInstance>,
     /// Ids of container instances by the token they were registered with, by [`ContainerInstance::key_of`] with the
     /// token in place of the id. Derived.
     pub registrations: Table<String>,
+    /// Keys of registered container instances by who registered them, by `REGISTRANT/INSTANCE-KEY`. Derived.
+    pub registrants: Index,
     /// By [`Task::key_of`].
     pub tasks: Table<Task>,
     /// The ways to look tasks up, see [`Tables::tasks_of`]. Derived.
-    pub(in crate::world) task_index: Table<()>,
+    pub(in crate::world) task_index: Index,
+    /// The tasks that wait for room, see [`Tables::waiting_in`]. Derived.
+    pub(in crate::world) waiting: Index,
     /// How many tasks of each group should run on each instance, by `INSTANCE-KEY/GROUP`. Derived.
-    pub(in crate::world) task_groups: Table<u32>,
+    pub(in crate::world) task_groups: Rows<u32>,
     /// The same the other way round, by `CLUSTER-KEY/GROUP`. Derived.
     pub(in crate::world) group_counts: Table<GroupCounts>,
     /// What placement looks at, by the cluster's key. Derived.
@@ -102,21 +125,27 @@ pub struct Tables {
     /// By [`ServiceRevision::key_of`].
     pub service_revisions: Table<ServiceRevision>,
     /// The service deployments of each service, newest first: by `REGION/CLUSTER/SERVICE/AGE/ID`. Derived.
-    pub history: Table<()>,
+    pub history: Index,
     /// By [`AccountSetting::key_of`].
     pub account_settings: Table<AccountSetting>,
     /// What runs in each cluster, by the cluster's key. Derived.
     pub counts: Table<Counts>,
     /// What is reserved on each container instance, by the instance's key. Derived.
     pub loads: Table<Load>,
+    /// By [`KeptRoom::key_of`].
+    pub kept_rooms: Table<KeptRoom>,
     /// By [`TaskEnds::key_of`].
     pub task_ends: Table<TaskEnds>,
     /// What services may have to act upon. Derived.
     pub restless: Restless,
+    /// The tasks, by their keys, for whose network interfaces something is to be done. Derived.
+    pub interface_work: Marks,
+    /// The keys of container instances by the ids of their hosts at EC2: `REGION/ID/KEY`. Derived.
+    pub(in crate::world) hosts: Index,
     /// How many tasks each deployment has, see [`Tables::deployment_counts`]. Derived.
     deployments: Table<DeploymentCounts>,
     /// Resources that have ended and are shown for a while, by [`expiry_key`]. Derived.
-    pub expiring: Table<()>,
+    pub expiring: Index,
 }
 
 /// How long ended resources stay describable, in seconds. AWS gives no figure but "at least an hour" for tasks
@@ -161,13 +190,34 @@ impl Tables {
         }
     }
 
+    /// Keeps [`Tables::interface_work`] in step with one task.
+    pub(in crate::world) fn mark_interface_work(
+        &mut self,
+        before: Option<&Task>,
+        after: Option<&Task>,
+        change: u64,
+    ) {
+        match (after, before) {
+            (Some(task), _) if task.interface_work().is_some() => {
+                self.interface_work.touch(&task.key(), change);
+            }
+            (Some(task), _) | (None, Some(task)) => self.interface_work.remove(&task.key()),
+            (None, None) => {}
+        }
+    }
+
+    /// Whether a container instance is on the host that EC2 knows by this id.
+    pub fn has_host(&self, region: &Region, id: &str) -> bool {
+        self.hosts.prefix(&format!("{region}/{id}/")).next().is_some()
+    }
+
     /// Keeps [`Tables::expiring`] in step with one resource.
     pub(in crate::world) fn expire(&mut self, before: Option<String>, after: Option<String>) {
         if let Some(key) = before {
             self.expiring.remove(&key);
         }
         if let Some(key) = after {
-            self.expiring.insert(&key, Arc::new(()));
+            self.expiring.insert(&key, ());
         }
     }
 }
@@ -187,6 +237,7 @@ pub(super) fn load_all(snapshot: &mut Snapshot, store: &dyn Store) -> Result<(),
     load::<DaemonDeployment>(snapshot, store)?;
     load::<DaemonRevision>(snapshot, store)?;
     load::<TaskEnds>(snapshot, store)?;
+    load::<KeptRoom>(snapshot, store)?;
     load::<ServiceDeployment>(snapshot, store)?;
     load::<ServiceRevision>(snapshot, store)?;
     load::<AccountSetting>(snapshot, store)

@@ -1,26 +1,20 @@
 //! What services may have to act upon, in the order in which it changed. The scheduler remembers how far it has read:
 //! nothing is ever marked as done, and what changes while it acts comes up again behind it.
 
-use std::sync::Arc;
-
 use super::daemon::owner_key;
 use super::{Cluster, ContainerInstance, LastStatus, Service, Tables, Task};
+use crate::world::marks::Marks;
 use crate::world::records::Record as _;
-use crate::world::table::Table;
 
 /// The changes that concern services, each thing once: where it changed last.
 #[derive(Debug, Clone, Default)]
-pub struct Restless {
-    /// The number of the last change of each thing.
-    last: Table<u64>,
-    /// The things, by `CHANGE/THING`.
-    order: Table<()>,
-}
+pub struct Restless(Marks);
 
 /// A thing that changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Stirred<'a> {
-    /// A service by its key, or a daemon by [`super::Daemon::owner_key`]: itself, one of its tasks, or an instance with its tasks.
+    /// A service by its key, a daemon by [`super::Daemon::owner_key`], the waiting tasks of a cluster by
+    /// [`super::waiting_owner_key`]: itself, one of its tasks, or an instance with its tasks.
     Service(&'a str),
     /// A cluster by its key: a task let go of its room, or is gone from its host.
     Room(&'a str),
@@ -42,11 +36,7 @@ impl<'a> Stirred<'a> {
 impl Restless {
     /// What changed after the change numbered `seen`, or ever; the earliest first.
     pub fn since(&self, seen: Option<u64>) -> impl Iterator<Item = Stirred<'_>> {
-        // '0' follows '/', so that this key is behind all of that change.
-        let after = seen.map(|seen| format!("{seen:020}0"));
-        let rows: Vec<_> = self.order.after("", after.as_deref()).collect();
-        rows.into_iter()
-            .filter_map(|(key, _)| Stirred::of(key.split_once('/')?.1))
+        self.0.since(seen).filter_map(Stirred::of)
     }
 
     /// A service is there, new or changed.
@@ -61,34 +51,25 @@ impl Restless {
 
     /// A service or daemon is there, new or changed, by the key the scheduler knows it by.
     pub(super) fn owner(&mut self, key: &str, change: u64) {
-        self.touch(&format!("service={key}"), change);
+        self.0.touch(&format!("service={key}"), change);
     }
 
     /// A service or daemon is gone.
     pub(super) fn without_owner(&mut self, key: &str) {
-        let thing = format!("service={key}");
-        if let Some(last) = self.last.get(&thing).map(|last| **last) {
-            self.order.remove(&row(last, &thing));
-            self.last.remove(&thing);
-        }
+        self.0.remove(&format!("service={key}"));
     }
 
     /// Something of a service changed, by the service's key. A service that is not there is left alone.
     pub(super) fn service_of(&mut self, service_key: &str, change: u64) {
         let thing = format!("service={service_key}");
-        if self.last.get(&thing).is_some() {
-            self.touch(&thing, change);
+        if self.0.last(&thing).is_some() {
+            self.0.touch(&thing, change);
         }
     }
 
-    fn touch(&mut self, thing: &str, change: u64) {
-        match self.last.get(thing).map(|last| **last) {
-            Some(last) if last == change => return,
-            Some(last) => self.order.remove(&row(last, thing)),
-            None => {}
-        }
-        self.last.insert(thing, Arc::new(change));
-        self.order.insert(&row(change, thing), Arc::new(()));
+    /// A cluster, by its key, may have room that it had not.
+    pub(super) fn room(&mut self, cluster_key: &str, change: u64) {
+        self.0.touch(&format!("room={cluster_key}"), change);
     }
 }
 
@@ -105,7 +86,7 @@ impl Tables {
         let leaves = is_there(before) && !is_there(after);
         if leaves || holds(before) && !holds(after) {
             let cluster = Cluster::key_of(&task.region, &task.cluster);
-            self.restless.touch(&format!("room={cluster}"), change);
+            self.restless.room(&cluster, change);
         }
     }
 
@@ -118,7 +99,7 @@ impl Tables {
     ) {
         let Some(instance) = after.or(before) else { return };
         let cluster = Cluster::key_of(&instance.region, &instance.cluster);
-        self.restless.touch(&format!("hosts={cluster}"), change);
+        self.restless.0.touch(&format!("hosts={cluster}"), change);
         let status = |one: Option<&ContainerInstance>| one.map(|one| one.status);
         if status(before) == status(after) {
             return;
@@ -132,10 +113,6 @@ impl Tables {
     }
 }
 
-fn row(change: u64, thing: &str) -> String {
-    format!("{change:020}/{thing}")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -143,11 +120,11 @@ mod tests {
     #[test]
     fn a_thing_comes_up_once_where_it_changed_last() {
         let mut restless = Restless::default();
-        restless.touch("service=r/c/a", 0);
-        restless.touch("service=r/c/b", 1);
-        restless.touch("room=r/c", 2);
-        restless.touch("service=r/c/a", 3);
-        restless.touch("service=r/c/a", 3);
+        restless.owner("r/c/a", 0);
+        restless.owner("r/c/b", 1);
+        restless.room("r/c", 2);
+        restless.owner("r/c/a", 3);
+        restless.service_of("r/c/a", 3);
         let since = |seen| restless.since(seen).collect::<Vec<_>>();
         let (a, b) = (Stirred::Service("r/c/a"), Stirred::Service("r/c/b"));
         assert_eq!(since(None), [b, Stirred::Room("r/c"), a]);

@@ -6,7 +6,7 @@ use portcullis_api::ecs as api;
 use portcullis_core::{AccountId, Arn, Region, Tags, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use super::service_parts::{Deployment, DeploymentStatus, ServiceEvent, ServiceTaskSet};
+use super::service_parts::{Deployment, DeploymentStatus, Launches, ServiceEvent, ServiceTaskSet};
 use super::{Cluster, expiry_key, shape_json};
 use crate::world::changes::{Changed, Step};
 use crate::world::records::Record;
@@ -46,6 +46,9 @@ pub struct Service {
     /// Task sets in the order they were made; only of other controllers than ECS.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub task_sets: Vec<ServiceTaskSet>,
+    /// What it started lately.
+    #[serde(default, skip_serializing_if = "Launches::is_none")]
+    pub launches: Launches,
     /// What happened, newest first; see [`Service::tell`].
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub events: Vec<ServiceEvent>,
@@ -173,7 +176,13 @@ impl Service {
 
     /// Whether a deployment or task set of that id belongs to it.
     pub fn has_version(&self, id: &str) -> bool {
-        self.deployments.iter().any(|one| one.id == id) || self.task_sets.iter().any(|one| one.id == id)
+        self.version_ids().any(|one| one == id)
+    }
+
+    /// `startedBy` of all its tasks: the ids of its deployments and task sets.
+    pub fn version_ids(&self) -> impl Iterator<Item = &String> {
+        let deployments = self.deployments.iter().flat_map(Deployment::ids);
+        deployments.chain(self.task_sets.iter().map(|one| &one.id))
     }
 
     /// A task set by its id, `ecs-svc/N`.

@@ -1,7 +1,5 @@
 //! The history of services: their deployments with their ends, and immutable pictures of what was deployed.
 
-use std::sync::Arc;
-
 use portcullis_api::ecs as api;
 use portcullis_core::{Arn, Region, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -202,7 +200,7 @@ impl Record for ServiceDeployment {
         let tables = &mut snapshot.ecs;
         tables.expire(before.and_then(Self::expiry), after.and_then(Self::expiry));
         match (before, after) {
-            (None, Some(row)) => tables.history.insert(&row.history_key(), Arc::new(())),
+            (None, Some(row)) => tables.history.insert(&row.history_key(), ()),
             (Some(row), None) => tables.history.remove(&row.history_key()),
             _ => {}
         }

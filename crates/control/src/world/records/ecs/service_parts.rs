@@ -12,6 +12,10 @@ use super::shape_json;
 pub struct Deployment {
     /// `ecs-svc/` and 19 digits: `startedBy` of its tasks.
     pub id: String,
+    /// The ids of earlier deployments of the same revision whose tasks are its own now, the latest first: a rollback goes on
+    /// with what still runs.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub took_over: Vec<String>,
     /// The id of its [`super::ServiceRevision`].
     pub revision: String,
     /// The id of the [`super::ServiceDeployment`] it is part of; a rollback is part of the one it ends.
@@ -72,6 +76,49 @@ pub struct ServiceTaskSet {
     pub chosen: api::TaskSet,
 }
 
+/// How many tasks a service started in the minute that began with the first of them (ecs.md 11: so many a minute).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Launches {
+    /// When that minute began.
+    since: Timestamp,
+    /// How many since.
+    count: usize,
+}
+
+impl Launches {
+    const MINUTE: i64 = 60;
+
+    pub(super) fn is_none(&self) -> bool {
+        self.count == 0
+    }
+
+    /// How many more may be started now, of so many a minute.
+    pub fn left(&self, limit: usize, now: Timestamp) -> usize {
+        match self.is_over(now) {
+            true => limit,
+            false => limit.saturating_sub(self.count),
+        }
+    }
+
+    /// When the minute is over.
+    pub fn end(&self) -> Timestamp {
+        self.since.plus_seconds(Self::MINUTE)
+    }
+
+    /// So many more were started.
+    pub fn add(&mut self, count: usize, now: Timestamp) {
+        if self.is_over(now) {
+            *self = Self { since: now, count: 0 };
+        }
+        self.count = self.count.saturating_add(count);
+    }
+
+    /// A clock that was set back must not hold anybody up.
+    fn is_over(&self, now: Timestamp) -> bool {
+        now >= self.end() || now < self.since
+    }
+}
+
 /// What part a task set has in its service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
@@ -93,6 +140,38 @@ pub struct ServiceEvent {
     pub at: Timestamp,
     /// In AWS's words.
     pub message: String,
+    /// What EventBridge is told of it; most events stand only here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub action: Option<ServiceAction>,
+}
+
+/// What an event of a service is to EventBridge: the `eventName` of an `ECS Service Action` (ecs.md 12).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ServiceAction {
+    /// `SERVICE_STEADY_STATE`
+    SteadyState,
+    /// `TASKSET_STEADY_STATE`
+    TaskSetSteadyState,
+    /// `SERVICE_DESIRED_COUNT_UPDATED`
+    DesiredCountUpdated,
+    /// `SERVICE_TASK_START_IMPAIRED`
+    StartImpaired,
+    /// `SERVICE_DAEMON_PLACEMENT_CONSTRAINT_VIOLATED`
+    DaemonConstraintViolated,
+    /// `SERVICE_TASK_PLACEMENT_FAILURE`
+    PlacementFailure {
+        /// What was missing, such as `RESOURCE:CPU`.
+        reason: String,
+    },
+    /// `SERVICE_TASK_CONFIGURATION_FAILURE`
+    ConfigurationFailure,
+}
+
+impl Deployment {
+    /// `startedBy` of all its tasks: its own id first.
+    pub fn ids(&self) -> impl Iterator<Item = &String> {
+        std::iter::once(&self.id).chain(&self.took_over)
+    }
 }
 
 impl DeploymentStatus {

@@ -7,7 +7,10 @@ use portcullis_api::ecs as api;
 use portcullis_core::{Arn, Region, Tags, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use super::{Cluster, ContainerInstance, Counts, Load, TaskDefinition, expiry_key, shape_json};
+use super::{
+    Cluster, ContainerInstance, Counts, DesiredStatus, LastStatus, Load, Tables, TaskDefinition,
+    TaskInterface, Waiting, expiry_key, shape_json,
+};
 use crate::world::changes::{Changed, Step};
 use crate::world::records::Record;
 use crate::world::snapshot::Snapshot;
@@ -28,7 +31,7 @@ pub struct Task {
     pub family: String,
     /// The revision of its task definition.
     pub revision: i32,
-    /// The id of the container instance it was placed on.
+    /// The id of the container instance it was placed on; empty as long as it waits for room (ecs.md 3).
     pub container_instance: String,
     /// The instance's zone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -41,6 +44,9 @@ pub struct Task {
     /// The platform version; only of Fargate tasks.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub platform_version: Option<String>,
+    /// What else Fargate tasks show of their platform.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub platform: Option<FargatePlatform>,
     /// `family:NAME` unless the caller chose one.
     pub group: String,
     /// Who or what started it, in the caller's words.
@@ -63,6 +69,9 @@ pub struct Task {
     pub execution_role: Option<Arn>,
     /// What it takes of its container instance.
     pub reservation: Reservation,
+    /// Its network interface; only of `awsvpc` tasks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub interface: Option<TaskInterface>,
     /// Whether ECS Exec was asked for.
     #[serde(default)]
     pub enable_execute_command: bool,
@@ -88,6 +97,20 @@ pub struct Task {
     /// The idempotency token of the call that made it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub token: Option<ClientToken>,
+    /// What it asks of an instance, as long as it waits for room.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waits: Option<Box<Waiting>>,
+}
+
+/// What Fargate tasks show of their platform beside its version.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FargatePlatform {
+    /// The operating system: `Linux`, `WINDOWS_SERVER_2022_CORE`.
+    pub family: String,
+    /// `x86_64` or `arm64`
+    pub architecture: String,
+    /// How much storage the task has, in GiB.
+    pub storage_gib: i32,
 }
 
 /// What a task takes of its container instance (ecs.md 8).
@@ -103,29 +126,9 @@ pub struct Reservation {
     /// Static UDP host ports.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub udp_ports: BTreeSet<u16>,
-}
-
-/// What ECS wants of a task.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-pub enum DesiredStatus {
-    /// It should run.
-    Running,
-    /// It should stop, or has.
-    Stopped,
-}
-
-/// How far a task or container has come, in order. States that need network interfaces or load balancers do not
-/// occur here (docs/fidelity.md).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-pub enum LastStatus {
-    /// Placed; not all containers run.
-    Pending,
-    /// All containers run.
-    Running,
-    /// Ended.
-    Stopped,
+    /// Network interfaces.
+    #[serde(default)]
+    pub interfaces: i32,
 }
 
 /// A container of a task.
@@ -302,27 +305,6 @@ pub struct ClientToken {
     pub parameters: String,
 }
 
-impl DesiredStatus {
-    /// AWS's word.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Running => "RUNNING",
-            Self::Stopped => "STOPPED",
-        }
-    }
-}
-
-impl LastStatus {
-    /// AWS's word.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Pending => "PENDING",
-            Self::Running => "RUNNING",
-            Self::Stopped => "STOPPED",
-        }
-    }
-}
-
 impl Health {
     /// AWS's word.
     pub fn as_str(self) -> &'static str {
@@ -393,7 +375,18 @@ impl Task {
 
     /// Whether it takes anything of its instance.
     pub fn holds_reservation(&self) -> bool {
-        self.desired == DesiredStatus::Running && self.last != LastStatus::Stopped
+        self.desired == DesiredStatus::Running && self.last != LastStatus::Stopped && self.is_placed()
+    }
+
+    /// The key of its container instance, when it has one.
+    pub fn instance_key(&self) -> Option<String> {
+        let key = || ContainerInstance::key_of(&self.region, &self.cluster, &self.container_instance);
+        self.is_placed().then(key)
+    }
+
+    /// The key of the instance it takes something of.
+    pub fn reserves_on(&self) -> Option<String> {
+        self.instance_key().filter(|_| self.holds_reservation())
     }
 
     /// Whether scale-in and deployments must leave it alone now.
@@ -426,9 +419,13 @@ impl Task {
 /// What a task adds to its instance's load: set operations for ports, sums for the rest.
 fn add(load: &mut Load, task: &Task) {
     match task.last {
-        LastStatus::Pending => load.pending_tasks += 1,
+        last if last.is_before_running() => load.pending_tasks += 1,
         LastStatus::Running => load.running_tasks += 1,
-        LastStatus::Stopped => {}
+        _ => {}
+    }
+    // An interface is there until the task has ended altogether.
+    if task.last != LastStatus::Stopped {
+        load.interfaces += task.reservation.interfaces;
     }
     if task.holds_reservation() {
         load.cpu = load.cpu.saturating_add(task.reservation.cpu);
@@ -440,9 +437,12 @@ fn add(load: &mut Load, task: &Task) {
 
 fn take(load: &mut Load, task: &Task) {
     match task.last {
-        LastStatus::Pending => load.pending_tasks -= 1,
+        last if last.is_before_running() => load.pending_tasks -= 1,
         LastStatus::Running => load.running_tasks -= 1,
-        LastStatus::Stopped => {}
+        _ => {}
+    }
+    if task.last != LastStatus::Stopped {
+        load.interfaces -= task.reservation.interfaces;
     }
     if task.holds_reservation() {
         load.cpu = load.cpu.saturating_sub(task.reservation.cpu);
@@ -453,11 +453,30 @@ fn take(load: &mut Load, task: &Task) {
     }
 }
 
+/// Keeps the load of its instance in step with a task. One that waited for room had none.
+fn reserve(tables: &mut Tables, before: Option<&Task>, after: Option<&Task>, is_loading: bool) {
+    let instance = |task: Option<&Task>| task.and_then(Task::instance_key);
+    let Some(instance) = instance(after).or_else(|| instance(before)) else {
+        return;
+    };
+    let before = before.filter(|task| task.is_placed());
+    let after = after.filter(|task| task.is_placed());
+    // Also when nothing in it changes: a new row tells the instance's session that one of its tasks did.
+    tables.reserve(&instance, |load| {
+        before.into_iter().for_each(|task| take(load, task));
+        after.into_iter().for_each(|task| add(load, task));
+        let reserves = |task: Option<&Task>| task.and_then(Task::reserves_on);
+        if !is_loading && reserves(before) != reserves(after) {
+            load.changes += 1;
+        }
+    });
+}
+
 fn count(counts: &mut Counts, task: &Task, step: i32) {
     match task.last {
-        LastStatus::Pending => *counts.pending_tasks.of(&task.launch_type) += step,
+        last if last.is_before_running() => *counts.pending_tasks.of(&task.launch_type) += step,
         LastStatus::Running => *counts.running_tasks.of(&task.launch_type) += step,
-        LastStatus::Stopped => {}
+        _ => {}
     }
 }
 
@@ -477,26 +496,22 @@ impl Record for Task {
     }
     fn reindex(snapshot: &mut Snapshot, before: Option<&Self>, after: Option<&Self>) {
         let change = snapshot.sequence;
+        let is_loading = change == 0;
         let tables = &mut snapshot.ecs;
         tables.count_deployment(before, after);
         tables.stir_by_task(before, after, change);
+        tables.mark_interface_work(before, after, change);
         tables.expire(before.and_then(Self::expiry), after.and_then(Self::expiry));
         let (old, new) = (before.map(Self::index_keys), after.map(Self::index_keys));
         if old != new {
             old.iter().flatten().for_each(|key| tables.task_index.remove(key));
-            // One for the rows of a task: there are several, and many tasks.
-            let nothing = Arc::new(());
             new.iter()
                 .flatten()
-                .for_each(|key| tables.task_index.insert(key, Arc::clone(&nothing)));
+                .for_each(|key| tables.task_index.insert(key, ()));
         }
+        tables.wait_for_room(before, after, change);
         let Some(row) = after.or(before) else { return };
-        let instance = ContainerInstance::key_of(&row.region, &row.cluster, &row.container_instance);
-        // Also when nothing in it changes: a new row tells the instance's session that one of its tasks did.
-        tables.reserve(&instance, |load| {
-            before.into_iter().for_each(|task| take(load, task));
-            after.into_iter().for_each(|task| add(load, task));
-        });
+        reserve(tables, before, after, is_loading);
         tables.count(&Cluster::key_of(&row.region, &row.cluster), |counts| {
             before.into_iter().for_each(|task| count(counts, task, -1));
             after.into_iter().for_each(|task| count(counts, task, 1));

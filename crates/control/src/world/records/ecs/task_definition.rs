@@ -60,6 +60,9 @@ pub enum DefinitionStatus {
         inactive_since: Timestamp,
         /// When its deletion was asked for.
         since: Timestamp,
+        /// When it was found to be still in use last.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        still_used: Option<Timestamp>,
     },
 }
 
@@ -136,6 +139,7 @@ impl TaskDefinition {
             DefinitionStatus::DeleteInProgress {
                 inactive_since,
                 since,
+                ..
             } => {
                 shown.deregistered_at = Some(inactive_since);
                 shown.delete_requested_at = Some(since);
@@ -146,9 +150,9 @@ impl TaskDefinition {
 
     fn expiry(&self) -> Option<String> {
         match self.status {
-            DefinitionStatus::DeleteInProgress { since, .. } => {
-                Some(expiry_key(since, Self::KIND, &self.key()))
-            }
+            DefinitionStatus::DeleteInProgress {
+                since, still_used, ..
+            } => Some(expiry_key(still_used.unwrap_or(since), Self::KIND, &self.key())),
             _ => None,
         }
     }
@@ -188,7 +192,7 @@ impl Record for TaskDefinition {
             index.remove(&row.status_key());
         }
         if let Some(row) = after {
-            index.insert(&row.status_key(), Arc::new(()));
+            index.insert(&row.status_key(), ());
         }
         snapshot
             .ecs

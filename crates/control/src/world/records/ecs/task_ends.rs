@@ -42,7 +42,7 @@ impl TaskEnds {
         }
     }
 
-    /// Notes that a task has stopped, unless somebody wanted it to.
+    /// Notes that a task has ended on its host, unless somebody wanted it to.
     pub fn note(tx: &mut Tx<'_>, task: &Task) {
         let by_itself = task.stop.as_ref().is_some_and(|stop| {
             matches!(
@@ -50,8 +50,9 @@ impl TaskEnds {
                 StopCode::TaskFailedToStart | StopCode::EssentialContainerExited
             )
         });
-        if let (LastStatus::Stopped, true, Some(service), Some(deployment)) =
-            (task.last, by_itself, task.owner(), task.started_by.as_deref())
+        let has_ended = task.last >= LastStatus::Deprovisioning;
+        if let (true, true, Some(service), Some(deployment)) =
+            (has_ended, by_itself, task.owner(), task.started_by.as_deref())
         {
             let home = (&task.region, task.cluster.as_str(), service);
             Self::add(tx, home, deployment, task.times.started.is_some());

@@ -103,7 +103,8 @@ impl Tables {
     pub fn group_count(&self, instance_key: &str, group: &str) -> u32 {
         self.task_groups
             .get(&format!("{instance_key}/{group}"))
-            .map_or(0, |count| **count)
+            .copied()
+            .unwrap_or_default()
     }
 
     /// The groups of the tasks that should run on a container instance.
@@ -118,10 +119,10 @@ impl Tables {
     pub(super) fn count_group(&mut self, task: &Task, step: i64) {
         let instance = ContainerInstance::key_of(&task.region, &task.cluster, &task.container_instance);
         let key = format!("{instance}/{}", task.group);
-        let before = self.task_groups.get(&key).map_or(0, |count| i64::from(**count));
+        let before = self.task_groups.get(&key).map_or(0, |count| i64::from(*count));
         let count = u32::try_from(before + step).unwrap_or_default();
         if count > 0 {
-            self.task_groups.insert(&key, Arc::new(count));
+            self.task_groups.insert(&key, count);
         } else {
             self.task_groups.remove(&key);
         }
@@ -190,11 +191,10 @@ impl Task {
     pub(super) fn index_keys(&self) -> Vec<String> {
         let tail = format!("{}/{}", self.phase(), self.id);
         let key = |facet: Facet<'_>| format!("{}{tail}", facet.prefix(&self.region, &self.cluster));
-        let mut keys = vec![
-            key(Facet::All),
-            key(Facet::ContainerInstance(&self.container_instance)),
-            key(Facet::Family(&self.family)),
-        ];
+        let mut keys = vec![key(Facet::All), key(Facet::Family(&self.family))];
+        if self.is_placed() {
+            keys.push(key(Facet::ContainerInstance(&self.container_instance)));
+        }
         if let Some(service) = self.service() {
             keys.push(key(Facet::Service(service)));
         }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use portcullis_core::{Arn, Region};
 
 use crate::services::ecs::errors::EcsError;
-use crate::services::ecs::names::{Scope, parse_arn, parse_revision};
+use crate::services::ecs::names::{Scope, resolve_definition};
 use crate::world::Snapshot;
 use crate::world::records::ecs::DaemonTaskDefinition;
 
@@ -20,26 +20,9 @@ pub(in crate::services::ecs) struct DaemonDefinitionRef {
 impl DaemonDefinitionRef {
     /// What `FAMILY`, `FAMILY:REVISION` or an ARN names.
     pub fn resolve(view: &Snapshot, scope: Scope<'_>, argument: &str) -> Result<Self, EcsError> {
-        if !argument.starts_with("arn:") {
-            return Self::short(view, scope, argument);
-        }
-        let (arn, name) = parse_arn(argument, "daemon-task-definition")?;
-        if scope.owns(&arn) {
-            return Self::short(view, scope, &name);
-        }
-        Ok(Self { arn, key: None })
-    }
-
-    fn short(view: &Snapshot, scope: Scope<'_>, name: &str) -> Result<Self, EcsError> {
-        let (family, revision) = match name.split_once(':') {
-            Some((family, revision)) => (family, Some(parse_revision(revision)?)),
-            None => (name, latest_active(view, scope.region, name)),
-        };
-        let arn = match revision {
-            Some(revision) => DaemonTaskDefinition::arn_of(scope.region, scope.account, family, revision),
-            None => DaemonTaskDefinition::arn_of(scope.region, scope.account, family, "*"),
-        };
-        let key = revision.map(|revision| DaemonTaskDefinition::key_of(scope.region, family, revision));
+        let (arn, key) = resolve_definition(scope, "daemon-task-definition", argument, |family| {
+            latest_active(view, scope.region, family)
+        })?;
         Ok(Self { arn, key })
     }
 

@@ -97,6 +97,7 @@ pub(in crate::services::ecs) fn register(
         revision,
         arn: arn.clone(),
         delete_requested: None,
+        still_used: None,
         tags,
         definition,
         as_tasks,

@@ -1,0 +1,237 @@
+//! Images: what a name means, when it is pulled, and how long that may take (agent.md 6 and 7).
+
+use bollard::models::ImageInspect;
+use bollard::query_parameters::{CreateImageOptions, RemoveImageOptions, TagImageOptions};
+use futures_util::StreamExt as _;
+
+use super::super::{EngineError, ImageFacts, Pulled, Resolved};
+use super::errors::{Stage, at, status};
+use super::{DockerEngine, within};
+use crate::PullBehavior;
+
+const REASON_INACTIVE: &str =
+    "CannotPullContainerError: inactivity time exceeded timeout while pulling image";
+
+impl DockerEngine {
+    /// Asks the registry what the image is, where it is to be pulled.
+    pub(super) async fn resolve(&self, image: &str, pulled_before: bool) -> Result<Resolved, EngineError> {
+        let cached = self.cached_image(image).await?;
+        let behavior = self.images.behavior;
+        if !asks_registry(behavior, cached.is_some(), pulled_before, image) {
+            return Ok(Resolved { digest: None, cached });
+        }
+        if has_digest(image) {
+            return Ok(Resolved::default());
+        }
+        let name = with_tag(image);
+        let asked = within(self.images.manifest_timeout, "manifest_pulled", async {
+            let known = self.docker.inspect_registry_image(&name, None).await;
+            known.map_err(|error| at(Stage::PullManifest, &error))
+        });
+        match asked.await {
+            Ok(known) => Ok(Resolved {
+                digest: known.descriptor.digest,
+                cached: None,
+            }),
+            Err(error) if falls_back(behavior, &cached) => {
+                tracing::warn!(image, %error, "the registry does not know the image; the one on this host is used");
+                Ok(Resolved { digest: None, cached })
+            }
+            Err(error) => Err(given_up(error)),
+        }
+    }
+
+    /// Pulls the image, by its digest where that is known, and gives it its name.
+    pub(super) async fn bring(&self, image: &str, digest: Option<&str>) -> Result<Pulled, EngineError> {
+        let name = with_tag(image);
+        let exactly = digest.map(|digest| format!("{}@{digest}", repository(&name)));
+        let started = self.clock.now();
+        let pulling = within(self.images.pull_timeout, "pulled", async {
+            self.pull(exactly.as_deref().unwrap_or(&name)).await?;
+            match &exactly {
+                Some(exactly) => self.tag(exactly, &name).await,
+                None => Ok(()),
+            }
+        });
+        let times = match pulling.await {
+            Ok(()) => Some((started, self.clock.now())),
+            Err(error) => {
+                let cached = self.cached_image(image).await?;
+                if !falls_back(self.images.behavior, &cached) {
+                    return Err(given_up(error));
+                }
+                tracing::warn!(image, %error, "the image cannot be pulled; the one on this host is used");
+                None
+            }
+        };
+        match self.cached_image(image).await? {
+            Some(image) => Ok(Pulled { image, times }),
+            None => Err(EngineError::Refused(format!(
+                "CannotPullContainerError: the image {image} was pulled and is gone again"
+            ))),
+        }
+    }
+
+    /// True when the name is gone; an image in use keeps it.
+    pub(super) async fn discard_image(&self, name: &str) -> Result<bool, EngineError> {
+        match self
+            .docker
+            .remove_image(name, None::<RemoveImageOptions>, None)
+            .await
+        {
+            Ok(_) => Ok(true),
+            Err(error) => match status(&error) {
+                Some(404) => Ok(true),
+                Some(409) => Ok(false),
+                _ => Err(at(Stage::Remove, &error)),
+            },
+        }
+    }
+
+    async fn cached_image(&self, image: &str) -> Result<Option<ImageFacts>, EngineError> {
+        match self.docker.inspect_image(image).await {
+            Ok(found) => Ok(Some(facts(found))),
+            Err(error) if status(&error) == Some(404) => Ok(None),
+            Err(error) => Err(at(Stage::Pull, &error)),
+        }
+    }
+
+    async fn pull(&self, image: &str) -> Result<(), EngineError> {
+        let options = CreateImageOptions {
+            from_image: Some(image.to_owned()),
+            ..CreateImageOptions::default()
+        };
+        let mut progress = std::pin::pin!(self.docker.create_image(Some(options), None, None));
+        loop {
+            match tokio::time::timeout(self.images.inactivity_timeout, progress.next()).await {
+                Ok(Some(step)) => drop(step.map_err(|error| at(Stage::Pull, &error))?),
+                Ok(None) => return Ok(()),
+                Err(_) => return Err(EngineError::Refused(REASON_INACTIVE.to_owned())),
+            }
+        }
+    }
+
+    async fn tag(&self, exactly: &str, name: &str) -> Result<(), EngineError> {
+        let (repository, tag) = (repository(name), name.get(repository(name).len() + 1..));
+        let options = TagImageOptions {
+            repo: Some(repository.to_owned()),
+            tag: tag.map(str::to_owned),
+        };
+        let tagged = self.docker.tag_image(exactly, Some(options)).await;
+        tagged.map_err(|error| at(Stage::Pull, &error))
+    }
+}
+
+/// A pull or question that timed out leaves nothing behind that would have to be stopped.
+fn given_up(error: EngineError) -> EngineError {
+    match error {
+        EngineError::TimedOut(reason) => EngineError::Refused(reason),
+        other => other,
+    }
+}
+
+/// Whether a registry is asked at all. What is named by its digest cannot have changed.
+fn asks_registry(behavior: PullBehavior, cached: bool, pulled_before: bool, image: &str) -> bool {
+    match behavior {
+        PullBehavior::Always => true,
+        PullBehavior::Default => !(cached && has_digest(image)),
+        PullBehavior::Once => !(cached && pulled_before),
+        PullBehavior::PreferCached => !cached,
+    }
+}
+
+/// Whether the image on the host will do when the registry does not deliver.
+fn falls_back(behavior: PullBehavior, cached: &Option<ImageFacts>) -> bool {
+    behavior != PullBehavior::Always && cached.is_some()
+}
+
+fn has_digest(image: &str) -> bool {
+    image.contains('@')
+}
+
+fn facts(image: ImageInspect) -> ImageFacts {
+    let environment = image.config.and_then(|config| config.env).unwrap_or_default();
+    let region = |pair: &String| pair.starts_with("AWS_REGION=") || pair.starts_with("AWS_DEFAULT_REGION=");
+    ImageFacts {
+        id: image.id,
+        names_region: environment.iter().any(region),
+    }
+}
+
+/// The tag Docker would take; without one it pulls them all.
+fn with_tag(image: &str) -> String {
+    let last = image.rsplit('/').next().unwrap_or(image);
+    if last.contains([':', '@']) {
+        image.to_owned()
+    } else {
+        format!("{image}:latest")
+    }
+}
+
+/// A name without its tag.
+fn repository(image: &str) -> &str {
+    match image.rsplit_once(':') {
+        Some((repository, tag)) if !tag.contains('/') => repository,
+        _ => image,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bare_repository_means_latest() {
+        for (image, pulled, bare) in [
+            ("busybox", "busybox:latest", "busybox"),
+            (
+                "registry:5000/app",
+                "registry:5000/app:latest",
+                "registry:5000/app",
+            ),
+            ("registry:5000/app:3", "registry:5000/app:3", "registry:5000/app"),
+        ] {
+            assert_eq!(with_tag(image), pulled);
+            assert_eq!(repository(&with_tag(image)), bare);
+        }
+        assert_eq!(with_tag("app@sha256:00"), "app@sha256:00");
+    }
+
+    #[test]
+    fn agent_7_pull_behaviour_says_when_a_registry_is_asked_and_when_the_hosts_image_will_do() {
+        use PullBehavior::{Always, Default, Once, PreferCached};
+        // (behaviour, cached, pulled before) -> asks, and falls back when the registry fails
+        let cases = [
+            (Default, true, true, true, true),
+            (Default, false, false, true, false),
+            (Always, true, true, true, false),
+            (Once, true, true, false, true),
+            (Once, true, false, true, true),
+            (Once, false, true, true, false),
+            (PreferCached, true, false, false, true),
+            (PreferCached, false, true, true, false),
+        ];
+        for (behavior, cached, before, asks, back) in cases {
+            let name = format!("{behavior:?} cached={cached} before={before}");
+            assert_eq!(asks_registry(behavior, cached, before, "app:1"), asks, "{name}");
+            let image = cached.then(ImageFacts::default);
+            assert_eq!(falls_back(behavior, &image), back, "{name}");
+        }
+        assert!(!asks_registry(Default, true, false, "app@sha256:00"));
+        assert!(asks_registry(Default, false, false, "app@sha256:00"));
+    }
+
+    #[test]
+    fn agent_1_1_an_image_may_name_its_region() {
+        for (pair, names) in [
+            ("AWS_REGION=x", true),
+            ("AWS_DEFAULT_REGION=", true),
+            ("AWS_REGIONS=x", false),
+        ] {
+            let image: ImageInspect =
+                serde_json::from_value(serde_json::json!({"Id": "sha256:1", "Config": {"Env": [pair]}}))
+                    .unwrap();
+            assert_eq!(facts(image).names_region, names, "{pair}");
+        }
+    }
+}
