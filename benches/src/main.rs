@@ -21,6 +21,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
 
+use figures::docker::Part;
 use subject::Workshop;
 use table::Row;
 
@@ -34,10 +35,10 @@ usage: cargo xtask bench [--only GROUP,...] [--dir DIR]
        cargo xtask bench scale [TASKS [INSTANCES]]
 
   --only GROUP,...   some of: start, reads, refusals, records, durable, scale,
-                     identities, endpoint, docker
+                     identities, endpoint, docker, interfaces, idle
   --dir DIR          a folder on the disk to measure [default: where the program was built]
 ";
-const GROUPS: [&str; 9] = [
+const GROUPS: [&str; 11] = [
     "start",
     "reads",
     "refusals",
@@ -47,6 +48,8 @@ const GROUPS: [&str; 9] = [
     "identities",
     "endpoint",
     "docker",
+    "interfaces",
+    "idle",
 ];
 /// The whole run takes no longer,
 const TIME_MAX: Duration = Duration::from_secs(235);
@@ -160,7 +163,9 @@ async fn measure(options: &Options, workshop: &Workshop, rows: &mut Vec<Row>) ->
             "scale" => figures::scale::measure(workshop).await,
             "identities" => figures::identities::measure(workshop).await,
             "endpoint" => figures::endpoint::measure(workshop).await,
-            _ => figures::docker::measure(workshop, options.docker_host.as_deref()).await,
+            other => {
+                figures::docker::measure(workshop, options.docker_host.as_deref(), Part::of(other)).await
+            }
         };
         rows.extend(measured.with_context(|| format!("the group `{group}` could not be measured"))?);
     }

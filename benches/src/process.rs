@@ -61,14 +61,19 @@ impl Process {
 
     /// Memory that is resident, in bytes.
     pub fn resident_bytes(&self) -> Result<u64> {
+        self.memory("VmRSS:")
+    }
+
+    /// Of that what no file backs: all but the program itself.
+    pub fn anonymous_bytes(&self) -> Result<u64> {
+        self.memory("RssAnon:")
+    }
+
+    fn memory(&self, which: &str) -> Result<u64> {
         let status = fs::read_to_string(format!("/proc/{}/status", self.0.id()))?;
-        let kib = status.lines().find_map(|line| {
-            line.strip_prefix("VmRSS:")?
-                .trim()
-                .strip_suffix(" kB")?
-                .parse()
-                .ok()
-        });
+        let kib = status
+            .lines()
+            .find_map(|line| line.strip_prefix(which)?.trim().strip_suffix(" kB")?.parse().ok());
         kib.map(|kib: u64| kib * 1024)
             .context("the kernel does not tell how much memory a process has")
     }

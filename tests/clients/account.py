@@ -157,9 +157,9 @@ class Account:
         reply = self.ecs.register_container_instance(cluster=cluster, totalResources=resources(), **more)
         return reply["containerInstance"]["containerInstanceArn"]
 
-    def approve_host(self, instance, source="127.0.0.1"):
-        """Lets an agent in that has no key, as `portcullis hosts approve` does."""
-        body = json.dumps({"containerInstance": instance, "source": source}).encode()
+    def approve_host(self, instance, source="127.0.0.1", key=None):
+        """Lets an agent in that has this key or none, as `portcullis hosts approve` does."""
+        body = json.dumps({"containerInstance": instance, "source": source, "agentKey": key}).encode()
         request = AWSRequest("POST", f"{self.url}/portcullis/hosts", data=body, headers={"content-type": "application/json"})
         keys = self.credentials
         signer = Credentials(keys["aws_access_key_id"], keys["aws_secret_access_key"], keys.get("aws_session_token"))

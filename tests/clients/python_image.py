@@ -35,8 +35,8 @@ def write(path):
             link.type, link.linkname = tarfile.SYMTYPE, target
             image.addfile(link)
         image.add(library, _inside(library), filter=_needed)
-        for library in sorted(_libraries(python, curl, *library.glob("lib-dynload/*.so"))):
-            image.add(library.resolve(), _inside(library))
+        for loaded in sorted(_libraries(python, curl, *library.glob("lib-dynload/*.so"))):
+            image.add(loaded.resolve(), _inside(loaded))
         site = Path(boto3.__file__).parents[1]
         for name in BOTO3:
             image.add(site / name, _inside(f"{PACKAGES}/{name}"), filter=_model)

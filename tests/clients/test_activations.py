@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import time
 
@@ -50,9 +51,9 @@ def agent(aws, tmp_path):
     """Our agent, started with what it is given; ended with the test."""
     started = []
 
-    def start(cluster, *arguments, **environment):
+    def start(cluster, *arguments, state="state", **environment):
         command = [BINARY, "agent", "--endpoint", aws.url, "--cluster", cluster, "--engine", "process"]
-        command += ["--state-dir", str(tmp_path / "state"), *arguments]
+        command += ["--state-dir", str(tmp_path / state), *arguments]
         variables = {"PATH": os.environ["PATH"], "ECS_INTROSPECTION_PORT": "0", **environment}
         with (tmp_path / "log").open("ab") as log:
             started.append(subprocess.Popen(command, env=variables, stdout=log, stderr=log))
@@ -62,6 +63,14 @@ def agent(aws, tmp_path):
     for process in started:
         process.terminate()
         process.wait()
+
+
+def logged(folder, text):
+    """Waits until the agents' log says this."""
+    deadline = time.monotonic() + 30
+    while text not in (folder / "log").read_text():
+        assert time.monotonic() < deadline, (folder / "log").read_text()
+        time.sleep(0.1)
 
 
 def connected(aws, cluster, folder):
@@ -95,12 +104,13 @@ def test_our_agent_joins_by_a_token_and_starts_again_without_one(aws, agent):
     for path in (folder / "state").rglob("*"):
         assert not path.is_file() or made["ActivationCode"] not in path.read_bytes().decode(errors="replace"), path
     assert made["ActivationCode"] not in (folder / "log").read_text()
-    # A second process with the same state is the same agent: the newer one ends the older.
+    # A second process beside it is told so.
     agent(cluster, *token, **code)
-    deadline = time.monotonic() + 30
-    while "ACS connection ended" not in (folder / "log").read_text():
-        assert time.monotonic() < deadline, (folder / "log").read_text()
-        time.sleep(0.1)
+    logged(folder, "another agent runs with")
+    # Whoever has the key is the agent: the newer session ends the older.
+    shutil.copytree(folder / "state", folder / "copy")
+    agent(cluster, *token, state="copy", **code)
+    logged(folder, "ACS connection ended")
     assert connected(aws, cluster, folder)["containerInstanceArn"] == first["containerInstanceArn"]
     assert len(aws.client("ssm").describe_instance_information(Filters=filters)["InstanceInformationList"]) == 1
 

@@ -154,7 +154,8 @@ def test_the_command_has_the_terminals_size_and_its_keys(admin, task):
     shell.type(b"typed\r")
     shown, code = shell.end()
     assert "<typed>\r\n" in shown and code == 0, (shown, code)
-    shell = Shell(admin, task, "sh", "-c", "echo ready; sleep 1000", tty=True)
+    # The shell itself waits: while it forks, a child that has not become its program yet swallows the signal.
+    shell = Shell(admin, task, "sh", "-c", "echo ready; read line", tty=True)
     shell.read(until=b"ready\r\n")
     shell.type(b"\x03")
     assert shell.end()[1] != 0

@@ -97,6 +97,14 @@ def test_a_program_has_the_task_role_and_its_decisions_are_told(aws, developer, 
     assert list(tmp_path.glob("portcullis-run-*")) == []
 
 
+def test_it_runs_whatever_other_hosts_the_caller_has(aws, role, tmp_path):
+    """A further host of one principal waits for an operator; this machine takes nobody else's tasks, and does not."""
+    aws.container_instance(aws.cluster())
+    for number in ("1", "2"):
+        done = run(aws, tmp_path, "sh", "-c", f"echo {number}", role=role)
+        assert (done.returncode, done.stdout) == (0, f"{number}\n"), done.stderr
+
+
 def test_who_may_not_pass_the_role_runs_nothing(aws, role, tmp_path):
     somebody = aws.as_user(aws.user(statement(NEEDED)))
     done = run(somebody, tmp_path, "sh", "-c", "echo ran", role=role)

@@ -154,6 +154,11 @@ def test_an_account_can_be_given_other_quotas(start, fails, data_dir):
     assert "is no quota" in fails(data_dir, "--iam-quota", "groups=many")
 
 
+@pytest.mark.parametrize("seconds", ["59", "21601"])
+def test_credentials_of_tasks_live_no_longer_than_six_hours_and_no_less_than_a_minute(fails, data_dir, seconds):
+    assert "60 to 21600 seconds" in fails(data_dir, "--task-credentials-duration", seconds)
+
+
 def test_a_quota_of_ecs_that_is_none_is_refused(fails, data_dir):
     assert "is no quota" in fails(data_dir, "--ecs-quota", "groups=1")
 

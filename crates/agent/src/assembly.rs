@@ -4,10 +4,13 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
 use arc_swap::ArcSwapOption;
+use portcullis_api::ecs::DeregisterContainerInstanceRequest;
+use portcullis_api::ecs::op::DeregisterContainerInstance;
 use tokio::net::TcpListener;
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::JoinSet;
 
+use crate::alone;
 use crate::audit::{AuditLog, AuditSettings};
 use crate::checkpoint::{Checkpoint, Identity};
 use crate::credentials::CredentialCache;
@@ -26,18 +29,18 @@ use crate::plane::{
 };
 use crate::session::{AcsSession, Handler, Peer, TcsSession, Telemetry};
 use crate::stats::Stats;
-use crate::task::admission::{SourceAdmission, TASK_ENDPOINT_ADDRESS, TokenAdmission};
+use crate::task::admission::{ENDPOINT_PORT, SourceAdmission, TASK_ENDPOINT_ADDRESS, TokenAdmission};
 use crate::task::environment::Surroundings;
 use crate::task::manager::{Commands, Manager, Parts, Rules};
 use crate::task::metadata_file::MetadataFiles;
 use crate::task::model::Known;
 use crate::task::plan::Pulls;
 use crate::task::shared::SharedTasks;
+use crate::update::Stager;
 use crate::{
     AgentError, Config, CredentialsSource, EngineChoice, EngineKind, InjectEndpoint, Seams, Status, TaskApi,
 };
 
-const ENDPOINT_PORT: u16 = 80;
 const ENGINE_EVENTS_MAX: usize = 1024;
 
 /// Runs an agent until `shutdown` becomes true (or its sender is dropped), reporting its progress through `status`.
@@ -47,18 +50,24 @@ pub async fn run(
     status: watch::Sender<Status>,
     shutdown: watch::Receiver<bool>,
 ) -> Result<(), AgentError> {
+    let _with_state = alone::with_state(&config.state_dir).await?;
     let checkpoint = Checkpoint::open(&config.state_dir)?;
     let identity = checkpoint.identity()?;
     refuse_other_cluster(&identity, &config)?;
     let credentials = Arc::new(InstanceCredentialsProvider::new(config.credentials.clone())?);
     let plane = plane(&config, &credentials, &seams)?;
-    let machine = join(&config, &plane, &credentials, &seams).await?;
     let task_api = config.task_api.take();
+    // Before the machine joins: that uses its activation up.
     let (engine, engine_events, notices) = choose_engine(&config, &seams).await?;
+    let _on_host = alone::on_host(engine.kind()).await?;
     status.send_modify(|status| {
         status.engine = Some(engine.kind());
         status.notices = notices;
     });
+    let joined = tokio::select! {
+        joined = join(&config, &plane, &credentials, &seams) => joined?,
+        () = told_to_end(shutdown.clone()) => return Ok(()),
+    };
     let parts = imds::Parts {
         plane: plane.clone(),
         credentials: Arc::clone(&credentials),
@@ -70,7 +79,7 @@ pub async fn run(
         status: status.subscribe(),
     };
     let (mut imds, notices) = Imds::prepare(config.instance_metadata.take(), parts).await?;
-    status.send_modify(|status| status.notices.extend(notices));
+    tell(&status, notices);
     let ground = match Ground::prepare(
         &config,
         &engine,
@@ -100,13 +109,25 @@ pub async fn run(
     };
     let outcome = tokio::select! {
         outcome = agent.live(&ground, engine_events, shutdown) => outcome,
-        () = renew(machine.as_ref(), &credentials) => Ok(()),
+        () = renew(joined.as_ref(), &credentials) => Ok(()),
         never = imds.serve() => match never {},
     };
     imds.leave().await;
     agent.status.send_modify(|status| status.connected = false);
     ground.leave(&agent.tasks).await;
     outcome
+}
+
+fn tell(status: &watch::Sender<Status>, notices: Vec<String>) {
+    for notice in &notices {
+        tracing::info!("{notice}");
+    }
+    status.send_modify(|status| status.notices.extend(notices));
+}
+
+async fn told_to_end(mut shutdown: watch::Receiver<bool>) {
+    // An error says that nobody is there to tell.
+    let _ = shutdown.wait_for(|is_told| *is_told).await;
 }
 
 /// A state folder belongs to one cluster.
@@ -149,6 +170,22 @@ fn plane(
         Arc::clone(clock),
     )?;
     Ok(plane.with_key(key))
+}
+
+/// The way out of the cluster for whoever ran the agent: deregisters its container instance, by force, with the proof of the
+/// agent's key that it takes of a role's session (docs/threat-model.md).
+pub async fn deregister(config: &Config, seams: &Seams, instance: &str) -> Result<(), AgentError> {
+    let credentials = Arc::new(InstanceCredentialsProvider::new(config.credentials.clone())?);
+    let plane = plane(config, &credentials, seams)?;
+    plane.speak_for(instance);
+    let request = DeregisterContainerInstanceRequest {
+        cluster: Some(config.cluster.clone()),
+        container_instance: instance.to_owned(),
+        force: Some(true),
+    };
+    let left = plane.call::<DeregisterContainerInstance>(&request).await;
+    left.map(|_| ())
+        .map_err(|error| AgentError::Leaving(error.to_string()))
 }
 
 /// A machine that has a registration token joins by it before anything is signed.
@@ -247,7 +284,7 @@ impl Ground {
         running: Vec<(String, Interface)>,
         status: &watch::Sender<Status>,
     ) -> Result<Self, AgentError> {
-        let plan = network::Plan::of(config);
+        let plan = network::Plan::of(config, task_api.as_ref().map(|api| api.port));
         let (network, notices) = TaskNetwork::establish(
             Arc::clone(engine),
             &config.state_dir,
@@ -256,10 +293,7 @@ impl Ground {
             status.clone(),
         )
         .await?;
-        for notice in &notices {
-            tracing::info!("{notice}");
-        }
-        status.send_modify(|status| status.notices.extend(notices));
+        tell(status, notices);
         let network = Arc::new(network);
         let opened = async {
             let api_port = task_api.as_ref().map(|api| api.port);
@@ -468,7 +502,7 @@ impl Agent {
                 audit: Arc::clone(&audit),
             };
             self.hold_sessions(arn, shared, commands, telemetry).await;
-            Ok(())
+            Err(AgentError::Replaced)
         };
         tokio::select! {
             () = serve(endpoint, &ground.listener) => Ok(()),
@@ -566,6 +600,7 @@ impl Agent {
         Ok(registered)
     }
 
+    /// Until the agent shall be replaced by a newer build.
     async fn hold_sessions(
         &self,
         container_instance_arn: &str,
@@ -583,15 +618,17 @@ impl Agent {
             )),
             cluster: cluster.clone(),
             container_instance_arn: container_instance_arn.to_owned(),
+            agent_version: self.config.updates.version.clone(),
             docker_version: self.engine.version(),
             clock: Arc::clone(&seams.clock),
             random: Arc::clone(&seams.random),
         };
         let submit = Arc::clone(&shared.submitter) as Arc<_>;
+        let stager = Stager::of(self.config.updates.taken(), &self.plane, container_instance_arn);
         let (active, is_active) = watch::channel(true);
         let acs = AcsSession {
             peer: peer.clone(),
-            handler: Handler::new(cluster, Arc::clone(&seams.random), commands, submit),
+            handler: Handler::new(cluster, Arc::clone(&seams.random), commands, submit, stager),
             cache: Arc::clone(&shared.cache),
             status: self.status.clone(),
             connected: Arc::clone(&shared.connected),
@@ -614,7 +651,10 @@ impl Agent {
             clock: Arc::clone(&seams.clock),
             random: Arc::clone(&seams.random),
         });
-        tokio::join!(acs.run(), tcs.run(), exec);
+        tokio::select! {
+            () = acs.run() => {}
+            _ = async { tokio::join!(tcs.run(), exec) } => {}
+        }
     }
 }
 

@@ -2,14 +2,14 @@
 //! over ACS (agent.md 1.4).
 
 use std::fs;
-use std::io::{self, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::io;
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
-use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::AgentError;
+use crate::saved::{read, write};
 use crate::task::images::Images;
 use crate::task::model::{Task, id_of};
 
@@ -93,43 +93,6 @@ impl Checkpoint {
     fn task_path(&self, arn: &str) -> PathBuf {
         self.folder.join("tasks").join(format!("{}.json", id_of(arn)))
     }
-}
-
-fn read<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, AgentError> {
-    let file_error = |source| AgentError::File {
-        path: path.to_owned(),
-        source,
-    };
-    let bytes = match fs::read(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        bytes => bytes.map_err(file_error)?,
-    };
-    serde_json::from_slice(&bytes).map(Some).map_err(|error| {
-        file_error(io::Error::new(
-            io::ErrorKind::InvalidData,
-            format!("{error}; remove it to start without it"),
-        ))
-    })
-}
-
-/// Whole or not at all: a new file, flushed, then renamed over the old one.
-fn write<T: Serialize>(path: &Path, value: &T) -> Result<(), AgentError> {
-    let attempt = || {
-        let draft = path.with_extension("new");
-        let mut file = fs::OpenOptions::new()
-            .create(true)
-            .write(true)
-            .truncate(true)
-            .mode(0o600)
-            .open(&draft)?;
-        file.write_all(&serde_json::to_vec(value)?)?;
-        file.sync_data()?;
-        fs::rename(&draft, path)
-    };
-    attempt().map_err(|source| AgentError::File {
-        path: path.to_owned(),
-        source,
-    })
 }
 
 #[cfg(test)]

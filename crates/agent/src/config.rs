@@ -8,7 +8,7 @@ use portcullis_core::{Region, Secret, Tags};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
-use crate::{Activation, InstanceMetadata};
+use crate::{Activation, InstanceMetadata, UpdateSettings};
 
 /// Settings of one agent. [`Config::new`] fills in the defaults of agent.md 7.
 #[derive(Debug)]
@@ -86,6 +86,8 @@ pub struct Config {
     pub host: HostSettings,
     /// Serve instance metadata to this host's own programs (fidelity.md).
     pub instance_metadata: Option<InstanceMetadata>,
+    /// Whether and how newer builds of the agent are taken.
+    pub updates: UpdateSettings,
     /// Stop and report every task before the agent ends. Off, tasks outlive the agent as they do on AWS.
     pub stop_tasks_on_shutdown: bool,
 }
@@ -100,6 +102,7 @@ impl Config {
         state_dir: impl Into<PathBuf>,
     ) -> Self {
         let state_dir = state_dir.into();
+        let updates = UpdateSettings::new(state_dir.join("updates"));
         Self {
             cluster: cluster.into(),
             region,
@@ -137,6 +140,7 @@ impl Config {
             containers: ContainerSettings::default(),
             host: HostSettings::default(),
             instance_metadata: None,
+            updates,
             stop_tasks_on_shutdown: false,
         }
     }
@@ -258,6 +262,8 @@ pub struct HostSettings {
     pub reserved_memory_mib: u32,
     /// Log drivers of the Docker Engine (`ECS_AVAILABLE_LOGGING_DRIVERS`).
     pub logging_drivers: Vec<String>,
+    /// Take tasks of launch type EXTERNAL, not EC2 (`ECS_EXTERNAL`).
+    pub external: bool,
     /// Offer task roles (`ECS_ENABLE_TASK_IAM_ROLE`).
     pub task_roles: bool,
     /// The host confines containers with SELinux (`ECS_SELINUX_CAPABLE`).
@@ -274,6 +280,7 @@ impl Default for HostSettings {
             reserved_ports_udp: Vec::new(),
             reserved_memory_mib: 0,
             logging_drivers: drivers.map(str::to_owned).into(),
+            external: false,
             task_roles: true,
             selinux: false,
             apparmor: false,

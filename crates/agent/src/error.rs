@@ -38,6 +38,15 @@ pub enum AgentError {
     /// The reply lacks an attribute that was sent (agent.md 0.4).
     #[error("the control plane did not echo the attribute `{0}`; it cannot place tasks that need it")]
     AttributeNotEchoed(String),
+    /// A newer build is staged and shall run instead (agent.md 5.2; the genuine agent exits with code 42).
+    #[error("a newer build of this agent is staged")]
+    Replaced,
+    /// The container instance could not be deregistered.
+    #[error("the container instance could not be deregistered: {0}")]
+    Leaving(String),
+    /// Another agent is at work.
+    #[error("another agent runs with {0}; end it first, or start this one elsewhere")]
+    Occupied(String),
     /// No instance credentials.
     #[error("no credentials for the container instance: {0}")]
     Credentials(String),

@@ -4,6 +4,7 @@
 //! [`run`] is the whole of it. A run is one [`Config`], two [`Seams`], a channel that tells how far it has come, and a
 //! channel that ends it. What it remembers between runs lies in `Config::state_dir`; no secret is among it.
 
+mod alone;
 mod assembly;
 mod audit;
 mod checkpoint;
@@ -16,17 +17,19 @@ mod exec;
 mod imds;
 mod network;
 mod plane;
+mod saved;
 mod session;
 pub mod settings;
 mod stats;
 mod status;
 mod task;
+mod update;
 
 use std::sync::Arc;
 
 use portcullis_core::{Clock, Random};
 
-pub use assembly::run;
+pub use assembly::{deregister, run};
 pub use config::{
     AuditRotation, Config, ContainerSettings, CredentialsSource, EngineChoice, HostSettings, ImageCleanup,
     ImageSettings, InjectEndpoint, InstanceCredentials, PullBehavior, RateLimit, Rollover, TaskApi,
@@ -37,6 +40,7 @@ pub use error::AgentError;
 pub use imds::InstanceMetadata;
 pub use plane::Activation;
 pub use status::{EngineKind, SetUps, Status, connected};
+pub use update::{BuildFolder, Happened, Supervision, Then, UpdateSettings, Which};
 
 /// The seams of the agent.
 #[derive(Debug, Clone)]

@@ -25,7 +25,7 @@ use tokio_rustls::rustls::pki_types::pem::PemObject as _;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 use crate::accounts::Accounts;
-use crate::agents::hosts;
+use crate::agents::{download, hosts};
 use crate::events::{self, Body};
 use crate::exec;
 use crate::gate::{Peer, Tls};
@@ -203,6 +203,10 @@ impl Front {
         if parts.uri.path() == hosts::PATH {
             let doors = self.accounts.called(&parts.headers, &parts.uri);
             return hosts::serve(&doors.gate, &parts, &body, peer).await;
+        }
+        if download::is_for(parts.uri.path()) {
+            let doors = self.accounts.called(&parts.headers, &parts.uri);
+            return download::serve(&doors.gate, &parts, &body, peer).await;
         }
         if telemetry::is_for(parts.uri.path()) {
             let doors = self.accounts.called(&parts.headers, &parts.uri);

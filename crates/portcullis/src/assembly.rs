@@ -3,6 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use portcullis_control::accounts::{Accounts, Doors};
@@ -45,6 +46,8 @@ pub struct Plan {
     pub trusted_proxies: Vec<IpAddr>,
     /// Whether identity providers may keep users and groups by SCIM.
     pub scim: bool,
+    /// Where builds of the agent are.
+    pub agent_builds: Option<PathBuf>,
     /// Whether calls are throttled as AWS throttles them.
     pub aws_throttling: bool,
     /// How long credentials of tasks live.
@@ -78,28 +81,16 @@ pub async fn start(plan: Plan) -> Result<Running> {
         )
     })?;
     let address = listener.local_addr()?;
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let random: Arc<dyn Random> = Arc::new(SystemRandom);
-    let opened = match plan.data_dir {
-        Some(dir) => {
-            managed_policies::install(&dir)?;
-            let place = Place {
-                dir,
-                account: plan.account.clone(),
-                master_key: None,
-            };
-            open(&place, Arc::clone(&clock), Arc::clone(&random))?
-        }
-        None => open_in_memory(Arc::clone(&clock), Arc::clone(&random))?,
-    };
-    let world = World::open(
-        plan.account,
-        Arc::clone(&opened.store),
-        opened.vault,
-        clock,
-        random,
-    )?;
-    let world = Arc::new(world);
+    let (world, store) = open_world(plan.data_dir, plan.account)?;
+    if let Some(folder) = &plan.agent_builds {
+        let read = world.view().neighbours().agent_builds().read(folder);
+        read.with_context(|| {
+            format!(
+                "{} cannot be read; give another folder with --agent-builds",
+                folder.display()
+            )
+        })?;
+    }
     let (hand_over, endpoint) = (plan.hand_over, endpoint(plan.tls.is_some(), address));
     let hand_over = |key: &LongTermKey| hand_over(key, &endpoint).map_err(|error| format!("{error:#}"));
     let administrator = bootstrap::account(&world, plan.root, hand_over).await?;
@@ -128,15 +119,62 @@ pub async fn start(plan: Plan) -> Result<Running> {
         administrator,
         options,
         accounts,
-        store: opened.store,
+        store,
         stop,
         tasks: JoinSet::new(),
     };
     running.serve_also(listener);
+    if let Some(folder) = plan.agent_builds {
+        let stop = running.stop.subscribe();
+        running
+            .tasks
+            .spawn(watch_builds(Arc::clone(&running.gate), folder, stop));
+    }
     running
         .tasks
         .spawn(Arc::clone(&running.accounts).run(running.stop.subscribe()));
     Ok(running)
+}
+
+/// Between two looks into the folder of builds.
+const BUILDS_EVERY: Duration = Duration::from_secs(5);
+
+/// Builds that are put into the folder later are found without a restart.
+async fn watch_builds(gate: Arc<Gate>, folder: PathBuf, mut stop: watch::Receiver<bool>) {
+    loop {
+        tokio::select! {
+            () = tokio::time::sleep(BUILDS_EVERY) => {}
+            _ = stop.wait_for(|stop| *stop) => return,
+        }
+        let (gate, folder) = (Arc::clone(&gate), folder.clone());
+        let read = tokio::task::spawn_blocking(move || {
+            let view = gate.world().view();
+            view.neighbours().agent_builds().read(&folder)
+        });
+        if let Ok(Err(error)) = read.await {
+            tracing::warn!(%error, "the folder of agents' builds cannot be read");
+        }
+    }
+}
+
+/// The state as it was left, or that of a new account.
+fn open_world(data_dir: Option<PathBuf>, account: AccountId) -> Result<(Arc<World>, Arc<dyn Store>)> {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let random: Arc<dyn Random> = Arc::new(SystemRandom);
+    let opened = match data_dir {
+        Some(dir) => {
+            managed_policies::install(&dir)?;
+            let place = Place {
+                dir,
+                account: account.clone(),
+                master_key: None,
+            };
+            open(&place, Arc::clone(&clock), Arc::clone(&random))?
+        }
+        None => open_in_memory(Arc::clone(&clock), Arc::clone(&random))?,
+    };
+    let world = World::open(account, Arc::clone(&opened.store), opened.vault, clock, random)?;
+    Ok((Arc::new(world), opened.store))
 }
 
 impl Running {

@@ -113,7 +113,7 @@ impl Client {
             .http
             .request(signed)
             .await
-            .with_context(|| format!("no answer from {}", self.endpoint))?;
+            .with_context(|| format!("no answer from {} (does the server run there?)", self.endpoint))?;
         let status = response.status().as_u16();
         let headers = response.headers().clone();
         let request_id = headers.get("x-amzn-requestid").and_then(|id| id.to_str().ok());
@@ -159,7 +159,7 @@ impl Client {
         signer.sign(&mut parts, b"", SystemClock.now())?;
         let signed = Request::from_parts(parts, Full::new(Bytes::new()));
         let response = self.http.request(signed).await;
-        response.with_context(|| format!("no answer from {}", self.endpoint))
+        response.with_context(|| format!("no answer from {} (does the server run there?)", self.endpoint))
     }
 
     /// A signed POST of JSON to something that is no operation.
@@ -178,7 +178,7 @@ impl Client {
         signer.sign(&mut parts, body.as_bytes(), SystemClock.now())?;
         let signed = Request::from_parts(parts, Full::new(Bytes::from(body)));
         let response = self.http.request(signed).await;
-        response.with_context(|| format!("no answer from {}", self.endpoint))
+        response.with_context(|| format!("no answer from {} (does the server run there?)", self.endpoint))
     }
 
     /// The `Date` of whatever the server answers to somebody it does not know.

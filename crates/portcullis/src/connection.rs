@@ -47,6 +47,12 @@ impl Connection {
 
     /// A client with these credentials.
     pub fn client(&self) -> Result<Client> {
+        if !self.endpoint.starts_with("http://") {
+            bail!(
+                "the server's address must be http://host:port, not `{}`; TLS is not spoken yet",
+                self.endpoint
+            );
+        }
         Ok(Client::new(&self.endpoint, self.region()?, self.credentials()?))
     }
 }

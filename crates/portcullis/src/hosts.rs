@@ -53,6 +53,9 @@ enum Command {
         /// The address it comes from [default: the one it registered from]
         #[arg(long)]
         source: Option<String>,
+        /// The key of its agent as the list shows it; without it only an agent that has none is let in
+        #[arg(long, value_name = "KEY")]
+        agent_key: Option<String>,
         #[command(flatten)]
         connection: Connection,
     },
@@ -75,20 +78,17 @@ pub async fn run(options: Options) -> Result<ExitCode> {
         Command::Approve {
             instance,
             source,
+            agent_key,
             connection,
-        } => approve(&connection.client()?, &instance, source).await,
+        } => approve(&connection.client()?, &instance, source, agent_key).await,
     };
-    match outcome {
-        Ok(None) => Ok(ExitCode::SUCCESS),
-        Ok(Some(refusal)) => {
+    Ok(match outcome? {
+        None => ExitCode::SUCCESS,
+        Some(refusal) => {
             crate::complain(&format!("portcullis: {refusal}"));
-            Ok(ExitCode::from(1))
+            ExitCode::from(1)
         }
-        Err(error) => {
-            crate::complain(&format!("portcullis: {error:#}"));
-            Ok(ExitCode::from(2))
-        }
-    }
+    })
 }
 
 async fn hosts(client: &Client, cluster: Option<&str>) -> Result<Answer> {
@@ -106,14 +106,25 @@ async fn list(client: &Client, cluster: Option<&str>, json: bool) -> Result<Opti
         say(&told.to_string());
         return Ok(None);
     }
-    for host in told.get("hosts").and_then(Value::as_array).into_iter().flatten() {
+    let hosts = told.get("hosts").and_then(Value::as_array);
+    if hosts.is_none_or(Vec::is_empty) {
+        crate::complain(
+            "portcullis: there are no container instances here; docs/agent.md tells how one joins",
+        );
+    }
+    for host in hosts.into_iter().flatten() {
         say(&line(host));
     }
     Ok(None)
 }
 
-/// Approves what was seen: the address is the one that the operator can read in the list.
-async fn approve(client: &Client, instance: &str, source: Option<String>) -> Result<Option<String>> {
+/// Approves what was seen: the address is the one that the operator can read in the list, the key the one that was read there.
+async fn approve(
+    client: &Client,
+    instance: &str,
+    source: Option<String>,
+    key: Option<String>,
+) -> Result<Option<String>> {
     let source = match source {
         Some(source) => source,
         None => match registered_from(client, instance).await? {
@@ -121,7 +132,7 @@ async fn approve(client: &Client, instance: &str, source: Option<String>) -> Res
             Err(why) => return Ok(Some(why)),
         },
     };
-    let body = json!({ "containerInstance": instance, "source": source }).to_string();
+    let body = json!({ "containerInstance": instance, "source": source, "agentKey": key }).to_string();
     match answer(client.send(SERVICE, PATH, body).await?).await? {
         Answer::Refused(why) => Ok(Some(why)),
         Answer::Done(host) => {
@@ -141,7 +152,10 @@ async fn registered_from(client: &Client, instance: &str) -> Result<Result<Strin
     let text = |host: &Value, name: &str| host.get(name).and_then(Value::as_str).map(str::to_owned);
     let found = hosts.find(|host| text(host, "containerInstanceArn").as_deref() == Some(instance));
     let source = found.and_then(|host| text(host, "registeredFrom"));
-    Ok(source.ok_or_else(|| "there is no such container instance; give its whole ARN".to_owned()))
+    Ok(source.ok_or_else(|| {
+        "there is no such container instance; give its whole ARN, as `portcullis hosts list` shows it"
+            .to_owned()
+    }))
 }
 
 /// One host for people: how it stands, what it is, where it comes from, what went wrong.
@@ -154,6 +168,12 @@ fn line(host: &Value) -> String {
         text(host, "registeredFrom"),
         text(host, "registeredAt")
     );
+    if let Some(key) = host.get("agentKey").and_then(Value::as_str) {
+        shown.push_str(&format!("  key {key}"));
+    }
+    if host.get("agentConnected").and_then(Value::as_bool) == Some(true) {
+        shown.push_str("  connected");
+    }
     if let Some(approval) = host.get("approval") {
         let (by, source) = (text(approval, "by"), text(approval, "source"));
         shown.push_str(&format!("  approved by {by} for {source}"));
@@ -197,9 +217,9 @@ mod tests {
     fn a_host_that_waits_is_one_line_with_its_address() {
         let host = json!({
             "containerInstanceArn": "arn:aws:ecs:us-east-1:123456789012:container-instance/c/1", "standing": "WAITING",
-            "registeredFrom": "192.0.2.1", "registeredAt": "2026-11-22T00:00:00Z",
+            "registeredFrom": "192.0.2.1", "registeredAt": "2026-11-22T00:00:00Z", "agentKey": "QUJD",
             "lastAlert": { "eventName": "AGENT_AWAITS_APPROVAL", "source": "192.0.2.1", "at": "2026-11-22T00:00:01Z" },
         });
-        insta::assert_snapshot!(line(&host), @"WAITING   arn:aws:ecs:us-east-1:123456789012:container-instance/c/1  from 192.0.2.1  registered 2026-11-22T00:00:00Z  last alert AGENT_AWAITS_APPROVAL from 192.0.2.1 at 2026-11-22T00:00:01Z");
+        insta::assert_snapshot!(line(&host), @"WAITING   arn:aws:ecs:us-east-1:123456789012:container-instance/c/1  from 192.0.2.1  registered 2026-11-22T00:00:00Z  key QUJD  last alert AGENT_AWAITS_APPROVAL from 192.0.2.1 at 2026-11-22T00:00:01Z");
     }
 }

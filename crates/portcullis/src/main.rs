@@ -2,6 +2,7 @@
 
 mod account;
 mod agent;
+mod agent_build;
 mod assembly;
 mod audit;
 mod client;
@@ -58,6 +59,7 @@ enum Command {
     Events(events::Options),
     /// Run a program of this machine with a task role's credentials, and see what it may do
     Run(run::Options),
+    AgentBuild(agent_build::Options),
     /// The agents of container instances: who waits to be let in, and letting one in
     Hosts(hosts::Options),
     /// Who fetched credentials on which host, beside what was called with them
@@ -97,21 +99,33 @@ fn main() -> ExitCode {
     }
 }
 
+/// A question to a running server could not be put: 1 would say that the server refused.
+const NOT_ASKED: u8 = 2;
+
+/// The end of a command that puts questions to a running server.
+fn asked(outcome: anyhow::Result<ExitCode>) -> anyhow::Result<ExitCode> {
+    Ok(outcome.unwrap_or_else(|error| {
+        crate::complain(&format!("portcullis: {error:#}"));
+        ExitCode::from(NOT_ASKED)
+    }))
+}
+
 async fn run(command: Command) -> anyhow::Result<ExitCode> {
     match command {
         Command::Serve(options) => serve::run(options).await,
         Command::Quickstart(options) => quickstart::run(options).await,
         Command::Agent(options) => agent::run(options).await,
+        Command::AgentBuild(options) => agent_build::run(options),
         Command::Account(options) => account::run(options).await,
         Command::Operations(options) => operations::run(&options),
         Command::Iam(options) => iam::run(options).await,
-        Command::Events(options) => events::run(options).await,
-        Command::Hosts(options) => hosts::run(options).await,
-        Command::Audit(options) => audit::run(options).await,
-        Command::Exec(options) => exec::run(options).await,
+        Command::Events(options) => asked(events::run(options).await),
+        Command::Hosts(options) => asked(hosts::run(options).await),
+        Command::Audit(options) => asked(audit::run(options).await),
+        Command::Exec(options) => asked(exec::run(options).await),
         Command::Run(options) => run::run(options).await,
         Command::TaskHolder(options) => run::holder::run(options).await,
-        Command::Explain(options) => explain::run(options).await,
+        Command::Explain(options) => asked(explain::run(options).await),
         Command::Policy(options) => policy::run(options),
         Command::DemoTask(options) => demo_task::run(options).await,
     }

@@ -58,6 +58,9 @@ pub struct Options {
     /// Seconds that credentials of tasks live, 60 to 21600; new ones come at half of it [default: 21600, as on AWS]
     #[arg(long, value_name = "SECONDS")]
     task_credentials_duration: Option<i64>,
+    /// Folder of signed builds that agents are updated to (docs/agent-updates.md)
+    #[arg(long, value_name = "FOLDER")]
+    agent_builds: Option<PathBuf>,
     /// Quota of IAM that differs from AWS's default, such as roles=10000; may be given more than once
     #[arg(long, value_name = "NAME=NUMBER")]
     #[serde(default)]
@@ -130,6 +133,7 @@ impl Options {
             tls_cert: self.tls_cert.or(file.tls_cert),
             tls_key: self.tls_key.or(file.tls_key),
             scim: self.scim || file.scim,
+            agent_builds: self.agent_builds.or(file.agent_builds),
             aws_throttling: self.aws_throttling || file.aws_throttling,
             task_credentials_duration: self.task_credentials_duration.or(file.task_credentials_duration),
             provider_ca: self.provider_ca.or(file.provider_ca),
@@ -196,6 +200,7 @@ impl Options {
             tls,
             trusted_proxies: self.trusted_proxy,
             scim: self.scim,
+            agent_builds: self.agent_builds,
             aws_throttling: self.aws_throttling,
             task_session_seconds,
         })

@@ -32,6 +32,7 @@ impl Town {
             tls: None,
             trusted_proxies: Vec::new(),
             scim: false,
+            agent_builds: None,
             aws_throttling: false,
             task_session_seconds: TASK_SESSION_SECONDS,
             provider_authorities: Default::default(),

@@ -30,7 +30,8 @@ impl FromStr for Version {
     type Err = Malformed;
     fn from_str(text: &str) -> Result<Self, Malformed> {
         let number = |part: &str| {
-            let is_plain = part.bytes().all(|byte| byte.is_ascii_digit()) && (part == "0" || !part.starts_with('0'));
+            let is_plain =
+                part.bytes().all(|byte| byte.is_ascii_digit()) && (part == "0" || !part.starts_with('0'));
             part.parse::<u64>().ok().filter(|_| is_plain).ok_or(Malformed)
         };
         match text.split('.').collect::<Vec<_>>().as_slice() {
@@ -129,9 +130,26 @@ mod tests {
     #[test]
     fn versions_are_three_numbers_and_compare_as_such() {
         let version = |text: &str| text.parse::<Version>();
-        assert!(version("0.10.0") > version("0.9.9") && version("1.0.0") > version("0.99.99"));
-        assert_eq!(version("1.2.3").map(|version| version.to_string()), Ok("1.2.3".to_owned()));
-        for bad in ["", "1", "1.2", "1.2.3.4", "v1.2.3", "1.2.3-rc", "1.02.3", "1.+2.3", "1..3", "1.2.99999999999999999999"] {
+        assert!(
+            version("0.10.0").unwrap() > version("0.9.9").unwrap()
+                && version("1.0.0").unwrap() > version("0.99.99").unwrap()
+        );
+        assert_eq!(
+            version("1.2.3").map(|version| version.to_string()),
+            Ok("1.2.3".to_owned())
+        );
+        for bad in [
+            "",
+            "1",
+            "1.2",
+            "1.2.3.4",
+            "v1.2.3",
+            "1.2.3-rc",
+            "1.02.3",
+            "1.+2.3",
+            "1..3",
+            "1.2.99999999999999999999",
+        ] {
             assert_eq!(version(bad), Err(Malformed), "{bad}");
         }
     }
@@ -167,6 +185,9 @@ mod tests {
         for bad in ["", "../x", "x/y", "x86 64", "X", "."] {
             assert_eq!(SignedBuild::sign(&key, version, bad, &sha256), None, "{bad}");
         }
-        assert_eq!(SignedBuild::sign(&key, version, "x86_64", "../../etc/passwd"), None);
+        assert_eq!(
+            SignedBuild::sign(&key, version, "x86_64", "../../etc/passwd"),
+            None
+        );
     }
 }

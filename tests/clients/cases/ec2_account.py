@@ -80,8 +80,10 @@ class DescribeInstances(Ec2):
         assert (instance["InstanceId"], instance["State"]["Name"]) == (f"i-{self.digits}", "running")
 
     def invalid(self, aws):
-        message = rf"The instance ID 'i-{NOTHING}' does not exist"
-        return Invalid({"InstanceIds": [f"i-{NOTHING}"]}, r"InvalidInstanceID\.NotFound", message)
+        # Not `NOTHING`: the recorded registrations of a genuine agent are an instance of that id.
+        unknown = "i-0fedcba9876543210"
+        message = rf"The instance ID '{unknown}' does not exist"
+        return Invalid({"InstanceIds": [unknown]}, r"InvalidInstanceID\.NotFound", message)
 
 
 class OnVpcs:

@@ -93,7 +93,7 @@ class UpdateContainerInstancesState(OnOneInstance, Ecs):
 
 
 class UpdateContainerAgent(Ecs):
-    # Nothing stages a new agent on a machine yet, so that there is never one to update to (docs/fidelity.md).
+    # The server of these tests holds no builds; test_agent_updates.py has one that does.
     can_succeed = False
 
     def parameters(self, aws):

@@ -174,7 +174,7 @@ class DescribeDaemonDeployments(Ecs):
         return self.daemon
 
     def invalid(self, aws):
-        message = r"daemonDeploymentArns cannot be empty\."
+        message = r"daemonDeploymentArns can not be empty\."
         return Invalid({"daemonDeploymentArns": []}, "InvalidParameterException", message)
 
 
@@ -192,5 +192,5 @@ class DescribeDaemonRevisions(Ecs):
         return self.daemon
 
     def invalid(self, aws):
-        message = r"daemonRevisionArns cannot be empty\."
+        message = r"daemonRevisionArns can not be empty\."
         return Invalid({"daemonRevisionArns": []}, "InvalidParameterException", message)

@@ -28,6 +28,7 @@ pub fn run(session: &mut Session) -> Result<()> {
         "tests/clients/test_exec_story.py",
         "tests/clients/life_on_two_hosts.py",
         "tests/clients/instance_metadata.py",
+        "tests/clients/task_identity.py",
         "--engine",
         "docker",
         "--numprocesses",

@@ -14,35 +14,67 @@ use crate::table::{Row, Verdict};
 
 use scene::{BUSYBOX, Scene};
 
-/// Measures it, or says why not.
-pub async fn measure(workshop: &Workshop, docker_host: Option<&str>) -> Result<Vec<Row>> {
-    let why_not = if docker_host.is_none() {
-        "no DOCKER_HOST; run: cargo xtask docker-room cargo xtask bench --only docker"
-    } else if !rustix::process::geteuid().is_root() {
-        "the agent needs root for Docker"
-    } else if !Path::new(BUSYBOX).exists() {
-        "there is no static busybox to make an image of"
-    } else {
-        let mut scene = Scene::open(workshop, docker_host.unwrap_or_default()).await?;
-        let measured = all(&mut scene).await;
-        // Whatever happened: no container outlives the measurement.
-        let closed = scene.close().await;
-        let rows = measured?;
-        closed?;
-        return Ok(rows);
-    };
-    Ok(vec![Row {
-        figure: "RunTask to RUNNING on Docker".to_owned(),
-        ours: format!("- ({why_not})"),
-        reference: "-".to_owned(),
-        target: starts::ONE_TARGET,
-        verdict: Verdict::LeftOut,
-    }])
+/// What is measured in a scene of its own.
+#[derive(Debug, Clone, Copy)]
+pub enum Part {
+    /// Starts of tasks.
+    Starts,
+    /// Network interfaces of tasks.
+    Interfaces,
+    /// What the agent needs while nothing happens.
+    Idle,
 }
 
-async fn all(scene: &mut Scene) -> Result<Vec<Row>> {
-    let mut rows = vec![starts::one(scene).await?, starts::hundred(scene).await?];
-    rows.push(interfaces::measure(scene).await?);
-    rows.extend(idle::measure(scene).await?);
+impl Part {
+    /// By the name of its group.
+    pub fn of(group: &str) -> Self {
+        match group {
+            "interfaces" => Self::Interfaces,
+            "idle" => Self::Idle,
+            _ => Self::Starts,
+        }
+    }
+}
+
+/// Measures it, or says why not.
+pub async fn measure(workshop: &Workshop, docker_host: Option<&str>, part: Part) -> Result<Vec<Row>> {
+    let Some(docker_host) = docker_host else {
+        return Ok(left_out(
+            part,
+            "no DOCKER_HOST; run: cargo xtask docker-room cargo xtask bench",
+        ));
+    };
+    if !rustix::process::geteuid().is_root() {
+        return Ok(left_out(part, "the agent needs root for Docker"));
+    }
+    if !Path::new(BUSYBOX).exists() {
+        return Ok(left_out(part, "there is no static busybox to make an image of"));
+    }
+    let folder = workshop.folder.path().join(format!("{part:?}"));
+    let mut scene = Scene::open(workshop, &folder, docker_host).await?;
+    let measured = match part {
+        Part::Starts => starts::measure(&mut scene).await,
+        Part::Interfaces => interfaces::measure(&mut scene).await,
+        Part::Idle => idle::measure(&mut scene).await,
+    };
+    // Whatever happened: no container outlives the measurement.
+    let closed = scene.close().await;
+    let rows = measured?;
+    closed?;
     Ok(rows)
+}
+
+fn left_out(part: Part, why: &str) -> Vec<Row> {
+    let (figure, target) = match part {
+        Part::Starts => ("RunTask to RUNNING on Docker", starts::TARGET),
+        Part::Interfaces => ("set-up of a task's network interface", interfaces::TARGET),
+        Part::Idle => ("agent with idle tasks", idle::TARGET),
+    };
+    vec![Row {
+        figure: figure.to_owned(),
+        ours: format!("- ({why})"),
+        reference: "-".to_owned(),
+        target,
+        verdict: Verdict::LeftOut,
+    }]
 }

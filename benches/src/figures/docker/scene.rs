@@ -19,6 +19,8 @@ pub const FAMILY: &str = "docker";
 pub const IMAGE: &str = "portcullis/bench:1";
 /// What it is made of.
 pub const BUSYBOX: &str = "/usr/bin/busybox";
+/// What the agent logs.
+const LOG: &str = "agent.log";
 /// Longest wait for one thing to happen.
 const PATIENCE: Duration = Duration::from_secs(60);
 /// Tasks one DescribeTasks or RunTask may name.
@@ -40,10 +42,9 @@ pub struct Scene {
 
 impl Scene {
     /// Starts everything; the agent is connected then.
-    pub async fn open(workshop: &Workshop, docker_host: &str) -> Result<Self> {
-        let folder = workshop.folder.path();
+    pub async fn open(workshop: &Workshop, folder: &Path, docker_host: &str) -> Result<Self> {
         make_image(folder)?;
-        let subject = Subject::start(workshop, Some(&folder.join("docker"))).await?;
+        let subject = Subject::start(workshop, Some(&folder.join("server"))).await?;
         let mut client = subject.client().await?;
         let cluster = ecs::CreateClusterRequest {
             cluster_name: Some(CLUSTER.to_owned()),
@@ -54,8 +55,8 @@ impl Scene {
         client
             .call::<ecs::op::RegisterTaskDefinition>(&definition)
             .await?;
-        let log = folder.join("agent.log");
-        let agent = Process::start_tied(&agent(workshop, &subject, docker_host, &log))?;
+        let log = folder.join(LOG);
+        let agent = Process::start_tied(&agent(workshop, folder, &subject, docker_host))?;
         let mut scene = Self {
             subject,
             client,
@@ -180,23 +181,26 @@ impl Scene {
     /// Stops what runs, and the agent.
     pub async fn close(mut self) -> Result<()> {
         let tasks = std::mem::take(&mut self.tasks);
+        if tasks.is_empty() {
+            return self.agent.end();
+        }
+        // The server closes a connection that was silent for long.
+        self.client = self.subject.client().await?;
         self.stop(&tasks).await?;
         self.agent.end()
     }
 }
 
 /// `portcullis agent`, its log in a file. As plain Docker does, it takes images from the host where they are there.
-fn agent(workshop: &Workshop, subject: &Subject, docker_host: &str, log: &Path) -> Command {
+fn agent(workshop: &Workshop, folder: &Path, subject: &Subject, docker_host: &str) -> Command {
     let mut command = Command::new("sh");
     command.args(["-c", "exec \"$0\" \"$@\" 2>\"$AGENT_LOG\""]);
     command.arg(&workshop.program).arg("agent");
     command.args(["--cluster", CLUSTER, "--region", REGION, "--engine", "docker"]);
     command.args(["--endpoint", &format!("http://{}", subject.address)]);
     command.args(["--docker-host", docker_host]);
-    command
-        .arg("--state-dir")
-        .arg(workshop.folder.path().join("agent"));
-    command.env("AGENT_LOG", log);
+    command.arg("--state-dir").arg(folder.join("agent"));
+    command.env("AGENT_LOG", folder.join(LOG));
     command.env("PORTCULLIS_LOG", "warn,portcullis_agent::network=info");
     command.env("AWS_ACCESS_KEY_ID", &subject.key.id);
     command.env("AWS_SECRET_ACCESS_KEY", &subject.key.secret);

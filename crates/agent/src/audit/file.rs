@@ -105,6 +105,11 @@ impl LogFile {
             Rollover::Size => self.move_to_next_number(),
             Rollover::Hourly => self.move_to_hour(current.hour.load(Ordering::Relaxed)),
         };
+        let moved = match moved {
+            // Moved before, and no new file could be opened then; or somebody else moved it.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            moved => moved,
+        };
         match moved.and_then(|()| open_append(&self.path)) {
             Ok(fresh) => self.current.store(Arc::new(fresh)),
             Err(error) => {

@@ -160,6 +160,22 @@ fn hourly_an_agent_that_begins_anew_within_the_hour_overwrites_nothing() {
     assert!(hour.starts_with("before\n"));
 }
 
+/// As after a rotation whose new file could not be opened.
+#[test]
+fn a_log_that_was_moved_and_not_opened_anew_begins_anew_with_the_next_rotation() {
+    for kind in [Rollover::Size, Rollover::Hourly] {
+        let log = Log::new(|settings, folder| {
+            settings.rotation.kind = kind;
+            fs::write(folder.join("audit.log"), vec![b'x'; 5_000_001]).unwrap();
+        });
+        let path = log.folder.path().join("audit.log");
+        fs::rename(&path, log.folder.path().join("audit.log.1")).unwrap();
+        log.clock.advance_seconds(2 * 3_600);
+        log.record(400, "/", "", None);
+        assert_eq!(log.text().lines().count(), 1, "{kind:?}");
+    }
+}
+
 #[test]
 fn every_fetch_waits_for_the_control_plane_also_without_a_file() {
     let log = Log::new(|settings, _| settings.path = None);

@@ -13,6 +13,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
+use super::shares::{CONNECTIONS_MAX, Shares};
 use super::{Endpoint, Introspection, Remote};
 
 /// Read and write timeout of the genuine agent.
@@ -21,7 +22,6 @@ const READ_TIMEOUT: Duration = Duration::from_secs(5);
 const CONNECTION_TIME_MAX: Duration = Duration::from_secs(60);
 /// How long that last answer may take to be written.
 const LAST_ANSWER_TIME_MAX: Duration = Duration::from_secs(5);
-const CONNECTIONS_MAX: usize = 512;
 const HEADER_BYTES_MAX: usize = 64 * 1024;
 const BODY_BYTES_MAX: usize = 16 * 1024;
 /// Between two tries to accept when the system is out of file descriptors.
@@ -29,12 +29,15 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// Serves until dropped; connections end with it.
 pub(crate) async fn serve(endpoint: Arc<Endpoint>, listener: &TcpListener) {
-    accept(listener, |stream| connection(Arc::clone(&endpoint), stream)).await;
+    accept(listener, Arc::default(), |stream| {
+        connection(Arc::clone(&endpoint), stream)
+    })
+    .await;
 }
 
 /// Serves introspection until dropped.
 pub(super) async fn serve_introspection(introspection: Arc<Introspection>, listener: &TcpListener) {
-    accept(listener, |stream| {
+    accept(listener, Arc::default(), |stream| {
         let introspection = Arc::clone(&introspection);
         let service = service_fn(move |request: http::Request<hyper::body::Incoming>| {
             let response = introspection.answer(&request.into_parts().0);
@@ -48,7 +51,7 @@ pub(super) async fn serve_introspection(introspection: Arc<Introspection>, liste
     .await;
 }
 
-async fn accept<F>(listener: &TcpListener, serve: impl Fn(TcpStream) -> F)
+async fn accept<F>(listener: &TcpListener, shares: Arc<Shares>, serve: impl Fn(TcpStream) -> F)
 where
     F: Future<Output = ()> + Send + 'static,
 {
@@ -60,10 +63,15 @@ where
             return;
         };
         match listener.accept().await {
-            Ok((stream, _)) => {
+            Ok((stream, caller)) => {
+                let local = stream.local_addr();
+                let Some(place) = local.ok().and_then(|local| shares.take(caller, local)) else {
+                    tracing::debug!(%caller, "a connection is closed at once: its caller has too many");
+                    continue;
+                };
                 let served = serve(stream);
                 connections.spawn(async move {
-                    let _slot = slot;
+                    let _kept = (slot, place);
                     served.await;
                 });
             }
@@ -123,5 +131,38 @@ async fn connection(endpoint: Arc<Endpoint>, stream: TcpStream) {
     };
     if let Err(error) = ended {
         tracing::debug!(%error, %address, "task endpoint connection ended early");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_caller_with_too_many_connections_is_cut_off_and_those_it_has_are_served() {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let server = tokio::spawn(async move {
+            let shares = Arc::new(Shares::new(2, 1));
+            accept(&listener, shares, |mut stream| async move {
+                while let Ok(byte) = stream.read_u8().await {
+                    let _ = stream.write_u8(byte).await;
+                }
+            })
+            .await;
+        });
+        let mut held = Vec::new();
+        for number in 0..3 {
+            let mut stream = TcpStream::connect(address).await.unwrap();
+            let asked = stream.write_u8(number).await;
+            let answer = stream.read_u8().await;
+            assert_eq!(answer.ok(), (asked.is_ok() && number < 2).then_some(number));
+            held.push(stream);
+        }
+        held[0].write_u8(9).await.unwrap();
+        assert_eq!(held[0].read_u8().await.unwrap(), 9);
+        server.abort();
     }
 }

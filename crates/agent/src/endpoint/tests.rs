@@ -237,6 +237,13 @@ async fn agent_1_3_throttled_requests_of_any_path_are_logged() {
         log,
         "2026-11-21T23:37:58Z 429 172.17.0.2:5 \"/v4/zzz\" \"probe\" - \n"
     );
+    let id = "/v2/credentials/8ceab556-0000-0000-0000-000000000000";
+    assert_eq!(ask(&endpoint, "GET", id, "172.17.0.2:5").await.status(), 429);
+    let log = std::fs::read_to_string(folder.path().join("audit.log")).unwrap();
+    assert!(
+        log.ends_with("\"/v2/credentials\" \"probe\" - \n") && !log.contains("8ceab556"),
+        "{log}"
+    );
 }
 
 #[tokio::test]

@@ -2,6 +2,7 @@
 //! looking; events only say that it is worth looking.
 
 pub(crate) mod docker;
+mod patience;
 pub(crate) mod process;
 
 use std::net::IpAddr;
@@ -12,6 +13,7 @@ use futures_util::future::BoxFuture;
 use portcullis_core::{Secret, Timestamp};
 use thiserror::Error;
 
+pub(crate) use self::patience::{patiently, pause};
 use crate::EngineKind;
 use crate::network::{CgroupDriver, Wiring};
 use crate::task::model::{Definition, Health, NetworkBinding, Volume, VolumesFrom};

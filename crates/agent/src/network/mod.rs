@@ -93,12 +93,14 @@ pub(crate) struct Plan {
     pub(crate) task_eni: bool,
     /// Host-mode tasks may have roles (`ECS_ENABLE_TASK_IAM_ROLE_NETWORK_HOST`).
     pub(crate) host_task_roles: bool,
+    /// Where tasks reach our server at the endpoint's address, if they do.
+    pub(crate) api_port: Option<u16>,
 }
 
 impl Plan {
     /// Of the agent's configuration. The instance's role is out of reach everywhere unless the operator says
     /// otherwise; `ECS_ENABLE_TASK_IAM_ROLE_NETWORK_HOST=false` keeps the promise of its documentation even then.
-    pub(crate) fn of(config: &crate::Config) -> Self {
+    pub(crate) fn of(config: &crate::Config, api_port: Option<u16>) -> Self {
         let walls = Walls {
             bridge: config.block_imds,
             awsvpc: config.awsvpc_block_imds.unwrap_or(config.block_imds),
@@ -108,6 +110,7 @@ impl Plan {
             walls,
             task_eni: config.task_eni,
             host_task_roles: config.host_task_roles && config.host.task_roles,
+            api_port,
         }
     }
 }
@@ -243,6 +246,7 @@ impl TaskNetwork {
         let bridges = bridges.unwrap_or_else(|| self.last_fence().bridges());
         let fence = Fence::new(bridges, self.plan.walls.clone())
             .with_host(self.host_mark()?)
+            .with_api(self.plan.api_port)
             .with_cables(self.cables());
         let before = watch::generation().ok();
         self.firewall.apply(&fence).await?;

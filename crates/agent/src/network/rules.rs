@@ -7,7 +7,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 use super::host_mode::{CLASS_FIRST, CLASS_LAST, Mark};
 use super::interface::{CABLE_PREFIX, Cables};
 use super::security;
-use crate::task::admission::TASK_ENDPOINT_ADDRESS;
+use crate::task::admission::{ENDPOINT_PORT, TASK_ENDPOINT_ADDRESS};
 
 /// The instance metadata service.
 pub(super) const IMDS_V4: Ipv4Addr = Ipv4Addr::new(169, 254, 169, 254);
@@ -49,6 +49,8 @@ pub(crate) struct Fence {
     walls: Walls,
     host: Option<HostMark>,
     cables: Cables,
+    /// What else tasks with an interface of their own reach at the endpoint's address.
+    api_port: Option<u16>,
 }
 
 impl Fence {
@@ -71,6 +73,12 @@ impl Fence {
     /// With a wall before the host-mode tasks known by this mark.
     pub(super) fn with_host(mut self, host: Option<HostMark>) -> Self {
         self.host = host.filter(|_| self.walls.host);
+        self
+    }
+
+    /// With our server behind the endpoint's address.
+    pub(super) fn with_api(mut self, port: Option<u16>) -> Self {
+        self.api_port = port;
         self
     }
 
@@ -106,15 +114,23 @@ impl Fence {
         text.push_str(" chain input {\n  type filter hook input priority -10; policy accept;\n");
         let _ = writeln!(
             text,
-            "  ip daddr {TASK_ENDPOINT_ADDRESS} iifname \"{CABLE_PREFIX}*\" accept\n  \
+            "  ip daddr {TASK_ENDPOINT_ADDRESS} iifname \"{CABLE_PREFIX}*\" tcp dport {{ {} }} accept\n  \
              ip daddr {TASK_ENDPOINT_ADDRESS} iifname != {{ {} }} drop\n  \
              iifname \"{CABLE_PREFIX}*\" tcp dport {{ {AGENT_PORTS} }} drop\n }}",
+            self.endpoint_ports(),
             set(&inside)
         );
         text.push_str(&self.metadata_walls());
         text.push_str(&security::text(&self.cables, &set(&bridges)));
         text.push_str("}\n");
         text
+    }
+
+    /// The address is the host's: whatever else listens on all of the host's addresses is not the tasks' to reach there.
+    fn endpoint_ports(&self) -> String {
+        let ports = [Some(ENDPOINT_PORT), self.api_port];
+        let ports: Vec<_> = ports.iter().flatten().map(u16::to_string).collect();
+        ports.join(", ")
     }
 
     /// Before everything else that Docker or others do with a packet. Whoever comes in by any other interface than

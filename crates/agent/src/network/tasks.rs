@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use super::interface::{cable, clash};
 use super::{Interface, NetworkError, SecurityRules, TaskNetwork, Wiring, clear_cables, link, proxy};
-use crate::engine::{ContainerRef, EngineError, Launch};
+use crate::engine::{ContainerRef, EngineError, Launch, patiently};
 
 const IP_FORWARD: &str = "/proc/sys/net/ipv4/ip_forward";
 
@@ -77,7 +77,8 @@ impl TaskNetwork {
     ) -> Result<(), EngineError> {
         let started = Instant::now();
         let refused = |error: String| EngineError::Refused(format!("ContainerNetworkingError: {error}"));
-        let Some(pid) = self.engine.process_id(container).await? else {
+        let process_id = || self.engine.process_id(container);
+        let Some(pid) = patiently(container, process_id).await? else {
             return Err(refused("the pause container ended".to_owned()));
         };
         let name = cable(&container.task_id);
@@ -88,9 +89,12 @@ impl TaskNetwork {
             return Err(refused(error.to_string()));
         }
         // Another process may have the number by now, if the pause container ended meanwhile.
-        if self.engine.process_id(container).await? != Some(pid) {
+        let seen = patiently(container, process_id).await;
+        if seen != Ok(Some(pid)) {
             self.detach(&container.task_id).await;
-            return Err(refused("the pause container ended".to_owned()));
+            return Err(seen
+                .err()
+                .unwrap_or_else(|| refused("the pause container ended".to_owned())));
         }
         let took = started.elapsed();
         self.status.send_modify(|status| status.interfaces.add(took));
@@ -143,14 +147,15 @@ impl TaskNetwork {
         }
     }
 
-    /// Other rules for a task's interface, from now on also for what has not been answered yet.
-    pub(crate) async fn secure(&self, task_id: &str, rules: SecurityRules) -> Result<(), NetworkError> {
+    /// Other rules for tasks' interfaces, from now on also for what has not been answered yet; all in one transaction.
+    pub(crate) async fn secure(&self, changes: Vec<(String, SecurityRules)>) -> Result<(), NetworkError> {
         {
             let mut cables = self.cables.lock().unwrap_or_else(PoisonError::into_inner);
-            let Some(interface) = cables.get_mut(&cable(task_id)) else {
-                return Ok(());
-            };
-            interface.security = Some(rules);
+            for (task_id, rules) in changes {
+                if let Some(interface) = cables.get_mut(&cable(&task_id)) {
+                    interface.security = Some(rules);
+                }
+            }
         }
         self.version.fetch_add(1, Ordering::SeqCst);
         self.put_up(None).await

@@ -1,10 +1,7 @@
 //! A machine outside EC2 joins by an activation, once; from then on its key gives it credentials of the activation's role,
 //! renewed at half of their life (`ssm:CreateActivation`, docs/agent.md).
 
-use std::fs;
-use std::io::{self, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,9 +12,13 @@ use serde::{Deserialize, Serialize};
 
 use super::backoff::Backoff;
 use super::{CallError, ControlPlane, InstanceCredentialsProvider};
-use crate::{AgentError, InstanceCredentials};
+use crate::{AgentError, InstanceCredentials, saved};
 
 const FILE: &str = "managed-instance.json";
+/// What the server calls a machine it does not know any more.
+const GONE: &str = "InvalidInstanceId";
+const DEREGISTERED: &str =
+    "; the machine was deregistered: join by a new activation, with an empty state folder";
 const KEY_TYPE: &str = "Ed25519";
 const PAUSE_FIRST: Duration = Duration::from_secs(1);
 const PAUSE_MAX: Duration = Duration::from_secs(60);
@@ -56,12 +57,12 @@ impl ManagedInstance {
         random: Arc<dyn Random>,
     ) -> Result<Self, AgentError> {
         let path = state_dir.join(FILE);
-        let saved = read(&path)?.filter(|saved| saved.activation_id == activation.id);
+        let saved = saved::read::<Joined>(&path)?.filter(|saved| saved.activation_id == activation.id);
         let joined = match saved {
             Some(joined) => joined,
             None => {
                 let joined = register(plane, activation, random.as_ref()).await?;
-                write(&path, &joined)?;
+                saved::write(&path, &joined)?;
                 tracing::info!(instance = joined.instance_id, "joined by an activation");
                 joined
             }
@@ -79,6 +80,9 @@ impl ManagedInstance {
         loop {
             match self.request().await {
                 Ok(found) => return Ok(found),
+                Err(CallError::Refused(error)) if error.code() == GONE => {
+                    return Err(refused(error, DEREGISTERED));
+                }
                 Err(CallError::Refused(error @ ClientError::Service { .. })) if is_final(&error) => {
                     return Err(AgentError::Credentials(format!(
                         "{}: {error}",
@@ -159,10 +163,8 @@ async fn register(
                     fingerprint,
                 });
             }
-            Err(CallError::Refused(error)) if is_final(&error) => {
-                let code = error.code().to_owned();
-                let message = error.to_string();
-                return Err(AgentError::Registration { code, message });
+            Err(CallError::Refused(error @ ClientError::Service { .. })) if is_final(&error) => {
+                return Err(refused(error, ""));
             }
             Err(error) => tracing::warn!(%error, "not joined yet; trying again"),
         }
@@ -170,41 +172,19 @@ async fn register(
     }
 }
 
+/// For good; `hint` says what to do.
+fn refused(error: ClientError, hint: &str) -> AgentError {
+    match error {
+        ClientError::Service { code, message, .. } => AgentError::Registration {
+            code,
+            message: format!("{message}{hint}"),
+        },
+        other => AgentError::Credentials(other.to_string()),
+    }
+}
+
 /// Whether the same call would be refused again.
 fn is_final(error: &ClientError) -> bool {
     let heals = ["InternalServerError", "ThrottlingException"];
     matches!(error, ClientError::Service { code, .. } if !heals.contains(&code.as_str()))
-}
-
-fn read(path: &PathBuf) -> Result<Option<Joined>, AgentError> {
-    let failed = |source| AgentError::File {
-        path: path.clone(),
-        source,
-    };
-    match fs::read(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(failed(error)),
-        Ok(bytes) => serde_json::from_slice(&bytes)
-            .map(Some)
-            .map_err(|error| failed(io::Error::other(error))),
-    }
-}
-
-fn write(path: &Path, joined: &Joined) -> Result<(), AgentError> {
-    let attempt = || {
-        let draft = path.with_extension("new");
-        let mut file = fs::OpenOptions::new()
-            .create(true)
-            .write(true)
-            .truncate(true)
-            .mode(0o600)
-            .open(&draft)?;
-        file.write_all(&serde_json::to_vec(joined)?)?;
-        file.sync_data()?;
-        fs::rename(&draft, path)
-    };
-    attempt().map_err(|source| AgentError::File {
-        path: path.to_owned(),
-        source,
-    })
 }

@@ -2,8 +2,8 @@
 //! only, and never sent. Whoever has the instance's AWS credentials but not this file is not this agent.
 
 use std::fs;
-use std::io::{self, Write as _};
-use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
+use std::io;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -11,7 +11,7 @@ use std::sync::{Arc, OnceLock};
 use portcullis_core::{Clock, Random, Secret, Timestamp};
 use portcullis_wire::agent_proof::{AgentKey, KEY_HEADER, PROOF_HEADER, Subject, digest};
 
-use crate::AgentError;
+use crate::{AgentError, saved};
 
 const FILE: &str = "agent-key";
 /// What others may not have of the file.
@@ -126,16 +126,7 @@ fn read(path: &Path) -> io::Result<Option<AgentKey>> {
 
 fn make(path: &Path, random: &dyn Random) -> io::Result<AgentKey> {
     let key = AgentKey::generate(random).map_err(|_| io::Error::other("no key could be made"))?;
-    let draft = path.with_extension("new");
-    let mut file = fs::OpenOptions::new()
-        .create(true)
-        .write(true)
-        .truncate(true)
-        .mode(0o600)
-        .open(&draft)?;
-    file.write_all(key.secret().expose().as_bytes())?;
-    file.sync_all()?;
-    fs::rename(&draft, path)?;
+    saved::replace(path, key.secret().expose().as_bytes())?;
     Ok(key)
 }
 

@@ -6,6 +6,10 @@ use portcullis_api::ecs::{Attribute, Resource};
 use crate::{Config, EngineKind};
 
 const PREFIXED: &str = "com.amazonaws.ecs.capability.";
+/// Whether the tasks are those of launch type EXTERNAL.
+const EXTERNAL: &str = "ecs.capability.external";
+/// Whether tasks come from its own principal alone: nothing but what [`Config::only_command`] lets start would run.
+const OWN_TASKS_ONLY: &str = "portcullis.capability.own-tasks-only";
 /// Versions of Docker's API that task definitions may ask for.
 const DOCKER_API_VERSIONS: [&str; 13] = [
     "1.17", "1.18", "1.19", "1.20", "1.21", "1.22", "1.23", "1.24", "1.25", "1.28", "1.29", "1.30", "1.32",
@@ -16,11 +20,10 @@ const BOTH_ENGINES: [&str; 4] = [
     "ecs.capability.execute-command",
     "ecs.capability.full-sync",
 ];
-const DOCKER_ONLY: [&str; 5] = [
+const DOCKER_ONLY: [&str; 4] = [
     "ecs.capability.container-health-check",
     "ecs.capability.execution-role-awslogs",
     "ecs.capability.docker-plugin.local",
-    "ecs.capability.external",
     "ecs.capability.network.container-port-range",
 ];
 const PROCESS_LOG_DRIVERS: [&str; 2] = ["json-file", "none"];
@@ -33,6 +36,8 @@ pub(super) fn attributes(config: &Config, kind: EngineKind, first_time: bool) ->
     let always = BOTH_ENGINES.iter().chain(DOCKER_ONLY.iter().filter(|_| docker));
     let capabilities = always
         .map(|name| (*name).to_owned())
+        .chain(config.host.external.then(|| EXTERNAL.to_owned()))
+        .chain(config.only_command.as_ref().map(|_| OWN_TASKS_ONLY.to_owned()))
         .chain(optional(config, docker));
     let versions = DOCKER_API_VERSIONS
         .iter()
@@ -182,6 +187,7 @@ mod tests {
         config.containers.privileged_disabled = true;
         config.host.task_roles = false;
         config.host.selinux = true;
+        config.host.external = true;
         config.host.logging_drivers = vec!["none".into()];
         config.host.reserved_ports = vec![22];
         config.host.reserved_memory_mib = 100;
@@ -194,5 +200,6 @@ mod tests {
             &resources(&config)[2].string_set_value
         ));
         assert!(after.contains(&format!("{PREFIXED}selinux")));
+        assert!(after.iter().any(|name| name == EXTERNAL) && !before.iter().any(|name| name == EXTERNAL));
     }
 }

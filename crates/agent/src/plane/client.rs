@@ -25,6 +25,10 @@ use crate::credentials::RoleCredentials;
 const SIGNING_NAME: &str = "ecs";
 const CALL_TIME_MAX: Duration = Duration::from_secs(15);
 const REPLY_BYTES_MAX: usize = 1024 * 1024;
+/// Largest part of a build (docs/agent-updates.md).
+const BUILD_PART_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// What the agent's key proves to be given a build.
+const GET_AGENT_BUILD: &str = "GetAgentBuild";
 
 /// How the agent names itself.
 pub(crate) const AGENT_VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -92,6 +96,13 @@ impl ControlPlane {
     pub(crate) fn with_key(mut self, key: KeyHolder) -> Self {
         self.key = Some(Arc::new(key));
         self
+    }
+
+    /// The agent is this container instance's.
+    pub(crate) fn speak_for(&self, instance: &str) {
+        if let Some(key) = &self.key {
+            key.speak_for(instance);
+        }
     }
 
     /// The public half of the key.
@@ -180,9 +191,38 @@ impl ControlPlane {
         headers: Vec<(&'static str, String)>,
         body: Vec<u8>,
     ) -> Result<(u16, Bytes), CallError> {
+        let request = (Method::POST, path);
+        self.request(request, signing, headers, body, REPLY_BYTES_MAX)
+            .await
+    }
+
+    /// Part of a build of the agent, with a proof of the agent's key.
+    pub(crate) async fn agent_build(&self, path: &str) -> Result<(u16, Bytes), CallError> {
+        let key = self.key();
+        let proof = key.and_then(|key| key.proof(GET_AGENT_BUILD, &self.host(), b""));
+        let request = (Method::GET, path);
+        let headers = proof.into_iter().collect();
+        self.request(
+            request,
+            Signing::Instance,
+            headers,
+            Vec::new(),
+            BUILD_PART_BYTES_MAX,
+        )
+        .await
+    }
+
+    async fn request(
+        &self,
+        (method, path): (Method, &str),
+        signing: Signing<'_>,
+        headers: Vec<(&'static str, String)>,
+        body: Vec<u8>,
+        reply_bytes_max: usize,
+    ) -> Result<(u16, Bytes), CallError> {
         let unreachable = |error: &dyn std::fmt::Display| CallError::Unreachable(error.to_string());
         let mut message = Request::new(());
-        *message.method_mut() = Method::POST;
+        *message.method_mut() = method;
         *message.uri_mut() = path.parse().map_err(|error| unreachable(&error))?;
         let (mut parts, ()) = message.into_parts();
         let authority = self.host();
@@ -201,6 +241,7 @@ impl ControlPlane {
         let exchange = exchange(
             &self.url,
             Request::from_parts(parts, Full::new(Bytes::from(body))),
+            reply_bytes_max,
         );
         match tokio::time::timeout(CALL_TIME_MAX, exchange).await {
             Err(_) => Err(unreachable(&format_args!(
@@ -266,13 +307,17 @@ impl ControlPlane {
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
-async fn exchange(url: &Uri, request: Request<Full<Bytes>>) -> Result<(u16, Bytes), Failure> {
+async fn exchange(
+    url: &Uri,
+    request: Request<Full<Bytes>>,
+    reply_bytes_max: usize,
+) -> Result<(u16, Bytes), Failure> {
     let stream = connect(url).await?;
     let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
     let answer = async {
         let response = sender.send_request(request).await?;
         let status = response.status().as_u16();
-        let body = Limited::new(response.into_body(), REPLY_BYTES_MAX)
+        let body = Limited::new(response.into_body(), reply_bytes_max)
             .collect()
             .await?
             .to_bytes();

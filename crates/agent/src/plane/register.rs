@@ -50,7 +50,7 @@ pub(crate) async fn register(
         if config.cluster.is_empty() && is_cluster_missing(&error) {
             create_default_cluster(plane).await?;
         } else if !may_heal(&error) {
-            return Err(final_error(error));
+            return Err(with_way_out(final_error(error), known_arn));
         }
         tracing::warn!(%error, "registration failed; trying again");
         tokio::time::sleep(backoff.pause(random)).await;
@@ -126,6 +126,19 @@ fn may_heal(error: &CallError) -> bool {
     }
 }
 
+/// An instance that was deregistered stays so: its agent has to forget it.
+fn with_way_out(error: AgentError, known_arn: Option<&str>) -> AgentError {
+    match error {
+        AgentError::Registration { code, message }
+            if known_arn.is_some() && message.contains("is not registered with this cluster") =>
+        {
+            let message = format!("{message} Remove the state folder to register anew.");
+            AgentError::Registration { code, message }
+        }
+        other => other,
+    }
+}
+
 fn is_cluster_missing(error: &CallError) -> bool {
     matches!(error, CallError::Refused(ClientError::Service { message, .. }) if message == "Cluster not found.")
 }
@@ -156,6 +169,17 @@ fn final_error(error: CallError) -> AgentError {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn who_was_deregistered_is_told_the_way_back() {
+        let refused = || AgentError::Registration {
+            code: "ClientException".to_owned(),
+            message: "The container instance 'a' is not registered with this cluster.".to_owned(),
+        };
+        let told = |known| with_way_out(refused(), known).to_string();
+        assert!(told(Some("a")).ends_with("with this cluster. Remove the state folder to register anew."));
+        assert!(told(None).ends_with("with this cluster."));
+    }
 
     fn named(name: &str, value: Option<&str>) -> Attribute {
         Attribute {

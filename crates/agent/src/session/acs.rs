@@ -32,7 +32,7 @@ pub(crate) struct AcsSession {
 }
 
 impl AcsSession {
-    /// Runs until dropped.
+    /// Runs until dropped, or until the agent shall be replaced by a newer build.
     pub(crate) async fn run(mut self) {
         let random = Arc::clone(&self.peer.random);
         let mut backoff = Backoff::new(Duration::from_millis(250), Duration::from_secs(120), 1.5);
@@ -44,6 +44,9 @@ impl AcsSession {
                     let opened = Instant::now();
                     let end = self.converse(socket, random.as_ref()).await;
                     tracing::info!(?end, "ACS connection ended");
+                    if self.handler.is_replaced() {
+                        return;
+                    }
                     if opened.elapsed() >= STABLE_AFTER {
                         backoff.reset();
                     }
@@ -54,7 +57,8 @@ impl AcsSession {
                 Err(Refusal::Inactive(message)) => {
                     tracing::error!(
                         message,
-                        "this container instance was deregistered; trying again in an hour"
+                        "this container instance was deregistered; trying again in an hour; to register it anew, end the agent and remove \
+                         its state folder"
                     );
                     self.active.send_replace(false);
                     tokio::time::sleep(INACTIVE_PAUSE).await;
@@ -80,7 +84,7 @@ impl AcsSession {
         let send_credentials = first || self.cache.is_waiting();
         let query = [
             ("agentHash", "portcullis".to_owned()),
-            ("agentVersion", crate::plane::AGENT_VERSION.to_owned()),
+            ("agentVersion", self.peer.agent_version.clone()),
             ("clusterArn", self.peer.cluster.clone()),
             ("containerInstanceArn", self.peer.container_instance_arn.clone()),
             ("dockerVersion", self.peer.docker_version.clone()),
@@ -112,6 +116,12 @@ impl AcsSession {
             let message = tokio::select! {
                 message = tokio::time::timeout(silence_max, socket.next()) => message,
                 () = &mut age_max => return End::Valid,
+                answer = self.handler.late_answer() => {
+                    match socket.send(Message::text(answer)).await {
+                        Ok(()) => continue,
+                        Err(error) => return end_of(&error),
+                    }
+                }
             };
             let text = match message {
                 Err(_) => {
@@ -130,6 +140,9 @@ impl AcsSession {
                 if let Err(error) = socket.send(Message::text(reply)).await {
                     return end_of(&error);
                 }
+            }
+            if self.handler.is_replaced() {
+                return End::Valid;
             }
         }
     }

@@ -11,8 +11,9 @@ use tokio::sync::oneshot;
 use crate::credentials::{RoleCredentials, RoleKind};
 use crate::network::security_rules;
 use crate::task::accept;
-use crate::task::manager::{Command, Commands, Incoming, Submit};
+use crate::task::manager::{Command, Commands, Incoming, SecurityChange, Submit};
 use crate::task::report::refusal;
+use crate::update::Stager;
 
 /// Handles messages one after the other.
 pub(crate) struct Handler {
@@ -24,6 +25,9 @@ pub(crate) struct Handler {
     timeline: i64,
     /// The manifest whose stop verification is awaited.
     manifest_id: Option<String>,
+    stager: Stager,
+    /// The agent ends, for the build that was staged.
+    is_replaced: bool,
 }
 
 impl Handler {
@@ -33,6 +37,7 @@ impl Handler {
         random: Arc<dyn Random>,
         commands: Commands,
         submit: Arc<dyn Submit>,
+        stager: Stager,
     ) -> Self {
         Self {
             cluster: cluster.to_owned(),
@@ -41,7 +46,19 @@ impl Handler {
             submit,
             timeline: 0,
             manifest_id: None,
+            stager,
+            is_replaced: false,
         }
+    }
+
+    /// Whether the agent has promised to end for the build that was staged.
+    pub(crate) fn is_replaced(&self) -> bool {
+        self.is_replaced
+    }
+
+    /// The next answer that took longer than handling its message. Can be dropped at any time.
+    pub(crate) async fn late_answer(&mut self) -> String {
+        self.stager.next_answer().await
     }
 
     /// The highest number seen, for the query of the next connection.
@@ -65,7 +82,12 @@ impl Handler {
             "PortcullisFirewallMessage" => self.firewall(read(&frame)).await,
             "TaskManifestMessage" => self.manifest(&read(&frame)).await,
             "TaskStopVerificationAck" => self.verified(read(&frame)).await,
-            "StageUpdateMessage" | "PerformUpdateMessage" => refuse_update(&read(&frame)),
+            "StageUpdateMessage" => self.stager.stage(read(&frame)).into_iter().collect(),
+            "PerformUpdateMessage" => {
+                let (answer, is_replaced) = self.stager.perform(&read(&frame));
+                self.is_replaced |= is_replaced;
+                vec![answer]
+            }
             "CloseMessage" | "ErrorMessage" => {
                 let message: acs::CloseMessage = read(&frame);
                 tracing::info!(kind = frame.kind, message = message.message, "ACS says");
@@ -153,17 +175,15 @@ impl Handler {
 
     /// Other security rules for interfaces of tasks here; answered once all are in force.
     async fn firewall(&self, message: acs::PortcullisFirewallMessage) -> Vec<String> {
-        for firewall in message.firewalls {
-            let (done, is_done) = oneshot::channel();
-            let secure = Command::Secure {
-                rules: security_rules(&firewall.ingress, &firewall.egress),
-                task_arn: firewall.task_arn,
-                attachment_arn: firewall.attachment_arn,
-                done,
-            };
-            if self.commands.send(secure).await.is_err() || is_done.await.is_err() {
-                return Vec::new();
-            }
+        let changes = message.firewalls.into_iter().map(|firewall| SecurityChange {
+            rules: security_rules(&firewall.ingress, &firewall.egress),
+            task_arn: firewall.task_arn,
+            attachment_arn: firewall.attachment_arn,
+        });
+        let (done, is_done) = oneshot::channel();
+        let secure = Command::Secure(changes.collect(), done);
+        if self.commands.send(secure).await.is_err() || is_done.await.is_err() {
+            return Vec::new();
         }
         vec![encode_frame(&acs::AckRequest {
             cluster: message.cluster_arn,
@@ -230,15 +250,6 @@ fn read<S: Shape>(frame: &Frame) -> S {
 fn heartbeat(message: &acs::HeartbeatMessage) -> Vec<String> {
     let message_id = message.message_id.clone().unwrap_or_default();
     vec![encode_frame(&acs::HeartbeatAckRequest { message_id })]
-}
-
-fn refuse_update(message: &acs::PerformUpdateMessage) -> Vec<String> {
-    vec![encode_frame(&acs::NackRequest {
-        cluster: message.cluster_arn.clone(),
-        container_instance: message.container_instance_arn.clone(),
-        message_id: message.message_id.clone(),
-        reason: "Updates are disabled".to_owned(),
-    })]
 }
 
 fn incoming(

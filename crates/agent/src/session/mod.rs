@@ -24,6 +24,7 @@ pub(crate) struct Peer {
     /// As configured.
     pub(crate) cluster: String,
     pub(crate) container_instance_arn: String,
+    pub(crate) agent_version: String,
     /// The engine, in the words of the query.
     pub(crate) docker_version: String,
     pub(crate) clock: Arc<dyn Clock>,

@@ -1,5 +1,5 @@
 //! The TCS websocket (agent.md 5.3): every frame of ours is a block of signed headers, a blank line, then the JSON.
-//! What is sent is the sign of life, the engine's status and container health; resource use is not measured yet.
+//! What is sent is the sign of life, the engine's status, what containers use, their health, and the audit log's records.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -84,7 +84,7 @@ impl TcsSession {
             .map_err(|error| Refusal::Unreachable(error.to_string()))?;
         let query = [
             ("agentHash", "portcullis".to_owned()),
-            ("agentVersion", crate::plane::AGENT_VERSION.to_owned()),
+            ("agentVersion", self.peer.agent_version.clone()),
             ("cluster", self.peer.cluster.clone()),
             ("containerInstance", self.peer.container_instance_arn.clone()),
             ("dockerVersion", self.peer.docker_version.clone()),

@@ -77,8 +77,8 @@ pub const VARIABLES: &[Variable] = &[
     Variable {
         name: "ECS_EXTERNAL",
         default: "false",
-        meaning: "",
-        effect: Effect::Ignored("this agent always registers as an external instance"),
+        meaning: "register as an external instance: it takes tasks of launch type EXTERNAL alone, none in awsvpc mode; without it tasks of launch type EC2",
+        effect: Effect::Sets(|config, text| set(&mut config.host.external, flag(text))),
     },
     Variable {
         name: "ECS_DATADIR",
@@ -462,9 +462,18 @@ pub const VARIABLES: &[Variable] = &[
     },
     Variable {
         name: "ECS_UPDATES_ENABLED",
-        default: "-",
-        meaning: "",
-        effect: Effect::Ignored("this agent does not update itself yet"),
+        default: "false",
+        meaning: "take builds that the key of `--update-public-key` signed (docs/agent-updates.md)",
+        effect: Effect::Sets(|config, text| set(&mut config.updates.enabled, flag(text))),
+    },
+    Variable {
+        name: "ECS_UPDATE_DOWNLOAD_DIR",
+        default: "`updates` in the state folder",
+        meaning: "where builds of the agent are staged",
+        effect: Effect::Sets(|config, text| {
+            config.updates.folder = text.into();
+            Ok(())
+        }),
     },
     Variable {
         name: "ECS_EXCLUDE_IPV6_PORTBINDING",

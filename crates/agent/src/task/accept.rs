@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use super::model::{
     Condition, Container, Definition, Dependency, Desired, DockerVolume, Known, MountPoint, PortMapping,
-    RestartPolicy, Task, Volume, VolumesFrom,
+    RestartPolicy, Task, Volume, VolumesFrom, id_of,
 };
 use super::plan::dependencies_resolvable;
 use crate::exec::EXEC_AGENT_NAME;
@@ -26,8 +26,18 @@ pub(crate) fn task(wire: &acs::Task, random: &dyn Random) -> Result<Task, Unacce
     if wire.arn.is_empty() {
         return Err(reject("the task has no arn"));
     }
+    if !is_plain(id_of(&wire.arn)) {
+        return Err(reject("the task's id is none"));
+    }
     if wire.containers.is_empty() {
         return Err(reject("the task has no containers"));
+    }
+    if let Some(container) = wire
+        .containers
+        .iter()
+        .find(|container| !is_plain(&container.name))
+    {
+        return Err(reject(&format!("`{}` is no container's name", container.name)));
     }
     let desired = match wire.desired_status.as_str() {
         "RUNNING" => Desired::Running,
@@ -99,6 +109,14 @@ fn docker_name(family: &str, version: &str, name: &str, random: &dyn Random) -> 
         .collect();
     let suffix: String = hex_id(random).chars().take(20).collect();
     format!("ecs-{family}-{version}-{name}-{suffix}")
+}
+
+/// Ids and names become names of files and cgroups.
+fn is_plain(name: &str) -> bool {
+    (1..=255).contains(&name.len())
+        && name
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
 }
 
 /// The part of `overrides` the agent itself applies; the control plane has merged the rest.
@@ -346,10 +364,18 @@ mod tests {
             condition: condition.into(),
         };
         type Change = Box<dyn FnOnce(&mut acs::Task)>;
-        let cases: [(Change, &str); 6] = [
+        let cases: [(Change, &str); 8] = [
             (
                 Box::new(|task| task.arn.clear()),
                 "UnrecognizedTaskError: the task has no arn",
+            ),
+            (
+                Box::new(|task| task.arn.push_str("/..")),
+                "UnrecognizedTaskError: the task's id is none",
+            ),
+            (
+                Box::new(|task| task.containers[0].name = "/etc".into()),
+                "UnrecognizedTaskError: `/etc` is no container's name",
             ),
             (
                 Box::new(|task| task.containers.clear()),

@@ -18,6 +18,8 @@ use crate::network::{SocketOwner, owner_of_socket};
 
 /// The address of the task endpoint (agent.md 1.2b).
 pub(crate) const TASK_ENDPOINT_ADDRESS: Ipv4Addr = Ipv4Addr::new(169, 254, 170, 2);
+/// Its port.
+pub(crate) const ENDPOINT_PORT: u16 = 80;
 
 /// Docker: by source address; inside the host, where all share one, by the cgroup of the caller's socket.
 ///

@@ -50,6 +50,14 @@ pub(crate) struct Incoming {
     pub(crate) credentials: Vec<(RoleKind, RoleCredentials)>,
 }
 
+/// Other security rules for the interface of an attachment.
+#[derive(Debug)]
+pub(crate) struct SecurityChange {
+    pub(crate) task_arn: String,
+    pub(crate) attachment_arn: String,
+    pub(crate) rules: SecurityRules,
+}
+
 /// What the ACS session asks of the manager.
 #[derive(Debug)]
 pub(crate) enum Command {
@@ -64,13 +72,8 @@ pub(crate) enum Command {
     },
     /// These are to stop.
     Stop(Vec<String>),
-    /// Other security rules for the interface of that attachment. Answered when they are saved and in force.
-    Secure {
-        task_arn: String,
-        attachment_arn: String,
-        rules: SecurityRules,
-        done: oneshot::Sender<()>,
-    },
+    /// Other security rules for interfaces. Answered when all are saved and in force.
+    Secure(Vec<SecurityChange>, oneshot::Sender<()>),
     /// Answers with the tasks that are not stopped: `(arn, cluster ARN)`.
     Unstopped(oneshot::Sender<Vec<(String, String)>>),
 }
@@ -149,6 +152,8 @@ enum Done {
         container: String,
         seen: Observed,
     },
+    /// The work itself failed.
+    Broken(work::Undertaking),
     Reported {
         task: String,
         report: Box<Report>,
@@ -166,6 +171,10 @@ pub(crate) struct Manager {
     tasks: BTreeMap<String, Task>,
     /// Tasks whose picture is newer than the saved one.
     dirty: BTreeSet<String>,
+    /// Tasks to be settled anew with the next tick.
+    again: BTreeSet<String>,
+    /// Containers that are being looked at, by task and name; true when they are to be looked at once more.
+    looks: HashMap<(String, String), bool>,
     /// Tasks with a report on its way.
     reporting: BTreeSet<String>,
     removing: BTreeSet<String>,
@@ -173,8 +182,8 @@ pub(crate) struct Manager {
     pulls: HashMap<(String, String), AbortHandle>,
     images: Images,
     images_cleaned_at: Timestamp,
-    /// Since when nothing can be saved.
-    unsaved_since: Option<Timestamp>,
+    /// Tasks that cannot be saved, and since when.
+    unsaved_since: BTreeMap<String, Timestamp>,
     work: JoinSet<Option<Done>>,
     ticks: u32,
 }
@@ -206,11 +215,13 @@ impl Manager {
             parts,
             tasks,
             dirty,
+            again: BTreeSet::new(),
+            looks: HashMap::new(),
             reporting: sets.0,
             removing: sets.1,
             pulls: HashMap::new(),
             images,
-            unsaved_since: None,
+            unsaved_since: BTreeMap::new(),
             work: JoinSet::new(),
             ticks: 0,
         })
@@ -249,8 +260,10 @@ impl Manager {
             }
             tokio::select! {
                 Some(done) = self.work.join_next() => {
-                    if let Ok(Some(done)) = done {
-                        self.note(done);
+                    match done {
+                        Ok(Some(done)) => self.note(done),
+                        Err(error) if !error.is_cancelled() => tracing::error!(%error, "work of the agent ended early"),
+                        _ => {}
                     }
                 }
                 Some(event) = self.parts.engine_events.recv() => self.heed(event),
@@ -315,12 +328,12 @@ impl Manager {
             if let Err(error) = saved {
                 tracing::error!(%error, "a task cannot be saved; trying again");
                 work::withdraw(task, &orders);
-                let since = *self.unsaved_since.get_or_insert(now);
+                let since = *self.unsaved_since.entry(arn.clone()).or_insert(now);
                 housekeeping::give_up_unsaved(task, &error, now.seconds_since(since));
                 self.dirty.insert(arn.clone());
                 self.publish(&arn);
             } else {
-                self.unsaved_since = None;
+                self.unsaved_since.remove(&arn);
                 self.release_network(&arn);
                 self.publish(&arn);
                 for order in orders {
@@ -380,12 +393,7 @@ impl Manager {
                 let _ = known.send(is_known);
             }
             Command::Stop(arns) => self.stop(&arns),
-            Command::Secure {
-                task_arn,
-                attachment_arn,
-                rules,
-                done,
-            } => self.secure(&task_arn, &attachment_arn, rules, done),
+            Command::Secure(changes, done) => self.secure(changes, done),
             Command::Unstopped(answer) => {
                 let unstopped = self.tasks.values().filter(|task| task.known() != Known::Stopped);
                 let named =
@@ -459,32 +467,26 @@ impl Manager {
         }
     }
 
-    fn look(&mut self, arn: &str, container: &str) {
-        if let Some(task) = self.tasks.get(arn)
-            && let Some(container) = task.container(container)
-        {
-            work::look(&mut self.work, task, container, &self.parts);
-        }
-    }
-
     fn look_at_all(&mut self) {
+        let mut all = Vec::new();
         for task in self.tasks.values() {
-            for container in task
-                .containers
-                .iter()
-                .filter(|container| container.known == Known::Running)
-            {
-                work::look(&mut self.work, task, container, &self.parts);
-            }
+            let running = task.containers.iter().filter(|one| one.known == Known::Running);
+            all.extend(running.map(|one| (task.arn.clone(), one.definition.name.clone())));
+        }
+        for (task, container) in all {
+            self.look(&task, &container);
         }
     }
 
     fn tick(&mut self) {
         self.ticks = self.ticks.wrapping_add(1);
-        // Start timeouts of dependencies pass without an event.
-        let waiting = |task: &&Task| task.containers.iter().any(|c| c.known == Known::None && !c.busy);
-        self.dirty
-            .extend(self.tasks.values().filter(waiting).map(|task| task.arn.clone()));
+        self.dirty.append(&mut self.again);
+        let (now, pulls) = (self.parts.clock.now(), self.parts.rules.pulls);
+        let due = self
+            .tasks
+            .values()
+            .filter(|task| housekeeping::is_due(task, now, pulls));
+        self.dirty.extend(due.map(|task| task.arn.clone()));
         if self.ticks.is_multiple_of(FLUSH_TICKS) {
             let arns: Vec<_> = self.tasks.keys().cloned().collect();
             for arn in &arns {
@@ -496,6 +498,7 @@ impl Manager {
 
     fn forget(&mut self, arn: &str) {
         self.removing.remove(arn);
+        self.unsaved_since.remove(arn);
         if let Some(id) = self
             .tasks
             .remove(arn)

@@ -87,6 +87,8 @@ pub(super) fn stopped(container: &mut Container, seen: Observed, now: Timestamp)
     container.busy = false;
     container.doubtful = false;
     match (container.known, seen) {
+        // Also an end that a restart was to follow: nothing else is under way any more.
+        (Known::Running, Observed::Exited(exit)) => ended(container, exit, now),
         // The engine had started it after all, or had not.
         (Known::None, Observed::Exited(exit)) => {
             container.started = true;

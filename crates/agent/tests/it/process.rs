@@ -4,7 +4,10 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-use portcullis_agent::{AgentError, EngineChoice, EngineKind, PROCESS_ENGINE_NOTICE};
+use portcullis_agent::{
+    Activation, AgentError, Config, CredentialsSource, EngineChoice, EngineKind, PROCESS_ENGINE_NOTICE,
+};
+use portcullis_core::Secret;
 use serde_json::json;
 
 use crate::plane::{Acs, INSTANCE, Plane, Registration};
@@ -18,6 +21,47 @@ fn start(folder: &Path, plane: &Plane) -> Agent {
     config.engine = EngineChoice::Process;
     config.attributes.insert("stack".into(), "production".into());
     Agent::start(config)
+}
+
+/// Joins a server that is away.
+fn joining(folder: &Path) -> Config {
+    let mut config = config(folder, "http://127.0.0.1:1");
+    config.engine = EngineChoice::Process;
+    config.credentials = CredentialsSource::Activation(Activation {
+        id: "activation".into(),
+        code: Secret::new("code"),
+    });
+    config
+}
+
+#[tokio::test]
+async fn an_agent_that_waits_for_its_server_ends_when_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut agent = Agent::start(joining(folder.path()));
+    agent.status.changed().await.unwrap();
+    agent.end().await.unwrap();
+}
+
+#[tokio::test]
+async fn an_activation_is_not_used_before_the_engine_is_there() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut config = joining(folder.path());
+    config.engine = EngineChoice::Docker;
+    config.docker_host = Some(format!("unix://{}/docker.sock", folder.path().display()));
+    let outcome = Agent::start(config).outcome().await;
+    assert!(matches!(outcome, Err(AgentError::Docker(_))), "{outcome:?}");
+}
+
+#[tokio::test]
+async fn a_second_agent_with_the_same_state_folder_leaves_the_first_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut plane = Plane::start(Registration::Echo).await;
+    let mut first = start(folder.path(), &plane);
+    let _acs = plane.acs().await;
+    first.connected().await;
+    let outcome = start(folder.path(), &plane).outcome().await;
+    assert!(matches!(outcome, Err(AgentError::Occupied(_))), "{outcome:?}");
+    first.end().await.unwrap();
 }
 
 /// The task's environment, as it printed it.

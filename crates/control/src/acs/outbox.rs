@@ -158,14 +158,13 @@ impl Outbox {
         self.payloads.insert(message_id.to_owned(), task.id.clone());
     }
 
-    /// Whether the agent, which has the task, does not know this version of its firewall.
+    /// Whether the agent, which has the task, is to be told this version of its firewall. While it has another one in hand it is
+    /// not: what its acknowledgement finds then is sent at once, however often it changed meanwhile.
     pub fn needs_firewall(&self, task: &Task, version: u64, now: Timestamp) -> bool {
         let sent = self.tasks.get(&task.id);
         match sent.and_then(|sent| sent.firewall.as_ref()) {
-            Some(known) if known.version == version => {
-                !known.acknowledged && now.seconds_since(known.at) >= RESEND_SECONDS
-            }
-            Some(_) => true,
+            Some(known) if known.acknowledged => known.version != version,
+            Some(known) => now.seconds_since(known.at) >= RESEND_SECONDS,
             // With its payload it comes first.
             None => task.last == LastStatus::Running || sent.is_some_and(|sent| sent.payload.is_some()),
         }
@@ -190,17 +189,20 @@ impl Outbox {
             .insert(role_type, issued);
     }
 
-    /// The agent has handled a payload.
-    pub fn acknowledge(&mut self, message_id: &str) {
+    /// The agent has handled a payload or firewalls. Whether there were firewalls: newer ones may have waited for that.
+    pub fn acknowledge(&mut self, message_id: &str) -> bool {
         let task = self.payloads.remove(message_id);
         let sent = task.and_then(|task| self.tasks.get_mut(&task));
         if let Some(payload) = sent.and_then(|sent| sent.payload.as_mut()) {
             payload.acknowledged = true;
         }
         let firewalls = self.tasks.values_mut().filter_map(|sent| sent.firewall.as_mut());
+        let mut were_firewalls = false;
         for firewall in firewalls.filter(|firewall| firewall.message_id == message_id) {
             firewall.acknowledged = true;
+            were_firewalls = true;
         }
+        were_firewalls
     }
 
     /// The agent has taken credentials. Acknowledgements of older ones are passed over.

@@ -1,6 +1,7 @@
 //! One ACS connection: sends tasks and credentials as the picture changes, takes in acknowledgements, beats.
 
 mod firewalls;
+mod updates;
 
 use std::sync::Arc;
 
@@ -22,7 +23,9 @@ use super::{Session, Socket, refused};
 use crate::agents::alarm;
 use crate::schedule::life_cycle;
 use crate::schedule::services::daemons_first;
-use crate::world::records::ecs::{AlertKind, ContainerInstance, DesiredStatus, Load, StopCode, Task};
+use crate::world::records::ecs::{
+    AlertKind, ContainerInstance, DesiredStatus, Load, StopCode, Task, UpdateEvent,
+};
 use crate::world::{Snapshot, Tx, World, WriteError};
 use firewalls::Watch;
 
@@ -69,6 +72,8 @@ pub(super) async fn run(mut session: Session, mut socket: Socket, registry: &Reg
     }
     note_proof(&session).await;
     note(session.gate.world(), &key, true, Some(&session.opening.versions)).await;
+    let version = session.opening.versions.agent_version.as_deref();
+    updates::note(session.gate.world(), &key, UpdateEvent::Connected(version)).await;
     let end = {
         let (outbox, fence) = turn.parts();
         outbox.connect(session.opening.send_credentials, session.opening.highest_seen);
@@ -261,7 +266,8 @@ impl<'a> Conversation<'a> {
                 Work::Credentials(task, role_type) => self.send_credentials(&task, role_type).await?,
             }
         }
-        self.send_firewalls(&view, instance).await
+        self.send_firewalls(&view, instance).await?;
+        self.send_update(instance).await
     }
 
     async fn send_payload(&mut self, view: &Snapshot, task: &Task) -> Result<(), End> {
@@ -396,9 +402,14 @@ impl<'a> Conversation<'a> {
     async fn handle(&mut self, frame: &Frame) -> Result<(), End> {
         match frame.kind.as_str() {
             "HeartbeatAckRequest" => self.unanswered = 0,
-            "AckRequest" => self
-                .outbox
-                .acknowledge(&read::<acs::AckRequest>(frame).message_id),
+            "AckRequest" => {
+                let ack = read::<acs::AckRequest>(frame);
+                let were_firewalls = self.outbox.acknowledge(&ack.message_id);
+                self.note_update(UpdateEvent::Acknowledged(&ack.message_id)).await;
+                if were_firewalls {
+                    self.look(true).await?;
+                }
+            }
             "IAMRoleCredentialsAckRequest" => {
                 let ack = read::<acs::IAMRoleCredentialsAckRequest>(frame);
                 self.outbox
@@ -407,6 +418,8 @@ impl<'a> Conversation<'a> {
             "NackRequest" => {
                 let nack = read::<acs::NackRequest>(frame);
                 tracing::warn!(instance = %self.session.accepted.arn, reason = nack.reason, "an agent refused a message");
+                self.note_update(UpdateEvent::Refused(&nack.message_id, &nack.reason))
+                    .await;
             }
             "TaskStopVerificationMessage" => {
                 let question = read::<acs::TaskStopVerificationMessage>(frame);

@@ -1,6 +1,6 @@
 //! One TCS connection: takes metrics, container health and instance status, and answers them (agent.md 5.3).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::str::FromStr;
 
 use futures_util::{SinkExt as _, StreamExt as _};
@@ -13,7 +13,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 use tokio_tungstenite::tungstenite::Message;
 
 use super::{Session, Socket, refused};
-use crate::telemetry::{Fetch, Origin};
+use crate::telemetry::{Fetch, Origin, Owner};
 use crate::world::records::ecs::{Health, Task};
 use crate::world::{Snapshot, Tx, WriteError};
 
@@ -150,6 +150,8 @@ async fn keep_fetches(session: &Session, request: acs::PortcullisAuditRequest) -
     }
     let told = request.records.unwrap_or_default();
     let count = i32::try_from(told.len()).ok()?;
+    // Numbers that no agent of ours counts up to.
+    first.checked_add(i64::from(count))?;
     let fetches = fetches(session, first, told, now);
     let region = session.accepted.call.region.as_str();
     let kept = &world.telemetry().fetches;
@@ -172,11 +174,11 @@ fn fetches(
     now: Timestamp,
 ) -> Vec<Fetch> {
     let view = session.gate.world().view();
-    let role_of = |arn: &str, is_execution: bool| role_of(session, &view, arn, is_execution);
+    let owner_of = |arn: &str, is_execution: bool| owner_of(session, &view, arn, is_execution);
     let origin = Origin {
         cluster_arn: session.accepted.cluster_arn.as_str(),
         container_instance_arn: session.accepted.arn.as_str(),
-        role_of: &role_of,
+        owner_of: &owner_of,
     };
     let numbered = (first..)
         .zip(told)
@@ -186,10 +188,11 @@ fn fetches(
         .collect()
 }
 
-/// The role behind a fetch; `None` when the task runs on another instance: nobody speaks for others' tasks. Of a task that is
-/// no longer known the role is not either.
-fn role_of(session: &Session, view: &Snapshot, arn: &str, is_execution: bool) -> Option<Option<String>> {
-    let (home, instance) = session.accepted.key.rsplit_once('/')?;
+/// Whose task a fetch is of, with the role behind it: nobody speaks for others' tasks.
+fn owner_of(session: &Session, view: &Snapshot, arn: &str, is_execution: bool) -> Owner {
+    let Some((home, instance)) = session.accepted.key.rsplit_once('/') else {
+        return Owner::Other;
+    };
     let id = arn.rsplit('/').next().unwrap_or_default();
     let of_cluster = session
         .accepted
@@ -197,16 +200,19 @@ fn role_of(session: &Session, view: &Snapshot, arn: &str, is_execution: bool) ->
         .as_str()
         .replacen(":cluster/", ":task/", 1);
     if arn.strip_suffix(id) != Some(&format!("{of_cluster}/")) {
-        return None;
+        return Owner::Other;
     }
     let Some(task) = view.ecs.tasks.get(&format!("{home}/{id}")) else {
-        return Some(None);
+        return Owner::Forgotten;
     };
     let role = match is_execution {
         true => &task.execution_role,
         false => &task.task_role,
     };
-    (task.container_instance == instance).then(|| role.as_ref().map(ToString::to_string))
+    match task.container_instance == instance {
+        true => Owner::Host(role.as_ref().map(ToString::to_string)),
+        false => Owner::Other,
+    }
 }
 
 /// Figures of containers, but only of tasks placed on this instance.
@@ -214,8 +220,9 @@ fn keep_metrics(session: &Session, request: acs::PublishMetricsRequest) {
     let world = session.gate.world();
     let view = world.view();
     let mut tasks = request.task_metrics.unwrap_or_default();
-    tasks.retain(|task| {
-        let arn = task.task_arn.as_deref().unwrap_or_default();
+    tasks.retain_mut(|told| {
+        let arn = told.task_arn.clone();
+        let arn = arn.as_deref().unwrap_or_default();
         let id = arn.rsplit('/').next().unwrap_or_default();
         let placed = session
             .accepted
@@ -223,12 +230,26 @@ fn keep_metrics(session: &Session, request: acs::PublishMetricsRequest) {
             .rsplit_once('/')
             .and_then(|(home, instance)| {
                 let task = view.ecs.tasks.get(&format!("{home}/{id}"))?;
-                Some(task.arn.as_str() == arn && task.container_instance == instance)
+                let is_here = task.arn.as_str() == arn && task.container_instance == instance;
+                is_here.then(|| keep_own_containers(told, task))
             });
-        placed == Some(true)
+        placed.is_some()
     });
     let now = world.clock().now();
     world.telemetry().metrics.keep(&session.accepted.key, tasks, now);
+}
+
+/// Each container of the task's own once, however many are told.
+fn keep_own_containers(told: &mut acs::TaskMetric, task: &Task) {
+    let mut names: BTreeSet<_> = task.containers.iter().map(|one| one.name.as_str()).collect();
+    if let Some(metrics) = &mut told.container_metrics {
+        metrics.retain(|one| {
+            one.container_name
+                .as_deref()
+                .is_some_and(|name| names.remove(name))
+        });
+        metrics.shrink_to_fit();
+    }
 }
 
 /// Health of containers, but only of tasks placed on this instance.

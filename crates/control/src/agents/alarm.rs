@@ -1,15 +1,17 @@
 //! Alerts: what happened to an agent's identity, noted in its instance's record, from where it reaches the bus of events
 //! (reliability-and-security.md 4.9, T20).
 
+use std::collections::BTreeMap;
 use std::convert::Infallible;
+use std::sync::{Mutex, PoisonError};
 
-use portcullis_core::Arn;
+use portcullis_core::{Arn, Timestamp};
 
 use crate::gate::call::Call;
 use crate::world::records::ecs::{Alert, AlertKind, ContainerInstance};
-use crate::world::{Snapshot, Tx, World, WriteError};
+use crate::world::{Tx, World, WriteError};
 
-/// The same caller's same attempt is told once in so many seconds: attempts must not fill the store.
+/// An attempt of a kind at an operation is told once in so many seconds: attempts must not fill the store.
 const PAUSE_SECONDS: i64 = 30;
 /// Longest reason that is kept, in characters.
 const REASON_CHARS_MAX: usize = 512;
@@ -25,7 +27,8 @@ pub(crate) async fn raise(world: &World, call: &Call, instance: &str, kind: Aler
         reason: reason.chars().take(REASON_CHARS_MAX).collect(),
     };
     let Some(key) = key_of(instance) else { return };
-    if told(&world.view(), &key, &alert).is_none_or(|told| told) {
+    let is_there = world.view().ecs.container_instances.get(&key).is_some();
+    if !is_there || !world.alarms().begins(&key, &alert) {
         return;
     }
     tracing::warn!(
@@ -49,17 +52,22 @@ pub(crate) async fn raise(world: &World, call: &Call, instance: &str, kind: Aler
     }
 }
 
-/// Whether the alert was told a moment ago; `None` when there is no such instance.
-fn told(view: &Snapshot, key: &str, alert: &Alert) -> Option<bool> {
-    let row = view.ecs.container_instances.get(key)?;
-    let is_same = |last: &Alert| {
-        last.kind == alert.kind
-            && last.caller == alert.caller
-            && last.source == alert.source
-            && last.operation == alert.operation
-            && alert.at.seconds_since(last.at) < PAUSE_SECONDS
-    };
-    Some(row.agent.alert.as_ref().is_some_and(is_same))
+/// When what was told last, of an account's instances: by the instance's key, the kind and the operation. Not by the caller: a
+/// session's name is whatever its caller likes.
+#[derive(Debug, Default)]
+pub(crate) struct Alarms(Mutex<BTreeMap<(String, &'static str, String), Timestamp>>);
+
+impl Alarms {
+    /// Whether an alert is to be told: none like it was a moment ago.
+    fn begins(&self, key: &str, alert: &Alert) -> bool {
+        let mut told = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        // A clock that was set back keeps nothing quiet.
+        told.retain(|_, at| (0..PAUSE_SECONDS).contains(&alert.at.seconds_since(*at)));
+        let what = (key.to_owned(), alert.kind.as_str(), alert.operation.clone());
+        let is_told = told.contains_key(&what);
+        told.entry(what).or_insert(alert.at);
+        !is_told
+    }
 }
 
 /// The key of the instance with that ARN.
@@ -69,4 +77,39 @@ pub(crate) fn key_of(arn: &str) -> Option<String> {
     let (cluster, id) = rest.split_once('/')?;
     let region = arn.region().parse().ok()?;
     (kind == "container-instance").then(|| ContainerInstance::key_of(&region, cluster, id))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn alert(seconds: i64, operation: &str, caller: &str) -> Alert {
+        Alert {
+            at: Timestamp::from_seconds(seconds),
+            kind: AlertKind::AgentIdentityRefused,
+            caller: caller.to_owned(),
+            source: "10.0.0.1".to_owned(),
+            operation: operation.to_owned(),
+            reason: String::new(),
+        }
+    }
+
+    #[test]
+    fn attempts_that_alternate_are_told_once_each_in_a_while() {
+        let alarms = Alarms::default();
+        let begins =
+            |at, operation: &str, caller: &str| alarms.begins("r/c/i", &alert(at, operation, caller));
+        let operation = |at: i64| {
+            if at % 2 == 0 {
+                "Poll"
+            } else {
+                "SubmitTaskStateChange"
+            }
+        };
+        let told = (100..160).filter(|at| begins(*at, operation(*at), "a"));
+        assert_eq!(told.count(), 4, "two operations, twice in a minute");
+        assert!(!begins(159, "Poll", "b"), "whoever calls");
+        assert!(alarms.begins("r/c/other", &alert(159, "Poll", "a")));
+        assert!(begins(50, "Poll", "a"), "a clock that was set back");
+    }
 }

@@ -6,12 +6,12 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use http::request::Parts;
-use http::{HeaderValue, Method, Response, header};
+use http::{Method, Response};
 use http_body_util::Full;
 use hyper::body::Bytes;
 use percent_encoding::percent_decode_str;
 use portcullis_core::{Arn, uuid};
-use portcullis_wire::{Protocol, Service, encode_error};
+use portcullis_wire::Service;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -20,9 +20,11 @@ use crate::gate::call::Call;
 use crate::gate::context::add_resource_tags;
 use crate::gate::error::ServiceError;
 use crate::gate::operation::Check;
+use crate::gate::own_door::{self, answered, cluster_name, invalid};
 use crate::gate::record::Outcome;
 use crate::gate::{Gate, Peer};
 use crate::open_points;
+use crate::services::ecs::remember;
 use crate::world::records::ecs::{Approval, ContainerInstance, Standing};
 use crate::world::{Snapshot, Tx};
 
@@ -38,19 +40,7 @@ const APPROVE: &str = "ApproveHost";
 /// Most hosts of one answer: those that come first by their keys. A cluster narrows the question down.
 const HOSTS_MAX: usize = 1_000;
 
-/// Requests are signed for this name, which no service of AWS has.
-static SERVICE: Service = Service {
-    name: "portcullis",
-    signing_name: "portcullis",
-    protocol: Protocol::RestJson,
-    target_prefix: "",
-    api_version: "2026-11-22",
-    xml_namespace: "",
-    validation_code: "ValidationException",
-    operations: &[LIST, APPROVE],
-    routes: &[],
-    served: &[],
-};
+static SERVICE: Service = own_door::service(&[LIST, APPROVE]);
 
 /// What an operator lets in.
 #[derive(Debug, Deserialize)]
@@ -60,23 +50,16 @@ struct Wish {
     container_instance: String,
     /// The address from which its agent comes: what the operator saw, so that nobody changes it in between.
     source: String,
+    /// The agent's key that the operator saw, if it has one: nobody puts another in its place in between.
+    #[serde(default)]
+    agent_key: Option<String>,
 }
 
 /// Answers an operator's request.
 pub async fn serve(gate: &Arc<Gate>, parts: &Parts, body: &[u8], peer: Peer) -> Response<Full<Bytes>> {
     let request_id = uuid(gate.world().random().as_ref());
-    match answer(gate, parts, body, peer, &request_id).await {
-        Ok(value) => {
-            let mut response = Response::new(Full::new(Bytes::from(value.to_string())));
-            let json = HeaderValue::from_static("application/json");
-            response.headers_mut().insert(header::CONTENT_TYPE, json);
-            response
-        }
-        Err(error) => {
-            let reply = encode_error(&SERVICE, &error.reply(), &request_id);
-            Response::<Vec<u8>>::from(reply).map(|body| Full::new(Bytes::from(body)))
-        }
-    }
+    let answer = answer(gate, parts, body, peer, &request_id).await;
+    answered(answer, &SERVICE, &request_id)
 }
 
 async fn answer(
@@ -131,7 +114,7 @@ async fn list(gate: &Gate, call: &Call, query: &str) -> Result<Value, ServiceErr
 
 async fn approve(gate: &Gate, call: &Call, body: &[u8]) -> Result<Value, ServiceError> {
     let wish: Wish = serde_json::from_slice(body)
-        .map_err(|_| invalid("the body must be {\"containerInstance\": \"ARN\", \"source\": \"ADDRESS\"}"))?;
+        .map_err(|_| invalid("the body must be {\"containerInstance\": \"ARN\", \"source\": \"ADDRESS\", \"agentKey\": null or \"KEY\"}"))?;
     let arn: Arn = wish.container_instance.parse().map_err(|_| not_found())?;
     let key = key_of(arn.as_str()).ok_or_else(not_found)?;
     if arn.account() != call.account.as_str() || arn.region() != call.region.as_str() {
@@ -139,12 +122,14 @@ async fn approve(gate: &Gate, call: &Call, body: &[u8]) -> Result<Value, Service
     }
     let check = check_of(&gate.world().view(), &arn, &key);
     gate.check(call, std::slice::from_ref(&check)).await?;
-    let parameters = json!({ "containerInstance": arn.as_str(), "source": wish.source });
+    let parameters =
+        json!({ "containerInstance": arn.as_str(), "source": wish.source, "agentKey": wish.agent_key });
     let run = |tx: &mut Tx<'_>| -> Result<Value, ServiceError> {
         let found = tx.view().ecs.container_instances.get(&key);
         let found = found.filter(|row| row.is_registered()).ok_or_else(not_found)?;
         let mut row = ContainerInstance::clone(found);
-        row.agent.approval = Some(approval(&row, call, &wish.source)?);
+        row.agent.approval = Some(approval(&row, call, &wish)?);
+        remember(tx, &row);
         let answer = shown(&row);
         tx.put(row);
         Ok(answer)
@@ -165,11 +150,16 @@ fn check_of(view: &Snapshot, arn: &Arn, key: &str) -> Check {
 }
 
 /// The word of `call`'s caller for an instance.
-fn approval(row: &ContainerInstance, call: &Call, source: &str) -> Result<Approval, ServiceError> {
+fn approval(row: &ContainerInstance, call: &Call, wish: &Wish) -> Result<Approval, ServiceError> {
     if row.agent.key.is_some() && !row.agent.held {
         return Err(invalid("the agent has a key of its own and needs no approval"));
     }
-    let address: IpAddr = source
+    if row.agent.key != wish.agent_key {
+        let text = "the agent has another key than agentKey says, or one that agentKey does not say: list the hosts again";
+        return Err(ServiceError::new("ConflictException", 409, text));
+    }
+    let address: IpAddr = wish
+        .source
         .parse()
         .map_err(|_| invalid("source must be an IP address"))?;
     let source = address.to_canonical().to_string();
@@ -223,13 +213,7 @@ fn cluster_of(query: &str) -> Result<Option<String>, ServiceError> {
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
         match name {
             "cluster" => {
-                let value = percent_decode_str(value).decode_utf8_lossy();
-                let name = value.rsplit('/').next().unwrap_or_default();
-                let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
-                if name.is_empty() || !name.bytes().all(plain) {
-                    return Err(invalid("cluster must be the name or the ARN of a cluster"));
-                }
-                cluster = Some(name.to_owned());
+                cluster = Some(cluster_name(&percent_decode_str(value).decode_utf8_lossy())?);
             }
             // Of requests that are signed in their query.
             name if name.starts_with("X-Amz-") => {}
@@ -237,10 +221,6 @@ fn cluster_of(query: &str) -> Result<Option<String>, ServiceError> {
         }
     }
     Ok(cluster)
-}
-
-fn invalid(text: &str) -> ServiceError {
-    ServiceError::new("ValidationException", 400, text)
 }
 
 fn not_found() -> ServiceError {

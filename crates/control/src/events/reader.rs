@@ -14,6 +14,7 @@ use crate::gate::call::Call;
 use crate::gate::context::add_resource_tags;
 use crate::gate::error::ServiceError;
 use crate::gate::operation::Check;
+use crate::gate::own_door::{cluster_name, invalid};
 use crate::world::Snapshot;
 use crate::world::records::ecs::Cluster;
 
@@ -129,20 +130,6 @@ impl Wish {
         shown.insert("follow".to_owned(), json!(self.follow));
         Value::Object(shown)
     }
-}
-
-pub(super) fn invalid(text: &str) -> ServiceError {
-    ServiceError::new("ValidationException", 400, text)
-}
-
-/// A name, or an ARN's name; the ARN's account and region are those of the caller's signature in any case.
-fn cluster_name(text: &str) -> Result<String, ServiceError> {
-    let name = text.rsplit('/').next().unwrap_or_default();
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
-    if (1..=255).contains(&name.len()) && name.bytes().all(plain) {
-        return Ok(name.to_owned());
-    }
-    Err(invalid("cluster must be the name or the ARN of a cluster"))
 }
 
 fn query(text: &str) -> impl Iterator<Item = (String, String)> {

@@ -7,21 +7,21 @@ use std::time::Duration;
 use futures_util::stream::{self, StreamExt as _};
 use http::request::Parts;
 use http::{HeaderValue, Response, header};
-use http_body_util::Full;
 use hyper::body::Bytes;
 use portcullis_core::uuid;
-use portcullis_wire::{Protocol, Service, encode_error};
+use portcullis_wire::Service;
 use serde_json::Value;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::body::Body;
 use super::bus::{Bus, Kept, Position};
-use super::reader::{Wish, invalid};
+use super::reader::Wish;
 use super::turns::Turn;
 use crate::gate::call::Call;
 use crate::gate::error::ServiceError;
 use crate::gate::operation::Check;
+use crate::gate::own_door::{self, invalid, refused};
 use crate::gate::record::Outcome;
 use crate::gate::{Gate, Peer};
 use crate::server::ordered;
@@ -37,19 +37,7 @@ const HEARTBEAT: Duration = Duration::from_secs(15);
 /// How many events are sent at once.
 const BATCH_MAX: usize = 64;
 
-/// Requests are signed for this name, which no service of AWS has.
-static SERVICE: Service = Service {
-    name: "portcullis",
-    signing_name: "portcullis",
-    protocol: Protocol::RestJson,
-    target_prefix: "",
-    api_version: "2026-11-22",
-    xml_namespace: "",
-    validation_code: "ValidationException",
-    operations: &[OPERATION],
-    routes: &[],
-    served: &[],
-};
+static SERVICE: Service = own_door::service(&[OPERATION]);
 
 /// Answers a reader's request: with a stream of events, or with why not.
 pub(crate) async fn serve(
@@ -62,10 +50,7 @@ pub(crate) async fn serve(
     let request_id = uuid(gate.world().random().as_ref());
     match open(gate, parts, body, peer, &request_id).await {
         Ok(reading) => streamed(reading, stop),
-        Err(error) => {
-            let reply = encode_error(&SERVICE, &error.reply(), &request_id);
-            Response::<Vec<u8>>::from(reply).map(|body| Full::new(Bytes::from(body)).into())
-        }
+        Err(error) => refused(&error, &SERVICE, &request_id).map(Into::into),
     }
 }
 

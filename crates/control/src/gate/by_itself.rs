@@ -75,9 +75,23 @@ pub(crate) enum ByItselfError {
         "Unable to assume the service linked role. Please verify that the ECS service linked role exists."
     )]
     NoRole,
+    /// It was not asked: the picture changed meanwhile.
+    #[error("nobody was asked, for things changed meanwhile: it is tried again")]
+    NotAsked,
     /// The call was refused, or failed.
     #[error("{}", .0.message())]
     Refused(ServiceError),
+}
+
+impl ByItselfError {
+    /// Whether the same call may succeed later though nobody changes anything.
+    pub fn is_passing(&self) -> bool {
+        match self {
+            Self::NoRole => false,
+            Self::NotAsked => true,
+            Self::Refused(refused) => refused.status() >= 500,
+        }
+    }
 }
 
 impl Gate {
@@ -98,7 +112,8 @@ impl Gate {
             .await
             .ok_or(ByItselfError::NoRole)?;
         let caller = assumed.session.caller(&self.world.view(), region.partition());
-        caller.ok_or(ByItselfError::NoRole)
+        // The role went in between: by the next time it is gone, or there is another one.
+        caller.ok_or(ByItselfError::NotAsked)
     }
 
     /// Whether the role of a session is still there.
@@ -141,5 +156,24 @@ impl Gate {
             tracing::error!(%error, operation = O::META.name, "an answer could not be read");
             ByItselfError::Refused(ServiceError::internal(service))
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_not_asked_or_failed_inside_is_tried_again_and_a_refusal_is_not() {
+        let service = &portcullis_api::ec2::SERVICE;
+        let denied = ServiceError::access_denied(service, "no".to_owned());
+        for (error, expected) in [
+            (ByItselfError::NoRole, false),
+            (ByItselfError::NotAsked, true),
+            (ByItselfError::Refused(denied), false),
+            (ByItselfError::Refused(ServiceError::internal(service)), true),
+        ] {
+            assert_eq!(error.is_passing(), expected, "{error}");
+        }
     }
 }

@@ -18,6 +18,7 @@ pub(crate) mod on_behalf;
 pub mod operation;
 pub mod operations;
 mod origin;
+pub(crate) mod own_door;
 pub(crate) mod passing;
 pub mod policies;
 pub mod reasons;

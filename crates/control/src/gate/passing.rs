@@ -9,6 +9,7 @@ use super::authorize::Asker;
 use super::call::Call;
 use super::caller::{Caller, Identity};
 use super::operation::Check;
+use super::origin::Origin;
 use super::policies::Standing;
 use super::session::Subject;
 use crate::world::Snapshot;
@@ -20,6 +21,11 @@ struct Kept {
     region: Region,
     /// The keys that all checks of the call shared.
     keys: Context,
+    /// The credentials it began with, and when it asked.
+    #[serde(default)]
+    origin: Option<Origin>,
+    #[serde(default)]
+    asked: Timestamp,
 }
 
 /// What to keep of whoever calls, for [`refusal`]; `None` for services, who pass nothing.
@@ -51,6 +57,8 @@ pub(crate) fn keep(view: &Snapshot, call: &Call) -> Option<String> {
         subject,
         region: call.region.clone(),
         keys: Asker::of(view, call).context,
+        origin: Origin::of(&call.caller),
+        asked: call.now,
     };
     serde_json::to_string(&kept).ok()
 }
@@ -64,6 +72,12 @@ pub(crate) fn refusal(view: &Snapshot, kept: &str, checks: &[Check], now: Timest
     let Some(caller) = kept.caller(view) else {
         return gone();
     };
+    if kept
+        .origin
+        .is_some_and(|origin| !origin.lets_live(view, kept.asked))
+    {
+        return Some("The credentials that asked for it are no longer valid.".to_owned());
+    }
     let Ok(standing) = Standing::of(view, &caller) else {
         return gone();
     };

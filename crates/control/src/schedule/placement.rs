@@ -42,6 +42,8 @@ pub struct Demand<'a> {
     pub attributes: Vec<(&'a str, Option<&'a str>)>,
     /// The zones of its subnets; empty when any will do.
     pub zones: Vec<String>,
+    /// Who names the instance itself, as records remember a principal: some take no other's tasks.
+    pub starter: Option<String>,
     /// The group spread and distinctInstance look at.
     pub group: &'a str,
     /// Conditions, all of which must hold.
@@ -181,7 +183,9 @@ impl Candidate<'_> {
             Some(found) => value.is_none() || found.as_deref() == *value,
             None => false,
         };
-        (!demand.attributes.iter().all(has)).then_some(Reason::Attribute)
+        let is_open = !self.instance.agent.own_tasks_only
+            || (demand.starter.is_some() && demand.starter == self.instance.registered_by);
+        (!is_open || !demand.attributes.iter().all(has)).then_some(Reason::Attribute)
     }
 
     /// Hosts that say nothing of a zone are in every one: operators' own need not be in any.

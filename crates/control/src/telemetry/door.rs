@@ -3,13 +3,15 @@
 
 use std::sync::Arc;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::request::Parts;
-use http::{HeaderValue, Method, Response, header};
+use http::{Method, Response};
 use http_body_util::Full;
 use hyper::body::Bytes;
 use percent_encoding::percent_decode_str;
 use portcullis_core::{Arn, Timestamp, uuid};
-use portcullis_wire::{Protocol, Service, encode_error};
+use portcullis_wire::Service;
 use serde_json::{Map, Value, json};
 
 use super::fetches::{self, Fetch};
@@ -17,6 +19,7 @@ use crate::gate::call::Call;
 use crate::gate::context::add_resource_tags;
 use crate::gate::error::ServiceError;
 use crate::gate::operation::Check;
+use crate::gate::own_door::{self, answered, cluster_name, invalid};
 use crate::gate::record::Outcome;
 use crate::gate::{Gate, Peer};
 use crate::world::records::ecs::Cluster;
@@ -34,20 +37,10 @@ const READ_AUDIT_LOG: &str = "ReadAuditLog";
 const READ_METRICS: &str = "ReadMetrics";
 /// Most fetches of one answer.
 const FETCHES_MAX: usize = 500;
+/// What tokens of pages are sealed for.
+const TOKEN_PURPOSE: &str = "audit page";
 
-/// Requests are signed for this name, which no service of AWS has.
-static SERVICE: Service = Service {
-    name: "portcullis",
-    signing_name: "portcullis",
-    protocol: Protocol::RestJson,
-    target_prefix: "",
-    api_version: "2026-11-22",
-    xml_namespace: "",
-    validation_code: "ValidationException",
-    operations: &[READ_AUDIT_LOG, READ_METRICS],
-    routes: &[],
-    served: &[],
-};
+static SERVICE: Service = own_door::service(&[READ_AUDIT_LOG, READ_METRICS]);
 
 /// Whether a request is for one of these doors.
 pub(crate) fn is_for(path: &str) -> bool {
@@ -57,18 +50,8 @@ pub(crate) fn is_for(path: &str) -> bool {
 /// Answers a reader's request.
 pub(crate) async fn serve(gate: &Arc<Gate>, parts: &Parts, body: &[u8], peer: Peer) -> Response<Full<Bytes>> {
     let request_id = uuid(gate.world().random().as_ref());
-    match answer(gate, parts, body, peer, &request_id).await {
-        Ok(value) => {
-            let mut response = Response::new(Full::new(Bytes::from(value.to_string())));
-            let json = HeaderValue::from_static("application/json");
-            response.headers_mut().insert(header::CONTENT_TYPE, json);
-            response
-        }
-        Err(error) => {
-            let reply = encode_error(&SERVICE, &error.reply(), &request_id);
-            Response::<Vec<u8>>::from(reply).map(|body| Full::new(Bytes::from(body)))
-        }
-    }
+    let answer = answer(gate, parts, body, peer, &request_id).await;
+    answered(answer, &SERVICE, &request_id)
 }
 
 async fn answer(
@@ -132,10 +115,15 @@ fn audit(gate: &Gate, call: &Call, wish: &Wish) -> Result<Value, ServiceError> {
             && wish.task.as_deref().is_none_or(of_task)
     };
     let region = call.region.as_str();
+    let after = wish
+        .after
+        .as_deref()
+        .map(|token| unseal(gate, call, token))
+        .transpose()?;
     let page = fetches::read(
         store.as_ref(),
         region,
-        wish.after.as_deref(),
+        after.as_deref(),
         wish.since,
         FETCHES_MAX,
         wants,
@@ -144,7 +132,32 @@ fn audit(gate: &Gate, call: &Call, wish: &Wish) -> Result<Value, ServiceError> {
         tracing::error!(%error, "fetches of credentials could not be read");
         ServiceError::internal(call.service)
     })?;
-    Ok(json!({ "fetches": page.fetches, "nextToken": page.after }))
+    let token = match page.after {
+        Some(after) => Some(seal(gate, call, &after)?),
+        None => None,
+    };
+    Ok(json!({ "fetches": page.fetches, "nextToken": token }))
+}
+
+/// Where a page ended is an id of a fetch, perhaps of a cluster that the reader may not see.
+fn seal(gate: &Gate, call: &Call, after: &str) -> Result<String, ServiceError> {
+    let sealed = gate
+        .world()
+        .vault()
+        .seal(TOKEN_PURPOSE, call.region.as_str().as_bytes(), after.as_bytes());
+    let sealed = sealed.map_err(|_| ServiceError::internal(call.service))?;
+    Ok(URL_SAFE_NO_PAD.encode(sealed))
+}
+
+fn unseal(gate: &Gate, call: &Call, token: &str) -> Result<String, ServiceError> {
+    let wrong = || invalid("after must be the nextToken of an answer");
+    let sealed = URL_SAFE_NO_PAD.decode(token).map_err(|_| wrong())?;
+    let opened = gate
+        .world()
+        .vault()
+        .open(TOKEN_PURPOSE, call.region.as_str().as_bytes(), &sealed);
+    let opened = opened.map_err(|_| wrong())?;
+    String::from_utf8(opened.to_vec()).map_err(|_| wrong())
 }
 
 fn metrics(gate: &Gate, call: &Call, wish: &Wish) -> Value {
@@ -234,18 +247,4 @@ impl Wish {
         }
         Value::Object(shown)
     }
-}
-
-fn invalid(text: &str) -> ServiceError {
-    ServiceError::new("ValidationException", 400, text)
-}
-
-/// A name, or an ARN's name; the ARN's account and region are those of the caller's signature in any case.
-fn cluster_name(text: &str) -> Result<String, ServiceError> {
-    let name = text.rsplit('/').next().unwrap_or_default();
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
-    if (1..=255).contains(&name.len()) && name.bytes().all(plain) {
-        return Ok(name.to_owned());
-    }
-    Err(invalid("cluster must be the name or the ARN of a cluster"))
 }

@@ -15,7 +15,14 @@ const TASKS_MAX: usize = 100_000;
 
 /// By the keys of container instances and the ARNs of tasks.
 #[derive(Debug, Default)]
-pub(crate) struct Metrics(Mutex<BTreeMap<(String, String), Told>>);
+pub(crate) struct Metrics(Mutex<Kept>);
+
+#[derive(Debug, Default)]
+struct Kept {
+    told: BTreeMap<(String, String), Told>,
+    /// When what is stale was dropped last, of whichever instance: of one that is gone nothing more is told.
+    swept: Timestamp,
+}
 
 #[derive(Debug)]
 struct Told {
@@ -26,7 +33,12 @@ struct Told {
 impl Metrics {
     /// An instance's agent told these of its own tasks.
     pub(crate) fn keep(&self, instance: &str, tasks: Vec<TaskMetric>, now: Timestamp) {
-        let mut told = self.told();
+        let mut kept = self.kept();
+        let Kept { told, swept } = &mut *kept;
+        if now.seconds_since(*swept) >= STALE_SECONDS {
+            told.retain(|_, one| is_fresh(one, now));
+            *swept = now;
+        }
         for task in tasks {
             let key = (instance.to_owned(), task.task_arn.unwrap_or_default());
             if told.len() >= TASKS_MAX && !told.contains_key(&key) {
@@ -37,20 +49,11 @@ impl Metrics {
                 told.insert(key, Told { at: now, containers });
             }
         }
-        let of_instance = (instance.to_owned(), String::new())..(format!("{instance}\0"), String::new());
-        let stale: Vec<_> = told
-            .range(of_instance)
-            .filter(|(_, one)| !is_fresh(one, now))
-            .map(|(key, _)| key.clone())
-            .collect();
-        for key in stale {
-            told.remove(&key);
-        }
     }
 
     /// The figures of the tasks of instances whose keys begin so.
     pub(crate) fn shown(&self, instances: &str, now: Timestamp) -> Vec<Value> {
-        let told = self.told();
+        let told = &self.kept().told;
         let from = (instances.to_owned(), String::new());
         told.range(from..)
             .take_while(|((instance, _), _)| instance.starts_with(instances))
@@ -62,7 +65,7 @@ impl Metrics {
             .collect()
     }
 
-    fn told(&self) -> MutexGuard<'_, BTreeMap<(String, String), Told>> {
+    fn kept(&self) -> MutexGuard<'_, Kept> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -165,9 +168,9 @@ mod tests {
         assert_eq!(shown("r/web/", at(121)), [of("a", 3.0), of("c", 4.0)]);
         metrics.keep("r/web/1", Vec::new(), at(500));
         assert_eq!(
-            metrics.0.lock().unwrap().len(),
-            2,
-            "those of other instances go with their news"
+            metrics.0.lock().unwrap().told.len(),
+            0,
+            "those of instances that are gone go, too"
         );
     }
 }

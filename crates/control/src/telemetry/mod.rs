@@ -7,7 +7,7 @@ mod metrics;
 
 pub use door::{AUDIT_ACTION, AUDIT_PATH, METRICS_ACTION, METRICS_PATH};
 pub(crate) use door::{is_for, serve};
-pub(crate) use fetches::{Fetch, Fetches, Origin};
+pub(crate) use fetches::{Fetch, Fetches, Origin, Owner};
 pub(crate) use metrics::Metrics;
 
 /// What is kept of one account.

@@ -24,6 +24,7 @@ use portcullis_store::{Epoch, Pending, Store, StoreError, Txn, Vault, namespace}
 use thiserror::Error;
 use tokio::sync::{Mutex, watch};
 
+use crate::agents::alarm::Alarms;
 use crate::events::Bus;
 use crate::telemetry::Telemetry;
 use changes::Changed;
@@ -56,6 +57,7 @@ pub struct World {
     guesses: Arc<MfaGuesses>,
     uses: Arc<Uses>,
     telemetry: Arc<Telemetry>,
+    alarms: Arc<Alarms>,
 }
 
 /// What outlives a caller who goes away in the middle of a change.
@@ -105,6 +107,7 @@ impl World {
             guesses: Arc::default(),
             uses: Arc::default(),
             telemetry: Arc::default(),
+            alarms: Arc::default(),
         })
     }
 
@@ -121,6 +124,7 @@ impl World {
             guesses: Arc::default(),
             uses: Arc::default(),
             telemetry: Arc::default(),
+            alarms: Arc::default(),
         })
     }
 
@@ -172,6 +176,11 @@ impl World {
     /// What agents tell beside their tasks' states.
     pub fn telemetry(&self) -> &Arc<Telemetry> {
         &self.telemetry
+    }
+
+    /// When agents' operators were told of something last.
+    pub(crate) fn alarms(&self) -> &Alarms {
+        &self.alarms
     }
 
     /// Who used what since it was last written down.

@@ -8,27 +8,36 @@ use portcullis_core::{AccountId, Arn};
 use portcullis_store::Store;
 
 use super::{Snapshot, State};
+use crate::agents::builds::AgentBuilds;
 
 /// The published pictures of all accounts of a server.
 #[derive(Debug, Default)]
-pub struct Neighbours(ArcSwap<BTreeMap<AccountId, Weak<State>>>);
+pub struct Neighbours {
+    accounts: ArcSwap<BTreeMap<AccountId, Weak<State>>>,
+    agent_builds: AgentBuilds,
+}
 
 impl Neighbours {
+    /// The builds that agents of all accounts are updated to.
+    pub fn agent_builds(&self) -> &AgentBuilds {
+        &self.agent_builds
+    }
+
     /// The picture of an account of this server.
     pub fn view(&self, account: &AccountId) -> Option<Arc<Snapshot>> {
-        let state = self.0.load().get(account)?.upgrade()?;
+        let state = self.accounts.load().get(account)?.upgrade()?;
         Some(state.published.load_full())
     }
 
     /// Where an account of this server keeps what its picture does not hold: its event history.
     pub(crate) fn store(&self, account: &AccountId) -> Option<Arc<dyn Store>> {
-        let state = self.0.load().get(account)?.upgrade()?;
+        let state = self.accounts.load().get(account)?.upgrade()?;
         Some(Arc::clone(&state.store))
     }
 
     /// The present ARN of the user or role with a unique id, in whichever account it is (R65).
     pub fn principal(&self, id: &str) -> Option<Arn> {
-        let accounts = self.0.load();
+        let accounts = self.accounts.load();
         let mut views = accounts
             .values()
             .filter_map(Weak::upgrade)
@@ -37,7 +46,7 @@ impl Neighbours {
     }
 
     pub(super) fn join(&self, account: &AccountId, state: &Arc<State>) {
-        self.0.rcu(|known| {
+        self.accounts.rcu(|known| {
             let mut known = BTreeMap::clone(known);
             known.insert(account.clone(), Arc::downgrade(state));
             known

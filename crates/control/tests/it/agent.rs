@@ -84,6 +84,17 @@ pub struct Instance {
 impl Instance {
     /// Registers an agent with a key, and lets it in.
     pub async fn register(client: &Client, cluster: &str, attributes: &[(&str, Option<&str>)]) -> Self {
+        let instance = Self::register_only(client, cluster, attributes).await;
+        // Of a principal that speaks for several instances an operator lets in each but the first.
+        if client.waits(&instance.arn) {
+            let (status, answer) = client.as_root().approve(&instance.arn, "203.0.113.7").await;
+            assert_eq!(status, 200, "{answer}");
+        }
+        instance
+    }
+
+    /// The same, and no operator lets it in.
+    pub async fn register_only(client: &Client, cluster: &str, attributes: &[(&str, Option<&str>)]) -> Self {
         let key = AgentKey::generate(&SystemRandom).unwrap();
         let token = key.public().to_string().replace(['/', '+', '='], "");
         let request = registration(cluster, attributes, Some(&token));
@@ -92,13 +103,7 @@ impl Instance {
             .await
             .unwrap();
         let arn = reply.container_instance.unwrap().container_instance_arn.unwrap();
-        let instance = Self::of(&arn, client, Some(key));
-        // Of a principal that speaks for several instances an operator lets in each but the first.
-        if client.waits(&arn) {
-            let (status, answer) = client.as_root().approve(&arn, "203.0.113.7").await;
-            assert_eq!(status, 200, "{answer}");
-        }
-        instance
+        Self::of(&arn, client, Some(key))
     }
 
     /// Registers an agent without a key, as genuine ones do: it waits for an operator.
@@ -149,6 +154,13 @@ impl Instance {
         self.connect_proving(front, send_credentials, proof).await
     }
 
+    /// Opens ACS as an agent that says this of itself.
+    pub async fn connect_saying(&self, front: &Front, hash: &str, version: &str) -> Result<Agent, String> {
+        let says = format!("agentHash={hash}&agentVersion={version}");
+        self.connect_as(&says, front, true, self.proof("Poll", front))
+            .await
+    }
+
     /// Opens ACS with that proof.
     pub async fn connect_proving(
         &self,
@@ -156,8 +168,19 @@ impl Instance {
         send_credentials: bool,
         proof: Option<String>,
     ) -> Result<Agent, String> {
+        self.connect_as("agentHash=h&agentVersion=1.105.1", front, send_credentials, proof)
+            .await
+    }
+
+    async fn connect_as(
+        &self,
+        says: &str,
+        front: &Front,
+        send_credentials: bool,
+        proof: Option<String>,
+    ) -> Result<Agent, String> {
         let query = format!(
-            "agentHash=h&agentVersion=1.105.1&clusterArn={}&containerInstanceArn={}&dockerVersion=DockerVersion%3A+20.10&protocolVersion=2&sendCredentials={send_credentials}&seqNum=1",
+            "{says}&clusterArn={}&containerInstanceArn={}&dockerVersion=DockerVersion%3A+20.10&protocolVersion=2&sendCredentials={send_credentials}&seqNum=1",
             self.cluster(),
             self.arn.replace(':', "%3A").replace('/', "%2F"),
         );

@@ -164,6 +164,55 @@ async fn t20_the_instances_own_keys_register_nothing_that_gets_tasks() {
     assert!(refused.is_err());
 }
 
+const OWN_TASKS: &str = "portcullis.capability.own-tasks-only";
+
+/// `portcullis run`, twice by one developer: there is nothing to approve, since nobody else's tasks come there.
+#[tokio::test]
+async fn t20_an_instance_for_its_registrants_own_tasks_gets_no_others() {
+    let server = Server::start().await;
+    cluster(&server, "c").await;
+    let front = Front::open(&server).await;
+    let developer = server.user("developer", &allow("*", "*")).await;
+    let host = Instance::register_only(&developer, "c", &[]).await;
+    let own = Instance::register_only(&developer, "c", &[(OWN_TASKS, None)]).await;
+    let another = Instance::register_only(&developer, "c", &[]).await;
+    let waits = [&host, &own, &another].map(|one| developer.waits(&one.arn));
+    assert_eq!(waits, [false, false, true]);
+    let mut agent = own.connect(&front, true).await.unwrap();
+    eventually(&server, "connected", |view| is_connected(view, &own.arn)).await;
+
+    // What becomes of the attribute later makes no host of it.
+    let unmark = ecs::DeleteAttributesRequest {
+        cluster: Some("c".to_owned()),
+        attributes: vec![ecs::Attribute {
+            name: OWN_TASKS.to_owned(),
+            target_id: Some(own.arn.clone()),
+            ..Default::default()
+        }],
+    };
+    developer.ok::<ecs::op::DeleteAttributes>(&unmark).await;
+    let definition = definition_with_roles(&server).await;
+    let start = ecs::StartTaskRequest {
+        cluster: Some("c".to_owned()),
+        container_instances: vec![own.arn.clone()],
+        task_definition: definition.clone(),
+        ..Default::default()
+    };
+    let by_root = server.root.ok::<ecs::op::StartTask>(&start).await.failures;
+    let run = run("c", &definition);
+    let placed = developer.ok::<ecs::op::RunTask>(&run).await.failures;
+    for failures in [by_root, placed] {
+        let here = |one: &&ecs::Failure| one.arn.as_ref() == Some(&own.arn);
+        let failures = failures.unwrap();
+        let refused = failures.iter().find(here).unwrap();
+        assert_eq!(refused.reason.as_deref(), Some("ATTRIBUTE"));
+    }
+    let started = developer.ok::<ecs::op::StartTask>(&start).await;
+    assert_eq!(started.failures.unwrap(), []);
+    let task = started.tasks.unwrap().pop().unwrap().task_arn.unwrap();
+    assert_eq!(agent.take().await.tasks[0].arn, task);
+}
+
 #[tokio::test]
 async fn t20_the_instances_own_keys_report_and_drain_nothing() {
     let (server, _front, victim, _agent, task) = machine_with_a_task().await;
@@ -195,15 +244,129 @@ async fn t20_the_instances_own_keys_report_and_drain_nothing() {
     assert!(told.endpoint.unwrap().ends_with("/acs/"));
     let shown = describe(&server, "c", &task).await;
     assert_eq!(shown.last_status.as_deref(), Some("RUNNING"));
+    let ended = client
+        .err::<ecs::op::DeregisterContainerInstance>(&deregister)
+        .await;
+    assert!(ended.contains(denied), "{ended}");
     // The agent itself still may.
     victim
         .call::<ecs::op::UpdateContainerInstancesState>(&drain)
         .await
         .unwrap();
-    // What its policy lets it end is its own instance, on record (docs/threat-model.md).
-    client
-        .ok::<ecs::op::DeregisterContainerInstance>(&deregister)
+    victim
+        .call::<ecs::op::DeregisterContainerInstance>(&deregister)
+        .await
+        .unwrap();
+}
+
+fn end(instance: &str) -> ecs::DeregisterContainerInstanceRequest {
+    ecs::DeregisterContainerInstanceRequest {
+        cluster: Some("c".to_owned()),
+        container_instance: instance.to_owned(),
+        force: Some(true),
+    }
+}
+
+#[tokio::test]
+async fn t20_keys_outlive_their_instance_and_another_waits() {
+    let (server, front, victim, _agent, _task) = machine_with_a_task().await;
+    // An operator deregisters the instance: who only has its role's keys is not the next one.
+    server
+        .root
+        .ok::<ecs::op::DeregisterContainerInstance>(&end(&victim.arn))
         .await;
+    let thief = Instance::register_only(&victim.client, "c", &[]).await;
+    assert!(victim.client.waits(&thief.arn));
+    let refused = thief.connect(&front, true).await.err().unwrap();
+    assert!(refused.contains("waits for an operator"), "{refused}");
+    let plain = Instance::register_plain(&victim.client, "c", &[]).await;
+    assert!(victim.client.waits(&plain.arn));
+    // Those it registered in vain are gone before it comes back: by the operator's word, its own would not do.
+    for rogue in [&thief.arn, &plain.arn] {
+        server
+            .root
+            .ok::<ecs::op::DeregisterContainerInstance>(&end(rogue))
+            .await;
+    }
+    // The agent comes back with its key, and needs nobody.
+    let token = "again";
+    let again = ecs::RegisterContainerInstanceRequest {
+        container_instance_arn: None,
+        client_token: Some(token.to_owned()),
+        ..register_again("")
+    };
+    let key = victim.key.as_ref().unwrap();
+    let made = victim
+        .client
+        .call_with_key::<ecs::op::RegisterContainerInstance>(key, token, &again)
+        .await
+        .unwrap();
+    let arn = made.container_instance.unwrap().container_instance_arn.unwrap();
+    assert!(!victim.client.waits(&arn));
+}
+
+#[tokio::test]
+async fn t20_the_instances_own_keys_end_no_instance_of_a_genuine_agent() {
+    let server = Server::start().await;
+    cluster(&server, "c").await;
+    instance_role(&server).await;
+    let front = Front::open(&server).await;
+    let host = genuine(&server).await;
+    for approved in [false, true] {
+        if approved {
+            assert_eq!(server.root.approve(&host.arn, "127.0.0.1").await.0, 200);
+        }
+        let refused = host
+            .client
+            .err::<ecs::op::DeregisterContainerInstance>(&end(&host.arn))
+            .await;
+        assert!(
+            refused.contains("an agent without a key does not deregister"),
+            "{refused}"
+        );
+    }
+    server
+        .root
+        .ok::<ecs::op::DeregisterContainerInstance>(&end(&host.arn))
+        .await;
+    // Its principal is known by an agent without a key: one with a key is another.
+    let thief = Instance::register_only(&host.client, "c", &[]).await;
+    assert!(host.client.waits(&thief.arn));
+    assert!(thief.connect(&front, true).await.is_err());
+    // Whom an operator lets in is the one that is known from then on.
+    assert_eq!(server.root.approve(&thief.arn, "127.0.0.1").await.0, 200);
+    thief.connect(&front, true).await.unwrap();
+}
+
+#[tokio::test]
+async fn t20_an_operator_approves_the_key_that_was_seen() {
+    let server = Server::start().await;
+    cluster(&server, "c").await;
+    instance_role(&server).await;
+    let front = Front::open(&server).await;
+    let host = genuine(&server).await;
+    let key = AgentKey::generate(&SystemRandom).unwrap();
+    host.client
+        .call_with_key::<ecs::op::RegisterContainerInstance>(&key, &host.arn, &register_again(&host.arn))
+        .await
+        .unwrap();
+    let public = key.public().to_string();
+    let thief = Instance::of(&host.arn, &host.client, Some(key));
+    let other = AgentKey::generate(&SystemRandom).unwrap().public().to_string();
+    for seen in [None, Some(other.as_str())] {
+        let (status, answer) = server.root.approve_key(&host.arn, "127.0.0.1", seen).await;
+        assert_eq!(
+            (status, answer.contains("list the hosts again")),
+            (409, true),
+            "{answer}"
+        );
+        assert!(thief.connect(&front, true).await.is_err());
+    }
+    let (status, answer) = server
+        .root
+        .approve_key(&host.arn, "127.0.0.1", Some(&public))
+        .await;
+    assert_eq!(status, 200, "{answer}");
 }
 
 #[tokio::test]

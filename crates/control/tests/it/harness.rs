@@ -245,8 +245,17 @@ impl Client {
 
     /// An operator's word for the agent of a container instance.
     pub async fn approve(&self, instance: &str, source: &str) -> (u16, String) {
-        let body = serde_json::json!({ "containerInstance": instance, "source": source }).to_string();
-        self.hosts("POST", "", body.as_bytes()).await
+        let view = self.accounts.first().gate.world().view();
+        let mut rows = view.ecs.container_instances.iter().map(|(_, row)| row);
+        let row = rows.find(|row| row.arn.as_str() == instance);
+        let key = row.and_then(|row| row.agent.key.clone());
+        self.approve_key(instance, source, key.as_deref()).await
+    }
+
+    /// An operator's word for the agent that has this key, or none.
+    pub async fn approve_key(&self, instance: &str, source: &str, key: Option<&str>) -> (u16, String) {
+        let body = serde_json::json!({ "containerInstance": instance, "source": source, "agentKey": key });
+        self.hosts("POST", "", body.to_string().as_bytes()).await
     }
 
     /// A request of an operator about hosts: status and body.

@@ -10,6 +10,7 @@
 mod accounts;
 mod acs;
 mod agent;
+mod agent_updates;
 mod bootstrap;
 mod ec2;
 mod ecs;

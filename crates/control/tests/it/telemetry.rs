@@ -133,6 +133,39 @@ async fn fetches_of_credentials_are_kept_and_read_by_who_may() {
 }
 
 #[tokio::test]
+async fn a_host_claims_no_forgotten_task_and_no_number_ends_its_session() {
+    let (server, front, instance, mut agent) = one_agent().await;
+    let task = running_task(&server).await;
+    agent.take().await;
+    let mut telemetry = instance.connect_telemetry_as(OURS, &front).await.unwrap();
+    let forgotten = format!("{task}0");
+    let told = vec![record(
+        Some(&forgotten),
+        Some("GetCredentials"),
+        server.root.now(),
+    )];
+    for first in [i64::MAX, i64::MAX - 1] {
+        let request = acs::PortcullisAuditRequest {
+            first: Some(first),
+            dropped: None,
+            records: Some(vec![told[0].clone(), told[0].clone()]),
+        };
+        // It is not answered: the next answer is the next request's.
+        telemetry.publish(&request, false).await;
+    }
+    ship(&mut telemetry, 1, told).await;
+    let all = get(&server.root, &front, AUDIT_PATH).await.unwrap();
+    let fetches = all["fetches"].as_array().unwrap();
+    assert_eq!(fetches.len(), 1);
+    let claimed = (fetches[0].get("taskArn"), fetches[0].get("roleArn"));
+    assert_eq!(
+        claimed,
+        (None, None),
+        "kept, but nobody's: it may have been another host's"
+    );
+}
+
+#[tokio::test]
 async fn agents_of_aws_are_offered_nothing() {
     let (_server, front, instance, _agent) = one_agent().await;
     let mut telemetry = instance.connect_telemetry(&front).await.unwrap();

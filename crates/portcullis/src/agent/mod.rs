@@ -4,6 +4,7 @@ mod doctor;
 mod instance_metadata;
 mod options;
 mod start;
+mod supervise;
 
 use std::process::ExitCode;
 

@@ -63,6 +63,18 @@ pub struct Options {
     /// Answer exactly as the genuine agent does: any HTTP method, no check of who asks
     #[arg(long)]
     compat: bool,
+    /// Keep the agent running, and start the newer builds it stages in its place (docs/agent-updates.md)
+    #[arg(long)]
+    pub(super) supervise: bool,
+    /// What a supervisor starts its agent with
+    #[arg(long, hide = true, conflicts_with = "supervise")]
+    pub(super) supervised: bool,
+    /// Key that signs builds of this agent, as `portcullis agent-build key` printed it; takes ECS_UPDATES_ENABLED=true as well
+    #[arg(long, value_name = "KEY")]
+    update_public_key: Option<String>,
+    /// How long a new build may take to connect before the one before comes back, in seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..=3600))]
+    pub(super) update_health_seconds: u64,
     #[command(flatten)]
     instance_metadata: InstanceMetadataOptions,
     #[arg(long, env = "AWS_ACCESS_KEY_ID", hide = true)]
@@ -87,7 +99,8 @@ impl Options {
     pub(super) fn prepare(self) -> Result<Prepared, AgentError> {
         let file = read_config_file(&self.config_file)?;
         let variables = Variables::gather(environment, file.as_deref());
-        let (config, warnings) = self.config(&variables)?;
+        let (mut config, warnings) = self.config(&variables)?;
+        declare_version(&mut config);
         Ok(Prepared {
             config,
             warnings,
@@ -141,6 +154,13 @@ impl Options {
         config.docker_host = given(self.docker_host, &["DOCKER_HOST"]);
         config.compat = self.compat;
         config.instance_metadata = self.instance_metadata.settings();
+        config.updates.supervised = self.supervised;
+        if let Some(key) = &self.update_public_key {
+            config
+                .updates
+                .set_public_key(key)
+                .map_err(|error| setting(&error))?;
+        }
         if let Some(path) = self.audit_log {
             config.audit_log = path;
         }
@@ -204,6 +224,15 @@ fn read_config_file(path: &Path) -> Result<Option<String>, AgentError> {
 )]
 fn environment(name: &str) -> Option<String> {
     std::env::var(name).ok()
+}
+
+/// Lets tests have builds of several versions. There is no such thing in a release.
+fn declare_version(config: &mut Config) {
+    if cfg!(debug_assertions)
+        && let Some(version) = environment("PORTCULLIS_TEST_AGENT_VERSION")
+    {
+        config.updates.version = version;
+    }
 }
 
 /// The genuine agent's levels in ours.

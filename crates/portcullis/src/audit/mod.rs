@@ -12,6 +12,7 @@ use clap::Args;
 use portcullis_core::{Clock as _, SystemClock, Timestamp};
 
 use crate::connection::Connection;
+use crate::printable::printable;
 use crate::say;
 use sources::{Entry, Missing, Sources};
 
@@ -26,13 +27,13 @@ const LATE_SECONDS: i64 = 90;
 /// portcullis:ReadAuditLog on the cluster, or on cluster/* of the region without --cluster, and cloudtrail:LookupEvents for
 /// the calls; without the latter only fetches are shown.
 ///
-/// Ends with 0 at the end, 1 when the server refuses.
+/// Ends with 0 at the end, 1 when the server refuses, 2 when it cannot be asked.
 #[derive(Debug, Args)]
 pub struct Options {
     /// Only this task: its id or ARN; of the calls, those its role made
     #[arg(long, value_name = "TASK")]
     task: Option<String>,
-    /// Only fetches on hosts of this cluster
+    /// Only fetches on hosts of this cluster, and the calls of the tasks that made them
     #[arg(long, value_name = "NAME")]
     cluster: Option<String>,
     /// From when on: a time such as 2026-11-22T07:00:00Z, or how long ago, such as 90s, 15m, 2h, 7d
@@ -61,6 +62,7 @@ pub async fn run(options: Options) -> Result<ExitCode> {
         !options.fetches_only,
     );
     let mut shown = Shown::default();
+    let mut is_empty = true;
     let mut from = since;
     loop {
         let looked = tokio::select! {
@@ -78,6 +80,7 @@ pub async fn run(options: Options) -> Result<ExitCode> {
             }
         };
         for entry in shown.news(entries) {
+            is_empty = false;
             say(&if options.json {
                 entry.json()
             } else {
@@ -85,6 +88,9 @@ pub async fn run(options: Options) -> Result<ExitCode> {
             });
         }
         if !options.follow {
+            if is_empty {
+                crate::complain(&options.nothing_found());
+            }
             return Ok(ExitCode::SUCCESS);
         }
         from = since.max(SystemClock.now().plus_seconds(-LATE_SECONDS));
@@ -99,18 +105,33 @@ pub async fn run(options: Options) -> Result<ExitCode> {
     }
 }
 
+impl Options {
+    fn nothing_found(&self) -> String {
+        let asked = [("task", &self.task), ("cluster", &self.cluster)];
+        let asked = asked.iter().filter_map(|(kind, name)| {
+            let name = name.as_deref()?;
+            Some(format!(" for {kind} `{}`", printable(name)))
+        });
+        let asked = asked.collect::<String>();
+        format!(
+            "portcullis: nothing found{asked} since {}",
+            printable(&self.since)
+        )
+    }
+}
+
 /// What was printed already.
 #[derive(Default)]
 struct Shown(BTreeMap<String, Timestamp>);
 
 impl Shown {
-    /// What was not, in the order of the times.
+    /// What was not, in the order of the times; within a second as it came.
     fn news(&mut self, entries: Vec<Entry>) -> Vec<Entry> {
         let mut news: Vec<_> = entries
             .into_iter()
             .filter(|entry| self.0.insert(entry.id.clone(), entry.at).is_none())
             .collect();
-        news.sort_by(|one, other| (one.at, &one.id).cmp(&(other.at, &other.id)));
+        news.sort_by_key(|entry| entry.at);
         news
     }
 
@@ -172,8 +193,8 @@ mod tests {
         };
         let ids = |entries: Vec<Entry>| entries.into_iter().map(|entry| entry.id).collect::<Vec<_>>();
         let mut shown = Shown::default();
-        let first = shown.news(vec![entry("b", 20), entry("a", 10)]);
-        assert_eq!(ids(first), ["a", "b"]);
+        let first = shown.news(vec![entry("c2", 20), entry("b", 20), entry("a", 10)]);
+        assert_eq!(ids(first), ["a", "c2", "b"]);
         shown.forget_before(Timestamp::from_seconds(15));
         let next = shown.news(vec![entry("b", 20), entry("c", 5)]);
         assert_eq!(ids(next), ["c"]);

@@ -1,5 +1,7 @@
 //! The two histories: fetches of credentials, and CloudTrail's calls.
 
+use std::collections::BTreeSet;
+
 use anyhow::{Context as _, Result};
 use http_body_util::{BodyExt as _, Limited};
 use hyper::Response;
@@ -52,6 +54,8 @@ pub struct Sources {
     /// Query of the fetches, without the time.
     query: String,
     task_id: Option<String>,
+    /// CloudTrail knows no cluster of a task's calls: with one, the ids of the tasks that fetched there.
+    fetchers: Option<BTreeSet<String>>,
     with_calls: bool,
 }
 
@@ -71,6 +75,7 @@ impl Sources {
             client,
             query,
             task_id: task.map(|task| task.rsplit('/').next().unwrap_or(task).to_owned()),
+            fetchers: cluster.filter(|_| task.is_none()).map(|_| BTreeSet::new()),
             with_calls,
         }
     }
@@ -81,6 +86,10 @@ impl Sources {
             Ok(entries) => entries,
             Err(missing) => return Ok(Err(missing)),
         };
+        if let Some(fetchers) = &mut self.fetchers {
+            let tasks = entries.iter().map(|entry| last_of(&entry.what, "/taskArn"));
+            fetchers.extend(tasks.filter(|task| !task.is_empty()).map(ToOwned::to_owned));
+        }
         if self.with_calls {
             match self.calls(time).await? {
                 Ok(calls) => entries.extend(calls),
@@ -152,8 +161,19 @@ impl Sources {
                 break;
             }
         }
+        if let Some(fetchers) = &self.fetchers {
+            entries.retain(|entry| fetchers.contains(last_of(&entry.what, "/userIdentity/arn")));
+        }
+        // The newest comes first; within a second nothing else tells the order.
+        entries.reverse();
         Ok(Ok(entries))
     }
+}
+
+/// What stands behind the last slash of a text.
+fn last_of<'v>(what: &'v Value, pointer: &str) -> &'v str {
+    let text = what.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
+    text.rsplit('/').next().unwrap_or_default()
 }
 
 fn fetch(what: Value) -> Option<Entry> {

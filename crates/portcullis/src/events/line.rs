@@ -20,6 +20,15 @@ pub fn of(event: &Value) -> String {
         "ECS Container Instance State Change" => ("instance", instance(detail)),
         "ECS Service Action" => ("service", action(detail)),
         "ECS Deployment State Change" => ("service", format!("{} {}", text("deploymentId"), action(detail))),
+        "Portcullis Agent Identity Alert" => (
+            "alert",
+            format!(
+                "{} from {}: {}",
+                text("eventName"),
+                text("sourceIPAddress"),
+                text("reason")
+            ),
+        ),
         other => (other, String::new()),
     };
     let cluster = last(text("clusterArn"));

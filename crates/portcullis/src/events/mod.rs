@@ -91,15 +91,19 @@ pub async fn run(options: Options) -> Result<ExitCode> {
             }
         };
         match end {
-            End::Done => return Ok(ExitCode::SUCCESS),
+            End::Done => {
+                if reading.last.is_none() && !reading.options.follow {
+                    crate::complain(&nothing_found(reading.options.cluster.as_deref()));
+                }
+                return Ok(ExitCode::SUCCESS);
+            }
             End::Refused(why) => {
                 crate::complain(&format!("portcullis: {why}"));
                 return Ok(ExitCode::from(1));
             }
             // What was never reached is a mistake in the address; what was is waited for.
             End::Lost(error) if reading.last.is_none() && !reading.heard => {
-                crate::complain(&format!("portcullis: {error:#}"));
-                return Ok(ExitCode::from(2));
+                return Err(error);
             }
             End::Lost(error) => {
                 pause = if reading.heard {
@@ -117,6 +121,13 @@ pub async fn run(options: Options) -> Result<ExitCode> {
                 }
             }
         }
+    }
+}
+
+fn nothing_found(cluster: Option<&str>) -> String {
+    match cluster {
+        Some(name) => format!("portcullis: nothing found for cluster `{}`", printable(name)),
+        None => "portcullis: nothing found".to_owned(),
     }
 }
 

@@ -7,7 +7,7 @@ mod tests;
 
 use std::process::ExitCode;
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use clap::Args;
 use portcullis_api::ecs;
 
@@ -35,7 +35,7 @@ pub struct Options {
     command: Vec<String>,
 }
 
-/// Runs the command; the exit code is the command's.
+/// Runs the command; the exit code is the command's, or 1 when the server refuses or the session ends without one.
 pub async fn run(options: Options) -> Result<ExitCode> {
     let client = options.connection.client()?;
     let request = ecs::ExecuteCommandRequest {
@@ -48,7 +48,10 @@ pub async fn run(options: Options) -> Result<ExitCode> {
     let answer = client.call::<ecs::op::ExecuteCommand>(&request).await?;
     let session = match answer.result {
         Ok(reply) => reply.session.unwrap_or_default(),
-        Err(refusal) => bail!("{refusal}"),
+        Err(refusal) => {
+            crate::complain(&format!("portcullis: {}", told(&refusal.to_string())));
+            return Ok(ExitCode::FAILURE);
+        }
     };
     let mut terminal = Terminal::open()?;
     let ended = converse(&session, &mut terminal).await;
@@ -61,6 +64,14 @@ pub async fn run(options: Options) -> Result<ExitCode> {
         Some(code) => ExitCode::from(u8::try_from(code).unwrap_or(u8::MAX)),
         None => ExitCode::FAILURE,
     })
+}
+
+/// AWS's text does not say what is missing; mostly it is a permission of the task's role.
+fn told(refusal: &str) -> String {
+    match refusal.contains("internal error") {
+        true => format!("{refusal} (the task's role may lack its ssmmessages permissions: docs/exec.md)"),
+        false => refusal.to_owned(),
+    }
 }
 
 /// One line that the other end splits into these words again.

@@ -49,17 +49,13 @@ pub struct Options {
 
 /// Runs the command.
 pub async fn run(options: Options) -> Result<ExitCode> {
-    match explain(&options).await {
-        Ok(Ok(())) => Ok(ExitCode::SUCCESS),
-        Ok(Err(refusal)) => {
+    Ok(match explain(&options).await? {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(refusal) => {
             crate::complain(&format!("portcullis: {refusal}"));
-            Ok(ExitCode::from(1))
+            ExitCode::from(1)
         }
-        Err(error) => {
-            crate::complain(&format!("portcullis: {error:#}"));
-            Ok(ExitCode::from(2))
-        }
-    }
+    })
 }
 
 async fn explain(options: &Options) -> Result<Result<(), Refusal>> {

@@ -82,6 +82,7 @@ impl Stage {
             tls: None,
             trusted_proxies: Vec::new(),
             scim: false,
+            agent_builds: None,
             aws_throttling: false,
             task_session_seconds: TASK_SESSION_SECONDS,
             provider_authorities: Authorities::default(),

@@ -1,5 +1,7 @@
 //! This machine as a container instance, for one program.
 
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,14 +10,12 @@ use anyhow::{Context as _, Result, bail};
 use portcullis_agent::{
     AgentError, Config, CredentialsSource, EngineChoice, InjectEndpoint, InstanceCredentials, Seams, Status,
 };
-use portcullis_api::ecs;
 use portcullis_core::{SystemClock, SystemRandom};
 use tempfile::TempDir;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use super::{PATIENCE, holder};
-use crate::client::Client;
 use crate::connection::Connection;
 
 /// A container instance that takes the one task.
@@ -25,6 +25,7 @@ pub(super) struct Host {
     /// Its ARN.
     pub instance: String,
     folder: TempDir,
+    config: Config,
     stop: watch::Sender<bool>,
     agent: JoinHandle<Result<(), AgentError>>,
 }
@@ -32,16 +33,16 @@ pub(super) struct Host {
 impl Host {
     /// Joins a cluster with the caller's own credentials.
     pub async fn join(connection: &Connection, cluster: &str) -> Result<Self> {
-        // Made for this user alone.
-        let folder = tempfile::Builder::new().prefix("portcullis-run-").tempdir()?;
+        let this_users_alone = Permissions::from_mode(0o700);
+        let folder = tempfile::Builder::new()
+            .prefix("portcullis-run-")
+            .permissions(this_users_alone)
+            .tempdir()?;
         let config = config(connection, cluster, folder.path())?;
-        let seams = Seams {
-            clock: Arc::new(SystemClock),
-            random: Arc::new(SystemRandom),
-        };
+        let agents = self::config(connection, cluster, folder.path())?;
         let (status, mut seen) = watch::channel(Status::default());
         let (stop, stopped) = watch::channel(false);
-        let agent = tokio::spawn(portcullis_agent::run(config, seams, status, stopped));
+        let agent = tokio::spawn(portcullis_agent::run(agents, seams(), status, stopped));
         let joined = tokio::time::timeout(PATIENCE, portcullis_agent::connected(&mut seen)).await;
         if let Ok(None) = joined {
             // It ended before it was connected, and says why.
@@ -53,11 +54,12 @@ impl Host {
             cluster: cluster.to_owned(),
             instance: instance.with_context(|| format!("this machine could not join cluster {cluster}"))?,
             folder,
+            config,
             stop,
             agent,
         };
         if joined.is_err() {
-            host.leave(&connection.client()?).await?;
+            host.leave().await?;
             bail!("this machine joined cluster {cluster}, but was not connected within a minute");
         }
         Ok(host)
@@ -68,20 +70,20 @@ impl Host {
         self.folder.path()
     }
 
-    /// Leaves the cluster; what still runs is ended.
-    pub async fn leave(self, client: &Client) -> Result<()> {
+    /// Leaves the cluster, as the agent that it was; what still runs is ended.
+    pub async fn leave(self) -> Result<()> {
         self.stop.send_replace(true);
         let ended = self.agent.await;
-        let deregister = ecs::DeregisterContainerInstanceRequest {
-            cluster: Some(self.cluster),
-            container_instance: self.instance,
-            force: Some(true),
-        };
-        client
-            .expect::<ecs::op::DeregisterContainerInstance>(&deregister)
-            .await?;
+        portcullis_agent::deregister(&self.config, &seams(), &self.instance).await?;
         ended.context("the agent broke down")??;
         Ok(())
+    }
+}
+
+fn seams() -> Seams {
+    Seams {
+        clock: Arc::new(SystemClock),
+        random: Arc::new(SystemRandom),
     }
 }
 

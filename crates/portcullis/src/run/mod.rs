@@ -78,9 +78,14 @@ async fn prepare(options: &Options) -> Result<u8> {
     task::make_cluster(&client, &options.cluster).await?;
     let host = Host::join(&options.connection, &options.cluster).await?;
     let outcome = play(options, &host).await;
-    let left = host.leave(&client).await;
+    let left = host.leave().await;
     let code = outcome?;
-    left?;
+    if let Err(error) = left {
+        let why = printable(&format!("{error:#}"));
+        complain(&format!(
+            "portcullis run: this machine is still registered in the cluster: {why}"
+        ));
+    }
     Ok(code)
 }
 
@@ -103,7 +108,12 @@ async fn play(options: &Options, host: &Host) -> Result<u8> {
         },
         () = tokio::time::sleep(PATIENCE) => Err(anyhow::anyhow!("the task did not start within a minute")),
     };
-    task.forget(&client).await?;
+    if let Err(error) = task.forget(&client).await {
+        let why = printable(&format!("{error:#}"));
+        complain(&format!(
+            "portcullis run: the task definition is still registered: {why}"
+        ));
+    }
     outcome
 }
 

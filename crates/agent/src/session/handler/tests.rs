@@ -62,9 +62,10 @@ impl Rig {
                         format!("refresh {task_arn} {kind:?} {}", credentials.access_key_id)
                     }
                     Command::Stop(arns) => format!("stop {arns:?}"),
-                    Command::Secure { task_arn, done, .. } => {
+                    Command::Secure(changes, done) => {
                         let _ = done.send(());
-                        format!("secure {task_arn}")
+                        let arns: Vec<_> = changes.into_iter().map(|change| change.task_arn).collect();
+                        format!("secure {}", arns.join(" "))
                     }
                     Command::Unstopped(answer) => {
                         let _ = answer.send(vec![("known".into(), "c".into()), ("stray".into(), "c".into())]);
@@ -76,7 +77,13 @@ impl Rig {
         });
         let refusals = Arc::<Refusals>::default();
         let submit = Arc::clone(&refusals) as Arc<_>;
-        let handler = Handler::new("probe", Arc::new(SeededRandom::new(1)), commands, submit);
+        let handler = Handler::new(
+            "probe",
+            Arc::new(SeededRandom::new(1)),
+            commands,
+            submit,
+            Stager::new(None),
+        );
         Self {
             handler,
             refusals,
@@ -196,6 +203,19 @@ async fn agent_1_4_rotation_is_acked_for_known_tasks_only() {
         assert_eq!(replies.len(), acks, "{arn}");
         assert_eq!(rig.heard(), Some(format!("refresh {arn} TaskExecution AK")));
     }
+}
+
+#[tokio::test]
+async fn the_firewalls_of_a_message_are_changed_together_and_answered_once() {
+    let mut rig = Rig::new();
+    let firewall = |arn: &str| json!({"taskArn": arn, "attachmentArn": "a", "ingress": [], "egress": []});
+    let message = json!({"messageId": "f1", "clusterArn": "arn:c", "containerInstanceArn": "arn:i",
+        "firewalls": [firewall("t1"), firewall("t2")]});
+    let replies = rig.send("PortcullisFirewallMessage", message).await;
+    assert_eq!(replies.len(), 1);
+    assert_eq!(replies[0]["message"]["messageId"], "f1");
+    assert_eq!(rig.heard().as_deref(), Some("secure t1 t2"));
+    assert_eq!(rig.heard(), None);
 }
 
 #[tokio::test]

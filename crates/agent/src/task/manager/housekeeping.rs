@@ -1,6 +1,9 @@
 //! What the manager does beside running tasks: images and finished tasks go, and what cannot be saved is given up.
 
+use portcullis_core::Timestamp;
+
 use super::super::model::{Container, Desired, Known, Task};
+use super::super::plan::{self, Pulls};
 use super::{Manager, Parts, work};
 use crate::AgentError;
 use crate::plane::backoff::between;
@@ -67,6 +70,16 @@ impl Manager {
             work::remove_images(&mut self.work, due, &self.parts);
         }
     }
+}
+
+/// Whether time alone has changed what is to be done for a task: start timeouts of dependencies pass without an event.
+pub(super) fn is_due(task: &Task, now: Timestamp, pulls: Pulls) -> bool {
+    let waits = |container: &Container| container.known == Known::None && !container.busy;
+    if !task.containers.iter().any(waits) {
+        return false;
+    }
+    let mut next = task.clone();
+    !plan::advance(&mut next, now, pulls).is_empty() || next != *task
 }
 
 /// Says when a task that has just ended may be cleaned up.

@@ -1,10 +1,13 @@
 //! What the end of something the manager started changes.
 
+use std::collections::hash_map::Entry;
+
 use portcullis_core::Timestamp;
 
 use super::super::model::Task;
 use super::super::report::acknowledge;
 use super::super::{observation, plan};
+use super::work::{self, Undertaking};
 use super::{Done, Manager};
 use crate::engine::{EngineError, Launched, Observed};
 
@@ -35,21 +38,25 @@ impl Manager {
                 container,
                 result,
                 seen,
-            } => self.change(&task, |task| launched(task, &container, result, seen, now)),
+            } => {
+                let unseen = result.is_ok() && seen.is_none();
+                self.change(&task, |task| launched(task, &container, result, seen, now));
+                if unseen {
+                    self.look(&task, &container);
+                }
+            }
             Done::Restarted {
                 task,
                 container,
                 result,
                 seen,
-            } => self.change(&task, |task| {
-                let desired = task.desired;
-                if let Some(container) = task.container_mut(&container) {
-                    observation::restarted(container, result, now);
-                    if let Some(seen) = seen {
-                        observation::observed(container, seen, desired, now);
-                    }
+            } => {
+                let unseen = result.is_ok() && seen.is_none();
+                self.change(&task, |task| restarted(task, &container, result, seen, now));
+                if unseen {
+                    self.look(&task, &container);
                 }
-            }),
+            }
             Done::Stopped {
                 task,
                 container,
@@ -63,7 +70,8 @@ impl Manager {
                 task,
                 container,
                 seen,
-            } => self.note_seen(task, &container, seen, now),
+            } => self.note_seen(&task, &container, seen, now),
+            Done::Broken(what) => self.note_broken(what),
             Done::Reported { task, report } => {
                 self.reporting.remove(&task);
                 self.change(&task, |task| acknowledge(task, &report));
@@ -73,15 +81,61 @@ impl Manager {
         }
     }
 
-    fn note_seen(&mut self, arn: String, container: &str, seen: Observed, now: Timestamp) {
-        let Some(task) = self.tasks.get_mut(&arn) else {
+    /// Work that failed for a reason of its own is due again, with the next tick: not in a circle as fast as it fails.
+    fn note_broken(&mut self, what: Undertaking) {
+        tracing::error!(?what, "work of the agent failed; please report this");
+        match what {
+            Undertaking::Step { task, container } => {
+                self.pulls.remove(&(task.clone(), container.clone()));
+                let found = self.tasks.get_mut(&task);
+                if let Some(container) = found.and_then(|task| task.container_mut(&container)) {
+                    container.busy = false;
+                }
+                self.again.insert(task);
+            }
+            Undertaking::Look { task, container } => {
+                self.looks.remove(&(task, container));
+            }
+            Undertaking::Report { task } => {
+                self.reporting.remove(&task);
+            }
+            Undertaking::Removal { task } => {
+                self.removing.remove(&task);
+            }
+            Undertaking::Images => {}
+        }
+    }
+
+    /// One look at a time: what happens meanwhile is worth one more.
+    pub(super) fn look(&mut self, arn: &str, container: &str) {
+        let Some(task) = self.tasks.get(arn) else { return };
+        let Some(found) = task.container(container) else {
+            return;
+        };
+        match self.looks.entry((arn.to_owned(), container.to_owned())) {
+            Entry::Occupied(mut looking) => {
+                looking.insert(true);
+            }
+            Entry::Vacant(free) => {
+                free.insert(false);
+                work::look(&mut self.work, task, found, &self.parts);
+            }
+        }
+    }
+
+    fn note_seen(&mut self, arn: &str, container: &str, seen: Observed, now: Timestamp) {
+        let again = self.looks.remove(&(arn.to_owned(), container.to_owned())) == Some(true);
+        let Some(task) = self.tasks.get_mut(arn) else {
             return;
         };
         let desired = task.desired;
-        if let Some(container) = task.container_mut(container)
-            && observation::observed(container, seen, desired, now)
+        if let Some(found) = task.container_mut(container)
+            && observation::observed(found, seen, desired, now)
         {
-            self.dirty.insert(arn);
+            self.dirty.insert(arn.to_owned());
+        }
+        if again {
+            self.look(arn, container);
         }
     }
 }
@@ -101,5 +155,21 @@ fn launched(
     let desired = task.desired;
     if let (Some(container), Some(seen)) = (task.container_mut(name), seen) {
         observation::observed(container, seen, desired, now);
+    }
+}
+
+fn restarted(
+    task: &mut Task,
+    name: &str,
+    result: Result<Launched, EngineError>,
+    seen: Option<Observed>,
+    now: Timestamp,
+) {
+    let desired = task.desired;
+    if let Some(container) = task.container_mut(name) {
+        observation::restarted(container, result, now);
+        if let Some(seen) = seen {
+            observation::observed(container, seen, desired, now);
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! The loop against an engine and a control plane made of memory. Time stands still unless a test moves it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 use std::sync::Mutex;
 
@@ -13,12 +13,18 @@ use super::*;
 use crate::EngineKind;
 use crate::engine::{ContainerRef, Exit, Facts, ImageFacts, Launch};
 
+mod faults;
+
 const ARN: &str = "arn:aws:ecs:us-west-2:111122223333:task/probe/aaaa";
 
 #[derive(Default)]
 struct FakeEngine {
     containers: Mutex<HashMap<String, Observed>>,
     refusals: Mutex<HashMap<String, EngineError>>,
+    /// Lines at which it panics, once each.
+    panics: Mutex<HashSet<String>>,
+    /// What has ended stays as it is when it is told to stop.
+    stays: std::sync::atomic::AtomicBool,
     log: Mutex<Vec<String>>,
 }
 
@@ -33,7 +39,9 @@ impl FakeEngine {
 
     fn note(&self, line: String) -> Option<EngineError> {
         let refusal = self.refusals.lock().unwrap().remove(&line);
+        let panics = self.panics.lock().unwrap().remove(&line);
         self.log.lock().unwrap().push(line);
+        assert!(!panics, "a defect of the agent's own");
         refusal
     }
 }
@@ -158,7 +166,9 @@ impl Engine for FakeEngine {
                 return Err(error);
             }
             let made = self.containers.lock().unwrap().get(name).cloned();
-            if made != Some(Observed::Created) {
+            let is_over = self.stays.load(std::sync::atomic::Ordering::SeqCst)
+                && matches!(made, Some(Observed::Exited(_)));
+            if made != Some(Observed::Created) && !is_over {
                 self.set(name, exited(name, 143));
             }
             Ok(())
@@ -166,6 +176,10 @@ impl Engine for FakeEngine {
     }
 
     fn inspect<'a>(&'a self, container: &'a ContainerRef) -> BoxFuture<'a, Result<Observed, EngineError>> {
+        let line = format!("inspect {}", container.docker_name);
+        if let Some(error) = self.refusals.lock().unwrap().remove(&line) {
+            return Box::pin(std::future::ready(Err(error)));
+        }
         let seen = self
             .containers
             .lock()

@@ -6,8 +6,8 @@ use serde::Deserialize;
 use tokio::sync::oneshot;
 
 use super::super::model::{Container, Known, Task};
-use super::{Manager, Parts};
-use crate::network::{PAUSE_CONTAINER, SecurityRules, Wiring};
+use super::{Manager, Parts, SecurityChange};
+use crate::network::{PAUSE_CONTAINER, Wiring};
 
 /// What of `dockerConfig.hostConfig` says that a container shares the host's network.
 #[derive(Default, Deserialize)]
@@ -62,42 +62,42 @@ impl Manager {
         }
     }
 
-    /// Other rules for a task's interface. One that is over, or unknown, needs none.
-    pub(super) fn secure(
-        &mut self,
-        task_arn: &str,
-        attachment_arn: &str,
-        rules: SecurityRules,
-        done: oneshot::Sender<()>,
-    ) {
-        let Some(task) = self.tasks.get_mut(task_arn) else {
+    /// Other rules for tasks' interfaces. One that is over, or unknown, needs none.
+    pub(super) fn secure(&mut self, changes: Vec<SecurityChange>, done: oneshot::Sender<()>) {
+        let (mut arns, mut due) = (Vec::new(), Vec::new());
+        for change in changes {
+            let Some(task) = self.tasks.get_mut(&change.task_arn) else {
+                continue;
+            };
+            let id = task.id().to_owned();
+            match &mut task.interface {
+                Some(interface) if interface.attachment_arn == change.attachment_arn => {
+                    interface.security = Some(change.rules.clone());
+                }
+                _ => continue,
+            }
+            due.push((id, change.rules));
+            arns.push(change.task_arn);
+        }
+        if arns.is_empty() {
             let _ = done.send(());
             return;
-        };
-        let id = task.id().to_owned();
-        match &mut task.interface {
-            Some(interface) if interface.attachment_arn == attachment_arn => {
-                interface.security = Some(rules.clone());
-            }
-            _ => {
-                let _ = done.send(());
-                return;
-            }
         }
-        self.dirty.insert(task_arn.to_owned());
-        let network = self.parts.network.clone();
+        self.dirty.extend(arns.iter().cloned());
         self.settle();
-        if self.dirty.contains(task_arn) {
+        // Not answered, they come again.
+        if arns.iter().any(|arn| self.dirty.contains(arn)) {
             return;
         }
+        let Some(network) = self.parts.network.clone() else {
+            return;
+        };
         tokio::spawn(async move {
-            let Some(network) = network else { return };
-            match network.secure(&id, rules).await {
+            match network.secure(due).await {
                 Ok(()) => {
                     let _ = done.send(());
                 }
-                // Not answered, they come again.
-                Err(error) => tracing::error!(%error, task = id, "security rules are not in force"),
+                Err(error) => tracing::error!(%error, "security rules are not in force"),
             }
         });
     }

@@ -1,9 +1,10 @@
 //! What the manager starts and does not wait for.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::future::BoxFuture;
+use futures_util::FutureExt as _;
 use portcullis_core::{Secret, hex_id};
 use tokio::sync::watch;
 use tokio::task::{AbortHandle, JoinSet};
@@ -16,13 +17,42 @@ use super::super::plan::Step;
 use super::super::report::Report;
 use super::{Done, Parts};
 use crate::EngineKind;
-use crate::engine::{ContainerRef, Engine, EngineError, Launch, Launched, Observed};
+use crate::engine::{ContainerRef, Engine, EngineError, Launch, Launched, Observed, patiently, pause};
 use crate::network::{PAUSE_CONTAINER, TaskNetwork, Wiring};
 
-/// Between tries while the engine does not answer, or will not stop a container.
-const RETRY_PAUSE: Duration = Duration::from_secs(1);
-
 type Work = JoinSet<Option<Done>>;
+
+/// Starts a piece of work; that it panicked is told too.
+fn spawn(
+    work: &mut Work,
+    what: Undertaking,
+    doing: impl Future<Output = Option<Done>> + Send + 'static,
+) -> AbortHandle {
+    // Nothing of it is looked at after a panic.
+    let doing = AssertUnwindSafe(doing).catch_unwind();
+    work.spawn(async move { doing.await.unwrap_or(Some(Done::Broken(what))) })
+}
+
+/// What a piece of work is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Undertaking {
+    /// A step of a container.
+    Step {
+        task: String,
+        container: String,
+    },
+    Look {
+        task: String,
+        container: String,
+    },
+    Report {
+        task: String,
+    },
+    Removal {
+        task: String,
+    },
+    Images,
+}
 
 /// A step with everything its doing needs.
 pub(super) enum Order {
@@ -62,6 +92,18 @@ impl Order {
                 &container.name
             }
             Self::Start { launch, .. } | Self::Restart { launch, .. } => &launch.container.name,
+        }
+    }
+
+    fn undertaking(&self) -> Undertaking {
+        let (Self::Resolve { task, .. }
+        | Self::Pull { task, .. }
+        | Self::Start { task, .. }
+        | Self::Restart { task, .. }
+        | Self::Stop { task, .. }) = self;
+        Undertaking::Step {
+            task: task.clone(),
+            container: self.container().to_owned(),
         }
     }
 
@@ -191,13 +233,14 @@ fn reference(task: &Task, container: &Container) -> ContainerRef {
 /// Starts an order.
 pub(super) fn start(work: &mut Work, order: Order, parts: &Parts) -> AbortHandle {
     let (engine, network) = (Arc::clone(&parts.engine), parts.network.clone());
+    let what = order.undertaking();
     match order {
         Order::Resolve {
             task,
             container,
             image,
             pulled_before,
-        } => work.spawn(async move {
+        } => spawn(work, what, async move {
             let result = patiently(&container, || engine.resolve_image(&image, pulled_before)).await;
             Some(Done::Resolved {
                 task,
@@ -210,7 +253,7 @@ pub(super) fn start(work: &mut Work, order: Order, parts: &Parts) -> AbortHandle
             container,
             image,
             digest,
-        } => work.spawn(async move {
+        } => spawn(work, what, async move {
             let result = patiently(&container, || engine.pull_image(&image, digest.as_deref())).await;
             Some(Done::Pulled {
                 task,
@@ -220,9 +263,9 @@ pub(super) fn start(work: &mut Work, order: Order, parts: &Parts) -> AbortHandle
         }),
         Order::Start { task, launch, .. } => {
             let ready = parts.network_ready.clone();
-            work.spawn(start_container(engine, ready, network, task, launch))
+            spawn(work, what, start_container(engine, ready, network, task, launch))
         }
-        Order::Restart { task, launch } => work.spawn(async move {
+        Order::Restart { task, launch } => spawn(work, what, async move {
             let result = patiently(&launch.container, || engine.restart(&launch)).await;
             let seen = seen_after(engine.as_ref(), &launch, &result).await;
             Some(Done::Restarted {
@@ -236,7 +279,7 @@ pub(super) fn start(work: &mut Work, order: Order, parts: &Parts) -> AbortHandle
             task,
             container,
             timeout,
-        } => work.spawn(async move {
+        } => spawn(work, what, async move {
             let seen = stop_patiently(engine.as_ref(), &container, timeout).await;
             if let Some(network) = network.filter(|_| container.name == PAUSE_CONTAINER) {
                 network.detach(&container.task_id).await;
@@ -321,19 +364,6 @@ async fn seen_after(
     }
 }
 
-/// Tries until the engine answers.
-async fn patiently<'a, T>(
-    container: &ContainerRef,
-    mut attempt: impl FnMut() -> BoxFuture<'a, Result<T, EngineError>>,
-) -> Result<T, EngineError> {
-    loop {
-        match attempt().await {
-            Err(EngineError::Unreachable(error)) => pause(container, &error).await,
-            result => return result,
-        }
-    }
-}
-
 /// Until it is seen to have ended. One that was made and not started is removed: a start that is still under way in
 /// the engine must not find it.
 async fn stop_patiently(engine: &dyn Engine, container: &ContainerRef, timeout: Duration) -> Observed {
@@ -374,15 +404,6 @@ fn supported(launch: &Launch) -> Result<(), EngineError> {
     Err(EngineError::Refused(text))
 }
 
-async fn pause(container: &ContainerRef, error: &str) {
-    tracing::warn!(
-        container = container.docker_name,
-        error,
-        "the engine could not do it; trying again"
-    );
-    tokio::time::sleep(RETRY_PAUSE).await;
-}
-
 /// Looks at a container.
 pub(super) fn look(work: &mut Work, task: &Task, container: &Container, parts: &Parts) {
     let (engine, arn, reference) = (
@@ -390,9 +411,18 @@ pub(super) fn look(work: &mut Work, task: &Task, container: &Container, parts: &
         task.arn.clone(),
         reference(task, container),
     );
-    work.spawn(async move {
-        // An engine that does not answer says so with a Resync when it is back.
-        let seen = engine.inspect(&reference).await.ok()?;
+    let what = Undertaking::Look {
+        task: arn.clone(),
+        container: reference.name.clone(),
+    };
+    spawn(work, what, async move {
+        let seen = loop {
+            match engine.inspect(&reference).await {
+                Ok(seen) => break seen,
+                // Nothing else says that a container ended.
+                Err(error) => pause(&reference, &error.to_string()).await,
+            }
+        };
         Some(Done::Observed {
             task: arn,
             container: reference.name,
@@ -404,7 +434,8 @@ pub(super) fn look(work: &mut Work, task: &Task, container: &Container, parts: &
 /// Sends a report.
 pub(super) fn submit(work: &mut Work, arn: &str, report: Report, parts: &Parts) {
     let (submit, task) = (Arc::clone(&parts.submit), arn.to_owned());
-    work.spawn(async move {
+    let what = Undertaking::Report { task: task.clone() };
+    spawn(work, what, async move {
         submit.submit(report.request.clone()).await;
         Some(Done::Reported {
             task,
@@ -423,7 +454,8 @@ pub(super) fn remove(work: &mut Work, task: &Task, parts: &Parts) {
         .iter()
         .map(|container| reference(task, container))
         .collect();
-    work.spawn(async move {
+    let what = Undertaking::Removal { task: arn.clone() };
+    spawn(work, what, async move {
         for container in &containers {
             if let Err(error) = patiently(container, || engine.remove(container)).await {
                 tracing::warn!(container = container.docker_name, %error, "a finished container stays");
@@ -441,7 +473,7 @@ pub(super) fn remove(work: &mut Work, task: &Task, parts: &Parts) {
 /// Removes images by their names; those in use stay.
 pub(super) fn remove_images(work: &mut Work, due: Vec<DueImage>, parts: &Parts) {
     let engine = Arc::clone(&parts.engine);
-    work.spawn(async move {
+    spawn(work, Undertaking::Images, async move {
         let mut removed = Vec::new();
         for image in due {
             let mut gone = true;

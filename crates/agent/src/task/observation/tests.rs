@@ -80,6 +80,23 @@ fn agent_8_one_end_is_one_restart_however_often_it_is_seen() {
     );
 }
 
+/// The restart may have been withdrawn (nothing could be saved), or its agent killed, before the task was stopped.
+#[test]
+fn agent_8_a_stop_ends_a_container_whose_restart_never_came_about() {
+    let mut container = restarting(&[]);
+    let now = START.plus_seconds(100);
+    observed(&mut container, exit(Some(1), 90), Desired::Running, now);
+    assert!(container.restart_due && !container.busy);
+    let seen_before = observed(&mut container, exit(Some(1), 90), Desired::Stopped, now);
+    assert!(
+        !seen_before,
+        "a look from before a restart that is under way ends nothing"
+    );
+    stopped(&mut container, exit(Some(1), 90), now);
+    assert_eq!((container.known, container.exit_code), (Known::Stopped, Some(1)));
+    assert!(!container.restart_due);
+}
+
 #[test]
 fn a_restart_that_fails_ends_the_container_with_its_reason() {
     let mut container = restarting(&[]);

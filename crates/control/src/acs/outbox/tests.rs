@@ -116,3 +116,24 @@ fn agent_5_2_numbers_grow_over_restarts_and_with_a_clock_that_stands_still() {
         "the clock was set back"
     );
 }
+
+#[test]
+fn of_a_firewall_that_changes_all_the_time_one_version_is_under_way() {
+    let (mut outbox, mut task) = (Outbox::default(), task());
+    task.last = LastStatus::Running;
+    assert!(outbox.needs_firewall(&task, 1, BEGINNING));
+    outbox.sent_firewall(&task, 1, "m1", BEGINNING);
+    for version in 1..100 {
+        assert!(!outbox.needs_firewall(&task, version, after(59)), "{version}");
+    }
+    assert!(
+        outbox.needs_firewall(&task, 99, after(60)),
+        "late: sent again as it is by now"
+    );
+    outbox.sent_firewall(&task, 99, "m2", after(60));
+    assert!(!outbox.acknowledge("m1"), "of the one before");
+    assert!(!outbox.needs_firewall(&task, 100, after(61)));
+    assert!(outbox.acknowledge("m2"));
+    assert!(!outbox.needs_firewall(&task, 99, after(600)));
+    assert!(outbox.needs_firewall(&task, 100, after(61)));
+}

@@ -61,6 +61,20 @@ pub(super) async fn step(gate: &Gate, callers: &Callers, key: &str) -> Outcome {
     }
 }
 
+/// Chooses the subnet of a task's interface. When all that were named are gone by now, the task has failed to start: while it
+/// waited for room nothing kept them from being deleted.
+fn settle_on_subnet(tx: &Tx<'_>, task: &mut Task) {
+    for_tasks::choose_subnet(tx.view(), task);
+    let lacking = task
+        .interface
+        .as_ref()
+        .filter(|interface| interface.subnet.is_none());
+    if let Some(reason) = lacking.map(texts::without_subnet) {
+        task.abandon(StopCode::TaskFailedToStart, reason, tx.now);
+        task.deprovision(tx.now);
+    }
+}
+
 struct Step<'a> {
     gate: &'a Gate,
     callers: &'a Callers,
@@ -76,9 +90,7 @@ impl Step<'_> {
         };
         if interface.subnet.is_none() {
             // It was put on a host just now; the next round goes on.
-            return self
-                .change(|tx, task, _| for_tasks::choose_subnet(tx.view(), task))
-                .await;
+            return self.change(|tx, task, _| settle_on_subnet(tx, task)).await;
         }
         if let Err(error) = self.create(interface).await {
             return self.fail(texts::not_made(interface, &error), &error).await;
@@ -190,7 +202,7 @@ impl Step<'_> {
 
     /// A task that cannot have its interface has failed to start. What is no answer of EC2's is tried again.
     async fn fail(&self, reason: String, error: &ByItselfError) -> Outcome {
-        if matches!(error, ByItselfError::Refused(refused) if refused.status() >= 500) {
+        if error.is_passing() {
             tracing::error!(task = %self.task.arn, %error, "a network interface could not be made; it is tried again");
             return Outcome::Again;
         }
@@ -207,7 +219,9 @@ impl Step<'_> {
         let region = &self.task.region;
         let caller = match self.callers.get(region.as_str()) {
             Some(Ok(caller)) => caller,
-            Some(Err(_)) | None => return Err(ByItselfError::NoRole),
+            Some(Err(ByItselfError::NoRole)) => return Err(ByItselfError::NoRole),
+            // When the round looked for whom it needs callers, nothing was to be asked for this task.
+            Some(Err(_)) | None => return Err(ByItselfError::NotAsked),
         };
         self.gate
             .call_by_itself::<O>(ECS_INTERFACES, caller, region, request)

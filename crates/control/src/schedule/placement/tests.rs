@@ -65,6 +65,7 @@ fn instance(index: usize, machine: &Machine) -> ContainerInstance {
         client_token: None,
         registered_by: None,
         agent: Default::default(),
+        agent_update: None,
     }
 }
 
@@ -81,6 +82,7 @@ fn demand(cpu: i32, memory: i32, port: Option<u16>) -> Demand<'static> {
         },
         gpu: false,
         attributes: vec![("capability", None)],
+        starter: None,
         group: "g",
         constraints: Vec::new(),
         strategies: Vec::new(),

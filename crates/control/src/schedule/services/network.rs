@@ -90,7 +90,7 @@ fn networks(service: &Service) -> Vec<NetworkConfiguration> {
 /// AWS's words for what EC2 does not answer (ecs.md 9).
 fn retrieving(what: &str, ids: &[String], error: &ByItselfError) -> String {
     match error {
-        ByItselfError::NoRole => error.to_string(),
+        ByItselfError::NoRole | ByItselfError::NotAsked => error.to_string(),
         ByItselfError::Refused(refused) => format!(
             "Error retrieving {what} information for [{}]: {} (ErrorCode: {})",
             ids.join(", "),

@@ -1,5 +1,6 @@
 //! The room that DAEMON services and daemons keep on instances where their task is missing (ecs.md 11).
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use portcullis_schedule::deployment::Rollout;
@@ -28,7 +29,8 @@ pub(super) fn keep(tx: &mut Tx<'_>, service: &Service, picture: &Picture) -> boo
             found.flatten().collect()
         }
     };
-    let is_missing = |room: &&Arc<KeptRoom>| missing.iter().any(|one| one.id == room.instance);
+    let ids: HashSet<&str> = missing.iter().map(|one| one.id.as_str()).collect();
+    let is_missing = |room: &&Arc<KeptRoom>| ids.contains(room.instance.as_str());
     let mut is_changed = false;
     for room in kept.iter().filter(|room| !is_missing(room)) {
         tx.delete::<KeptRoom>(&room.key());
@@ -40,18 +42,22 @@ pub(super) fn keep(tx: &mut Tx<'_>, service: &Service, picture: &Picture) -> boo
     let Some(reservation) = reservation(&view, version).filter(|_| !missing.is_empty()) else {
         return is_changed;
     };
-    let rows: Vec<&ContainerInstance> = missing.iter().map(|one| one.as_ref()).collect();
+    let reserved: HashSet<&str> = kept
+        .iter()
+        .filter(|room| room.reservation == reservation)
+        .map(|room| room.instance.as_str())
+        .collect();
+    let rows = missing.iter().map(|one| one.as_ref());
+    let rows: Vec<&ContainerInstance> = rows.filter(|one| !reserved.contains(one.id.as_str())).collect();
     for (instance, fit) in rows.iter().zip(fits(&view, version, &rows)) {
-        let room = KeptRoom {
-            region: service.region.clone(),
-            cluster: service.cluster.clone(),
-            instance: instance.id.clone(),
-            group: group.clone(),
-            reservation: reservation.clone(),
-        };
-        let known = view.ecs.kept_rooms.get(&room.key());
-        if fit == Fit::Now && known.is_none_or(|known| **known != room) {
-            tx.put(room);
+        if fit == Fit::Now {
+            tx.put(KeptRoom {
+                region: service.region.clone(),
+                cluster: service.cluster.clone(),
+                instance: instance.id.clone(),
+                group: group.clone(),
+                reservation: reservation.clone(),
+            });
             is_changed = true;
         }
     }

@@ -79,6 +79,10 @@ pub(crate) enum Ec2Error {
     AttachmentNotFound(String),
     /// No permission to attach has this id.
     PermissionNotFound(String),
+    /// The same client token with other parameters.
+    OtherParameters,
+    /// More permissions than an interface can have.
+    PermissionLimit,
     /// A service made it for itself: others leave it alone.
     Managed,
     /// More tags than a resource can have.
@@ -213,6 +217,13 @@ impl Ec2Error {
                     "the specified association for route table {table} conflicts with an existing association"
                 ),
             ),
+            _ => self.interface_words(),
+        }
+    }
+
+    /// What is particular to network interfaces.
+    fn interface_words(self) -> Words {
+        match self {
             Self::AddressInUse => (
                 "InvalidIPAddress.InUse",
                 "The specified address is already in use.".to_owned(),
@@ -232,6 +243,14 @@ impl Ec2Error {
             Self::PermissionNotFound(id) => (
                 "InvalidPermissionID.NotFound",
                 format!("The network interface permission ID '{id}' does not exist"),
+            ),
+            Self::OtherParameters => (
+                "IdempotentParameterMismatch",
+                "The request uses the same client token as a previous, but non-identical request.".to_owned(),
+            ),
+            Self::PermissionLimit => (
+                "InvalidParameterValue",
+                "The maximum number of permissions per network interface has been reached.".to_owned(),
             ),
             Self::Managed => (
                 "AuthFailure",

@@ -136,7 +136,7 @@ pub(crate) fn of_attachment<'v>(view: &'v Snapshot, task: &Task) -> Option<&'v A
     let subnet = view
         .ec2
         .find::<Subnet>(&task.region, interface.subnet.as_ref()?)?;
-    view.ec2.interface_with_token(subnet, &interface.attachment)
+    view.ec2.interface_with_token(subnet, &interface.attachment, true)
 }
 
 /// Fargate attaches an interface that it was permitted to, to a host of its own that nobody else knows.

@@ -23,6 +23,8 @@ use crate::world::{Snapshot, Tx};
 
 /// What the ids of permissions start with.
 const PREFIX: &str = "eni-perm";
+/// Most permissions of an interface.
+const PERMISSIONS_MAX: usize = 50;
 
 pub(super) fn require_create(
     ask: Ask<'_, CreateNetworkInterfacePermissionRequest>,
@@ -61,6 +63,9 @@ pub(super) fn create(
     });
     let answer = shown(&interface, &permission);
     if !interface.permissions.contains(&permission) {
+        if interface.permissions.len() >= PERMISSIONS_MAX {
+            return Err(Ec2Error::PermissionLimit.into());
+        }
         interface.permissions.push(permission);
         tx.put(interface);
     }

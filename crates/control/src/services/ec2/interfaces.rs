@@ -13,7 +13,7 @@ use portcullis_api::ec2::{
     DescribeNetworkInterfacesResult, ModifyNetworkInterfaceAttributeRequest,
 };
 use portcullis_core::hex_id;
-use portcullis_wire::Empty;
+use portcullis_wire::{Empty, agent_proof};
 
 use super::attachments::{check_managed, service_of};
 use super::checks::{on, on_all, on_made, with_attributes};
@@ -65,7 +65,7 @@ pub(super) fn create(
     check_served(input)?;
     let tables = &tx.view().ec2;
     let subnet = Subnet::get(tables, place, &input.subnet_id)?;
-    if let Some(known) = repeated(tables, subnet, input) {
+    if let Some(known) = repeated(tables, subnet, &auth)? {
         return Ok(result(place, tables, known));
     }
     let groups = wanted_groups(tables, place, subnet, input.groups.as_deref())?;
@@ -85,6 +85,7 @@ pub(super) fn create(
         groups,
         source_dest_check: true,
         client_token: input.client_token.clone(),
+        made_by: input.client_token.as_ref().map(|_| digest_of(input)),
         created: tx.now,
         attachment: None,
         permissions: Vec::new(),
@@ -107,16 +108,27 @@ fn result(place: Place<'_>, tables: &Tables, interface: &NetworkInterface) -> Cr
     }
 }
 
-/// The interface that an earlier call with this token made.
+/// The interface that an earlier call with this token made: a service's, or somebody else's.
 fn repeated<'t>(
     tables: &'t Tables,
     subnet: &Subnet,
-    input: &CreateNetworkInterfaceRequest,
-) -> Option<&'t NetworkInterface> {
-    let token = input.client_token.as_ref()?;
-    tables
-        .interface_with_token(subnet, token)
-        .map(|interface| &**interface)
+    auth: &Authorized<'_, CreateNetworkInterface>,
+) -> Result<Option<&'t NetworkInterface>, Ec2Error> {
+    let input = auth.input();
+    let by_service = service_of(auth.call()).is_some();
+    let token = input.client_token.as_ref();
+    let known = token.and_then(|token| tables.interface_with_token(subnet, token, by_service));
+    match known.and_then(|known| known.made_by.as_ref()) {
+        Some(made_by) if *made_by != digest_of(input) => Err(Ec2Error::OtherParameters),
+        _ => Ok(known.map(|interface| &**interface)),
+    }
+}
+
+/// Tells requests apart that have the same token.
+fn digest_of(input: &CreateNetworkInterfaceRequest) -> String {
+    let body = portcullis_wire::encode_request::<CreateNetworkInterface>(input).body;
+    let digest = agent_proof::digest(&body);
+    digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn check_served(input: &CreateNetworkInterfaceRequest) -> Result<(), Ec2Error> {

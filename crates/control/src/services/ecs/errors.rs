@@ -227,6 +227,8 @@ pub(crate) enum EcsError {
     NoAgentUpdate,
     #[error("Amazon ECS cannot determine the current version of the container agent on this instance.")]
     AgentVersionMissing,
+    #[error("An update of the Amazon ECS container agent on this instance is already in progress.")]
+    AgentUpdateInProgress,
 
     // Execute Command (ecs.md 9).
     #[error("Interactive is the only mode supported currently.")]
@@ -376,6 +378,7 @@ impl EcsError {
             Self::Conflict { .. } => "ConflictException",
             Self::NoAgentUpdate => "NoUpdateAvailableException",
             Self::AgentVersionMissing => "MissingVersionException",
+            Self::AgentUpdateInProgress => "UpdateInProgressException",
             Self::ExecNotConnected => "TargetNotConnectedException",
             Self::RoleOfOtherAccount => "AccessDeniedException",
             Self::CapacityProviderInUse => "ResourceInUseException",

@@ -23,6 +23,8 @@ use portcullis_api::ecs as api;
 use portcullis_api::ecs::op;
 use portcullis_core::Arn;
 
+pub(crate) use container_instances::remember;
+
 use crate::gate::operation::{Row, read, write};
 use crate::world::records::ecs::{ContainerInstance, Load, Task};
 

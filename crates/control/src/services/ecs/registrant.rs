@@ -13,6 +13,7 @@ use crate::world::records::ecs::ContainerInstance;
 
 const ANOTHER_PRINCIPAL: &str = "another principal registered the container instance";
 const NO_PROOF: &str = "the key of the container instance's agent did not sign the request";
+const NO_KEY: &str = "an agent without a key does not deregister its container instance";
 const OTHER_ADDRESS: &str = "the container instance's agent was approved for another address";
 
 /// The caller as the record remembers it: a user's id, or a role's id and the session's name, so that an agent
@@ -52,14 +53,34 @@ pub(crate) fn owner_as(call: &Call, instance: &ContainerInstance, holder: &str) 
 /// Keeps the sessions of instance roles from doing with the instance that they registered what policies let them do with
 /// every instance, unless its agent asks. Everybody else is an operator, and policies decide.
 pub(crate) fn not_behind_its_agent(check: Check, call: &Call, instance: Option<&ContainerInstance>) -> Check {
-    let is_role = matches!(call.caller.identity, Identity::Role { .. });
-    let own = instance
-        .filter(|instance| is_role && speaker(instance).is_some_and(|speaker| speaker.is(&call.caller)));
-    let lacking = own.and_then(|instance| {
+    let lacking = of_own_role(call, instance).and_then(|instance| {
         let because = lacks(call, instance, instance.arn.as_str())?;
         Some(nobody(instance, because))
     });
     check.only_for(lacking)
+}
+
+/// The same where the instance ends, whose principal could then register another. Coming from the host's address proves nothing
+/// there: containers come from it too. Agents without a key leave it to operators, as the genuine one does.
+pub(crate) fn not_ended_behind_its_agent(
+    check: Check,
+    call: &Call,
+    instance: Option<&ContainerInstance>,
+) -> Check {
+    let lacking = of_own_role(call, instance).and_then(|instance| {
+        let because = match &instance.agent.key {
+            Some(_) => lacks(call, instance, instance.arn.as_str())?,
+            None => NO_KEY,
+        };
+        Some(nobody(instance, because))
+    });
+    check.only_for(lacking)
+}
+
+/// The instance, if a role's session calls that registered it.
+fn of_own_role<'i>(call: &Call, instance: Option<&'i ContainerInstance>) -> Option<&'i ContainerInstance> {
+    let is_role = matches!(call.caller.identity, Identity::Role { .. });
+    instance.filter(|instance| is_role && speaker(instance).is_some_and(|speaker| speaker.is(&call.caller)))
 }
 
 /// The key of an instance's agent.

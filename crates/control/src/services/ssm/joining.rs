@@ -46,9 +46,10 @@ pub(super) fn register(
     if input.public_key_type != KEY_TYPE || call.proved_by(&key, &activation.id).is_none() {
         return Err(SsmError::PublicKey.into());
     }
-    if let Some(instance_id) = joined_before(tx.view(), &activation.id, &key) {
+    // A machine that never heard the answer asks again.
+    if let Some(instance_id) = tx.view().ssm.joined_with(&activation.id, &key.to_string()) {
         return Ok(RegisterManagedInstanceResult {
-            instance_id: Some(instance_id),
+            instance_id: Some(instance_id.to_owned()),
         });
     }
     if activation.expires <= tx.now {
@@ -78,14 +79,6 @@ pub(super) fn register(
     Ok(RegisterManagedInstanceResult {
         instance_id: Some(id),
     })
-}
-
-/// The machine that joined by the activation with that key, and never heard so.
-fn joined_before(view: &Snapshot, activation_id: &str, key: &AgentPublicKey) -> Option<String> {
-    let key = key.to_string();
-    let mut rows = view.ssm.managed_instances.iter().map(|(_, row)| row);
-    let known = rows.find(|row| row.activation_id == activation_id && row.key == key);
-    known.map(|row| row.id.clone())
 }
 
 /// The activation, if that is its code. As much work for one that is not there, and the same answer.

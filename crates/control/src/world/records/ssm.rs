@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Record;
 use crate::world::snapshot::Snapshot;
-use crate::world::table::Table;
+use crate::world::table::{Index, Table};
 
 /// The tables of Systems Manager.
 #[derive(Debug, Clone, Default)]
@@ -15,6 +15,22 @@ pub struct Tables {
     pub activations: Table<Activation>,
     /// By id.
     pub managed_instances: Table<ManagedInstance>,
+    /// Which machine joined by which activation with which key.
+    joined: Index,
+}
+
+impl Tables {
+    /// The id of the machine that joined by an activation with a key.
+    pub fn joined_with(&self, activation_id: &str, key: &str) -> Option<&str> {
+        let prefix = joined_key(activation_id, key, "");
+        let (joined, ()) = self.joined.prefix(&prefix).next()?;
+        joined.get(prefix.len()..)
+    }
+}
+
+/// `ACTIVATION/KEY/ID`
+fn joined_key(activation_id: &str, key: &str, id: &str) -> String {
+    format!("{activation_id}/{key}/{id}")
 }
 
 /// A token by which machines join.
@@ -103,6 +119,19 @@ impl Record for ManagedInstance {
     }
     fn table_mut(snapshot: &mut Snapshot) -> &mut Table<Self> {
         &mut snapshot.ssm.managed_instances
+    }
+    fn reindex(snapshot: &mut Snapshot, before: Option<&Self>, after: Option<&Self>) {
+        let key = |row: &Self| joined_key(&row.activation_id, &row.key, &row.id);
+        let (before, after) = (before.map(key), after.map(key));
+        if before == after {
+            return;
+        }
+        if let Some(before) = before {
+            snapshot.ssm.joined.remove(&before);
+        }
+        if let Some(after) = after {
+            snapshot.ssm.joined.insert(&after, ());
+        }
     }
 }
 

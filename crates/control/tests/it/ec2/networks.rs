@@ -189,6 +189,11 @@ async fn a_client_token_makes_one_interface() {
         text(&one, "/NetworkInterface/NetworkInterfaceId"),
         text(&other, "/NetworkInterface/NetworkInterfaceId")
     );
+    let another = json!({ "SubnetId": subnet, "ClientToken": "once", "Description": "another" });
+    assert_eq!(
+        err::<op::CreateNetworkInterface>(&server.root, another).await,
+        "IdempotentParameterMismatch: The request uses the same client token as a previous, but non-identical request."
+    );
 }
 
 #[tokio::test]

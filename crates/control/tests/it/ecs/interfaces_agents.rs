@@ -77,13 +77,17 @@ impl Scene {
     /// The next message about firewalls, acknowledged.
     async fn firewalls(&mut self) -> Vec<acs::PortcullisTaskFirewall> {
         let message: acs::PortcullisFirewallMessage = self.agent.expect().await;
+        self.acknowledge(&message).await;
+        message.firewalls
+    }
+
+    async fn acknowledge(&mut self, message: &acs::PortcullisFirewallMessage) {
         let ack = acs::AckRequest {
             cluster: message.cluster_arn.clone(),
             container_instance: message.container_instance_arn.clone(),
             message_id: message.message_id.clone(),
         };
         self.agent.send(&ack).await;
-        message.firewalls
     }
 }
 
@@ -167,6 +171,33 @@ async fn agents_hear_of_rules_and_members_that_change() {
     interfaces::settle(&scene.server.gate).await;
     let told = scene.firewalls().await;
     assert_eq!((told.len(), told[0].ingress.as_slice()), (1, [].as_slice()));
+}
+
+#[tokio::test]
+async fn what_changes_while_an_agent_is_at_work_comes_together_with_its_acknowledgement() {
+    let mut scene = Scene::set().await;
+    let arn = scene.run(&scene.web.clone()).await;
+    scene.agent.take().await;
+    scene.instance.submit(&arn, "RUNNING", &[("app", None)]).await;
+    let open = |port: i32| {
+        json!({ "IpProtocol": "tcp", "FromPort": port, "ToPort": port,
+        "IpRanges": [{ "CidrIp": "10.0.0.0/8" }] })
+    };
+    scene.authorize(open(80)).await;
+    let first: acs::PortcullisFirewallMessage = scene.agent.expect().await;
+    assert_eq!(first.firewalls[0].ingress, [rule("tcp", 80, &["10.0.0.0/8"])]);
+    for port in 81..90 {
+        scene.authorize(open(port)).await;
+        // Whatever the session sends meanwhile is passed over.
+        scene
+            .agent
+            .send(&acs::TaskStopVerificationMessage::default())
+            .await;
+        let _: acs::TaskStopVerificationAck = scene.agent.expect().await;
+    }
+    scene.acknowledge(&first).await;
+    let told = scene.firewalls().await;
+    assert_eq!(told[0].ingress.len(), 10, "all of them, and at once");
 }
 
 #[tokio::test]

@@ -1,12 +1,16 @@
 //! Network interfaces that tasks do not get, or that nobody but ECS may touch.
 
+use std::convert::Infallible;
+
 use portcullis_api::ec2::op as ec2;
 use portcullis_api::ecs::op;
 use portcullis_control::schedule::interfaces::{self, Keeper};
+use portcullis_control::world::Tx;
+use portcullis_control::world::records::ecs::{LastStatus, Task};
 use serde_json::json;
 
 use super::interfaces::Net;
-use super::tasks::text;
+use super::tasks::{id_of, text};
 use super::{err, ok};
 
 const FORBIDDEN: &str = "Unexpected EC2 error while attempting to Create Network Interface with public IP assignment disabled in subnet";
@@ -143,19 +147,23 @@ async fn what_ecs_made_nobody_else_takes_away_or_changes() {
 #[tokio::test]
 async fn a_token_finds_the_interface_again_that_nobody_wrote_down() {
     let net = Net::set().await;
-    let root = &net.stage.server.root;
     let arn = net.run_one(json!({})).await;
+    net.stage.settle().await;
+    let made = net.interfaces().await;
     // As if the server had ended between EC2's answer and ECS's note of it.
-    let attachment = text(&net.task(&arn).await["attachments"][0]["id"]);
-    let create = json!({ "SubnetId": net.subnet, "Groups": [net.group], "ClientToken": attachment });
-    let made = ok::<ec2::CreateNetworkInterface>(root, create).await;
+    let forget = |tx: &mut Tx<'_>| -> Result<(), Infallible> {
+        let key = format!("us-east-1/c/{}", id_of(&arn));
+        let mut task = Task::clone(tx.view().ecs.tasks.get(&key).unwrap());
+        task.last = LastStatus::Provisioning;
+        task.interface.as_mut().unwrap().made = None;
+        tx.put(task);
+        Ok(())
+    };
+    net.stage.server.gate.world().write(forget).await.unwrap();
     net.stage.settle().await;
     let found = net.interfaces().await;
-    assert_eq!(found.len(), 1);
-    assert_eq!(
-        found[0]["NetworkInterfaceId"],
-        made["NetworkInterface"]["NetworkInterfaceId"]
-    );
+    assert_eq!((found.len(), made.len()), (1, 1));
+    assert_eq!(found[0]["NetworkInterfaceId"], made[0]["NetworkInterfaceId"]);
     net.stop(&arn).await;
     net.submit(&arn, "STOPPED").await;
     net.stage.settle().await;

@@ -1,10 +1,12 @@
 //! Tasks that wait for room of a capacity provider with managed scaling (ecs.md 3).
 
+use portcullis_api::ec2::op as ec2;
 use portcullis_api::ecs::op;
 use portcullis_api::iam::op::UpdateAssumeRolePolicy;
 use portcullis_control::world::records::ecs::{LastStatus, Task};
 use serde_json::{Value, json};
 
+use super::interfaces::OWN_NETWORKS;
 use super::stage::Stage;
 use super::tasks::{id_of, merged};
 use super::{err, ok};
@@ -206,6 +208,47 @@ async fn a_waiting_task_stops_at_once_and_nobody_reports_on_it() {
     stage.instance(ZONE, &[GROUP]).await;
     stage.settle().await;
     assert!(!row(&stage, &task).is_placed(), "it does not come back");
+}
+
+#[tokio::test]
+async fn a_task_whose_subnets_went_while_it_waited_fails_to_start() {
+    let mut stage = stage().await;
+    definition(&stage.server, "own", |request| {
+        request.network_mode = Some("awsvpc".to_owned());
+    })
+    .await;
+    let root = &stage.server.root;
+    let vpc = ok::<ec2::CreateVpc>(root, json!({ "CidrBlock": "10.0.0.0/16" })).await;
+    let subnet =
+        json!({ "VpcId": vpc["Vpc"]["VpcId"], "CidrBlock": "10.0.1.0/28", "AvailabilityZone": ZONE });
+    let subnet = ok::<ec2::CreateSubnet>(root, subnet).await["Subnet"]["SubnetId"].clone();
+    let network = json!({ "awsvpcConfiguration": { "subnets": [subnet] } });
+    let asked = json!({ "taskDefinition": "own", "networkConfiguration": network });
+    let task = wait(root, asked).await;
+    ok::<ec2::DeleteSubnet>(root, json!({ "SubnetId": subnet })).await;
+    let attributes = [&[GROUP], OWN_NETWORKS].concat();
+    stage.instance(ZONE, &attributes).await;
+    stage.settle().await;
+    let shown = describe(&stage, &task).await;
+    assert_eq!(
+        (
+            &shown["lastStatus"],
+            &shown["stopCode"],
+            &shown["attachments"][0]["status"]
+        ),
+        (&json!("STOPPED"), &json!("TaskFailedToStart"), &json!("DELETED"))
+    );
+    assert_eq!(
+        shown["stoppedReason"],
+        format!(
+            "Unexpected EC2 error while attempting to Create Network Interface with public IP assignment disabled in subnet '{}': InvalidSubnetID.NotFound",
+            subnet.as_str().unwrap()
+        )
+    );
+    let view = stage.server.gate.world().view();
+    let host = format!("us-east-1/c/{}", row(&stage, &task).container_instance);
+    let load = view.ecs.loads.get(&host).unwrap();
+    assert_eq!((load.cpu, load.memory), (0, 0), "its host is free again");
 }
 
 #[tokio::test]

@@ -210,7 +210,9 @@ fn ports(picture: &Picture) -> Vec<Finding> {
         )
     }));
     if all.is_empty() {
-        all.push(Finding::good("no port of an engine or an agent is open"));
+        all.push(Finding::good(
+            "no port of an engine or an agent is open to others",
+        ));
     }
     all
 }

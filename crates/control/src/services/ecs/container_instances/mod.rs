@@ -10,6 +10,7 @@ mod state;
 
 use portcullis_api::ecs as api;
 
+pub(crate) use agent_key::remember;
 pub(super) use agent_update::{require_update_agent, update_agent};
 pub(super) use attributes::{
     delete_attributes, list_attributes, put_attributes, require_delete_attributes, require_list_attributes,
@@ -54,6 +55,10 @@ pub(super) fn shown_with(
         running_tasks_count: Some(load.running_tasks),
         pending_tasks_count: Some(load.pending_tasks),
         attributes: Some(instance.attributes.iter().map(attribute).collect()),
+        agent_update_status: instance
+            .agent_update
+            .as_ref()
+            .map(|update| update.status.as_str().to_owned()),
         registered_at: Some(instance.registered_at),
         attachments: Some(Vec::new()),
         tags: Some(tags),

@@ -7,7 +7,7 @@ use portcullis_api::ecs::{RegisterContainerInstanceRequest, RegisterContainerIns
 use portcullis_core::{Region, hex_id};
 use serde::Deserialize;
 
-use super::agent_key::{holder, keep_identity};
+use super::agent_key::{holder, keep_identity, remember};
 use super::{resources, shown};
 use crate::gate::error::ServiceError;
 use crate::gate::operation::{Ask, Authorized, Check};
@@ -113,6 +113,7 @@ pub fn register(
     keep_identity(tx.view(), &mut instance, auth.call(), input)?;
     instance.registered_by = Some(registrant(auth.call()));
     replace_attributes(&mut instance, input, &identity);
+    remember(tx, &instance);
     let reply = shown(tx.view(), &instance, true);
     tx.put(instance);
     Ok(RegisterContainerInstanceResponse {
@@ -180,6 +181,7 @@ fn new_instance(
         client_token: input.client_token.clone().filter(|token| !token.is_empty()),
         registered_by: None,
         agent: Default::default(),
+        agent_update: None,
     })
 }
 

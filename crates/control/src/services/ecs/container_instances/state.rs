@@ -6,6 +6,7 @@ use portcullis_api::ecs::{
     UpdateContainerInstancesStateRequest, UpdateContainerInstancesStateResponse,
 };
 
+use super::agent_key::remember;
 use super::read::resolve_all;
 use super::shown;
 use crate::gate::error::ServiceError;
@@ -17,7 +18,7 @@ use crate::services::ecs::errors::EcsError;
 use crate::services::ecs::missing;
 use crate::services::ecs::names::{ClusterRef, Kind, MemberRef};
 use crate::services::ecs::paging::at_most;
-use crate::services::ecs::registrant::not_behind_its_agent;
+use crate::services::ecs::registrant::{not_behind_its_agent, not_ended_behind_its_agent};
 use crate::world::Tx;
 use crate::world::records::ecs::{ContainerInstance, InstanceStatus};
 
@@ -88,16 +89,19 @@ pub fn update_state(
     })
 }
 
-/// The cluster.
+/// The cluster; of the instance's own role also its agent's proof.
 pub fn require_deregister(
     ask: Ask<'_, DeregisterContainerInstanceRequest>,
 ) -> Result<Vec<Check>, ServiceError> {
     let cluster = ClusterRef::resolve(ask.call.into(), ask.input.cluster.as_deref())?;
-    Ok(vec![on_cluster(
-        ask.view,
-        "ecs:DeregisterContainerInstance",
-        &cluster,
-    )])
+    let check = on_cluster(ask.view, "ecs:DeregisterContainerInstance", &cluster);
+    // An instance that is not there is the handler's to report.
+    let reference = MemberRef::resolve(&cluster, Kind::ContainerInstance, &ask.input.container_instance).ok();
+    let instance = reference
+        .as_ref()
+        .and_then(|one| one.container_instance(ask.view));
+    let check = not_ended_behind_its_agent(check, ask.call, instance.map(AsRef::as_ref));
+    Ok(vec![check])
 }
 
 /// Makes an instance INACTIVE; with force also when tasks are on it.
@@ -119,6 +123,7 @@ pub fn deregister(
         return Err(EcsError::InstanceHasTasks.into());
     }
     life_cycle::orphan(tx, &instance);
+    remember(tx, &instance);
     instance.status = InstanceStatus::Inactive { since: tx.now };
     instance.agent_connected = false;
     instance.raise_version();

@@ -41,6 +41,7 @@ pub(super) fn demand<'a>(plan: &'a Plan<'_>) -> Demand<'a> {
         reservation: reservation(definition, &plan.overrides),
         gpu: containers.any(|one| one.resource_requirements.iter().flatten().any(is_gpu)),
         attributes,
+        starter: None,
         zones: plan.zones.clone(),
         group: &plan.group,
         constraints: Vec::new(),

@@ -15,6 +15,7 @@ use crate::schedule::placement::Candidate;
 use crate::services::ecs::errors::EcsError;
 use crate::services::ecs::names::{ClusterRef, Kind, MemberRef, Scope};
 use crate::services::ecs::paging::at_most;
+use crate::services::ecs::registrant::registrant;
 use crate::world::Tx;
 use crate::world::records::ecs::HostKind;
 
@@ -75,7 +76,8 @@ pub fn start(
     let view = tx.view().clone();
     let plan = wanted(input).plan(&view, scope)?;
     overrides::check_storage(&plan.overrides, false)?;
-    let demand = placing::demand(&plan);
+    let mut demand = placing::demand(&plan);
+    demand.starter = Some(registrant(auth.call()));
     let mut id = NewId::new(tx, &plan);
     plan.check_roles(tx, &id.arn, &id.id)?;
     let mut tasks = Vec::new();

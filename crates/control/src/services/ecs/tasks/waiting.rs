@@ -75,11 +75,6 @@ pub(crate) fn try_again(tx: &mut Tx<'_>, task: &Task) -> Tried {
 
 /// Whether what speaks against one waiting task speaks against another one too.
 pub(crate) fn is_alike(one: &Task, other: &Task) -> bool {
-    let asks = |task: &Task| {
-        task.waits
-            .as_ref()
-            .map(|waits| (waits.placement.clone(), waits.zones.clone()))
-    };
     (&one.family, one.revision, &one.group, &one.capacity_provider)
         == (
             &other.family,
@@ -91,7 +86,10 @@ pub(crate) fn is_alike(one: &Task, other: &Task) -> bool {
         && one.task_role == other.task_role
         && one.execution_role == other.execution_role
         && one.enable_execute_command == other.enable_execute_command
-        && asks(one) == asks(other)
+        && match (one.waits.as_deref(), other.waits.as_deref()) {
+            (Some(one), Some(other)) => one.zones == other.zones && one.placement == other.placement,
+            (one, other) => one.is_none() && other.is_none(),
+        }
 }
 
 /// A waiting task with what it was made of.

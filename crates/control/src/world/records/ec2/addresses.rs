@@ -19,12 +19,28 @@ pub(super) struct Addresses {
     gaps: Table<u32>,
     /// How many addresses are free, by `REGION/SUBNET-ID`.
     counts: Table<i32>,
-    /// The ids of interfaces made with a token, by `REGION/SUBNET-ID/TOKEN`.
+    /// The ids of interfaces made with a token, by [`token_key`].
     tokens: Table<String>,
 }
 
 fn home(region: &Region, subnet: &str) -> String {
     format!("{region}/{subnet}/")
+}
+
+/// `REGION/SUBNET-ID/MAKER/TOKEN`: tokens of services are shown to others, as the ids of attachments, who must not come first.
+fn token_key(region: &Region, subnet: &str, token: &str, by_service: bool) -> String {
+    let maker = if by_service { "service" } else { "other" };
+    format!("{}{maker}/{token}", home(region, subnet))
+}
+
+fn token_key_of(row: &NetworkInterface) -> Option<String> {
+    let token = row.client_token.as_ref()?;
+    Some(token_key(
+        &row.region,
+        &row.subnet,
+        token,
+        row.requester.is_some(),
+    ))
 }
 
 fn gap_key(home: &str, first: u32) -> String {
@@ -127,8 +143,8 @@ impl Tables {
             for address in numbers(row) {
                 self.addresses.give_back(&home, address);
             }
-            if let Some(token) = &row.client_token {
-                self.addresses.tokens.remove(&format!("{home}{token}"));
+            if let Some(key) = token_key_of(row) {
+                self.addresses.tokens.remove(&key);
             }
         }
         if let Some(row) = after {
@@ -136,9 +152,8 @@ impl Tables {
             for address in numbers(row) {
                 self.addresses.take(&home, address);
             }
-            if let Some(token) = &row.client_token {
-                let id = Arc::new(row.id.clone());
-                self.addresses.tokens.insert(&format!("{home}{token}"), id);
+            if let Some(key) = token_key_of(row) {
+                self.addresses.tokens.insert(&key, Arc::new(row.id.clone()));
             }
         }
     }
@@ -162,9 +177,14 @@ impl Tables {
         count.map_or(0, |count| **count)
     }
 
-    /// The interface of a subnet that was made with a token.
-    pub fn interface_with_token(&self, subnet: &Subnet, token: &str) -> Option<&Arc<NetworkInterface>> {
-        let key = format!("{}{token}", home(&subnet.region, &subnet.id));
+    /// The interface of a subnet that a service made for itself with a token, or that somebody else did.
+    pub fn interface_with_token(
+        &self,
+        subnet: &Subnet,
+        token: &str,
+        by_service: bool,
+    ) -> Option<&Arc<NetworkInterface>> {
+        let key = token_key(&subnet.region, &subnet.id, token, by_service);
         self.find(&subnet.region, self.addresses.tokens.get(&key)?)
     }
 }

@@ -128,6 +128,9 @@ pub struct NetworkInterface {
     pub source_dest_check: bool,
     /// The token it was made with.
     pub client_token: Option<String>,
+    /// A digest of the request with that token.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub made_by: Option<String>,
     /// When it was made.
     pub created: Timestamp,
     /// What it is attached to.

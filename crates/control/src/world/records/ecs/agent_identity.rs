@@ -16,6 +16,10 @@ pub struct AgentIdentity {
     /// Whether an operator has to approve it although it has a key: its principal already speaks for another instance.
     #[serde(default)]
     pub held: bool,
+    /// Whether the instance takes no tasks but those its registrant starts on it by name: fixed when it registers first, so
+    /// that whoever was let in for his own tasks never gets another's.
+    #[serde(default)]
+    pub own_tasks_only: bool,
     /// The address its last registration came from.
     #[serde(default)]
     pub registered_from: String,

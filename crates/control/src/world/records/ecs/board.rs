@@ -13,6 +13,8 @@ pub const LAUNCH_TYPE_ATTRIBUTE: &str = "portcullis.launch-type";
 pub const GROUP_ATTRIBUTE: &str = "portcullis.auto-scaling-group";
 /// Ours (docs/fidelity.md): a host whose agent makes network interfaces of tasks and filters by their security groups.
 pub const SECURITY_GROUPS_ATTRIBUTE: &str = "portcullis.capability.security-groups";
+/// What an agent registers with that takes no tasks but those its own principal starts, see [`super::AgentIdentity::own_tasks_only`].
+pub const OWN_TASKS_ATTRIBUTE: &str = "portcullis.capability.own-tasks-only";
 /// Ours (docs/fidelity.md): how many network interfaces tasks may have on a host.
 pub const INTERFACES_ATTRIBUTE: &str = "portcullis.network-interfaces";
 /// The attribute with the zone of an instance.

@@ -7,7 +7,7 @@ use portcullis_api::ecs as api;
 use portcullis_core::{AccountId, Arn, Region, Tags, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use super::{AgentIdentity, Cluster, expiry_key, shape_json};
+use super::{AgentIdentity, AgentUpdate, Cluster, expiry_key, shape_json};
 use crate::world::changes::{Changed, Step};
 use crate::world::records::Record;
 use crate::world::snapshot::Snapshot;
@@ -58,6 +58,9 @@ pub struct ContainerInstance {
     /// How its agent shows that it is that agent.
     #[serde(default)]
     pub agent: AgentIdentity,
+    /// The last update of its agent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub agent_update: Option<AgentUpdate>,
 }
 
 /// Whether a container instance takes tasks.

@@ -2,6 +2,7 @@
 
 mod account_setting;
 mod agent_identity;
+mod agent_update;
 mod board;
 mod capacity_provider;
 mod cluster;
@@ -12,6 +13,7 @@ mod daemon_task_definition;
 mod deployment_counts;
 mod group_counts;
 mod kept_room;
+mod known_agent;
 mod restless;
 mod service;
 mod service_history;
@@ -36,9 +38,10 @@ use crate::world::table::{Index, Rows, Table};
 
 pub use account_setting::AccountSetting;
 pub use agent_identity::{AgentIdentity, Alert, AlertKind, Approval, Standing};
+pub use agent_update::{AgentUpdate, AgentUpdateStatus, UpdateEvent, UpdateMessage};
 pub use board::{
     Board, GROUP_ATTRIBUTE, HostKind, INTERFACES_ATTRIBUTE, LAUNCH_TYPE_ATTRIBUTE, NameId,
-    SECURITY_GROUPS_ATTRIBUTE, Slot, ZONE_ATTRIBUTE,
+    OWN_TASKS_ATTRIBUTE, SECURITY_GROUPS_ATTRIBUTE, Slot, ZONE_ATTRIBUTE,
 };
 pub use capacity_provider::{CapacityProvider, ProviderStatus};
 pub use cluster::{ByLaunchType, Cluster, ClusterStatus, Counts};
@@ -49,6 +52,7 @@ pub use daemon_task_definition::{DaemonFamily, DaemonTaskDefinition};
 pub use deployment_counts::DeploymentCounts;
 pub use group_counts::GroupCounts;
 pub use kept_room::KeptRoom;
+pub use known_agent::KnownAgent;
 pub use restless::{Restless, Stirred};
 pub use service::{Controller, SchedulingStrategy, Service, ServiceStatus};
 pub use service_history::{
@@ -88,6 +92,8 @@ pub struct Tables {
     pub registrations: Table<String>,
     /// Keys of registered container instances by who registered them, by `REGISTRANT/INSTANCE-KEY`. Derived.
     pub registrants: Index,
+    /// By [`super::Record::key`]: the registrant.
+    pub known_agents: Table<KnownAgent>,
     /// By [`Task::key_of`].
     pub tasks: Table<Task>,
     /// The ways to look tasks up, see [`Tables::tasks_of`]. Derived.
@@ -240,6 +246,7 @@ pub(super) fn load_all(snapshot: &mut Snapshot, store: &dyn Store) -> Result<(),
     load::<KeptRoom>(snapshot, store)?;
     load::<ServiceDeployment>(snapshot, store)?;
     load::<ServiceRevision>(snapshot, store)?;
+    load::<KnownAgent>(snapshot, store)?;
     load::<AccountSetting>(snapshot, store)
 }
 
