@@ -101,7 +101,7 @@ fn violations_get_the_services_own_code_and_awss_words() {
             "RoleArn=arn:aws:iam::123456789012:role/demo&RoleSessionName=a b&DurationSeconds=899",
         ),
         refused::<ecs::op::RunTask>("{}"),
-        refused::<ecs::op::RunTask>("{\"taskDefinition\":\"a\",\"launchType\":\"MOON\"}"),
+        refused::<ecs::op::RunTask>("{\"taskDefinition\":\"a\",\"propagateTags\":\"MOON\"}"),
         refused::<ecs::op::RunTask>("{\"taskDefinition\":7}"),
         refused::<ecs::op::TagResource>("{\"resourceArn\":\"a\",\"tags\":[{\"key\":\"<>\"}]}"),
         refused::<cloudtrail::op::LookupEvents>("{\"MaxResults\":51}"),

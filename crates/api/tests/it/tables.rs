@@ -34,11 +34,12 @@ fn services_serve_what_they_should() {
         .collect();
     insta::assert_snapshot!(counts.join("\n"), @r"
     cloudtrail Json11: 1 of 60
-    ec2 Ec2Query: 49 of 103
+    ec2 Ec2Query: 54 of 103
     ecs Json11: 73 of 88
     iam Query: 160 of 180
     iam-toolbox RestJson: 2 of 2
     organizations Json11: 7 of 63
+    ssm Json11: 9 of 156
     sts Query: 11 of 11
     ");
 }
