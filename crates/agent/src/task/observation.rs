@@ -143,9 +143,10 @@ fn may_restart(container: &Container, exit: &Exit, now: Timestamp) -> bool {
         return false;
     };
     let ended = exit.finished_at.unwrap_or(now);
+    // The engine's end may be a little before the start, which is noted when its answer has come.
     let ran = container
         .started_at
-        .map_or(0, |started| ended.seconds_since(started));
+        .map_or(0, |started| ended.seconds_since(started).max(0));
     !policy.ignored_exit_codes.contains(&code) && ran >= i64::from(policy.attempt_period)
 }
 

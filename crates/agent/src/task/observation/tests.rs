@@ -46,6 +46,20 @@ fn agent_8_restart_policy_looks_at_the_code_the_time_and_what_is_wanted() {
     }
 }
 
+/// The start is noted when the engine's answer has come: a program may have ended before.
+#[test]
+fn agent_8_an_end_before_its_start_was_noted_is_no_less_than_no_time() {
+    for (period, again) in [(0, true), (60, false)] {
+        let mut container = restarting(&[]);
+        container.definition.restart_policy = Some(RestartPolicy {
+            ignored_exit_codes: Vec::new(),
+            attempt_period: period,
+        });
+        observed(&mut container, exit(Some(1), -1), Desired::Running, START);
+        assert_eq!(container.restart_due, again, "{period}");
+    }
+}
+
 #[test]
 fn agent_8_one_end_is_one_restart_however_often_it_is_seen() {
     let mut container = restarting(&[]);
