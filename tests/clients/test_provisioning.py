@@ -6,28 +6,25 @@ import pytest
 
 from agent import ConnectedAgent
 
-GROUP = "hosts"
-ATTRIBUTES = (
-    {"name": "portcullis.auto-scaling-group", "value": GROUP},
-    {"name": "com.amazonaws.ecs.capability.docker-remote-api.1.18"},
-)
+CAPABLE = {"name": "com.amazonaws.ecs.capability.docker-remote-api.1.18"}
 
 
 @pytest.fixture
 def scaled(shared_administrator):
-    """A cluster without instances, whose default is a capacity provider that scales."""
+    """A cluster without instances, whose default is a capacity provider that scales; what hosts of its group say."""
     aws = shared_administrator
-    cluster, provider = aws.cluster(), aws.name("hosts")
+    cluster, provider, group = aws.cluster(), aws.name("provider"), aws.name("hosts")
     aws.ecs.create_capacity_provider(
         name=provider,
-        autoScalingGroupProvider={"autoScalingGroupArn": GROUP, "managedScaling": {"status": "ENABLED"}},
+        autoScalingGroupProvider={"autoScalingGroupArn": group, "managedScaling": {"status": "ENABLED"}},
     )
     aws.ecs.put_cluster_capacity_providers(
         cluster=cluster,
         capacityProviders=[provider],
         defaultCapacityProviderStrategy=[{"capacityProvider": provider}],
     )
-    return aws, cluster, provider
+    attributes = ({"name": "portcullis.auto-scaling-group", "value": group}, CAPABLE)
+    return aws, cluster, provider, attributes
 
 
 def task_of(aws, cluster, arn):
@@ -44,7 +41,7 @@ def until(holds):
 
 
 def test_a_task_without_room_is_provisioning_until_a_host_joins(scaled):
-    aws, cluster, provider = scaled
+    aws, cluster, provider, attributes = scaled
     reply = aws.ecs.run_task(cluster=cluster, taskDefinition=aws.task_definition())
     assert reply["failures"] == []
     (task,) = reply["tasks"]
@@ -58,7 +55,7 @@ def test_a_task_without_room_is_provisioning_until_a_host_joins(scaled):
     assert (described["pendingTasksCount"], described["runningTasksCount"]) == (1, 0)
 
     stranger = ConnectedAgent(aws, cluster)
-    host = ConnectedAgent(aws, cluster, ATTRIBUTES)
+    host = ConnectedAgent(aws, cluster, attributes)
     try:
         until(lambda: arn in host.tasks)
         assert arn not in stranger.tasks
@@ -76,13 +73,13 @@ def test_a_task_without_room_is_provisioning_until_a_host_joins(scaled):
 
 
 def test_a_task_that_is_stopped_while_it_waits_never_gets_a_host(scaled):
-    aws, cluster, _ = scaled
+    aws, cluster, _, attributes = scaled
     (task,) = aws.ecs.run_task(cluster=cluster, taskDefinition=aws.task_definition())["tasks"]
     stopped = aws.ecs.stop_task(cluster=cluster, task=task["taskArn"], reason="not needed")["task"]
     assert stopped["desiredStatus"] == "STOPPED"
     over = until(lambda: (now := task_of(aws, cluster, task["taskArn"]))["lastStatus"] == "STOPPED" and now)
     assert over["stoppedReason"] == "not needed" and "containerInstanceArn" not in over
-    host = ConnectedAgent(aws, cluster, ATTRIBUTES)
+    host = ConnectedAgent(aws, cluster, attributes)
     try:
         (later,) = aws.ecs.run_task(cluster=cluster, taskDefinition=aws.task_definition())["tasks"]
         until(lambda: later["taskArn"] in host.tasks)
