@@ -40,7 +40,8 @@ pub(crate) fn write<T: Serialize>(path: &Path, value: &T) -> Result<(), AgentErr
 
 /// Makes a file hold these bytes: a new file, flushed, then renamed over the old one.
 pub(crate) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let draft = path.with_extension("new");
+    let mut draft = path.as_os_str().to_owned();
+    draft.push(".new");
     let mut file = fs::OpenOptions::new()
         .create(true)
         .write(true)

@@ -2,13 +2,15 @@
 //! hash, and that it is newer.
 
 use std::fs::{self, File};
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, Read as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use portcullis_wire::agent_build::{SIGNATURE_SUFFIX, SignedBuild, Version, own_architecture};
 use portcullis_wire::agent_proof::AgentPublicKey;
 use sha2::{Digest as _, Sha256};
+
+use crate::saved;
 
 /// Names the build to be tried next.
 const STAGED: &str = "staged";
@@ -159,17 +161,7 @@ impl BuildFolder {
     }
 
     fn write(&self, name: &str, text: &str) -> io::Result<()> {
-        let draft = self.folder.join(format!("{name}.draft"));
-        let mut options = fs::OpenOptions::new();
-        let mut file = options
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .mode(0o600)
-            .open(&draft)?;
-        file.write_all(text.as_bytes())?;
-        file.sync_all()?;
-        fs::rename(draft, self.folder.join(name))
+        saved::replace(&self.folder.join(name), text.as_bytes())
     }
 
     /// Removes builds that nobody goes back to.
