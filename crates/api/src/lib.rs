@@ -3,11 +3,15 @@
 pub mod acs;
 pub mod cloudtrail;
 pub mod ec2;
+pub mod ecr;
 pub mod ecs;
 pub mod iam;
 pub mod iam_toolbox;
+pub mod kms;
+pub mod logs;
 pub mod managed_policies;
 pub mod organizations;
+pub mod secretsmanager;
 pub mod ssm;
 pub mod sts;
 
@@ -15,10 +19,14 @@ pub mod sts;
 pub static SERVICES: &[&portcullis_wire::Service] = &[
     &cloudtrail::SERVICE,
     &ec2::SERVICE,
+    &ecr::SERVICE,
     &ecs::SERVICE,
     &iam::SERVICE,
     &iam_toolbox::SERVICE,
+    &kms::SERVICE,
+    &logs::SERVICE,
     &organizations::SERVICE,
+    &secretsmanager::SERVICE,
     &ssm::SERVICE,
     &sts::SERVICE,
 ];

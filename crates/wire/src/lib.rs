@@ -9,6 +9,7 @@
 
 pub mod agent_build;
 pub mod agent_proof;
+pub mod event_stream;
 pub mod json;
 pub mod limits;
 pub mod schema;

@@ -5,7 +5,7 @@ use serde_json::Value;
 use thiserror::Error;
 
 use crate::json::{self, ParseError};
-use crate::limits::Excess;
+use crate::limits::{Excess, Limits};
 use crate::query::Dialect;
 use crate::query::form::{self, FormError};
 use crate::reader::Reader;
@@ -100,7 +100,8 @@ fn normal_form(operation: &OperationMeta, payload: Payload<'_>) -> Result<Value,
         } else {
             payload.body
         };
-        return Ok(json::parse(text)?);
+        let target = format!("{}.{}", operation.service.target_prefix, operation.name);
+        return Ok(json::parse_within(text, Limits::of(&target))?);
     }
     if protocol.is_rest() {
         return rest::read_input(operation, payload);

@@ -91,7 +91,7 @@ pub fn route<'r>(
 
 /// A request without a signature may mean any service: it will be told to sign.
 fn by_path<'r>(services: &[&'static Service], parts: &'r Parts, body: &'r [u8]) -> Option<Route<'r>> {
-    let signed_for = sigv4::claimed_service(parts);
+    let signed_for = sigv4::claimed_service(&parts.headers, &parts.uri);
     let rest = services.iter().filter(|service| service.protocol.is_rest());
     let meant = rest.filter(|service| {
         signed_for
@@ -176,7 +176,7 @@ fn by_action<'r>(
 /// version it names.
 fn protocol_of_form(services: &[&'static Service], parts: &Parts, version: Option<&str>) -> Protocol {
     let forms = || services.iter().filter(|service| service.protocol.is_query());
-    let signed_for = sigv4::claimed_service(parts);
+    let signed_for = sigv4::claimed_service(&parts.headers, &parts.uri);
     let signed = forms().find(|service| {
         signed_for
             .as_ref()
@@ -192,7 +192,7 @@ fn protocol_of_form(services: &[&'static Service], parts: &Parts, version: Optio
 pub fn refuse_body(services: &[&'static Service], parts: &Parts, request_id: &str) -> Option<Reply> {
     let target = parts.headers.get("x-amz-target");
     let prefix = target.map(|target| target.to_str().unwrap_or_default().rsplit_once('.'));
-    let signed_for = sigv4::claimed_service(parts);
+    let signed_for = sigv4::claimed_service(&parts.headers, &parts.uri);
     let is_meant = |service: &&&Service| match prefix {
         Some(prefix) => {
             service.protocol.is_json() && prefix.is_some_and(|(prefix, _)| prefix == service.target_prefix)

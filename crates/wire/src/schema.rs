@@ -153,8 +153,8 @@ pub enum Schema {
     String(Text),
     /// An instant.
     Timestamp,
-    /// Bytes, base64 on the wire.
-    Blob,
+    /// Bytes, base64 on the wire; bounds of their number.
+    Blob(Range),
     /// Any JSON value.
     Document,
     /// A sequence.
@@ -172,6 +172,8 @@ impl Schema {
     pub const INTEGER: Self = Self::Integer(Range::ANY);
     /// A long without bounds.
     pub const LONG: Self = Self::Long(Range::ANY);
+    /// Bytes without bounds.
+    pub const BLOB: Self = Self::Blob(Range::ANY);
     /// A double without bounds.
     pub const DOUBLE: Self = Self::Double(Range::ANY);
 }

@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use crate::json;
 use crate::schema::{List, Range, Schema, Structure, Text};
 
 /// Violations collected before the rest of a request is left unread.
@@ -68,7 +69,8 @@ impl Check {
                     self.path.truncate(self.path.len().saturating_sub(2));
                 }
             }
-            Schema::Boolean | Schema::Timestamp | Schema::Blob | Schema::Document => {}
+            Schema::Blob(range) => self.bytes(*range, value),
+            Schema::Boolean | Schema::Timestamp | Schema::Document => {}
         }
     }
 
@@ -86,6 +88,13 @@ impl Check {
             self.violation(&shown, &pattern_rule(pattern.text));
         }
         self.length(rules.length, text.chars().count(), &shown);
+    }
+
+    /// Bytes are never shown: they may be secret, and say nothing to people.
+    fn bytes(&mut self, range: Range, value: &Value) {
+        if let Some(bytes) = json::blob_bytes(value) {
+            self.length(range, bytes.len(), "Value");
+        }
     }
 
     fn number(&mut self, range: Range, value: &Value) {

@@ -140,6 +140,11 @@ pub struct Shape {
     #[serde(default)]
     pub fault: bool,
     pub error: Option<ErrorTrait>,
+    /// Its members come one after the other, each in a frame of its own: a door of its own sends them.
+    #[serde(default, rename = "eventstream")]
+    _eventstream: bool,
+    #[serde(default, rename = "event")]
+    _event: bool,
     #[serde(default, rename = "exception")]
     _exception: bool,
     #[serde(default, rename = "union")]

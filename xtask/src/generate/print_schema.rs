@@ -171,7 +171,7 @@ fn common(shape: &Shape) -> Option<&'static str> {
         Kind::Long if free => "Schema::LONG",
         Kind::Float | Kind::Double if free => "Schema::DOUBLE",
         Kind::Timestamp => "Schema::Timestamp",
-        Kind::Blob if free => "Schema::Blob",
+        Kind::Blob if free => "Schema::BLOB",
         Kind::String if free && shape.pattern.is_none() && shape.choices.is_empty() && !shape.sensitive => {
             "Schema::STRING"
         }
@@ -200,7 +200,7 @@ fn named(model: &Model, shape: &Shape, patterns: &mut Patterns) -> Result<Option
             )
         }
         Kind::Map => map(model, shape, &bounds)?,
-        Kind::Blob => bail!("bounds of blobs are not known to the generator"),
+        Kind::Blob => format!("Schema::Blob({bounds})"),
         Kind::Boolean | Kind::Timestamp | Kind::Structure => bail!("a shape of this kind has no rules"),
     }))
 }

@@ -844,7 +844,7 @@ pub(super) static GET_CONTEXT_KEYS_FOR_PRINCIPAL_POLICY_REQUEST: Structure = Str
 pub(super) static GET_CREDENTIAL_REPORT_RESPONSE: Structure = Structure {
     name: "GetCredentialReportResponse",
     members: &[
-        Member::optional("Content", &Schema::Blob),
+        Member::optional("Content", &Schema::BLOB),
         Member::optional("ReportFormat", &REPORT_FORMAT_TYPE),
         Member::optional("GeneratedTime", &Schema::Timestamp),
     ],
@@ -3000,8 +3000,8 @@ pub(super) static VIRTUAL_MFA_DEVICE: Structure = Structure {
     name: "VirtualMFADevice",
     members: &[
         Member::required("SerialNumber", &SERIAL_NUMBER_TYPE),
-        Member::optional("Base32StringSeed", &Schema::Blob),
-        Member::optional("QRCodePNG", &Schema::Blob),
+        Member::optional("Base32StringSeed", &Schema::BLOB),
+        Member::optional("QRCodePNG", &Schema::BLOB),
         Member::optional("User", &Schema::Structure(&USER)),
         Member::optional("EnableDate", &Schema::Timestamp),
         Member::optional("Tags", &TAG_LIST_TYPE),

@@ -9,6 +9,27 @@ pub static ACTIVATION_EXPIRED: ErrorMeta = ErrorMeta {
     sender_fault: true,
 };
 
+/// `HierarchyLevelLimitExceededException`.
+pub static HIERARCHY_LEVEL_LIMIT_EXCEEDED: ErrorMeta = ErrorMeta {
+    code: "HierarchyLevelLimitExceededException",
+    status: 400,
+    sender_fault: true,
+};
+
+/// `HierarchyTypeMismatchException`.
+pub static HIERARCHY_TYPE_MISMATCH: ErrorMeta = ErrorMeta {
+    code: "HierarchyTypeMismatchException",
+    status: 400,
+    sender_fault: true,
+};
+
+/// `IncompatiblePolicyException`.
+pub static INCOMPATIBLE_POLICY: ErrorMeta = ErrorMeta {
+    code: "IncompatiblePolicyException",
+    status: 400,
+    sender_fault: true,
+};
+
 /// `InternalServerError`.
 pub static INTERNAL_SERVER_ERROR: ErrorMeta = ErrorMeta {
     code: "InternalServerError",
@@ -30,6 +51,13 @@ pub static INVALID_ACTIVATION_ID: ErrorMeta = ErrorMeta {
     sender_fault: true,
 };
 
+/// `InvalidAllowedPatternException`.
+pub static INVALID_ALLOWED_PATTERN: ErrorMeta = ErrorMeta {
+    code: "InvalidAllowedPatternException",
+    status: 400,
+    sender_fault: true,
+};
+
 /// `InvalidFilter`.
 pub static INVALID_FILTER: ErrorMeta = ErrorMeta {
     code: "InvalidFilter",
@@ -40,6 +68,20 @@ pub static INVALID_FILTER: ErrorMeta = ErrorMeta {
 /// `InvalidFilterKey`.
 pub static INVALID_FILTER_KEY: ErrorMeta = ErrorMeta {
     code: "InvalidFilterKey",
+    status: 400,
+    sender_fault: true,
+};
+
+/// `InvalidFilterOption`.
+pub static INVALID_FILTER_OPTION: ErrorMeta = ErrorMeta {
+    code: "InvalidFilterOption",
+    status: 400,
+    sender_fault: true,
+};
+
+/// `InvalidFilterValue`.
+pub static INVALID_FILTER_VALUE: ErrorMeta = ErrorMeta {
+    code: "InvalidFilterValue",
     status: 400,
     sender_fault: true,
 };
@@ -58,6 +100,13 @@ pub static INVALID_INSTANCE_INFORMATION_FILTER_VALUE: ErrorMeta = ErrorMeta {
     sender_fault: true,
 };
 
+/// `InvalidKeyId`.
+pub static INVALID_KEY_ID: ErrorMeta = ErrorMeta {
+    code: "InvalidKeyId",
+    status: 400,
+    sender_fault: true,
+};
+
 /// `InvalidNextToken`.
 pub static INVALID_NEXT_TOKEN: ErrorMeta = ErrorMeta {
     code: "InvalidNextToken",
@@ -72,6 +121,20 @@ pub static INVALID_PARAMETERS: ErrorMeta = ErrorMeta {
     sender_fault: true,
 };
 
+/// `InvalidPolicyAttributeException`.
+pub static INVALID_POLICY_ATTRIBUTE: ErrorMeta = ErrorMeta {
+    code: "InvalidPolicyAttributeException",
+    status: 400,
+    sender_fault: true,
+};
+
+/// `InvalidPolicyTypeException`.
+pub static INVALID_POLICY_TYPE: ErrorMeta = ErrorMeta {
+    code: "InvalidPolicyTypeException",
+    status: 400,
+    sender_fault: true,
+};
+
 /// `InvalidResourceId`.
 pub static INVALID_RESOURCE_ID: ErrorMeta = ErrorMeta {
     code: "InvalidResourceId",
@@ -82,6 +145,62 @@ pub static INVALID_RESOURCE_ID: ErrorMeta = ErrorMeta {
 /// `InvalidResourceType`.
 pub static INVALID_RESOURCE_TYPE: ErrorMeta = ErrorMeta {
     code: "InvalidResourceType",
+    status: 400,
+    sender_fault: true,
+};
+
+/// `ParameterAlreadyExists`.
+pub static PARAMETER_ALREADY_EXISTS: ErrorMeta = ErrorMeta {
+    code: "ParameterAlreadyExists",
+    status: 400,
+    sender_fault: true,
+};
+
+/// `ParameterLimitExceeded`.
+pub static PARAMETER_LIMIT_EXCEEDED: ErrorMeta = ErrorMeta {
+    code: "ParameterLimitExceeded",
+    status: 400,
+    sender_fault: true,
+};
+
+/// `ParameterMaxVersionLimitExceeded`.
+pub static PARAMETER_MAX_VERSION_LIMIT_EXCEEDED: ErrorMeta = ErrorMeta {
+    code: "ParameterMaxVersionLimitExceeded",
+    status: 400,
+    sender_fault: true,
+};
+
+/// `ParameterNotFound`.
+pub static PARAMETER_NOT_FOUND: ErrorMeta = ErrorMeta {
+    code: "ParameterNotFound",
+    status: 400,
+    sender_fault: true,
+};
+
+/// `ParameterPatternMismatchException`.
+pub static PARAMETER_PATTERN_MISMATCH: ErrorMeta = ErrorMeta {
+    code: "ParameterPatternMismatchException",
+    status: 400,
+    sender_fault: true,
+};
+
+/// `ParameterVersionLabelLimitExceeded`.
+pub static PARAMETER_VERSION_LABEL_LIMIT_EXCEEDED: ErrorMeta = ErrorMeta {
+    code: "ParameterVersionLabelLimitExceeded",
+    status: 400,
+    sender_fault: true,
+};
+
+/// `ParameterVersionNotFound`.
+pub static PARAMETER_VERSION_NOT_FOUND: ErrorMeta = ErrorMeta {
+    code: "ParameterVersionNotFound",
+    status: 400,
+    sender_fault: true,
+};
+
+/// `PoliciesLimitExceededException`.
+pub static POLICIES_LIMIT_EXCEEDED: ErrorMeta = ErrorMeta {
+    code: "PoliciesLimitExceededException",
     status: 400,
     sender_fault: true,
 };
@@ -103,6 +222,13 @@ pub static TOO_MANY_TAGS_ERROR: ErrorMeta = ErrorMeta {
 /// `TooManyUpdates`.
 pub static TOO_MANY_UPDATES: ErrorMeta = ErrorMeta {
     code: "TooManyUpdates",
+    status: 400,
+    sender_fault: true,
+};
+
+/// `UnsupportedParameterType`.
+pub static UNSUPPORTED_PARAMETER_TYPE: ErrorMeta = ErrorMeta {
+    code: "UnsupportedParameterType",
     status: 400,
     sender_fault: true,
 };

@@ -81,6 +81,50 @@ pub(super) static DELETE_ACTIVATION_META: OperationMeta = OperationMeta {
     unsigned: false,
 };
 
+/// `DeleteParameter`.
+#[derive(Clone, Copy, Debug)]
+pub struct DeleteParameter;
+
+impl Operation for DeleteParameter {
+    type Input = super::DeleteParameterRequest;
+    type Output = super::DeleteParameterResult;
+    const META: &'static OperationMeta = &DELETE_PARAMETER_META;
+}
+
+pub(super) static DELETE_PARAMETER_META: OperationMeta = OperationMeta {
+    name: "DeleteParameter",
+    service: &super::SERVICE,
+    input: &super::schema::DELETE_PARAMETER_REQUEST,
+    output: &super::schema::DELETE_PARAMETER_RESULT,
+    result_wrapper: None,
+    errors: &[&error::INTERNAL_SERVER_ERROR, &error::PARAMETER_NOT_FOUND],
+    readonly: false,
+    idempotent: false,
+    unsigned: false,
+};
+
+/// `DeleteParameters`.
+#[derive(Clone, Copy, Debug)]
+pub struct DeleteParameters;
+
+impl Operation for DeleteParameters {
+    type Input = super::DeleteParametersRequest;
+    type Output = super::DeleteParametersResult;
+    const META: &'static OperationMeta = &DELETE_PARAMETERS_META;
+}
+
+pub(super) static DELETE_PARAMETERS_META: OperationMeta = OperationMeta {
+    name: "DeleteParameters",
+    service: &super::SERVICE,
+    input: &super::schema::DELETE_PARAMETERS_REQUEST,
+    output: &super::schema::DELETE_PARAMETERS_RESULT,
+    result_wrapper: None,
+    errors: &[&error::INTERNAL_SERVER_ERROR],
+    readonly: false,
+    idempotent: false,
+    unsigned: false,
+};
+
 /// `DeregisterManagedInstance`.
 #[derive(Clone, Copy, Debug)]
 pub struct DeregisterManagedInstance;
@@ -157,6 +201,167 @@ pub(super) static DESCRIBE_INSTANCE_INFORMATION_META: OperationMeta = OperationM
     unsigned: false,
 };
 
+/// `DescribeParameters`.
+#[derive(Clone, Copy, Debug)]
+pub struct DescribeParameters;
+
+impl Operation for DescribeParameters {
+    type Input = super::DescribeParametersRequest;
+    type Output = super::DescribeParametersResult;
+    const META: &'static OperationMeta = &DESCRIBE_PARAMETERS_META;
+}
+
+pub(super) static DESCRIBE_PARAMETERS_META: OperationMeta = OperationMeta {
+    name: "DescribeParameters",
+    service: &super::SERVICE,
+    input: &super::schema::DESCRIBE_PARAMETERS_REQUEST,
+    output: &super::schema::DESCRIBE_PARAMETERS_RESULT,
+    result_wrapper: None,
+    errors: &[
+        &error::INTERNAL_SERVER_ERROR,
+        &error::INVALID_FILTER_KEY,
+        &error::INVALID_FILTER_OPTION,
+        &error::INVALID_FILTER_VALUE,
+        &error::INVALID_NEXT_TOKEN,
+    ],
+    readonly: false,
+    idempotent: false,
+    unsigned: false,
+};
+
+/// `GetParameter`.
+#[derive(Clone, Copy, Debug)]
+pub struct GetParameter;
+
+impl Operation for GetParameter {
+    type Input = super::GetParameterRequest;
+    type Output = super::GetParameterResult;
+    const META: &'static OperationMeta = &GET_PARAMETER_META;
+}
+
+pub(super) static GET_PARAMETER_META: OperationMeta = OperationMeta {
+    name: "GetParameter",
+    service: &super::SERVICE,
+    input: &super::schema::GET_PARAMETER_REQUEST,
+    output: &super::schema::GET_PARAMETER_RESULT,
+    result_wrapper: None,
+    errors: &[
+        &error::INTERNAL_SERVER_ERROR,
+        &error::INVALID_KEY_ID,
+        &error::PARAMETER_NOT_FOUND,
+        &error::PARAMETER_VERSION_NOT_FOUND,
+    ],
+    readonly: false,
+    idempotent: false,
+    unsigned: false,
+};
+
+/// `GetParameterHistory`.
+#[derive(Clone, Copy, Debug)]
+pub struct GetParameterHistory;
+
+impl Operation for GetParameterHistory {
+    type Input = super::GetParameterHistoryRequest;
+    type Output = super::GetParameterHistoryResult;
+    const META: &'static OperationMeta = &GET_PARAMETER_HISTORY_META;
+}
+
+pub(super) static GET_PARAMETER_HISTORY_META: OperationMeta = OperationMeta {
+    name: "GetParameterHistory",
+    service: &super::SERVICE,
+    input: &super::schema::GET_PARAMETER_HISTORY_REQUEST,
+    output: &super::schema::GET_PARAMETER_HISTORY_RESULT,
+    result_wrapper: None,
+    errors: &[
+        &error::INTERNAL_SERVER_ERROR,
+        &error::INVALID_KEY_ID,
+        &error::INVALID_NEXT_TOKEN,
+        &error::PARAMETER_NOT_FOUND,
+    ],
+    readonly: false,
+    idempotent: false,
+    unsigned: false,
+};
+
+/// `GetParameters`.
+#[derive(Clone, Copy, Debug)]
+pub struct GetParameters;
+
+impl Operation for GetParameters {
+    type Input = super::GetParametersRequest;
+    type Output = super::GetParametersResult;
+    const META: &'static OperationMeta = &GET_PARAMETERS_META;
+}
+
+pub(super) static GET_PARAMETERS_META: OperationMeta = OperationMeta {
+    name: "GetParameters",
+    service: &super::SERVICE,
+    input: &super::schema::GET_PARAMETERS_REQUEST,
+    output: &super::schema::GET_PARAMETERS_RESULT,
+    result_wrapper: None,
+    errors: &[&error::INTERNAL_SERVER_ERROR, &error::INVALID_KEY_ID],
+    readonly: false,
+    idempotent: false,
+    unsigned: false,
+};
+
+/// `GetParametersByPath`.
+#[derive(Clone, Copy, Debug)]
+pub struct GetParametersByPath;
+
+impl Operation for GetParametersByPath {
+    type Input = super::GetParametersByPathRequest;
+    type Output = super::GetParametersByPathResult;
+    const META: &'static OperationMeta = &GET_PARAMETERS_BY_PATH_META;
+}
+
+pub(super) static GET_PARAMETERS_BY_PATH_META: OperationMeta = OperationMeta {
+    name: "GetParametersByPath",
+    service: &super::SERVICE,
+    input: &super::schema::GET_PARAMETERS_BY_PATH_REQUEST,
+    output: &super::schema::GET_PARAMETERS_BY_PATH_RESULT,
+    result_wrapper: None,
+    errors: &[
+        &error::INTERNAL_SERVER_ERROR,
+        &error::INVALID_FILTER_KEY,
+        &error::INVALID_FILTER_OPTION,
+        &error::INVALID_FILTER_VALUE,
+        &error::INVALID_KEY_ID,
+        &error::INVALID_NEXT_TOKEN,
+    ],
+    readonly: false,
+    idempotent: false,
+    unsigned: false,
+};
+
+/// `LabelParameterVersion`.
+#[derive(Clone, Copy, Debug)]
+pub struct LabelParameterVersion;
+
+impl Operation for LabelParameterVersion {
+    type Input = super::LabelParameterVersionRequest;
+    type Output = super::LabelParameterVersionResult;
+    const META: &'static OperationMeta = &LABEL_PARAMETER_VERSION_META;
+}
+
+pub(super) static LABEL_PARAMETER_VERSION_META: OperationMeta = OperationMeta {
+    name: "LabelParameterVersion",
+    service: &super::SERVICE,
+    input: &super::schema::LABEL_PARAMETER_VERSION_REQUEST,
+    output: &super::schema::LABEL_PARAMETER_VERSION_RESULT,
+    result_wrapper: None,
+    errors: &[
+        &error::INTERNAL_SERVER_ERROR,
+        &error::PARAMETER_NOT_FOUND,
+        &error::PARAMETER_VERSION_LABEL_LIMIT_EXCEEDED,
+        &error::PARAMETER_VERSION_NOT_FOUND,
+        &error::TOO_MANY_UPDATES,
+    ],
+    readonly: false,
+    idempotent: false,
+    unsigned: false,
+};
+
 /// `ListTagsForResource`.
 #[derive(Clone, Copy, Debug)]
 pub struct ListTagsForResource;
@@ -177,6 +382,44 @@ pub(super) static LIST_TAGS_FOR_RESOURCE_META: OperationMeta = OperationMeta {
         &error::INTERNAL_SERVER_ERROR,
         &error::INVALID_RESOURCE_ID,
         &error::INVALID_RESOURCE_TYPE,
+    ],
+    readonly: false,
+    idempotent: false,
+    unsigned: false,
+};
+
+/// `PutParameter`.
+#[derive(Clone, Copy, Debug)]
+pub struct PutParameter;
+
+impl Operation for PutParameter {
+    type Input = super::PutParameterRequest;
+    type Output = super::PutParameterResult;
+    const META: &'static OperationMeta = &PUT_PARAMETER_META;
+}
+
+pub(super) static PUT_PARAMETER_META: OperationMeta = OperationMeta {
+    name: "PutParameter",
+    service: &super::SERVICE,
+    input: &super::schema::PUT_PARAMETER_REQUEST,
+    output: &super::schema::PUT_PARAMETER_RESULT,
+    result_wrapper: None,
+    errors: &[
+        &error::HIERARCHY_LEVEL_LIMIT_EXCEEDED,
+        &error::HIERARCHY_TYPE_MISMATCH,
+        &error::INCOMPATIBLE_POLICY,
+        &error::INTERNAL_SERVER_ERROR,
+        &error::INVALID_ALLOWED_PATTERN,
+        &error::INVALID_KEY_ID,
+        &error::INVALID_POLICY_ATTRIBUTE,
+        &error::INVALID_POLICY_TYPE,
+        &error::PARAMETER_ALREADY_EXISTS,
+        &error::PARAMETER_LIMIT_EXCEEDED,
+        &error::PARAMETER_MAX_VERSION_LIMIT_EXCEEDED,
+        &error::PARAMETER_PATTERN_MISMATCH,
+        &error::POLICIES_LIMIT_EXCEEDED,
+        &error::TOO_MANY_UPDATES,
+        &error::UNSUPPORTED_PARAMETER_TYPE,
     ],
     readonly: false,
     idempotent: false,
@@ -211,6 +454,33 @@ pub(super) static REGISTER_MANAGED_INSTANCE_META: OperationMeta = OperationMeta 
     unsigned: false,
 };
 
+/// `RemoveTagsFromResource`.
+#[derive(Clone, Copy, Debug)]
+pub struct RemoveTagsFromResource;
+
+impl Operation for RemoveTagsFromResource {
+    type Input = super::RemoveTagsFromResourceRequest;
+    type Output = super::RemoveTagsFromResourceResult;
+    const META: &'static OperationMeta = &REMOVE_TAGS_FROM_RESOURCE_META;
+}
+
+pub(super) static REMOVE_TAGS_FROM_RESOURCE_META: OperationMeta = OperationMeta {
+    name: "RemoveTagsFromResource",
+    service: &super::SERVICE,
+    input: &super::schema::REMOVE_TAGS_FROM_RESOURCE_REQUEST,
+    output: &super::schema::REMOVE_TAGS_FROM_RESOURCE_RESULT,
+    result_wrapper: None,
+    errors: &[
+        &error::INTERNAL_SERVER_ERROR,
+        &error::INVALID_RESOURCE_ID,
+        &error::INVALID_RESOURCE_TYPE,
+        &error::TOO_MANY_UPDATES,
+    ],
+    readonly: false,
+    idempotent: false,
+    unsigned: false,
+};
+
 /// `RequestManagedInstanceRoleToken`.
 #[derive(Clone, Copy, Debug)]
 pub struct RequestManagedInstanceRoleToken;
@@ -228,6 +498,33 @@ pub(super) static REQUEST_MANAGED_INSTANCE_ROLE_TOKEN_META: OperationMeta = Oper
     output: &super::schema::REQUEST_MANAGED_INSTANCE_ROLE_TOKEN_RESULT,
     result_wrapper: None,
     errors: &[&error::INTERNAL_SERVER_ERROR, &error::INVALID_INSTANCE_ID],
+    readonly: false,
+    idempotent: false,
+    unsigned: false,
+};
+
+/// `UnlabelParameterVersion`.
+#[derive(Clone, Copy, Debug)]
+pub struct UnlabelParameterVersion;
+
+impl Operation for UnlabelParameterVersion {
+    type Input = super::UnlabelParameterVersionRequest;
+    type Output = super::UnlabelParameterVersionResult;
+    const META: &'static OperationMeta = &UNLABEL_PARAMETER_VERSION_META;
+}
+
+pub(super) static UNLABEL_PARAMETER_VERSION_META: OperationMeta = OperationMeta {
+    name: "UnlabelParameterVersion",
+    service: &super::SERVICE,
+    input: &super::schema::UNLABEL_PARAMETER_VERSION_REQUEST,
+    output: &super::schema::UNLABEL_PARAMETER_VERSION_RESULT,
+    result_wrapper: None,
+    errors: &[
+        &error::INTERNAL_SERVER_ERROR,
+        &error::PARAMETER_NOT_FOUND,
+        &error::PARAMETER_VERSION_NOT_FOUND,
+        &error::TOO_MANY_UPDATES,
+    ],
     readonly: false,
     idempotent: false,
     unsigned: false,

@@ -98,6 +98,65 @@ impl Wire for DeleteActivationResult {
     }
 }
 
+/// `DeleteParameterResult`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DeleteParameterResult {}
+
+impl Shape for DeleteParameterResult {
+    fn schema() -> &'static Structure {
+        &schema::DELETE_PARAMETER_RESULT
+    }
+}
+
+impl Wire for DeleteParameterResult {
+    fn read(reader: Reader<'_>) -> Result<Self, ReadError> {
+        reader.structure(&schema::DELETE_PARAMETER_RESULT, &mut |_, _| Ok(()))?;
+        Ok(Self {})
+    }
+
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure(&schema::DELETE_PARAMETER_RESULT);
+        writer.end_structure();
+    }
+}
+
+/// `DeleteParametersResult`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DeleteParametersResult {
+    /// `DeletedParameters`.
+    pub deleted_parameters: Option<Vec<String>>,
+    /// `InvalidParameters`.
+    pub invalid_parameters: Option<Vec<String>>,
+}
+
+impl Shape for DeleteParametersResult {
+    fn schema() -> &'static Structure {
+        &schema::DELETE_PARAMETERS_RESULT
+    }
+}
+
+impl Wire for DeleteParametersResult {
+    fn read(reader: Reader<'_>) -> Result<Self, ReadError> {
+        let mut shape = Self::default();
+        reader.structure(&schema::DELETE_PARAMETERS_RESULT, &mut |index, value| {
+            match index {
+                0 => shape.deleted_parameters = Wire::read(value)?,
+                1 => shape.invalid_parameters = Wire::read(value)?,
+                _ => {}
+            }
+            Ok(())
+        })?;
+        Ok(shape)
+    }
+
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure(&schema::DELETE_PARAMETERS_RESULT);
+        put(writer, 0, &self.deleted_parameters);
+        put(writer, 1, &self.invalid_parameters);
+        writer.end_structure();
+    }
+}
+
 /// `DeregisterManagedInstanceResult`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct DeregisterManagedInstanceResult {}
@@ -197,6 +256,223 @@ impl Wire for DescribeInstanceInformationResult {
     }
 }
 
+/// `DescribeParametersResult`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DescribeParametersResult {
+    /// `Parameters`.
+    pub parameters: Option<Vec<super::ParameterMetadata>>,
+    /// `NextToken`.
+    pub next_token: Option<String>,
+}
+
+impl Shape for DescribeParametersResult {
+    fn schema() -> &'static Structure {
+        &schema::DESCRIBE_PARAMETERS_RESULT
+    }
+}
+
+impl Wire for DescribeParametersResult {
+    fn read(reader: Reader<'_>) -> Result<Self, ReadError> {
+        let mut shape = Self::default();
+        reader.structure(&schema::DESCRIBE_PARAMETERS_RESULT, &mut |index, value| {
+            match index {
+                0 => shape.parameters = Wire::read(value)?,
+                1 => shape.next_token = Wire::read(value)?,
+                _ => {}
+            }
+            Ok(())
+        })?;
+        Ok(shape)
+    }
+
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure(&schema::DESCRIBE_PARAMETERS_RESULT);
+        put(writer, 0, &self.parameters);
+        put(writer, 1, &self.next_token);
+        writer.end_structure();
+    }
+}
+
+/// `GetParameterHistoryResult`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct GetParameterHistoryResult {
+    /// `Parameters`.
+    pub parameters: Option<Vec<super::ParameterHistory>>,
+    /// `NextToken`.
+    pub next_token: Option<String>,
+}
+
+impl Shape for GetParameterHistoryResult {
+    fn schema() -> &'static Structure {
+        &schema::GET_PARAMETER_HISTORY_RESULT
+    }
+}
+
+impl Wire for GetParameterHistoryResult {
+    fn read(reader: Reader<'_>) -> Result<Self, ReadError> {
+        let mut shape = Self::default();
+        reader.structure(&schema::GET_PARAMETER_HISTORY_RESULT, &mut |index, value| {
+            match index {
+                0 => shape.parameters = Wire::read(value)?,
+                1 => shape.next_token = Wire::read(value)?,
+                _ => {}
+            }
+            Ok(())
+        })?;
+        Ok(shape)
+    }
+
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure(&schema::GET_PARAMETER_HISTORY_RESULT);
+        put(writer, 0, &self.parameters);
+        put(writer, 1, &self.next_token);
+        writer.end_structure();
+    }
+}
+
+/// `GetParameterResult`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct GetParameterResult {
+    /// `Parameter`.
+    pub parameter: Option<super::Parameter>,
+}
+
+impl Shape for GetParameterResult {
+    fn schema() -> &'static Structure {
+        &schema::GET_PARAMETER_RESULT
+    }
+}
+
+impl Wire for GetParameterResult {
+    fn read(reader: Reader<'_>) -> Result<Self, ReadError> {
+        let mut shape = Self::default();
+        reader.structure(&schema::GET_PARAMETER_RESULT, &mut |index, value| {
+            if index == 0 {
+                shape.parameter = Wire::read(value)?;
+            }
+            Ok(())
+        })?;
+        Ok(shape)
+    }
+
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure(&schema::GET_PARAMETER_RESULT);
+        put(writer, 0, &self.parameter);
+        writer.end_structure();
+    }
+}
+
+/// `GetParametersByPathResult`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct GetParametersByPathResult {
+    /// `Parameters`.
+    pub parameters: Option<Vec<super::Parameter>>,
+    /// `NextToken`.
+    pub next_token: Option<String>,
+}
+
+impl Shape for GetParametersByPathResult {
+    fn schema() -> &'static Structure {
+        &schema::GET_PARAMETERS_BY_PATH_RESULT
+    }
+}
+
+impl Wire for GetParametersByPathResult {
+    fn read(reader: Reader<'_>) -> Result<Self, ReadError> {
+        let mut shape = Self::default();
+        reader.structure(&schema::GET_PARAMETERS_BY_PATH_RESULT, &mut |index, value| {
+            match index {
+                0 => shape.parameters = Wire::read(value)?,
+                1 => shape.next_token = Wire::read(value)?,
+                _ => {}
+            }
+            Ok(())
+        })?;
+        Ok(shape)
+    }
+
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure(&schema::GET_PARAMETERS_BY_PATH_RESULT);
+        put(writer, 0, &self.parameters);
+        put(writer, 1, &self.next_token);
+        writer.end_structure();
+    }
+}
+
+/// `GetParametersResult`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct GetParametersResult {
+    /// `Parameters`.
+    pub parameters: Option<Vec<super::Parameter>>,
+    /// `InvalidParameters`.
+    pub invalid_parameters: Option<Vec<String>>,
+}
+
+impl Shape for GetParametersResult {
+    fn schema() -> &'static Structure {
+        &schema::GET_PARAMETERS_RESULT
+    }
+}
+
+impl Wire for GetParametersResult {
+    fn read(reader: Reader<'_>) -> Result<Self, ReadError> {
+        let mut shape = Self::default();
+        reader.structure(&schema::GET_PARAMETERS_RESULT, &mut |index, value| {
+            match index {
+                0 => shape.parameters = Wire::read(value)?,
+                1 => shape.invalid_parameters = Wire::read(value)?,
+                _ => {}
+            }
+            Ok(())
+        })?;
+        Ok(shape)
+    }
+
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure(&schema::GET_PARAMETERS_RESULT);
+        put(writer, 0, &self.parameters);
+        put(writer, 1, &self.invalid_parameters);
+        writer.end_structure();
+    }
+}
+
+/// `LabelParameterVersionResult`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct LabelParameterVersionResult {
+    /// `InvalidLabels`.
+    pub invalid_labels: Option<Vec<String>>,
+    /// `ParameterVersion`.
+    pub parameter_version: Option<i64>,
+}
+
+impl Shape for LabelParameterVersionResult {
+    fn schema() -> &'static Structure {
+        &schema::LABEL_PARAMETER_VERSION_RESULT
+    }
+}
+
+impl Wire for LabelParameterVersionResult {
+    fn read(reader: Reader<'_>) -> Result<Self, ReadError> {
+        let mut shape = Self::default();
+        reader.structure(&schema::LABEL_PARAMETER_VERSION_RESULT, &mut |index, value| {
+            match index {
+                0 => shape.invalid_labels = Wire::read(value)?,
+                1 => shape.parameter_version = Wire::read(value)?,
+                _ => {}
+            }
+            Ok(())
+        })?;
+        Ok(shape)
+    }
+
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure(&schema::LABEL_PARAMETER_VERSION_RESULT);
+        put(writer, 0, &self.invalid_labels);
+        put(writer, 1, &self.parameter_version);
+        writer.end_structure();
+    }
+}
+
 /// `ListTagsForResourceResult`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ListTagsForResourceResult {
@@ -229,6 +505,43 @@ impl Wire for ListTagsForResourceResult {
     }
 }
 
+/// `PutParameterResult`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct PutParameterResult {
+    /// `Version`.
+    pub version: Option<i64>,
+    /// `Tier`.
+    pub tier: Option<String>,
+}
+
+impl Shape for PutParameterResult {
+    fn schema() -> &'static Structure {
+        &schema::PUT_PARAMETER_RESULT
+    }
+}
+
+impl Wire for PutParameterResult {
+    fn read(reader: Reader<'_>) -> Result<Self, ReadError> {
+        let mut shape = Self::default();
+        reader.structure(&schema::PUT_PARAMETER_RESULT, &mut |index, value| {
+            match index {
+                0 => shape.version = Wire::read(value)?,
+                1 => shape.tier = Wire::read(value)?,
+                _ => {}
+            }
+            Ok(())
+        })?;
+        Ok(shape)
+    }
+
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure(&schema::PUT_PARAMETER_RESULT);
+        put(writer, 0, &self.version);
+        put(writer, 1, &self.tier);
+        writer.end_structure();
+    }
+}
+
 /// `RegisterManagedInstanceResult`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct RegisterManagedInstanceResult {
@@ -257,6 +570,28 @@ impl Wire for RegisterManagedInstanceResult {
     fn write(&self, writer: &mut dyn Writer) {
         writer.begin_structure(&schema::REGISTER_MANAGED_INSTANCE_RESULT);
         put(writer, 0, &self.instance_id);
+        writer.end_structure();
+    }
+}
+
+/// `RemoveTagsFromResourceResult`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct RemoveTagsFromResourceResult {}
+
+impl Shape for RemoveTagsFromResourceResult {
+    fn schema() -> &'static Structure {
+        &schema::REMOVE_TAGS_FROM_RESOURCE_RESULT
+    }
+}
+
+impl Wire for RemoveTagsFromResourceResult {
+    fn read(reader: Reader<'_>) -> Result<Self, ReadError> {
+        reader.structure(&schema::REMOVE_TAGS_FROM_RESOURCE_RESULT, &mut |_, _| Ok(()))?;
+        Ok(Self {})
+    }
+
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure(&schema::REMOVE_TAGS_FROM_RESOURCE_RESULT);
         writer.end_structure();
     }
 }
@@ -321,6 +656,43 @@ impl Wire for RequestManagedInstanceRoleTokenResult {
         put(writer, 2, &self.session_token);
         put(writer, 3, &self.token_expiration_date);
         put(writer, 4, &self.update_key_pair);
+        writer.end_structure();
+    }
+}
+
+/// `UnlabelParameterVersionResult`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct UnlabelParameterVersionResult {
+    /// `RemovedLabels`.
+    pub removed_labels: Option<Vec<String>>,
+    /// `InvalidLabels`.
+    pub invalid_labels: Option<Vec<String>>,
+}
+
+impl Shape for UnlabelParameterVersionResult {
+    fn schema() -> &'static Structure {
+        &schema::UNLABEL_PARAMETER_VERSION_RESULT
+    }
+}
+
+impl Wire for UnlabelParameterVersionResult {
+    fn read(reader: Reader<'_>) -> Result<Self, ReadError> {
+        let mut shape = Self::default();
+        reader.structure(&schema::UNLABEL_PARAMETER_VERSION_RESULT, &mut |index, value| {
+            match index {
+                0 => shape.removed_labels = Wire::read(value)?,
+                1 => shape.invalid_labels = Wire::read(value)?,
+                _ => {}
+            }
+            Ok(())
+        })?;
+        Ok(shape)
+    }
+
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure(&schema::UNLABEL_PARAMETER_VERSION_RESULT);
+        put(writer, 0, &self.removed_labels);
+        put(writer, 1, &self.invalid_labels);
         writer.end_structure();
     }
 }

@@ -138,6 +138,70 @@ impl Wire for DeleteActivationRequest {
     }
 }
 
+/// `DeleteParameterRequest`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DeleteParameterRequest {
+    /// `Name`.
+    pub name: String,
+}
+
+impl Shape for DeleteParameterRequest {
+    fn schema() -> &'static Structure {
+        &schema::DELETE_PARAMETER_REQUEST
+    }
+}
+
+impl Wire for DeleteParameterRequest {
+    fn read(reader: Reader<'_>) -> Result<Self, ReadError> {
+        let mut shape = Self::default();
+        reader.structure(&schema::DELETE_PARAMETER_REQUEST, &mut |index, value| {
+            if index == 0 {
+                shape.name = Wire::read(value)?;
+            }
+            Ok(())
+        })?;
+        Ok(shape)
+    }
+
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure(&schema::DELETE_PARAMETER_REQUEST);
+        put(writer, 0, &self.name);
+        writer.end_structure();
+    }
+}
+
+/// `DeleteParametersRequest`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DeleteParametersRequest {
+    /// `Names`.
+    pub names: Vec<String>,
+}
+
+impl Shape for DeleteParametersRequest {
+    fn schema() -> &'static Structure {
+        &schema::DELETE_PARAMETERS_REQUEST
+    }
+}
+
+impl Wire for DeleteParametersRequest {
+    fn read(reader: Reader<'_>) -> Result<Self, ReadError> {
+        let mut shape = Self::default();
+        reader.structure(&schema::DELETE_PARAMETERS_REQUEST, &mut |index, value| {
+            if index == 0 {
+                shape.names = Wire::read(value)?;
+            }
+            Ok(())
+        })?;
+        Ok(shape)
+    }
+
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure(&schema::DELETE_PARAMETERS_REQUEST);
+        put(writer, 0, &self.names);
+        writer.end_structure();
+    }
+}
+
 /// `DeregisterManagedInstanceRequest`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct DeregisterManagedInstanceRequest {
@@ -262,6 +326,268 @@ impl Wire for DescribeInstanceInformationRequest {
     }
 }
 
+/// `DescribeParametersRequest`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DescribeParametersRequest {
+    /// `Filters`.
+    pub filters: Option<Vec<super::ParametersFilter>>,
+    /// `ParameterFilters`.
+    pub parameter_filters: Option<Vec<super::ParameterStringFilter>>,
+    /// `MaxResults`.
+    pub max_results: Option<i32>,
+    /// `NextToken`.
+    pub next_token: Option<String>,
+    /// `Shared`.
+    pub shared: Option<bool>,
+}
+
+impl Shape for DescribeParametersRequest {
+    fn schema() -> &'static Structure {
+        &schema::DESCRIBE_PARAMETERS_REQUEST
+    }
+}
+
+impl Wire for DescribeParametersRequest {
+    fn read(reader: Reader<'_>) -> Result<Self, ReadError> {
+        let mut shape = Self::default();
+        reader.structure(&schema::DESCRIBE_PARAMETERS_REQUEST, &mut |index, value| {
+            match index {
+                0 => shape.filters = Wire::read(value)?,
+                1 => shape.parameter_filters = Wire::read(value)?,
+                2 => shape.max_results = Wire::read(value)?,
+                3 => shape.next_token = Wire::read(value)?,
+                4 => shape.shared = Wire::read(value)?,
+                _ => {}
+            }
+            Ok(())
+        })?;
+        Ok(shape)
+    }
+
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure(&schema::DESCRIBE_PARAMETERS_REQUEST);
+        put(writer, 0, &self.filters);
+        put(writer, 1, &self.parameter_filters);
+        put(writer, 2, &self.max_results);
+        put(writer, 3, &self.next_token);
+        put(writer, 4, &self.shared);
+        writer.end_structure();
+    }
+}
+
+/// `GetParameterHistoryRequest`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct GetParameterHistoryRequest {
+    /// `Name`.
+    pub name: String,
+    /// `WithDecryption`.
+    pub with_decryption: Option<bool>,
+    /// `MaxResults`.
+    pub max_results: Option<i32>,
+    /// `NextToken`.
+    pub next_token: Option<String>,
+}
+
+impl Shape for GetParameterHistoryRequest {
+    fn schema() -> &'static Structure {
+        &schema::GET_PARAMETER_HISTORY_REQUEST
+    }
+}
+
+impl Wire for GetParameterHistoryRequest {
+    fn read(reader: Reader<'_>) -> Result<Self, ReadError> {
+        let mut shape = Self::default();
+        reader.structure(&schema::GET_PARAMETER_HISTORY_REQUEST, &mut |index, value| {
+            match index {
+                0 => shape.name = Wire::read(value)?,
+                1 => shape.with_decryption = Wire::read(value)?,
+                2 => shape.max_results = Wire::read(value)?,
+                3 => shape.next_token = Wire::read(value)?,
+                _ => {}
+            }
+            Ok(())
+        })?;
+        Ok(shape)
+    }
+
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure(&schema::GET_PARAMETER_HISTORY_REQUEST);
+        put(writer, 0, &self.name);
+        put(writer, 1, &self.with_decryption);
+        put(writer, 2, &self.max_results);
+        put(writer, 3, &self.next_token);
+        writer.end_structure();
+    }
+}
+
+/// `GetParameterRequest`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct GetParameterRequest {
+    /// `Name`.
+    pub name: String,
+    /// `WithDecryption`.
+    pub with_decryption: Option<bool>,
+}
+
+impl Shape for GetParameterRequest {
+    fn schema() -> &'static Structure {
+        &schema::GET_PARAMETER_REQUEST
+    }
+}
+
+impl Wire for GetParameterRequest {
+    fn read(reader: Reader<'_>) -> Result<Self, ReadError> {
+        let mut shape = Self::default();
+        reader.structure(&schema::GET_PARAMETER_REQUEST, &mut |index, value| {
+            match index {
+                0 => shape.name = Wire::read(value)?,
+                1 => shape.with_decryption = Wire::read(value)?,
+                _ => {}
+            }
+            Ok(())
+        })?;
+        Ok(shape)
+    }
+
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure(&schema::GET_PARAMETER_REQUEST);
+        put(writer, 0, &self.name);
+        put(writer, 1, &self.with_decryption);
+        writer.end_structure();
+    }
+}
+
+/// `GetParametersByPathRequest`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct GetParametersByPathRequest {
+    /// `Path`.
+    pub path: String,
+    /// `Recursive`.
+    pub recursive: Option<bool>,
+    /// `ParameterFilters`.
+    pub parameter_filters: Option<Vec<super::ParameterStringFilter>>,
+    /// `WithDecryption`.
+    pub with_decryption: Option<bool>,
+    /// `MaxResults`.
+    pub max_results: Option<i32>,
+    /// `NextToken`.
+    pub next_token: Option<String>,
+}
+
+impl Shape for GetParametersByPathRequest {
+    fn schema() -> &'static Structure {
+        &schema::GET_PARAMETERS_BY_PATH_REQUEST
+    }
+}
+
+impl Wire for GetParametersByPathRequest {
+    fn read(reader: Reader<'_>) -> Result<Self, ReadError> {
+        let mut shape = Self::default();
+        reader.structure(&schema::GET_PARAMETERS_BY_PATH_REQUEST, &mut |index, value| {
+            match index {
+                0 => shape.path = Wire::read(value)?,
+                1 => shape.recursive = Wire::read(value)?,
+                2 => shape.parameter_filters = Wire::read(value)?,
+                3 => shape.with_decryption = Wire::read(value)?,
+                4 => shape.max_results = Wire::read(value)?,
+                5 => shape.next_token = Wire::read(value)?,
+                _ => {}
+            }
+            Ok(())
+        })?;
+        Ok(shape)
+    }
+
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure(&schema::GET_PARAMETERS_BY_PATH_REQUEST);
+        put(writer, 0, &self.path);
+        put(writer, 1, &self.recursive);
+        put(writer, 2, &self.parameter_filters);
+        put(writer, 3, &self.with_decryption);
+        put(writer, 4, &self.max_results);
+        put(writer, 5, &self.next_token);
+        writer.end_structure();
+    }
+}
+
+/// `GetParametersRequest`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct GetParametersRequest {
+    /// `Names`.
+    pub names: Vec<String>,
+    /// `WithDecryption`.
+    pub with_decryption: Option<bool>,
+}
+
+impl Shape for GetParametersRequest {
+    fn schema() -> &'static Structure {
+        &schema::GET_PARAMETERS_REQUEST
+    }
+}
+
+impl Wire for GetParametersRequest {
+    fn read(reader: Reader<'_>) -> Result<Self, ReadError> {
+        let mut shape = Self::default();
+        reader.structure(&schema::GET_PARAMETERS_REQUEST, &mut |index, value| {
+            match index {
+                0 => shape.names = Wire::read(value)?,
+                1 => shape.with_decryption = Wire::read(value)?,
+                _ => {}
+            }
+            Ok(())
+        })?;
+        Ok(shape)
+    }
+
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure(&schema::GET_PARAMETERS_REQUEST);
+        put(writer, 0, &self.names);
+        put(writer, 1, &self.with_decryption);
+        writer.end_structure();
+    }
+}
+
+/// `LabelParameterVersionRequest`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct LabelParameterVersionRequest {
+    /// `Name`.
+    pub name: String,
+    /// `ParameterVersion`.
+    pub parameter_version: Option<i64>,
+    /// `Labels`.
+    pub labels: Vec<String>,
+}
+
+impl Shape for LabelParameterVersionRequest {
+    fn schema() -> &'static Structure {
+        &schema::LABEL_PARAMETER_VERSION_REQUEST
+    }
+}
+
+impl Wire for LabelParameterVersionRequest {
+    fn read(reader: Reader<'_>) -> Result<Self, ReadError> {
+        let mut shape = Self::default();
+        reader.structure(&schema::LABEL_PARAMETER_VERSION_REQUEST, &mut |index, value| {
+            match index {
+                0 => shape.name = Wire::read(value)?,
+                1 => shape.parameter_version = Wire::read(value)?,
+                2 => shape.labels = Wire::read(value)?,
+                _ => {}
+            }
+            Ok(())
+        })?;
+        Ok(shape)
+    }
+
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure(&schema::LABEL_PARAMETER_VERSION_REQUEST);
+        put(writer, 0, &self.name);
+        put(writer, 1, &self.parameter_version);
+        put(writer, 2, &self.labels);
+        writer.end_structure();
+    }
+}
+
 /// `ListTagsForResourceRequest`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ListTagsForResourceRequest {
@@ -295,6 +621,97 @@ impl Wire for ListTagsForResourceRequest {
         writer.begin_structure(&schema::LIST_TAGS_FOR_RESOURCE_REQUEST);
         put(writer, 0, &self.resource_type);
         put(writer, 1, &self.resource_id);
+        writer.end_structure();
+    }
+}
+
+/// `PutParameterRequest`.
+#[derive(Clone, Default, PartialEq)]
+pub struct PutParameterRequest {
+    /// `Name`.
+    pub name: String,
+    /// `Description`.
+    pub description: Option<String>,
+    /// `Value`.
+    pub value: String,
+    /// `Type`.
+    pub r#type: Option<String>,
+    /// `KeyId`.
+    pub key_id: Option<String>,
+    /// `Overwrite`.
+    pub overwrite: Option<bool>,
+    /// `AllowedPattern`.
+    pub allowed_pattern: Option<String>,
+    /// `Tags`.
+    pub tags: Option<Vec<super::Tag>>,
+    /// `Tier`.
+    pub tier: Option<String>,
+    /// `Policies`.
+    pub policies: Option<String>,
+    /// `DataType`.
+    pub data_type: Option<String>,
+}
+
+impl fmt::Debug for PutParameterRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PutParameterRequest")
+            .field("name", &self.name)
+            .field("description", &self.description)
+            .field("value", &"(sensitive)")
+            .field("type", &self.r#type)
+            .field("key_id", &self.key_id)
+            .field("overwrite", &self.overwrite)
+            .field("allowed_pattern", &self.allowed_pattern)
+            .field("tags", &self.tags)
+            .field("tier", &self.tier)
+            .field("policies", &self.policies)
+            .field("data_type", &self.data_type)
+            .finish()
+    }
+}
+
+impl Shape for PutParameterRequest {
+    fn schema() -> &'static Structure {
+        &schema::PUT_PARAMETER_REQUEST
+    }
+}
+
+impl Wire for PutParameterRequest {
+    fn read(reader: Reader<'_>) -> Result<Self, ReadError> {
+        let mut shape = Self::default();
+        reader.structure(&schema::PUT_PARAMETER_REQUEST, &mut |index, value| {
+            match index {
+                0 => shape.name = Wire::read(value)?,
+                1 => shape.description = Wire::read(value)?,
+                2 => shape.value = Wire::read(value)?,
+                3 => shape.r#type = Wire::read(value)?,
+                4 => shape.key_id = Wire::read(value)?,
+                5 => shape.overwrite = Wire::read(value)?,
+                6 => shape.allowed_pattern = Wire::read(value)?,
+                7 => shape.tags = Wire::read(value)?,
+                8 => shape.tier = Wire::read(value)?,
+                9 => shape.policies = Wire::read(value)?,
+                10 => shape.data_type = Wire::read(value)?,
+                _ => {}
+            }
+            Ok(())
+        })?;
+        Ok(shape)
+    }
+
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure(&schema::PUT_PARAMETER_REQUEST);
+        put(writer, 0, &self.name);
+        put(writer, 1, &self.description);
+        put(writer, 2, &self.value);
+        put(writer, 3, &self.r#type);
+        put(writer, 4, &self.key_id);
+        put(writer, 5, &self.overwrite);
+        put(writer, 6, &self.allowed_pattern);
+        put(writer, 7, &self.tags);
+        put(writer, 8, &self.tier);
+        put(writer, 9, &self.policies);
+        put(writer, 10, &self.data_type);
         writer.end_structure();
     }
 }
@@ -375,6 +792,47 @@ impl Wire for RegisterManagedInstanceRequest {
     }
 }
 
+/// `RemoveTagsFromResourceRequest`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct RemoveTagsFromResourceRequest {
+    /// `ResourceType`.
+    pub resource_type: String,
+    /// `ResourceId`.
+    pub resource_id: String,
+    /// `TagKeys`.
+    pub tag_keys: Vec<String>,
+}
+
+impl Shape for RemoveTagsFromResourceRequest {
+    fn schema() -> &'static Structure {
+        &schema::REMOVE_TAGS_FROM_RESOURCE_REQUEST
+    }
+}
+
+impl Wire for RemoveTagsFromResourceRequest {
+    fn read(reader: Reader<'_>) -> Result<Self, ReadError> {
+        let mut shape = Self::default();
+        reader.structure(&schema::REMOVE_TAGS_FROM_RESOURCE_REQUEST, &mut |index, value| {
+            match index {
+                0 => shape.resource_type = Wire::read(value)?,
+                1 => shape.resource_id = Wire::read(value)?,
+                2 => shape.tag_keys = Wire::read(value)?,
+                _ => {}
+            }
+            Ok(())
+        })?;
+        Ok(shape)
+    }
+
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure(&schema::REMOVE_TAGS_FROM_RESOURCE_REQUEST);
+        put(writer, 0, &self.resource_type);
+        put(writer, 1, &self.resource_id);
+        put(writer, 2, &self.tag_keys);
+        writer.end_structure();
+    }
+}
+
 /// `RequestManagedInstanceRoleTokenRequest`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct RequestManagedInstanceRoleTokenRequest {
@@ -406,6 +864,47 @@ impl Wire for RequestManagedInstanceRoleTokenRequest {
     fn write(&self, writer: &mut dyn Writer) {
         writer.begin_structure(&schema::REQUEST_MANAGED_INSTANCE_ROLE_TOKEN_REQUEST);
         put(writer, 0, &self.fingerprint);
+        writer.end_structure();
+    }
+}
+
+/// `UnlabelParameterVersionRequest`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct UnlabelParameterVersionRequest {
+    /// `Name`.
+    pub name: String,
+    /// `ParameterVersion`.
+    pub parameter_version: i64,
+    /// `Labels`.
+    pub labels: Vec<String>,
+}
+
+impl Shape for UnlabelParameterVersionRequest {
+    fn schema() -> &'static Structure {
+        &schema::UNLABEL_PARAMETER_VERSION_REQUEST
+    }
+}
+
+impl Wire for UnlabelParameterVersionRequest {
+    fn read(reader: Reader<'_>) -> Result<Self, ReadError> {
+        let mut shape = Self::default();
+        reader.structure(&schema::UNLABEL_PARAMETER_VERSION_REQUEST, &mut |index, value| {
+            match index {
+                0 => shape.name = Wire::read(value)?,
+                1 => shape.parameter_version = Wire::read(value)?,
+                2 => shape.labels = Wire::read(value)?,
+                _ => {}
+            }
+            Ok(())
+        })?;
+        Ok(shape)
+    }
+
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure(&schema::UNLABEL_PARAMETER_VERSION_REQUEST);
+        put(writer, 0, &self.name);
+        put(writer, 1, &self.parameter_version);
+        put(writer, 2, &self.labels);
         writer.end_structure();
     }
 }

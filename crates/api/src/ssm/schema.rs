@@ -76,6 +76,16 @@ static AGENT_TEXT: Schema = Schema::String(Text {
     sensitive: false,
 });
 
+static ALLOWED_PATTERN: Schema = Schema::String(Text {
+    length: Range {
+        min: Some(0),
+        max: Some(1024),
+    },
+    pattern: None,
+    choices: &[],
+    sensitive: false,
+});
+
 static COMPUTER_NAME: Schema = Schema::String(Text {
     length: Range {
         min: Some(1),
@@ -125,6 +135,29 @@ pub(super) static DELETE_ACTIVATION_REQUEST: Structure = Structure {
 pub(super) static DELETE_ACTIVATION_RESULT: Structure = Structure {
     name: "DeleteActivationResult",
     members: &[],
+};
+
+pub(super) static DELETE_PARAMETER_REQUEST: Structure = Structure {
+    name: "DeleteParameterRequest",
+    members: &[Member::required("Name", &PS_PARAMETER_NAME)],
+};
+
+pub(super) static DELETE_PARAMETER_RESULT: Structure = Structure {
+    name: "DeleteParameterResult",
+    members: &[],
+};
+
+pub(super) static DELETE_PARAMETERS_REQUEST: Structure = Structure {
+    name: "DeleteParametersRequest",
+    members: &[Member::required("Names", &PARAMETER_NAME_LIST)],
+};
+
+pub(super) static DELETE_PARAMETERS_RESULT: Structure = Structure {
+    name: "DeleteParametersResult",
+    members: &[
+        Member::optional("DeletedParameters", &PARAMETER_NAME_LIST),
+        Member::optional("InvalidParameters", &PARAMETER_NAME_LIST),
+    ],
 };
 
 pub(super) static DEREGISTER_MANAGED_INSTANCE_REQUEST: Structure = Structure {
@@ -191,6 +224,97 @@ pub(super) static DESCRIBE_INSTANCE_INFORMATION_RESULT: Structure = Structure {
     members: &[
         Member::optional("InstanceInformationList", &INSTANCE_INFORMATION_LIST),
         Member::optional("NextToken", &Schema::STRING),
+    ],
+};
+
+pub(super) static DESCRIBE_PARAMETERS_REQUEST: Structure = Structure {
+    name: "DescribeParametersRequest",
+    members: &[
+        Member::optional("Filters", &PARAMETERS_FILTER_LIST),
+        Member::optional("ParameterFilters", &PARAMETER_STRING_FILTER_LIST),
+        Member::optional("MaxResults", &MAX_RESULTS),
+        Member::optional("NextToken", &Schema::STRING),
+        Member::optional("Shared", &Schema::Boolean),
+    ],
+};
+
+pub(super) static DESCRIBE_PARAMETERS_RESULT: Structure = Structure {
+    name: "DescribeParametersResult",
+    members: &[
+        Member::optional("Parameters", &PARAMETER_METADATA_LIST),
+        Member::optional("NextToken", &Schema::STRING),
+    ],
+};
+
+pub(super) static GET_PARAMETER_HISTORY_REQUEST: Structure = Structure {
+    name: "GetParameterHistoryRequest",
+    members: &[
+        Member::required("Name", &PS_PARAMETER_NAME),
+        Member::optional("WithDecryption", &Schema::Boolean),
+        Member::optional("MaxResults", &MAX_RESULTS),
+        Member::optional("NextToken", &Schema::STRING),
+    ],
+};
+
+pub(super) static GET_PARAMETER_HISTORY_RESULT: Structure = Structure {
+    name: "GetParameterHistoryResult",
+    members: &[
+        Member::optional("Parameters", &PARAMETER_HISTORY_LIST),
+        Member::optional("NextToken", &Schema::STRING),
+    ],
+};
+
+pub(super) static GET_PARAMETER_REQUEST: Structure = Structure {
+    name: "GetParameterRequest",
+    members: &[
+        Member::required("Name", &PS_PARAMETER_NAME),
+        Member::optional("WithDecryption", &Schema::Boolean),
+    ],
+};
+
+pub(super) static GET_PARAMETER_RESULT: Structure = Structure {
+    name: "GetParameterResult",
+    members: &[Member::optional("Parameter", &Schema::Structure(&PARAMETER))],
+};
+
+static GET_PARAMETERS_BY_PATH_MAX_RESULTS: Schema = Schema::Integer(Range {
+    min: Some(1),
+    max: Some(10),
+});
+
+pub(super) static GET_PARAMETERS_BY_PATH_REQUEST: Structure = Structure {
+    name: "GetParametersByPathRequest",
+    members: &[
+        Member::required("Path", &PS_PARAMETER_NAME),
+        Member::optional("Recursive", &Schema::Boolean),
+        Member::optional("ParameterFilters", &PARAMETER_STRING_FILTER_LIST),
+        Member::optional("WithDecryption", &Schema::Boolean),
+        Member::optional("MaxResults", &GET_PARAMETERS_BY_PATH_MAX_RESULTS),
+        Member::optional("NextToken", &Schema::STRING),
+    ],
+};
+
+pub(super) static GET_PARAMETERS_BY_PATH_RESULT: Structure = Structure {
+    name: "GetParametersByPathResult",
+    members: &[
+        Member::optional("Parameters", &PARAMETER_LIST),
+        Member::optional("NextToken", &Schema::STRING),
+    ],
+};
+
+pub(super) static GET_PARAMETERS_REQUEST: Structure = Structure {
+    name: "GetParametersRequest",
+    members: &[
+        Member::required("Names", &PARAMETER_NAME_LIST),
+        Member::optional("WithDecryption", &Schema::Boolean),
+    ],
+};
+
+pub(super) static GET_PARAMETERS_RESULT: Structure = Structure {
+    name: "GetParametersResult",
+    members: &[
+        Member::optional("Parameters", &PARAMETER_LIST),
+        Member::optional("InvalidParameters", &PARAMETER_NAME_LIST),
     ],
 };
 
@@ -361,6 +485,30 @@ static INSTANCE_INFORMATION_STRING_FILTER_LIST: Schema = Schema::List(List {
     },
 });
 
+static KEY_LIST: Schema = Schema::List(List {
+    member: &TAG_KEY,
+    member_name: "member",
+    flattened: false,
+    length: Range::ANY,
+});
+
+pub(super) static LABEL_PARAMETER_VERSION_REQUEST: Structure = Structure {
+    name: "LabelParameterVersionRequest",
+    members: &[
+        Member::required("Name", &PS_PARAMETER_NAME),
+        Member::optional("ParameterVersion", &Schema::LONG),
+        Member::required("Labels", &PARAMETER_LABEL_LIST),
+    ],
+};
+
+pub(super) static LABEL_PARAMETER_VERSION_RESULT: Structure = Structure {
+    name: "LabelParameterVersionResult",
+    members: &[
+        Member::optional("InvalidLabels", &PARAMETER_LABEL_LIST),
+        Member::optional("ParameterVersion", &Schema::LONG),
+    ],
+};
+
 pub(super) static LIST_TAGS_FOR_RESOURCE_REQUEST: Structure = Structure {
     name: "ListTagsForResourceRequest",
     members: &[
@@ -393,6 +541,329 @@ static MAX_RESULTS_EC2_COMPATIBLE: Schema = Schema::Integer(Range {
     min: Some(5),
     max: Some(50),
 });
+
+static PS_PARAMETER_NAME: Schema = Schema::String(Text {
+    length: Range {
+        min: Some(1),
+        max: Some(2048),
+    },
+    pattern: None,
+    choices: &[],
+    sensitive: false,
+});
+
+static PS_PARAMETER_SELECTOR: Schema = Schema::String(Text {
+    length: Range {
+        min: Some(0),
+        max: Some(128),
+    },
+    pattern: None,
+    choices: &[],
+    sensitive: false,
+});
+
+static PS_PARAMETER_VALUE: Schema = Schema::String(Text {
+    length: Range::ANY,
+    pattern: None,
+    choices: &[],
+    sensitive: true,
+});
+
+pub(super) static PARAMETER: Structure = Structure {
+    name: "Parameter",
+    members: &[
+        Member::optional("Name", &PS_PARAMETER_NAME),
+        Member::optional("Type", &PARAMETER_TYPE),
+        Member::optional("Value", &PS_PARAMETER_VALUE),
+        Member::optional("Version", &Schema::LONG),
+        Member::optional("Selector", &PS_PARAMETER_SELECTOR),
+        Member::optional("SourceResult", &Schema::STRING),
+        Member::optional("LastModifiedDate", &Schema::Timestamp),
+        Member::optional("ARN", &Schema::STRING),
+        Member::optional("DataType", &PARAMETER_DATA_TYPE),
+    ],
+};
+
+static PARAMETER_DATA_TYPE: Schema = Schema::String(Text {
+    length: Range {
+        min: Some(0),
+        max: Some(128),
+    },
+    pattern: None,
+    choices: &[],
+    sensitive: false,
+});
+
+static PARAMETER_DESCRIPTION: Schema = Schema::String(Text {
+    length: Range {
+        min: Some(0),
+        max: Some(1024),
+    },
+    pattern: None,
+    choices: &[],
+    sensitive: false,
+});
+
+pub(super) static PARAMETER_HISTORY: Structure = Structure {
+    name: "ParameterHistory",
+    members: &[
+        Member::optional("Name", &PS_PARAMETER_NAME),
+        Member::optional("Type", &PARAMETER_TYPE),
+        Member::optional("KeyId", &PARAMETER_KEY_ID),
+        Member::optional("LastModifiedDate", &Schema::Timestamp),
+        Member::optional("LastModifiedUser", &Schema::STRING),
+        Member::optional("Description", &PARAMETER_DESCRIPTION),
+        Member::optional("Value", &PS_PARAMETER_VALUE),
+        Member::optional("AllowedPattern", &ALLOWED_PATTERN),
+        Member::optional("Version", &Schema::LONG),
+        Member::optional("Labels", &PARAMETER_LABEL_LIST),
+        Member::optional("Tier", &PARAMETER_TIER),
+        Member::optional("Policies", &PARAMETER_POLICY_LIST),
+        Member::optional("DataType", &PARAMETER_DATA_TYPE),
+    ],
+};
+
+static PARAMETER_HISTORY_LIST: Schema = Schema::List(List {
+    member: &Schema::Structure(&PARAMETER_HISTORY),
+    member_name: "member",
+    flattened: false,
+    length: Range::ANY,
+});
+
+pub(super) static PARAMETER_INLINE_POLICY: Structure = Structure {
+    name: "ParameterInlinePolicy",
+    members: &[
+        Member::optional("PolicyText", &Schema::STRING),
+        Member::optional("PolicyType", &Schema::STRING),
+        Member::optional("PolicyStatus", &Schema::STRING),
+    ],
+};
+
+static PARAMETER_KEY_ID: Schema = Schema::String(Text {
+    length: Range {
+        min: Some(1),
+        max: Some(256),
+    },
+    pattern: Some(&PATTERN_5),
+    choices: &[],
+    sensitive: false,
+});
+
+static PARAMETER_LABEL: Schema = Schema::String(Text {
+    length: Range {
+        min: Some(1),
+        max: Some(100),
+    },
+    pattern: None,
+    choices: &[],
+    sensitive: false,
+});
+
+static PARAMETER_LABEL_LIST: Schema = Schema::List(List {
+    member: &PARAMETER_LABEL,
+    member_name: "member",
+    flattened: false,
+    length: Range {
+        min: Some(1),
+        max: Some(10),
+    },
+});
+
+static PARAMETER_LIST: Schema = Schema::List(List {
+    member: &Schema::Structure(&PARAMETER),
+    member_name: "member",
+    flattened: false,
+    length: Range::ANY,
+});
+
+pub(super) static PARAMETER_METADATA: Structure = Structure {
+    name: "ParameterMetadata",
+    members: &[
+        Member::optional("Name", &PS_PARAMETER_NAME),
+        Member::optional("ARN", &Schema::STRING),
+        Member::optional("Type", &PARAMETER_TYPE),
+        Member::optional("KeyId", &PARAMETER_KEY_ID),
+        Member::optional("LastModifiedDate", &Schema::Timestamp),
+        Member::optional("LastModifiedUser", &Schema::STRING),
+        Member::optional("Description", &PARAMETER_DESCRIPTION),
+        Member::optional("AllowedPattern", &ALLOWED_PATTERN),
+        Member::optional("Version", &Schema::LONG),
+        Member::optional("Tier", &PARAMETER_TIER),
+        Member::optional("Policies", &PARAMETER_POLICY_LIST),
+        Member::optional("DataType", &PARAMETER_DATA_TYPE),
+    ],
+};
+
+static PARAMETER_METADATA_LIST: Schema = Schema::List(List {
+    member: &Schema::Structure(&PARAMETER_METADATA),
+    member_name: "member",
+    flattened: false,
+    length: Range::ANY,
+});
+
+static PARAMETER_NAME_LIST: Schema = Schema::List(List {
+    member: &PS_PARAMETER_NAME,
+    member_name: "member",
+    flattened: false,
+    length: Range {
+        min: Some(1),
+        max: Some(10),
+    },
+});
+
+static PARAMETER_POLICIES: Schema = Schema::String(Text {
+    length: Range {
+        min: Some(1),
+        max: Some(4096),
+    },
+    pattern: None,
+    choices: &[],
+    sensitive: false,
+});
+
+static PARAMETER_POLICY_LIST: Schema = Schema::List(List {
+    member: &Schema::Structure(&PARAMETER_INLINE_POLICY),
+    member_name: "member",
+    flattened: false,
+    length: Range::ANY,
+});
+
+pub(super) static PARAMETER_STRING_FILTER: Structure = Structure {
+    name: "ParameterStringFilter",
+    members: &[
+        Member::required("Key", &PARAMETER_STRING_FILTER_KEY),
+        Member::optional("Option", &PARAMETER_STRING_QUERY_OPTION),
+        Member::optional("Values", &PARAMETER_STRING_FILTER_VALUE_LIST),
+    ],
+};
+
+static PARAMETER_STRING_FILTER_KEY: Schema = Schema::String(Text {
+    length: Range {
+        min: Some(1),
+        max: Some(132),
+    },
+    pattern: Some(&PATTERN_6),
+    choices: &[],
+    sensitive: false,
+});
+
+static PARAMETER_STRING_FILTER_LIST: Schema = Schema::List(List {
+    member: &Schema::Structure(&PARAMETER_STRING_FILTER),
+    member_name: "member",
+    flattened: false,
+    length: Range::ANY,
+});
+
+static PARAMETER_STRING_FILTER_VALUE: Schema = Schema::String(Text {
+    length: Range {
+        min: Some(1),
+        max: Some(1024),
+    },
+    pattern: None,
+    choices: &[],
+    sensitive: false,
+});
+
+static PARAMETER_STRING_FILTER_VALUE_LIST: Schema = Schema::List(List {
+    member: &PARAMETER_STRING_FILTER_VALUE,
+    member_name: "member",
+    flattened: false,
+    length: Range {
+        min: Some(1),
+        max: Some(50),
+    },
+});
+
+static PARAMETER_STRING_QUERY_OPTION: Schema = Schema::String(Text {
+    length: Range {
+        min: Some(1),
+        max: Some(10),
+    },
+    pattern: None,
+    choices: &[],
+    sensitive: false,
+});
+
+static PARAMETER_TIER: Schema = Schema::String(Text {
+    length: Range::ANY,
+    pattern: None,
+    choices: &["Standard", "Advanced", "Intelligent-Tiering"],
+    sensitive: false,
+});
+
+static PARAMETER_TYPE: Schema = Schema::String(Text {
+    length: Range::ANY,
+    pattern: None,
+    choices: &["String", "StringList", "SecureString"],
+    sensitive: false,
+});
+
+pub(super) static PARAMETERS_FILTER: Structure = Structure {
+    name: "ParametersFilter",
+    members: &[
+        Member::required("Key", &PARAMETERS_FILTER_KEY),
+        Member::required("Values", &PARAMETERS_FILTER_VALUE_LIST),
+    ],
+};
+
+static PARAMETERS_FILTER_KEY: Schema = Schema::String(Text {
+    length: Range::ANY,
+    pattern: None,
+    choices: &["Name", "Type", "KeyId"],
+    sensitive: false,
+});
+
+static PARAMETERS_FILTER_LIST: Schema = Schema::List(List {
+    member: &Schema::Structure(&PARAMETERS_FILTER),
+    member_name: "member",
+    flattened: false,
+    length: Range::ANY,
+});
+
+static PARAMETERS_FILTER_VALUE: Schema = Schema::String(Text {
+    length: Range {
+        min: Some(1),
+        max: Some(1024),
+    },
+    pattern: None,
+    choices: &[],
+    sensitive: false,
+});
+
+static PARAMETERS_FILTER_VALUE_LIST: Schema = Schema::List(List {
+    member: &PARAMETERS_FILTER_VALUE,
+    member_name: "member",
+    flattened: false,
+    length: Range {
+        min: Some(1),
+        max: Some(50),
+    },
+});
+
+pub(super) static PUT_PARAMETER_REQUEST: Structure = Structure {
+    name: "PutParameterRequest",
+    members: &[
+        Member::required("Name", &PS_PARAMETER_NAME),
+        Member::optional("Description", &PARAMETER_DESCRIPTION),
+        Member::required("Value", &PS_PARAMETER_VALUE),
+        Member::optional("Type", &PARAMETER_TYPE),
+        Member::optional("KeyId", &PARAMETER_KEY_ID),
+        Member::optional("Overwrite", &Schema::Boolean),
+        Member::optional("AllowedPattern", &ALLOWED_PATTERN),
+        Member::optional("Tags", &TAG_LIST),
+        Member::optional("Tier", &PARAMETER_TIER),
+        Member::optional("Policies", &PARAMETER_POLICIES),
+        Member::optional("DataType", &PARAMETER_DATA_TYPE),
+    ],
+};
+
+pub(super) static PUT_PARAMETER_RESULT: Structure = Structure {
+    name: "PutParameterResult",
+    members: &[
+        Member::optional("Version", &Schema::LONG),
+        Member::optional("Tier", &PARAMETER_TIER),
+    ],
+};
 
 pub(super) static REGISTER_MANAGED_INSTANCE_REQUEST: Structure = Structure {
     name: "RegisterManagedInstanceRequest",
@@ -431,7 +902,7 @@ static REGISTRATION_METADATA_KEY: Schema = Schema::String(Text {
         min: Some(1),
         max: Some(128),
     },
-    pattern: Some(&PATTERN_5),
+    pattern: Some(&PATTERN_7),
     choices: &[],
     sensitive: false,
 });
@@ -448,7 +919,7 @@ static REGISTRATION_METADATA_VALUE: Schema = Schema::String(Text {
         min: Some(1),
         max: Some(2048),
     },
-    pattern: Some(&PATTERN_5),
+    pattern: Some(&PATTERN_7),
     choices: &[],
     sensitive: false,
 });
@@ -457,6 +928,20 @@ static REGISTRATIONS_COUNT: Schema = Schema::Integer(Range {
     min: Some(1),
     max: Some(1000),
 });
+
+pub(super) static REMOVE_TAGS_FROM_RESOURCE_REQUEST: Structure = Structure {
+    name: "RemoveTagsFromResourceRequest",
+    members: &[
+        Member::required("ResourceType", &RESOURCE_TYPE_FOR_TAGGING),
+        Member::required("ResourceId", &Schema::STRING),
+        Member::required("TagKeys", &KEY_LIST),
+    ],
+};
+
+pub(super) static REMOVE_TAGS_FROM_RESOURCE_RESULT: Structure = Structure {
+    name: "RemoveTagsFromResourceResult",
+    members: &[],
+};
 
 pub(super) static REQUEST_MANAGED_INSTANCE_ROLE_TOKEN_REQUEST: Structure = Structure {
     name: "RequestManagedInstanceRoleTokenRequest",
@@ -504,7 +989,7 @@ static SOURCE_ID: Schema = Schema::String(Text {
         min: Some(0),
         max: Some(128),
     },
-    pattern: Some(&PATTERN_6),
+    pattern: Some(&PATTERN_8),
     choices: &[],
     sensitive: false,
 });
@@ -514,7 +999,7 @@ static SOURCE_LOCATION: Schema = Schema::String(Text {
         min: Some(1),
         max: Some(128),
     },
-    pattern: Some(&PATTERN_7),
+    pattern: Some(&PATTERN_9),
     choices: &[],
     sensitive: false,
 });
@@ -564,9 +1049,26 @@ static TAG_VALUE: Schema = Schema::String(Text {
     sensitive: false,
 });
 
+pub(super) static UNLABEL_PARAMETER_VERSION_REQUEST: Structure = Structure {
+    name: "UnlabelParameterVersionRequest",
+    members: &[
+        Member::required("Name", &PS_PARAMETER_NAME),
+        Member::required("ParameterVersion", &Schema::LONG),
+        Member::required("Labels", &PARAMETER_LABEL_LIST),
+    ],
+};
+
+pub(super) static UNLABEL_PARAMETER_VERSION_RESULT: Structure = Structure {
+    name: "UnlabelParameterVersionResult",
+    members: &[
+        Member::optional("RemovedLabels", &PARAMETER_LABEL_LIST),
+        Member::optional("InvalidLabels", &PARAMETER_LABEL_LIST),
+    ],
+};
+
 static VERSION: Schema = Schema::String(Text {
     length: Range::ANY,
-    pattern: Some(&PATTERN_8),
+    pattern: Some(&PATTERN_10),
     choices: &[],
     sensitive: false,
 });
@@ -581,16 +1083,23 @@ static PATTERN_4: Pattern = Pattern::new(
     "^(?:(^mi-[0-9a-f]{17}$)|(^eks_c:[0-9A-Za-z][A-Za-z0-9\\-_]{0,99}_[0-9A-Za-z_]{17}$))$",
 );
 
-static PATTERN_5: Pattern = Pattern::new("^(?!\\s*$).+", "^(?:.*\\S.*)$");
+static PATTERN_7: Pattern = Pattern::new("^(?!\\s*$).+", "^(?:.*\\S.*)$");
 
 static PATTERN_2: Pattern = Pattern::new(
     "^([\\p{L}\\p{Z}\\p{N}_.:/=+\\-@]*)$",
     "^(?:^([\\p{L}\\p{Z}\\p{N}_.:/=+\\-@]*)$)$",
 );
 
-static PATTERN_7: Pattern = Pattern::new("^.{1,128}$", "^(?:^.{1,128}$)$");
+static PATTERN_5: Pattern = Pattern::new("^([a-zA-Z0-9:/_-]+)$", "^(?:^([a-zA-Z0-9:/_-]+)$)$");
 
-static PATTERN_8: Pattern = Pattern::new(
+static PATTERN_6: Pattern = Pattern::new(
+    "^(tag:.+|Name|Type|KeyId|Path|Label|Tier|DataType)$",
+    "^(?:^(tag:.+|Name|Type|KeyId|Path|Label|Tier|DataType)$)$",
+);
+
+static PATTERN_9: Pattern = Pattern::new("^.{1,128}$", "^(?:^.{1,128}$)$");
+
+static PATTERN_10: Pattern = Pattern::new(
     "^[0-9]{1,6}(\\.[0-9]{1,6}){2,3}$",
     "^(?:^[0-9]{1,6}(\\.[0-9]{1,6}){2,3}$)$",
 );
@@ -600,4 +1109,4 @@ static PATTERN_1: Pattern = Pattern::new(
     "^(?:^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$)$",
 );
 
-static PATTERN_6: Pattern = Pattern::new("^[a-zA-Z0-9:_-]*$", "^(?:^[a-zA-Z0-9:_-]*$)$");
+static PATTERN_8: Pattern = Pattern::new("^[a-zA-Z0-9:_-]*$", "^(?:^[a-zA-Z0-9:_-]*$)$");

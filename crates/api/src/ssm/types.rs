@@ -384,6 +384,384 @@ impl Wire for InstanceInformationStringFilter {
     }
 }
 
+/// `Parameter`.
+#[derive(Clone, Default, PartialEq)]
+pub struct Parameter {
+    /// `Name`.
+    pub name: Option<String>,
+    /// `Type`.
+    pub r#type: Option<String>,
+    /// `Value`.
+    pub value: Option<String>,
+    /// `Version`.
+    pub version: Option<i64>,
+    /// `Selector`.
+    pub selector: Option<String>,
+    /// `SourceResult`.
+    pub source_result: Option<String>,
+    /// `LastModifiedDate`.
+    pub last_modified_date: Option<Timestamp>,
+    /// `ARN`.
+    pub arn: Option<String>,
+    /// `DataType`.
+    pub data_type: Option<String>,
+}
+
+impl fmt::Debug for Parameter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Parameter")
+            .field("name", &self.name)
+            .field("type", &self.r#type)
+            .field("value", &"(sensitive)")
+            .field("version", &self.version)
+            .field("selector", &self.selector)
+            .field("source_result", &self.source_result)
+            .field("last_modified_date", &self.last_modified_date)
+            .field("arn", &self.arn)
+            .field("data_type", &self.data_type)
+            .finish()
+    }
+}
+
+impl Shape for Parameter {
+    fn schema() -> &'static Structure {
+        &schema::PARAMETER
+    }
+}
+
+impl Wire for Parameter {
+    fn read(reader: Reader<'_>) -> Result<Self, ReadError> {
+        let mut shape = Self::default();
+        reader.structure(&schema::PARAMETER, &mut |index, value| {
+            match index {
+                0 => shape.name = Wire::read(value)?,
+                1 => shape.r#type = Wire::read(value)?,
+                2 => shape.value = Wire::read(value)?,
+                3 => shape.version = Wire::read(value)?,
+                4 => shape.selector = Wire::read(value)?,
+                5 => shape.source_result = Wire::read(value)?,
+                6 => shape.last_modified_date = Wire::read(value)?,
+                7 => shape.arn = Wire::read(value)?,
+                8 => shape.data_type = Wire::read(value)?,
+                _ => {}
+            }
+            Ok(())
+        })?;
+        Ok(shape)
+    }
+
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure(&schema::PARAMETER);
+        put(writer, 0, &self.name);
+        put(writer, 1, &self.r#type);
+        put(writer, 2, &self.value);
+        put(writer, 3, &self.version);
+        put(writer, 4, &self.selector);
+        put(writer, 5, &self.source_result);
+        put(writer, 6, &self.last_modified_date);
+        put(writer, 7, &self.arn);
+        put(writer, 8, &self.data_type);
+        writer.end_structure();
+    }
+}
+
+/// `ParameterHistory`.
+#[derive(Clone, Default, PartialEq)]
+pub struct ParameterHistory {
+    /// `Name`.
+    pub name: Option<String>,
+    /// `Type`.
+    pub r#type: Option<String>,
+    /// `KeyId`.
+    pub key_id: Option<String>,
+    /// `LastModifiedDate`.
+    pub last_modified_date: Option<Timestamp>,
+    /// `LastModifiedUser`.
+    pub last_modified_user: Option<String>,
+    /// `Description`.
+    pub description: Option<String>,
+    /// `Value`.
+    pub value: Option<String>,
+    /// `AllowedPattern`.
+    pub allowed_pattern: Option<String>,
+    /// `Version`.
+    pub version: Option<i64>,
+    /// `Labels`.
+    pub labels: Option<Vec<String>>,
+    /// `Tier`.
+    pub tier: Option<String>,
+    /// `Policies`.
+    pub policies: Option<Vec<super::ParameterInlinePolicy>>,
+    /// `DataType`.
+    pub data_type: Option<String>,
+}
+
+impl fmt::Debug for ParameterHistory {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ParameterHistory")
+            .field("name", &self.name)
+            .field("type", &self.r#type)
+            .field("key_id", &self.key_id)
+            .field("last_modified_date", &self.last_modified_date)
+            .field("last_modified_user", &self.last_modified_user)
+            .field("description", &self.description)
+            .field("value", &"(sensitive)")
+            .field("allowed_pattern", &self.allowed_pattern)
+            .field("version", &self.version)
+            .field("labels", &self.labels)
+            .field("tier", &self.tier)
+            .field("policies", &self.policies)
+            .field("data_type", &self.data_type)
+            .finish()
+    }
+}
+
+impl Shape for ParameterHistory {
+    fn schema() -> &'static Structure {
+        &schema::PARAMETER_HISTORY
+    }
+}
+
+impl Wire for ParameterHistory {
+    fn read(reader: Reader<'_>) -> Result<Self, ReadError> {
+        let mut shape = Self::default();
+        reader.structure(&schema::PARAMETER_HISTORY, &mut |index, value| {
+            match index {
+                0 => shape.name = Wire::read(value)?,
+                1 => shape.r#type = Wire::read(value)?,
+                2 => shape.key_id = Wire::read(value)?,
+                3 => shape.last_modified_date = Wire::read(value)?,
+                4 => shape.last_modified_user = Wire::read(value)?,
+                5 => shape.description = Wire::read(value)?,
+                6 => shape.value = Wire::read(value)?,
+                7 => shape.allowed_pattern = Wire::read(value)?,
+                8 => shape.version = Wire::read(value)?,
+                9 => shape.labels = Wire::read(value)?,
+                10 => shape.tier = Wire::read(value)?,
+                11 => shape.policies = Wire::read(value)?,
+                12 => shape.data_type = Wire::read(value)?,
+                _ => {}
+            }
+            Ok(())
+        })?;
+        Ok(shape)
+    }
+
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure(&schema::PARAMETER_HISTORY);
+        put(writer, 0, &self.name);
+        put(writer, 1, &self.r#type);
+        put(writer, 2, &self.key_id);
+        put(writer, 3, &self.last_modified_date);
+        put(writer, 4, &self.last_modified_user);
+        put(writer, 5, &self.description);
+        put(writer, 6, &self.value);
+        put(writer, 7, &self.allowed_pattern);
+        put(writer, 8, &self.version);
+        put(writer, 9, &self.labels);
+        put(writer, 10, &self.tier);
+        put(writer, 11, &self.policies);
+        put(writer, 12, &self.data_type);
+        writer.end_structure();
+    }
+}
+
+/// `ParameterInlinePolicy`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ParameterInlinePolicy {
+    /// `PolicyText`.
+    pub policy_text: Option<String>,
+    /// `PolicyType`.
+    pub policy_type: Option<String>,
+    /// `PolicyStatus`.
+    pub policy_status: Option<String>,
+}
+
+impl Shape for ParameterInlinePolicy {
+    fn schema() -> &'static Structure {
+        &schema::PARAMETER_INLINE_POLICY
+    }
+}
+
+impl Wire for ParameterInlinePolicy {
+    fn read(reader: Reader<'_>) -> Result<Self, ReadError> {
+        let mut shape = Self::default();
+        reader.structure(&schema::PARAMETER_INLINE_POLICY, &mut |index, value| {
+            match index {
+                0 => shape.policy_text = Wire::read(value)?,
+                1 => shape.policy_type = Wire::read(value)?,
+                2 => shape.policy_status = Wire::read(value)?,
+                _ => {}
+            }
+            Ok(())
+        })?;
+        Ok(shape)
+    }
+
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure(&schema::PARAMETER_INLINE_POLICY);
+        put(writer, 0, &self.policy_text);
+        put(writer, 1, &self.policy_type);
+        put(writer, 2, &self.policy_status);
+        writer.end_structure();
+    }
+}
+
+/// `ParameterMetadata`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ParameterMetadata {
+    /// `Name`.
+    pub name: Option<String>,
+    /// `ARN`.
+    pub arn: Option<String>,
+    /// `Type`.
+    pub r#type: Option<String>,
+    /// `KeyId`.
+    pub key_id: Option<String>,
+    /// `LastModifiedDate`.
+    pub last_modified_date: Option<Timestamp>,
+    /// `LastModifiedUser`.
+    pub last_modified_user: Option<String>,
+    /// `Description`.
+    pub description: Option<String>,
+    /// `AllowedPattern`.
+    pub allowed_pattern: Option<String>,
+    /// `Version`.
+    pub version: Option<i64>,
+    /// `Tier`.
+    pub tier: Option<String>,
+    /// `Policies`.
+    pub policies: Option<Vec<super::ParameterInlinePolicy>>,
+    /// `DataType`.
+    pub data_type: Option<String>,
+}
+
+impl Shape for ParameterMetadata {
+    fn schema() -> &'static Structure {
+        &schema::PARAMETER_METADATA
+    }
+}
+
+impl Wire for ParameterMetadata {
+    fn read(reader: Reader<'_>) -> Result<Self, ReadError> {
+        let mut shape = Self::default();
+        reader.structure(&schema::PARAMETER_METADATA, &mut |index, value| {
+            match index {
+                0 => shape.name = Wire::read(value)?,
+                1 => shape.arn = Wire::read(value)?,
+                2 => shape.r#type = Wire::read(value)?,
+                3 => shape.key_id = Wire::read(value)?,
+                4 => shape.last_modified_date = Wire::read(value)?,
+                5 => shape.last_modified_user = Wire::read(value)?,
+                6 => shape.description = Wire::read(value)?,
+                7 => shape.allowed_pattern = Wire::read(value)?,
+                8 => shape.version = Wire::read(value)?,
+                9 => shape.tier = Wire::read(value)?,
+                10 => shape.policies = Wire::read(value)?,
+                11 => shape.data_type = Wire::read(value)?,
+                _ => {}
+            }
+            Ok(())
+        })?;
+        Ok(shape)
+    }
+
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure(&schema::PARAMETER_METADATA);
+        put(writer, 0, &self.name);
+        put(writer, 1, &self.arn);
+        put(writer, 2, &self.r#type);
+        put(writer, 3, &self.key_id);
+        put(writer, 4, &self.last_modified_date);
+        put(writer, 5, &self.last_modified_user);
+        put(writer, 6, &self.description);
+        put(writer, 7, &self.allowed_pattern);
+        put(writer, 8, &self.version);
+        put(writer, 9, &self.tier);
+        put(writer, 10, &self.policies);
+        put(writer, 11, &self.data_type);
+        writer.end_structure();
+    }
+}
+
+/// `ParameterStringFilter`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ParameterStringFilter {
+    /// `Key`.
+    pub key: String,
+    /// `Option`.
+    pub option: Option<String>,
+    /// `Values`.
+    pub values: Option<Vec<String>>,
+}
+
+impl Shape for ParameterStringFilter {
+    fn schema() -> &'static Structure {
+        &schema::PARAMETER_STRING_FILTER
+    }
+}
+
+impl Wire for ParameterStringFilter {
+    fn read(reader: Reader<'_>) -> Result<Self, ReadError> {
+        let mut shape = Self::default();
+        reader.structure(&schema::PARAMETER_STRING_FILTER, &mut |index, value| {
+            match index {
+                0 => shape.key = Wire::read(value)?,
+                1 => shape.option = Wire::read(value)?,
+                2 => shape.values = Wire::read(value)?,
+                _ => {}
+            }
+            Ok(())
+        })?;
+        Ok(shape)
+    }
+
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure(&schema::PARAMETER_STRING_FILTER);
+        put(writer, 0, &self.key);
+        put(writer, 1, &self.option);
+        put(writer, 2, &self.values);
+        writer.end_structure();
+    }
+}
+
+/// `ParametersFilter`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ParametersFilter {
+    /// `Key`.
+    pub key: String,
+    /// `Values`.
+    pub values: Vec<String>,
+}
+
+impl Shape for ParametersFilter {
+    fn schema() -> &'static Structure {
+        &schema::PARAMETERS_FILTER
+    }
+}
+
+impl Wire for ParametersFilter {
+    fn read(reader: Reader<'_>) -> Result<Self, ReadError> {
+        let mut shape = Self::default();
+        reader.structure(&schema::PARAMETERS_FILTER, &mut |index, value| {
+            match index {
+                0 => shape.key = Wire::read(value)?,
+                1 => shape.values = Wire::read(value)?,
+                _ => {}
+            }
+            Ok(())
+        })?;
+        Ok(shape)
+    }
+
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure(&schema::PARAMETERS_FILTER);
+        put(writer, 0, &self.key);
+        put(writer, 1, &self.values);
+        writer.end_structure();
+    }
+}
+
 /// `RegistrationMetadataItem`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct RegistrationMetadataItem {

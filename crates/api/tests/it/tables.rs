@@ -35,11 +35,15 @@ fn services_serve_what_they_should() {
     insta::assert_snapshot!(counts.join("\n"), @r"
     cloudtrail Json11: 1 of 60
     ec2 Ec2Query: 54 of 103
+    ecr Json11: 47 of 62
     ecs Json11: 73 of 88
     iam Query: 160 of 180
     iam-toolbox RestJson: 2 of 2
+    kms Json11: 36 of 56
+    logs Json11: 27 of 118
     organizations Json11: 7 of 63
-    ssm Json11: 9 of 156
+    secretsmanager Json11: 20 of 26
+    ssm Json11: 20 of 156
     sts Query: 11 of 11
     ");
 }

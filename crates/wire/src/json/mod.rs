@@ -7,7 +7,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use serde_json::Value;
 
-use crate::limits::{self, Excess};
+use crate::limits::{self, Excess, Limits};
 use crate::reader::{ReadError, Reader};
 use crate::shape::Shape;
 use bytes::JsonWriter;
@@ -50,7 +50,12 @@ pub enum ParseError {
 
 /// Parses JSON from a stranger: limits first.
 pub fn parse(text: &[u8]) -> Result<Value, ParseError> {
-    limits::check_json(text)?;
+    parse_within(text, Limits::COMMON)
+}
+
+/// The same with other limits.
+pub fn parse_within(text: &[u8], limits: Limits) -> Result<Value, ParseError> {
+    limits::check_json(text, limits)?;
     serde_json::from_slice(text).map_err(|error| ParseError::Syntax {
         line: error.line(),
         column: error.column(),

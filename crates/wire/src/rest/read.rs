@@ -101,7 +101,7 @@ fn read_body(schema: &'static Structure, body: &[u8], parse: Parse<'_>) -> Resul
 
 fn whole_body(schema: &'static Schema, body: &[u8], parse: Parse<'_>) -> Result<Value, RequestError> {
     match schema {
-        Schema::Blob => Ok(json::blob_value(body)),
+        Schema::Blob(_) => Ok(json::blob_value(body)),
         Schema::String(_) => {
             let not_utf8 = |_| RequestError::Serialization("the body is not UTF-8".to_owned());
             std::str::from_utf8(body).map(Value::from).map_err(not_utf8)

@@ -87,7 +87,7 @@ fn body(schema: &'static Structure, value: &Value) -> Option<Vec<u8>> {
     if let Some(member) = schema.members.iter().find(is_whole) {
         let whole = value.get(member.name)?;
         return match (member.schema, whole) {
-            (Schema::Blob, _) => json::blob_bytes(whole),
+            (Schema::Blob(_), _) => json::blob_bytes(whole),
             (Schema::String(_), Value::String(text)) => Some(text.clone().into_bytes()),
             _ => Some(whole.to_string().into_bytes()),
         };

@@ -31,8 +31,21 @@ pub(super) struct View<'r> {
     pub(super) headers: &'r HeaderMap,
     /// Stands in for `Host` where HTTP/2 has none.
     pub(super) authority: Option<&'r str>,
-    /// Whether dot and empty segments are taken out of the path; every service but S3 does.
-    pub(super) normalize: bool,
+    pub(super) paths: Paths,
+}
+
+/// How a path is signed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Paths {
+    /// Without dot and empty segments, encoded once more than on the wire: every service but S3.
+    Normalized,
+    /// As it is on the wire, encoded once more.
+    #[cfg(test)]
+    Kept,
+    /// As it is on the wire, in the one encoding of signing: S3, whose keys may hold dots and slashes.
+    Once,
+    /// Byte for byte: S3 too, for clients that encode more than they must and sign what they send.
+    Verbatim,
 }
 
 impl<'r> View<'r> {
@@ -43,7 +56,15 @@ impl<'r> View<'r> {
             query: parts.uri.query().unwrap_or_default(),
             headers: &parts.headers,
             authority: parts.uri.authority().map(http::uri::Authority::as_str),
-            normalize: true,
+            paths: Paths::Normalized,
+        }
+    }
+
+    /// By S3's rules.
+    pub(super) fn of_s3(parts: &'r Parts) -> Self {
+        Self {
+            paths: Paths::Once,
+            ..Self::of(parts)
         }
     }
 
@@ -66,12 +87,22 @@ impl<'r> View<'r> {
         Some(out)
     }
 
-    /// The path is encoded once more than on the wire.
     fn push_path(&self, out: &mut Vec<u8>) {
-        if !self.normalize {
-            push_encoded(out, self.path, ENCODED_PATH);
-            return;
+        match self.paths {
+            Paths::Normalized => self.push_normalized_path(out),
+            #[cfg(test)]
+            Paths::Kept => push_encoded(out, self.path, ENCODED_PATH),
+            Paths::Verbatim => out.extend_from_slice(self.path.as_bytes()),
+            Paths::Once => {
+                let decoded: Vec<u8> = percent_decode_str(self.path).collect();
+                for piece in percent_encode(&decoded, ENCODED_PATH) {
+                    out.extend_from_slice(piece.as_bytes());
+                }
+            }
         }
+    }
+
+    fn push_normalized_path(&self, out: &mut Vec<u8>) {
         let mut kept: Vec<&str> = Vec::new();
         for segment in self.path.split('/') {
             match segment {

@@ -5,20 +5,23 @@
 //! in as arguments and secrets stay with the caller; nothing here remembers anything.
 
 mod canonical;
+mod chunked;
 mod error;
 mod key;
 mod presented;
+mod s3;
 mod sign;
 #[cfg(test)]
 mod vectors;
 
+pub use chunked::{ChunkError, Chunked};
 pub use error::AuthError;
 pub use key::SigningKey;
-pub(crate) use presented::claimed_service;
-pub use presented::{Form, Presented, Scope, claimed_key};
+pub use presented::{Form, Presented, Scope, claimed_key, claimed_service};
+pub use s3::{ChunkVerifier, PayloadForm, S3_MAX_SKEW_SECONDS, UntimelyForS3};
 pub use sign::{SignError, Signer};
 
-/// How far a request's time may lie from ours, in seconds. S3 alone would allow 15 minutes.
+/// How far a request's time may lie from ours, in seconds. S3 alone allows more: [`S3_MAX_SKEW_SECONDS`].
 pub const MAX_SKEW_SECONDS: i64 = 300;
 /// Longest life of a presigned request, in seconds: seven days.
 pub const MAX_EXPIRES_SECONDS: i64 = 604_800;

@@ -54,15 +54,15 @@ pub struct Presented {
     /// Where the signature stands.
     pub form: Form,
     /// `signed_at` as it was signed.
-    amz_date: String,
+    pub(super) amz_date: String,
     /// Names of the signed headers, lower-case, between semicolons.
     signed_headers: String,
-    signature: [u8; 32],
+    pub(super) signature: [u8; 32],
 }
 
 /// The service a request claims to be signed for; nothing of it is verified here. For routing.
-pub(crate) fn claimed_service(parts: &Parts) -> Option<String> {
-    claimed_credential(&parts.headers, &parts.uri)?
+pub fn claimed_service(headers: &HeaderMap, uri: &Uri) -> Option<String> {
+    claimed_credential(headers, uri)?
         .split('/')
         .nth(3)
         .map(str::to_owned)
@@ -188,16 +188,31 @@ impl Presented {
         if claimed.is_some_and(|claimed| claimed.as_bytes() != payload_hash.as_bytes()) {
             return Err(AuthError::Mismatch);
         }
+        self.verify_hash(key, view, &payload_hash)
+    }
+
+    /// Whether the signature is that of this request with this key, given what it says of its body.
+    pub(super) fn verify_hash(
+        &self,
+        key: &SigningKey,
+        view: &View<'_>,
+        payload_hash: &str,
+    ) -> Result<(), AuthError> {
         let canonical = view
-            .canonical(&self.signed_headers, &payload_hash)
+            .canonical(&self.signed_headers, payload_hash)
             .ok_or(AuthError::Mismatch)?;
-        let scope = scope_text(&self.scope.date, &self.scope.region, &self.scope.service);
+        let scope = self.scope_text();
         let expected = key.sign(&string_to_sign(&self.amz_date, &scope, &canonical));
         if bool::from(expected.ct_eq(&self.signature)) {
             Ok(())
         } else {
             Err(AuthError::Mismatch)
         }
+    }
+
+    /// The scope as it is signed.
+    pub(super) fn scope_text(&self) -> String {
+        scope_text(&self.scope.date, &self.scope.region, &self.scope.service)
     }
 }
 

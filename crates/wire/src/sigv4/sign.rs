@@ -44,7 +44,11 @@ impl Signer<'_> {
         let signed_headers = covered(parts);
         let date = amz_date.split_once('T').map_or("", |(day, _)| day);
         let scope = scope_text(date, self.region, self.service);
-        let canonical = View::of(parts)
+        let view = match self.service {
+            "s3" => View::of_s3(parts),
+            _ => View::of(parts),
+        };
+        let canonical = view
             .canonical(&signed_headers, &sha256_hex(body))
             .ok_or(SignError::NoHost)?;
         let key = SigningKey::derive(self.secret_access_key, date, self.region, self.service);

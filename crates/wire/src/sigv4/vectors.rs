@@ -7,7 +7,7 @@ use http::HeaderMap;
 use http::header::{HeaderName, HeaderValue};
 use portcullis_core::{Secret, Timestamp};
 
-use super::canonical::{View, scope_text, string_to_sign};
+use super::canonical::{Paths, View, scope_text, string_to_sign};
 use super::presented::Presented;
 use super::{AuthError, SigningKey, unhex};
 
@@ -57,7 +57,7 @@ impl Request {
             query,
             headers,
             authority: None,
-            normalize,
+            paths: if normalize { Paths::Normalized } else { Paths::Kept },
         }
     }
 }

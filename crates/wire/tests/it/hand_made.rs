@@ -95,7 +95,7 @@ static OUTER: Structure = Structure {
         Member::optional("Ratio", &Schema::DOUBLE),
         Member::optional("Flag", &Schema::Boolean),
         Member::optional("When", &Schema::Timestamp),
-        Member::optional("Bytes", &Schema::Blob),
+        Member::optional("Bytes", &Schema::BLOB),
     ],
 };
 

@@ -11,3 +11,4 @@ mod rest;
 mod session;
 mod sigv4_oracle;
 mod sigv4_rules;
+mod sigv4_s3;

@@ -44,7 +44,7 @@ static UPLOAD: Structure = Structure {
     name: "Upload",
     members: &[
         Member::required("path", &Schema::STRING).at(Location::Label("path")),
-        Member::optional("content", &Schema::Blob).at(Location::Payload),
+        Member::optional("content", &Schema::BLOB).at(Location::Payload),
     ],
 };
 
