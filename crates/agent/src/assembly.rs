@@ -29,6 +29,7 @@ use crate::plane::{
 };
 use crate::session::{AcsSession, Handler, Peer, TcsSession, Telemetry};
 use crate::stats::Stats;
+use crate::supplies::{Door, Supplies};
 use crate::task::admission::{ENDPOINT_PORT, SourceAdmission, TASK_ENDPOINT_ADDRESS, TokenAdmission};
 use crate::task::environment::Surroundings;
 use crate::task::manager::{Commands, Manager, Parts, Rules};
@@ -384,6 +385,7 @@ fn surroundings(
         region: config.region.as_str().to_owned(),
         endpoint_url,
         api_url,
+        log_endpoint: (kind == EngineKind::Docker).then(|| config.control_url.clone()),
         block_imds: config.block_imds,
     }
 }
@@ -411,7 +413,8 @@ impl Agent {
         let mut background = JoinSet::new();
         let shared = Shared::new(&self.plane, &self.seams);
         let (ready, network_ready) = watch::channel(true);
-        let manager = self.manager(ground, &shared, engine_events, network_ready)?;
+        let supplies = Arc::new(self.supplies(&shared).await?);
+        let manager = self.manager(ground, &shared, supplies, engine_events, network_ready)?;
         if let Some(network) = &ground.network {
             let (network, changed) = (Arc::clone(network), Arc::clone(&shared.networks_changed));
             background.spawn(async move { network.keep(ready, changed).await });
@@ -428,6 +431,7 @@ impl Agent {
         &self,
         ground: &Ground,
         shared: &Shared,
+        supplies: Arc<Supplies>,
         engine_events: mpsc::Receiver<EngineEvent>,
         network_ready: watch::Receiver<bool>,
     ) -> Result<Manager, AgentError> {
@@ -445,8 +449,25 @@ impl Agent {
             network: ground.network.clone(),
             networks_changed: Arc::clone(&shared.networks_changed),
             rules: self.rules(),
+            supplies,
             metadata_files: self.metadata_files(),
         })
+    }
+
+    async fn supplies(&self, shared: &Shared) -> Result<Supplies, AgentError> {
+        let given = self.config.registry_logins.read().map_err(AgentError::Setting)?;
+        let door = match self.engine.kind() {
+            EngineKind::Docker => {
+                let opened = Door::open(self.plane.url().clone()).await;
+                Some(opened.map_err(|error| {
+                    AgentError::Network(format!("cannot listen on loopback for Docker's pulls: {error}"))
+                })?)
+            }
+            EngineKind::Process => None,
+        };
+        let (plane, cache) = (self.plane.clone(), Arc::clone(&shared.cache));
+        let random = Arc::clone(&self.seams.random);
+        Ok(Supplies::new(plane, cache, random, given, door))
     }
 
     fn rules(&self) -> Rules {

@@ -8,7 +8,7 @@ use portcullis_core::{Region, Secret, Tags};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
-use crate::{Activation, InstanceMetadata, UpdateSettings};
+use crate::{Activation, InstanceMetadata, RegistryLogins, UpdateSettings};
 
 /// Settings of one agent. [`Config::new`] fills in the defaults of agent.md 7.
 #[derive(Debug)]
@@ -53,6 +53,8 @@ pub struct Config {
     pub rate_limit: RateLimit,
     /// Custom instance attributes, sent at the first registration.
     pub attributes: BTreeMap<String, String>,
+    /// The zone the host says it stands in, such as `us-east-1b`; the region's first when absent.
+    pub availability_zone: Option<String>,
     /// Tags of the container instance, sent at registration.
     pub tags: Tags,
     /// Keep containers from the instance's own metadata service (reliability-and-security.md 4.7).
@@ -80,6 +82,8 @@ pub struct Config {
     pub cleanup_jitter: Duration,
     /// How images come and go.
     pub images: ImageSettings,
+    /// Logins at registries, for tasks that bring none of their own; never Fargate's (`ECS_ENGINE_AUTH_TYPE`, `_DATA`).
+    pub registry_logins: RegistryLogins,
     /// How containers are made.
     pub containers: ContainerSettings,
     /// What the host keeps for itself, and log drivers it has.
@@ -124,6 +128,7 @@ impl Config {
             compat: false,
             rate_limit: RateLimit::default(),
             attributes: BTreeMap::new(),
+            availability_zone: None,
             tags: Tags::default(),
             block_imds: true,
             awsvpc_block_imds: None,
@@ -137,6 +142,7 @@ impl Config {
             cleanup_wait: Duration::from_secs(3 * 60 * 60),
             cleanup_jitter: Duration::ZERO,
             images: ImageSettings::default(),
+            registry_logins: RegistryLogins::default(),
             containers: ContainerSettings::default(),
             host: HostSettings::default(),
             instance_metadata: None,

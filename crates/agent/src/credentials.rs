@@ -8,6 +8,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use arc_swap::{ArcSwap, ArcSwapOption};
 use hyper::body::Bytes;
 use portcullis_core::{Secret, Timestamp};
+use tokio::sync::Notify;
+use tokio::sync::futures::Notified;
 
 /// What a role is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -96,6 +98,8 @@ pub(crate) struct CredentialCache {
     ids: ArcSwap<Ids>,
     /// Writers take turns; readers never wait for them.
     writers: Mutex<()>,
+    /// Told when keys come.
+    came: Notify,
 }
 
 impl CredentialCache {
@@ -121,6 +125,12 @@ impl CredentialCache {
             }
             _ => Some(with(ids, &id, Arc::new(known(task_arn, kind, Some(held))))),
         });
+        self.came.notify_waiters();
+    }
+
+    /// Resolves when keys come next, counted from this call on.
+    pub(crate) fn next_change(&self) -> Notified<'_> {
+        self.came.notified()
     }
 
     /// The id is unknown from now on.

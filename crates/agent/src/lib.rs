@@ -22,6 +22,7 @@ mod session;
 pub mod settings;
 mod stats;
 mod status;
+mod supplies;
 mod task;
 mod update;
 
@@ -40,6 +41,7 @@ pub use error::AgentError;
 pub use imds::InstanceMetadata;
 pub use plane::Activation;
 pub use status::{EngineKind, SetUps, Status, connected};
+pub use supplies::RegistryLogins;
 pub use update::{BuildFolder, Happened, Supervision, Then, UpdateSettings, Which};
 
 /// The seams of the agent.

@@ -16,6 +16,7 @@ use thiserror::Error;
 pub(crate) use self::patience::{patiently, pause};
 use crate::EngineKind;
 use crate::network::{CgroupDriver, Wiring};
+use crate::supplies::ImageAccess;
 use crate::task::model::{Definition, Health, NetworkBinding, Volume, VolumesFrom};
 
 /// Which container.
@@ -35,7 +36,7 @@ pub(crate) struct Launch {
     pub(crate) definition: Definition,
     /// The whole environment, ours included.
     pub(crate) environment: Vec<(String, String)>,
-    /// Variables that must not show in listings (the process engine's token).
+    /// Variables that must not show in listings: secrets, and the process engine's token.
     pub(crate) secret_environment: Vec<(String, Secret)>,
     pub(crate) labels: Vec<(String, String)>,
     pub(crate) volumes: Vec<Volume>,
@@ -43,6 +44,10 @@ pub(crate) struct Launch {
     pub(crate) volumes_from: Vec<VolumesFrom>,
     /// `(name in the engine, alias)`.
     pub(crate) links: Vec<(String, String)>,
+    /// Options of the log driver that hold a secret.
+    pub(crate) log_options: Vec<(String, Secret)>,
+    /// Where the `awslogs` driver delivers to, unless the definition says otherwise.
+    pub(crate) log_endpoint: Option<String>,
     /// Credentials Docker's own log driver is to use (agent.md 6).
     pub(crate) log_credentials_id: Option<String>,
     /// vCPU and MiB of the whole task.
@@ -177,6 +182,7 @@ pub(crate) trait Engine: Send + Sync {
     fn resolve_image<'a>(
         &'a self,
         _image: &'a str,
+        _access: &'a ImageAccess,
         _pulled_before: bool,
     ) -> BoxFuture<'a, Result<Resolved, EngineError>> {
         let here = Resolved {
@@ -190,6 +196,7 @@ pub(crate) trait Engine: Send + Sync {
     fn pull_image<'a>(
         &'a self,
         _image: &'a str,
+        _access: &'a ImageAccess,
         _digest: Option<&'a str>,
     ) -> BoxFuture<'a, Result<Pulled, EngineError>> {
         let nothing = Pulled {

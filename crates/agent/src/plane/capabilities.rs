@@ -14,15 +14,23 @@ const OWN_TASKS_ONLY: &str = "portcullis.capability.own-tasks-only";
 const DOCKER_API_VERSIONS: [&str; 13] = [
     "1.17", "1.18", "1.19", "1.20", "1.21", "1.22", "1.23", "1.24", "1.25", "1.28", "1.29", "1.30", "1.32",
 ];
-const BOTH_ENGINES: [&str; 4] = [
+const BOTH_ENGINES: [&str; 7] = [
     "ecs.capability.container-ordering",
     "ecs.capability.container-restart-policy",
+    "ecs.capability.env-files.s3",
     "ecs.capability.execute-command",
     "ecs.capability.full-sync",
+    "ecs.capability.secrets.asm.environment-variables",
+    "ecs.capability.secrets.ssm.environment-variables",
 ];
-const DOCKER_ONLY: [&str; 4] = [
+const DOCKER_ONLY: [&str; 9] = [
+    "com.amazonaws.ecs.capability.ecr-auth",
     "ecs.capability.container-health-check",
     "ecs.capability.execution-role-awslogs",
+    "ecs.capability.execution-role-ecr-pull",
+    "ecs.capability.private-registry-authentication.secretsmanager",
+    "ecs.capability.secrets.asm.bootstrap.log-driver",
+    "ecs.capability.secrets.ssm.bootstrap.log-driver",
     "ecs.capability.docker-plugin.local",
     "ecs.capability.network.container-port-range",
 ];

@@ -30,6 +30,9 @@ const BUILD_PART_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// What the agent's key proves to be given a build.
 const GET_AGENT_BUILD: &str = "GetAgentBuild";
 
+/// Of an empty body.
+const EMPTY_SHA256: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+
 /// How the agent names itself.
 pub(crate) const AGENT_VERSION: &str = env!("CARGO_PKG_VERSION");
 
@@ -44,6 +47,10 @@ pub(crate) enum Signing<'a> {
     Nobody,
     /// A task, for the service of that signing name.
     Task(&'a RoleCredentials, &'static str),
+    /// A role of a task, for a service, in a region.
+    Role(&'a RoleCredentials, &'static str, &'a str),
+    /// The container instance, likewise.
+    InstanceIn(&'static str, &'a str),
 }
 
 /// A call that came to nothing.
@@ -253,6 +260,24 @@ impl ControlPlane {
         }
     }
 
+    /// An object of S3.
+    pub(crate) async fn object(
+        &self,
+        signing: Signing<'_>,
+        path: &str,
+        bytes_max: usize,
+    ) -> Result<(u16, Bytes), CallError> {
+        let request = (Method::GET, path);
+        let payload = ("x-amz-content-sha256", EMPTY_SHA256.to_owned());
+        self.request(request, signing, vec![payload], Vec::new(), bytes_max)
+            .await
+    }
+
+    /// The region it is asked in.
+    pub(crate) fn region(&self) -> &str {
+        &self.region
+    }
+
     /// Its address.
     pub(crate) fn url(&self) -> &Uri {
         &self.url
@@ -271,10 +296,14 @@ impl ControlPlane {
         body: &[u8],
     ) -> Result<(), AgentError> {
         let instance;
+        let region = match signing {
+            Signing::Role(_, _, region) | Signing::InstanceIn(_, region) => region,
+            _ => &self.region,
+        };
         let (access_key_id, secret_access_key, session_token, service) = match signing {
-            Signing::Instance | Signing::InstanceFor(_) => {
+            Signing::Instance | Signing::InstanceFor(_) | Signing::InstanceIn(..) => {
                 let service = match signing {
-                    Signing::InstanceFor(service) => service,
+                    Signing::InstanceFor(service) | Signing::InstanceIn(service, _) => service,
                     _ => SIGNING_NAME,
                 };
                 instance = self.credentials.current();
@@ -287,7 +316,7 @@ impl ControlPlane {
                 )
             }
             Signing::Nobody => return Ok(()),
-            Signing::Task(keys, service) => {
+            Signing::Task(keys, service) | Signing::Role(keys, service, _) => {
                 let token = Some(&keys.session_token);
                 (&keys.access_key_id, &keys.secret_access_key, token, service)
             }
@@ -296,7 +325,7 @@ impl ControlPlane {
             access_key_id,
             secret_access_key,
             session_token,
-            region: &self.region,
+            region,
             service,
         };
         signer
@@ -334,7 +363,7 @@ async fn exchange(
 }
 
 /// A connection to the host and port of a URL.
-pub(super) async fn connect(url: &Uri) -> std::io::Result<TcpStream> {
+pub(crate) async fn connect(url: &Uri) -> std::io::Result<TcpStream> {
     let host = url.host().unwrap_or_default().trim_matches(['[', ']']);
     let stream = TcpStream::connect((host, url.port_u16().unwrap_or(80))).await?;
     stream.set_nodelay(true)?;

@@ -79,6 +79,11 @@ fn request(
         container_instance_arn: known_arn.map(ToOwned::to_owned),
         attributes: Some(attributes(config, kind, known_arn.is_none())),
         total_resources: Some(resources(config)),
+        // Where the document of an EC2 instance says it, too.
+        instance_identity_document: config
+            .availability_zone
+            .as_ref()
+            .map(|zone| serde_json::json!({ "availabilityZone": zone }).to_string()),
         tags: Some(tags.collect::<Vec<_>>()).filter(|tags| !tags.is_empty()),
         ..Default::default()
     }

@@ -1,6 +1,6 @@
 //! Every variable, one row each.
 
-use portcullis_core::Tag;
+use portcullis_core::{Secret, Tag};
 
 use super::read::{duration, flag, json, number, port_range};
 use crate::config::Rollover;
@@ -363,15 +363,21 @@ pub const VARIABLES: &[Variable] = &[
     },
     Variable {
         name: "ECS_ENGINE_AUTH_TYPE",
-        default: "-",
-        meaning: "",
-        effect: Effect::Ignored("registries that need a login are not served yet"),
+        default: "none",
+        meaning: "`dockercfg` or `docker`: the form of `ECS_ENGINE_AUTH_DATA`",
+        effect: Effect::Sets(|config, text| {
+            config.registry_logins.kind = text.to_owned();
+            Ok(())
+        }),
     },
     Variable {
         name: "ECS_ENGINE_AUTH_DATA",
-        default: "-",
-        meaning: "",
-        effect: Effect::Ignored("registries that need a login are not served yet"),
+        default: "none",
+        meaning: "logins at registries, JSON by their names; for tasks without `repositoryCredentials`, never Fargate's",
+        effect: Effect::Sets(|config, text| {
+            config.registry_logins.data = Secret::new(text);
+            Ok(())
+        }),
     },
     Variable {
         name: "ECS_DISABLE_PRIVILEGED",

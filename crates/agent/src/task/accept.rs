@@ -12,6 +12,7 @@ use super::model::{
 };
 use super::plan::dependencies_resolvable;
 use crate::exec::EXEC_AGENT_NAME;
+use crate::supplies::Wants;
 
 /// Seconds, where a restart policy names none.
 const RESTART_ATTEMPT_PERIOD_DEFAULT: u32 = 300;
@@ -70,6 +71,7 @@ pub(crate) fn task(wire: &acs::Task, random: &dyn Random) -> Result<Task, Unacce
             .execution_role_credentials
             .as_ref()
             .map(|role| role.credentials_id.clone()),
+        failure: None,
         pull_started_at: None,
         pull_stopped_at: None,
         execution_stopped_at: None,
@@ -132,6 +134,8 @@ fn definition(task: &acs::Task, wire: &acs::Container) -> Result<Definition, Una
             .map_err(|error| Unacceptable(format!("UnrecognizedTaskError: container overrides: {error}")))?,
     };
     let docker = wire.docker_config.clone().unwrap_or_default();
+    let (supplies, mut unsupported_here) = Wants::read(wire);
+    unsupported_here.extend(unsupported(task, wire));
     Ok(Definition {
         name: wire.name.clone(),
         arn: wire.container_arn.clone(),
@@ -176,21 +180,14 @@ fn definition(task: &acs::Task, wire: &acs::Container) -> Result<Definition, Una
         logs_with_execution_role: wire.logs_auth_strategy.as_deref() == Some("ExecutionRole"),
         docker_config: docker.config.unwrap_or_default(),
         docker_host_config: docker.host_config.unwrap_or_default(),
-        unsupported: unsupported(task, wire),
+        supplies,
+        unsupported: unsupported_here,
     })
 }
 
 /// What would run otherwise than asked for. Such a container is refused with these names instead.
 fn unsupported(task: &acs::Task, wire: &acs::Container) -> Vec<String> {
-    let named = |list: &Option<Vec<acs::Secret>>| list.as_ref().is_some_and(|list| !list.is_empty());
     let found = [
-        (named(&wire.secrets), "secrets"),
-        (
-            wire.environment_files
-                .as_ref()
-                .is_some_and(|files| !files.is_empty()),
-            "environmentFiles",
-        ),
         (wire.firelens_configuration.is_some(), "firelensConfiguration"),
         (
             task.volumes.iter().any(|volume| !is_supported(volume)),
@@ -474,8 +471,15 @@ mod tests {
     #[test]
     fn what_cannot_be_honoured_is_named() {
         let task = accept(|task| {
-            task.containers[0].secrets = Some(vec![acs::Secret::default()]);
+            task.containers[0].firelens_configuration = Some(acs::FirelensConfiguration::default());
+            task.containers[0].secrets = Some(vec![acs::Secret {
+                name: "S".into(),
+                ..acs::Secret::default()
+            }]);
         });
-        assert_eq!(task.unwrap().containers[0].definition.unsupported, ["secrets"]);
+        assert_eq!(
+            task.unwrap().containers[0].definition.unsupported,
+            ["the secret S of this kind", "firelensConfiguration"]
+        );
     }
 }

@@ -6,6 +6,7 @@ use portcullis_core::Secret;
 
 use super::model::{Container, Task};
 use crate::EngineKind;
+use crate::supplies::Supplied;
 
 /// What is the same for all containers of this agent.
 #[derive(Debug, Clone)]
@@ -17,13 +18,20 @@ pub(crate) struct Surroundings {
     pub(crate) endpoint_url: String,
     /// `AWS_ENDPOINT_URL`, the marked extension.
     pub(crate) api_url: Option<String>,
+    /// Where Docker's `awslogs` driver delivers to, unless a definition says otherwise.
+    pub(crate) log_endpoint: Option<String>,
     pub(crate) block_imds: bool,
 }
 
 impl Surroundings {
-    /// The container's whole environment. What the definition says of the region or the API's address stands, and what
-    /// its image says of the region.
-    pub(crate) fn environment(&self, task: &Task, container: &Container) -> Vec<(String, String)> {
+    /// The container's whole environment but for what is fetched. What the definition says of the region or the API's
+    /// address stands, what its environment files say, and what its image says of the region.
+    pub(crate) fn environment(
+        &self,
+        task: &Task,
+        container: &Container,
+        files: &[(String, Secret)],
+    ) -> Vec<(String, String)> {
         let mut all: BTreeMap<String, String> = container.definition.environment.clone();
         let mut set = |name: &str, value: String| all.insert(name.to_owned(), value);
         let (url, id) = (&self.endpoint_url, &container.endpoint_id);
@@ -39,7 +47,11 @@ impl Surroundings {
         }
         let given = &container.definition.environment;
         let mut default = |names: &[&str], value: &str| {
-            if !names.iter().any(|name| given.contains_key(*name)) {
+            let in_files = |name: &str| files.iter().any(|(own, _)| own == name);
+            if !names
+                .iter()
+                .any(|name| given.contains_key(*name) || in_files(name))
+            {
                 all.extend(names.iter().map(|name| ((*name).to_owned(), value.to_owned())));
             }
         };
@@ -56,12 +68,20 @@ impl Surroundings {
         all.into_iter().collect()
     }
 
-    /// Variables that hold a secret.
-    pub(crate) fn secret_environment(&self, token: Option<Secret>) -> Vec<(String, Secret)> {
-        token
-            .map(|token| ("AWS_CONTAINER_AUTHORIZATION_TOKEN".to_owned(), token))
-            .into_iter()
-            .collect()
+    /// Variables whose values are not shown: of environment files, which give way to all others, and secrets.
+    pub(crate) fn secret_environment(
+        &self,
+        others: &[(String, String)],
+        supplied: &Supplied,
+        token: Option<Secret>,
+    ) -> Vec<(String, Secret)> {
+        let is_set = |name: &String| {
+            others.iter().any(|(other, _)| other == name)
+                || supplied.environment.iter().any(|(secret, _)| secret == name)
+        };
+        let files = supplied.files.iter().filter(|(name, _)| !is_set(name));
+        let token = token.map(|token| ("AWS_CONTAINER_AUTHORIZATION_TOKEN".to_owned(), token));
+        files.chain(&supplied.environment).cloned().chain(token).collect()
     }
 
     /// Labels of a container; they override the user's.
@@ -100,10 +120,11 @@ mod tests {
             region: "us-west-2".into(),
             endpoint_url: "http://host".into(),
             api_url: Some("http://api".into()),
+            log_endpoint: None,
             block_imds: true,
         };
         let mut text = String::new();
-        for (name, value) in surroundings.environment(&task, &task.containers[0]) {
+        for (name, value) in surroundings.environment(&task, &task.containers[0], &[]) {
             let _ = writeln!(text, "{name}={value}");
         }
         text
@@ -133,9 +154,10 @@ mod tests {
             region: "us-west-2".into(),
             endpoint_url: "http://host".into(),
             api_url: None,
+            log_endpoint: None,
             block_imds: true,
         };
-        let environment = surroundings.environment(&task, &task.containers[0]);
+        let environment = surroundings.environment(&task, &task.containers[0], &[]);
         assert!(
             environment.iter().all(|(name, _)| !name.ends_with("REGION")),
             "{environment:?}"

@@ -2,6 +2,7 @@
 //! and is started; its end is the next thing that happens.
 
 mod housekeeping;
+mod launching;
 mod outcomes;
 mod wiring;
 mod work;
@@ -28,6 +29,7 @@ use crate::checkpoint::Checkpoint;
 use crate::credentials::{CredentialCache, RoleCredentials, RoleKind};
 use crate::engine::{Engine, EngineError, EngineEvent, Launched, Observed, Pulled, Resolved};
 use crate::network::{SecurityRules, TaskNetwork};
+use crate::supplies::Supplies;
 use crate::{AgentError, EngineKind, ImageCleanup};
 
 const TICK: Duration = Duration::from_secs(1);
@@ -99,6 +101,8 @@ pub(crate) struct Parts {
     /// Told when container networks come or go.
     pub(crate) networks_changed: Arc<tokio::sync::Notify>,
     pub(crate) rules: Rules,
+    /// Where secrets, logins and environment files come from.
+    pub(crate) supplies: Arc<Supplies>,
     /// Present when containers get a file about themselves.
     pub(crate) metadata_files: Option<MetadataFiles>,
 }
@@ -120,6 +124,11 @@ pub(crate) struct Rules {
 /// The end of something the manager started.
 #[derive(Debug)]
 enum Done {
+    Supplied {
+        task: String,
+        container: String,
+        result: Result<(), String>,
+    },
     Resolved {
         task: String,
         container: String,
@@ -191,11 +200,12 @@ pub(crate) struct Manager {
 impl Manager {
     /// Takes over what an earlier agent left: its tasks, and the ids of credentials that are to come again.
     pub(crate) fn new(parts: Parts) -> Result<Self, AgentError> {
+        let kind = parts.surroundings.kind;
         let tasks: BTreeMap<_, _> = parts
             .checkpoint
             .tasks()?
             .into_iter()
-            .map(|task| (task.arn.clone(), task))
+            .map(|task| (task.arn.clone(), housekeeping::taken_over(task, kind)))
             .collect();
         for task in tasks.values() {
             let stopped = task.known() == Known::Stopped;
@@ -335,6 +345,7 @@ impl Manager {
             } else {
                 self.unsaved_since.remove(&arn);
                 self.release_network(&arn);
+                self.release_supplies(&arn);
                 self.publish(&arn);
                 for order in orders {
                     self.start(&arn, order);
@@ -519,9 +530,14 @@ impl Manager {
 /// Ends the bringing of images that nobody waits for any more.
 fn cut_pulls(task: &mut Task, pulls: &mut HashMap<(String, String), AbortHandle>, now: Timestamp) -> bool {
     let arn = task.arn.clone();
+    let brought = plan::Brought {
+        arn: &arn,
+        is_fargate: task.is_fargate(),
+        has_failed: task.failure.is_some(),
+    };
     let mut any = false;
     for container in &mut task.containers {
-        if plan::cut_pull(container, &arn, now) {
+        if plan::cut_pull(container, &brought, now) {
             any = true;
             if let Some(handle) = pulls.remove(&(arn.clone(), container.definition.name.clone())) {
                 handle.abort();

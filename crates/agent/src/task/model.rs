@@ -7,6 +7,7 @@ use portcullis_core::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::network::{Interface, PAUSE_CONTAINER};
+use crate::supplies::Wants;
 
 /// What the control plane wants.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
@@ -224,6 +225,9 @@ pub(crate) struct Definition {
     pub(crate) docker_config: String,
     /// `dockerConfig.hostConfig`: Docker Engine API JSON.
     pub(crate) docker_host_config: String,
+    /// What is fetched for it as the execution role.
+    #[serde(default)]
+    pub(crate) supplies: Wants,
     /// Parts of the definition this agent cannot honour; the container is refused when it names any.
     pub(crate) unsupported: Vec<String>,
 }
@@ -237,6 +241,9 @@ pub(crate) struct Container {
     /// UUID in the metadata URIs (agent.md 1.1).
     pub(crate) endpoint_id: String,
     pub(crate) known: Known,
+    /// What it wants from elsewhere was fetched. Values are only in memory, so this is not saved either.
+    #[serde(skip)]
+    pub(crate) supplied: bool,
     /// Its image was looked up: it is known what is to be pulled, if anything.
     #[serde(default)]
     pub(crate) resolved: bool,
@@ -316,6 +323,9 @@ pub(crate) struct Task {
     pub(crate) execution_credentials_id: Option<String>,
     pub(crate) pull_started_at: Option<Timestamp>,
     pub(crate) pull_stopped_at: Option<Timestamp>,
+    /// Why it ends before any of its containers ran, where no container is to blame.
+    #[serde(default)]
+    pub(crate) failure: Option<String>,
     /// When its first essential container ended.
     pub(crate) execution_stopped_at: Option<Timestamp>,
     /// When the last container ended.
@@ -340,6 +350,16 @@ impl Container {
 }
 
 impl Task {
+    /// Whether it belongs to Fargate: nothing an operator gave the agent is for it.
+    pub(crate) fn is_fargate(&self) -> bool {
+        self.launch_type.as_deref() == Some("FARGATE")
+    }
+
+    /// Whether something is to be fetched for that container before its image.
+    pub(crate) fn awaits_supplies(&self, container: &Container) -> bool {
+        !container.supplied && container.definition.supplies.come_first(self.is_fargate())
+    }
+
     /// Why the task never had a network, if that is why it ends.
     pub(crate) fn network_failure(&self) -> Option<&str> {
         let pause = self.container(PAUSE_CONTAINER)?;

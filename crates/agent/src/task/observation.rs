@@ -2,11 +2,30 @@
 
 use portcullis_core::Timestamp;
 
-use super::model::{Container, Desired, Health, Known};
+use super::model::{Container, Desired, Health, Known, Task};
 use crate::engine::{EngineError, Exit, Facts, ImageFacts, Launched, Observed, Pulled, Resolved};
 
 /// A container that should be there and is not [S].
 const REASON_VANISHED: &str = "ContainerVanishedError: No container matching saved ID found";
+
+/// What it wants from elsewhere was fetched, or ends the task.
+pub(super) fn supplied(task: &mut Task, container: &str, result: Result<(), String>) {
+    // The task may have been stopped meanwhile.
+    let Some(container) = task
+        .container_mut(container)
+        .filter(|one| one.known != Known::Stopped)
+    else {
+        return;
+    };
+    container.busy = false;
+    match result {
+        Ok(()) => container.supplied = true,
+        Err(reason) => {
+            task.failure.get_or_insert(reason);
+            task.desired = Desired::Stopped;
+        }
+    }
+}
 
 /// It is known what its image is.
 pub(super) fn resolved(container: &mut Container, result: Result<Resolved, EngineError>, now: Timestamp) {

@@ -13,6 +13,8 @@ const EXIT_DEPENDENCY_FAILED: i32 = 143;
 /// One thing the engine is to do, to the container of that name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Step {
+    /// Fetch what it wants from elsewhere.
+    Supply(String),
     /// Find out what its image is.
     Resolve(String),
     /// Bring its image.
@@ -29,7 +31,8 @@ impl Step {
     /// The container.
     pub(crate) fn container(&self) -> &str {
         match self {
-            Self::Resolve(name)
+            Self::Supply(name)
+            | Self::Resolve(name)
             | Self::Pull(name)
             | Self::Start(name)
             | Self::Restart(name)
@@ -149,14 +152,23 @@ fn step(task: &Task, container: &Container, now: Timestamp, pulls: Pulls) -> Opt
     match (task.desired, container.known) {
         (_, Known::Stopped) => container.doubtful.then(|| Step::Stop(name.clone())),
         (Desired::Running, Known::None) => towards_running(task, container, now, pulls),
-        (Desired::Running, Known::Running) => container.restart_due.then(|| Step::Restart(name.clone())),
+        (Desired::Running, Known::Running) if !container.restart_due => None,
+        // It starts with the same values again; those of its first start may be gone.
+        (Desired::Running, Known::Running) => Some(match task.awaits_supplies(container) {
+            true => Step::Supply(name.clone()),
+            false => Step::Restart(name.clone()),
+        }),
         (Desired::Stopped, _) => dependents_ended(task, name).then(|| Step::Stop(name.clone())),
     }
 }
 
-/// Images of all containers are looked up before anything else happens (agent.md 8).
+/// First what is fetched from elsewhere, then images: those of all containers are looked up before anything is pulled
+/// (agent.md 8).
 fn towards_running(task: &Task, container: &Container, now: Timestamp, pulls: Pulls) -> Option<Step> {
     let name = container.definition.name.clone();
+    if task.awaits_supplies(container) {
+        return Some(Step::Supply(name));
+    }
     if !container.resolved {
         return Some(Step::Resolve(name));
     }
@@ -178,19 +190,32 @@ fn dependents_ended(task: &Task, name: &str) -> bool {
     dependents.all(|other| other.known == Known::Stopped)
 }
 
-/// The task is to stop while this container's image is still being brought: that need not be waited for. True when
-/// there was such a container; its work is to be cut short.
-pub(crate) fn cut_pull(container: &mut Container, task_arn: &str, now: Timestamp) -> bool {
-    let bringing = container.busy && !container.pulled && container.known == Known::None;
+/// The task is to stop while this container's image, or what comes before it, is still being brought: that need not be
+/// waited for. True when there was such a container; its work is to be cut short.
+pub(crate) fn cut_pull(container: &mut Container, task: &Brought<'_>, now: Timestamp) -> bool {
+    let fetching = !container.supplied && container.definition.supplies.come_first(task.is_fargate);
+    let bringing = container.busy && (!container.pulled || fetching) && container.known == Known::None;
     if bringing {
         container.busy = false;
         container.known = Known::Stopped;
         container.finished_at = Some(now);
-        container.reason = Some(format!(
-            "TaskStoppedBeforePullBeginError: Task stopped before image pull could begin for task: {task_arn}"
-        ));
+        let arn = task.arn;
+        container.reason = (!task.has_failed).then(|| {
+            format!(
+                "TaskStoppedBeforePullBeginError: Task stopped before image pull could begin for task: {arn}"
+            )
+        });
     }
     bringing
+}
+
+/// What [`cut_pull`] has to know of the task.
+#[derive(Debug)]
+pub(crate) struct Brought<'a> {
+    pub(crate) arn: &'a str,
+    pub(crate) is_fargate: bool,
+    /// It says itself why it ends.
+    pub(crate) has_failed: bool,
 }
 
 fn readiness(task: &Task, target: &Container, dependency: &Dependency, now: Timestamp) -> Readiness {

@@ -129,7 +129,13 @@ fn report(task: &Task, cluster: &str, status: Known, shown: impl Fn(&Container) 
         cluster: Some(cluster.to_owned()),
         task: Some(task.arn.clone()),
         status: Some(status.word().to_owned()),
-        reason: Some(String::new()),
+        reason: Some(
+            task.failure
+                .as_deref()
+                .filter(|_| status == Known::Stopped)
+                .map(|reason| cut(reason, REASON_CHARS_MAX))
+                .unwrap_or_default(),
+        ),
         containers: Some(
             news.iter()
                 .map(|(container, shown)| change(container, *shown))

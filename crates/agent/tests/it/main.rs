@@ -13,3 +13,4 @@ mod endpoint;
 mod plane;
 mod process;
 mod rig;
+mod supplies;

@@ -71,6 +71,21 @@ pub enum Registration {
     Refuse,
 }
 
+/// A call of another service than ECS.
+#[derive(Debug)]
+pub struct Question {
+    /// Access key id.
+    pub by: String,
+    pub region: String,
+    pub service: String,
+    /// The operation, or method and path.
+    pub asked: String,
+    pub body: Value,
+}
+
+/// Status and body for a question.
+pub type Services = Arc<dyn Fn(&Question) -> (u16, String) + Send + Sync>;
+
 #[derive(Debug)]
 pub struct Plane {
     pub url: String,
@@ -81,12 +96,22 @@ pub struct Plane {
 
 impl Plane {
     pub async fn start(registration: Registration) -> Self {
+        Self::with_services(
+            registration,
+            Arc::new(|question| panic!("nobody answers {question:?}")),
+        )
+        .await
+    }
+
+    /// With other services than ECS.
+    pub async fn with_services(registration: Registration, services: Services) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let (sender, seen) = mpsc::unbounded_channel();
         let server = Arc::new(Server {
             url: url.clone(),
             registration,
+            services,
             seen: Mutex::new(sender),
         });
         let accepting = tokio::spawn(async move {
@@ -118,6 +143,12 @@ impl Plane {
     pub async fn leave(self) {
         self.accepting.abort();
         let _ = self.accepting.await;
+    }
+
+    /// Forgets what was seen so far.
+    pub fn forget(&mut self) {
+        while self.seen.try_recv().is_ok() {}
+        self.held.clear();
     }
 
     /// The first thing seen that `pick` wants; others wait for their turn.
@@ -181,6 +212,7 @@ impl Plane {
 struct Server {
     url: String,
     registration: Registration,
+    services: Services,
     seen: Mutex<mpsc::UnboundedSender<Seen>>,
 }
 
@@ -211,6 +243,9 @@ impl Server {
         let (parts, body) = request.into_parts();
         let body = body.collect().await.unwrap().to_bytes();
         verify(&parts, &body);
+        if let Some(reply) = self.service(&parts, &body) {
+            return reply;
+        }
         let target = parts.headers["x-amz-target"].to_str().unwrap();
         let operation = target
             .strip_prefix("AmazonEC2ContainerServiceV20141113.")
@@ -220,6 +255,40 @@ impl Server {
         let reply = self.answer(&operation, &body);
         self.saw(Seen::Call { operation, body });
         reply
+    }
+
+    /// Other services than ECS: what the test has for them.
+    fn service(&self, parts: &http::request::Parts, body: &[u8]) -> Option<Reply> {
+        let (region, service) = scope(parts);
+        if service == "ecs" {
+            return None;
+        }
+        let target = parts.headers.get("x-amz-target");
+        let asked = match target {
+            Some(target) => {
+                let target = target.to_str().unwrap();
+                target.rsplit('.').next().unwrap().to_owned()
+            }
+            None => format!("{} {}", parts.method, parts.uri),
+        };
+        let question = Question {
+            by: signer(parts),
+            region,
+            service,
+            asked: asked.clone(),
+            body: serde_json::from_slice(body).unwrap_or_default(),
+        };
+        let (status, answer) = (self.services)(&question);
+        self.saw(Seen::Call {
+            operation: asked,
+            body: json!({"by": question.by, "region": question.region, "service": question.service, "body": question.body}),
+        });
+        Some(
+            Response::builder()
+                .status(status)
+                .body(Full::from(answer))
+                .unwrap(),
+        )
     }
 
     fn answer(&self, operation: &str, body: &Value) -> Reply {
@@ -288,10 +357,34 @@ fn telemetry(opened: &http::request::Parts, text: &str) -> Value {
     serde_json::from_str(json).unwrap()
 }
 
+fn scope(parts: &http::request::Parts) -> (String, String) {
+    let presented = Presented::parse(parts).unwrap();
+    (
+        presented.scope.region.to_string(),
+        presented.scope.service.to_string(),
+    )
+}
+
+fn signer(parts: &http::request::Parts) -> String {
+    Presented::parse(parts).unwrap().access_key_id.to_string()
+}
+
+/// The instance's key, or that of a role (rig.rs).
 fn verify(parts: &http::request::Parts, body: &[u8]) {
     use portcullis_core::Clock as _;
     let presented = Presented::parse(parts).unwrap();
-    presented.check("ecs", SystemClock.now()).unwrap();
-    let key = SigningKey::derive(&Secret::new(SECRET), &presented.scope.date, REGION, "ecs");
-    presented.verify(&key, parts, body).unwrap();
+    let (region, service) = scope(parts);
+    presented.check(&service, SystemClock.now()).unwrap();
+    let secret = match signer(parts).as_str() {
+        "AKIDINSTANCE" => SECRET.to_owned(),
+        role => format!("canary-sk-{role}"),
+    };
+    let key = SigningKey::derive(&Secret::new(secret), &presented.scope.date, &region, &service);
+    match service.as_str() {
+        "s3" => {
+            let payload = parts.headers["x-amz-content-sha256"].to_str().unwrap();
+            presented.verify_for_s3(&key, parts, payload).unwrap();
+        }
+        _ => presented.verify(&key, parts, body).unwrap(),
+    }
 }

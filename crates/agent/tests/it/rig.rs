@@ -6,7 +6,7 @@ use std::sync::Arc;
 use portcullis_agent::{
     AgentError, Config, CredentialsSource, InstanceCredentials, Seams, Status, connected, run,
 };
-use portcullis_core::{Secret, SeededRandom, SystemClock};
+use portcullis_core::{Random, Secret, SeededRandom, SystemClock};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -35,11 +35,16 @@ pub struct Agent {
 
 impl Agent {
     pub fn start(config: Config) -> Self {
+        Self::start_with(config, Arc::new(SeededRandom::new(7)))
+    }
+
+    /// With randomness of its own: two agents of one seed would give containers the same names.
+    pub fn start_with(config: Config, random: Arc<dyn Random>) -> Self {
         let (status_sender, status) = watch::channel(Status::default());
         let (shutdown, ending) = watch::channel(false);
         let seams = Seams {
             clock: Arc::new(SystemClock),
-            random: Arc::new(SeededRandom::new(7)),
+            random,
         };
         Self {
             status,

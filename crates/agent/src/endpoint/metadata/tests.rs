@@ -135,6 +135,7 @@ fn metadata(change: impl FnOnce(&mut Task)) -> TaskMetadata {
         region: "us-west-2".into(),
         endpoint_url: String::new(),
         api_url: None,
+        log_endpoint: None,
         block_imds: true,
     };
     let stats = Arc::new(Stats::new(Arc::new(OnlyStats)));

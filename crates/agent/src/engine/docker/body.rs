@@ -3,9 +3,10 @@
 
 use std::collections::HashMap;
 
-use bollard::models::{ContainerCreateBody, HostConfig, PortBinding};
+use bollard::models::{ContainerCreateBody, HostConfig, HostConfigLogConfig, PortBinding};
 
 use super::super::{EngineError, Launch};
+use super::image::local_name;
 use super::ports::HostPorts;
 use super::wiring;
 use crate::network::Wiring;
@@ -22,7 +23,7 @@ pub(super) fn create_body(
 ) -> Result<ContainerCreateBody, EngineError> {
     let definition = &launch.definition;
     let mut body: ContainerCreateBody = parse(&definition.docker_config, "DockerClientConfigError")?;
-    body.image = Some(definition.image.clone());
+    body.image = Some(local_name(&definition.image));
     if let Some(command) = definition.command.clone().filter(|words| !words.is_empty()) {
         body.cmd = Some(command);
     }
@@ -93,16 +94,30 @@ fn host_config(
         format!("{}:{mode}", from.container)
     });
     host.volumes_from.get_or_insert_default().extend(from);
-    if let (Some(id), Some(log)) = (&launch.log_credentials_id, &mut host.log_config) {
-        let endpoint = format!("/v2/credentials/{id}");
-        log.config
-            .get_or_insert_default()
-            .insert("awslogs-credentials-endpoint".to_owned(), endpoint);
+    if let Some(log) = &mut host.log_config {
+        lay_over(log, launch);
     }
     host.links
         .get_or_insert_default()
         .extend(launch.links.iter().map(|(name, alias)| format!("{name}:{alias}")));
     Ok(host)
+}
+
+/// What the agent knows of the log driver's options: where to deliver, as whom, and secrets.
+fn lay_over(log: &mut HostConfigLogConfig, launch: &Launch) {
+    let is_awslogs = log.typ.as_deref() == Some("awslogs");
+    let options = log.config.get_or_insert_default();
+    if let Some(id) = &launch.log_credentials_id {
+        let endpoint = format!("/v2/credentials/{id}");
+        options.insert("awslogs-credentials-endpoint".to_owned(), endpoint);
+    }
+    if let Some(endpoint) = launch.log_endpoint.as_ref().filter(|_| is_awslogs) {
+        options
+            .entry("awslogs-endpoint".to_owned())
+            .or_insert_with(|| endpoint.clone());
+    }
+    let secret = launch.log_options.iter();
+    options.extend(secret.map(|(name, value)| (name.clone(), value.expose().to_owned())));
 }
 
 type Bindings = HashMap<String, Option<Vec<PortBinding>>>;
@@ -222,6 +237,8 @@ mod tests {
             definition,
             environment: vec![("A".into(), "b=c".into())],
             secret_environment: vec![("T".into(), Secret::new("s"))],
+            log_options: Vec::new(),
+            log_endpoint: None,
             labels: vec![("com.amazonaws.ecs.cluster".into(), "probe".into())],
             volumes: vec![volume("host", Some("/srv")), volume("own", None)],
             volumes_from: vec![VolumesFrom {

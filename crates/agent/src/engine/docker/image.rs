@@ -1,6 +1,9 @@
 //! Images: what a name means, when it is pulled, and how long that may take (agent.md 6 and 7).
 
-use bollard::models::ImageInspect;
+use std::net::SocketAddr;
+
+use bollard::auth::DockerCredentials;
+use bollard::models::{DistributionInspect, ImageInspect};
 use bollard::query_parameters::{CreateImageOptions, RemoveImageOptions, TagImageOptions};
 use futures_util::StreamExt as _;
 
@@ -8,27 +11,31 @@ use super::super::{EngineError, ImageFacts, Pulled, Resolved};
 use super::errors::{Stage, at, status};
 use super::{DockerEngine, within};
 use crate::PullBehavior;
+use crate::supplies::{Access, ImageAccess, RegistryLogin};
 
 const REASON_INACTIVE: &str =
     "CannotPullContainerError: inactivity time exceeded timeout while pulling image";
 
 impl DockerEngine {
     /// Asks the registry what the image is, where it is to be pulled.
-    pub(super) async fn resolve(&self, image: &str, pulled_before: bool) -> Result<Resolved, EngineError> {
+    pub(super) async fn resolve(
+        &self,
+        image: &str,
+        access: &ImageAccess,
+        pulled_before: bool,
+    ) -> Result<Resolved, EngineError> {
         let cached = self.cached_image(image).await?;
         let behavior = self.images.behavior;
         if !asks_registry(behavior, cached.is_some(), pulled_before, image) {
             return Ok(Resolved { digest: None, cached });
         }
-        if has_digest(image) {
-            return Ok(Resolved::default());
+        if let Some((_, digest)) = image.split_once('@') {
+            return Ok(Resolved {
+                digest: Some(digest.to_owned()),
+                cached: None,
+            });
         }
-        let name = with_tag(image);
-        let asked = within(self.images.manifest_timeout, "manifest_pulled", async {
-            let known = self.docker.inspect_registry_image(&name, None).await;
-            known.map_err(|error| at(Stage::PullManifest, &error))
-        });
-        match asked.await {
+        match self.ask(image, access).await {
             Ok(known) => Ok(Resolved {
                 digest: known.descriptor.digest,
                 cached: None,
@@ -41,19 +48,26 @@ impl DockerEngine {
         }
     }
 
-    /// Pulls the image, by its digest where that is known, and gives it its name.
-    pub(super) async fn bring(&self, image: &str, digest: Option<&str>) -> Result<Pulled, EngineError> {
-        let name = with_tag(image);
-        let exactly = digest.map(|digest| format!("{}@{digest}", repository(&name)));
-        let started = self.clock.now();
-        let pulling = within(self.images.pull_timeout, "pulled", async {
-            self.pull(exactly.as_deref().unwrap_or(&name)).await?;
-            match &exactly {
-                Some(exactly) => self.tag(exactly, &name).await,
-                None => Ok(()),
-            }
+    async fn ask(&self, image: &str, access: &ImageAccess) -> Result<DistributionInspect, EngineError> {
+        let access = access.get(image).await?;
+        let name = through(access.door, &with_tag(image));
+        let login = access.login.as_ref().map(credentials);
+        let asked = within(self.images.manifest_timeout, "manifest_pulled", async {
+            let known = self.docker.inspect_registry_image(&name, login).await;
+            known.map_err(|error| at(Stage::PullManifest, &error))
         });
-        let times = match pulling.await {
+        asked.await.map_err(|error| named(error, &access))
+    }
+
+    /// Pulls the image, by its digest where that is known, and gives it its name.
+    pub(super) async fn bring(
+        &self,
+        image: &str,
+        access: &ImageAccess,
+        digest: Option<&str>,
+    ) -> Result<Pulled, EngineError> {
+        let started = self.clock.now();
+        let times = match self.fetch(image, access, digest).await {
             Ok(()) => Some((started, self.clock.now())),
             Err(error) => {
                 let cached = self.cached_image(image).await?;
@@ -72,11 +86,34 @@ impl DockerEngine {
         }
     }
 
+    async fn fetch(
+        &self,
+        image: &str,
+        access: &ImageAccess,
+        digest: Option<&str>,
+    ) -> Result<(), EngineError> {
+        let access = access.get(image).await?;
+        let source = through(access.door, &exactly(image, digest));
+        let name = with_tag(&local_name(image));
+        let pulling = within(self.images.pull_timeout, "pulled", async {
+            self.pull(&source, access.login.as_ref()).await?;
+            if source != name && !has_digest(&name) {
+                self.tag(&source, &name).await?;
+            }
+            if access.door.is_some() {
+                // The way it came is no name of it.
+                self.discard_image(&source).await?;
+            }
+            Ok(())
+        });
+        pulling.await.map_err(|error| named(error, &access))
+    }
+
     /// True when the name is gone; an image in use keeps it.
     pub(super) async fn discard_image(&self, name: &str) -> Result<bool, EngineError> {
         match self
             .docker
-            .remove_image(name, None::<RemoveImageOptions>, None)
+            .remove_image(&local_name(name), None::<RemoveImageOptions>, None)
             .await
         {
             Ok(_) => Ok(true),
@@ -89,19 +126,20 @@ impl DockerEngine {
     }
 
     async fn cached_image(&self, image: &str) -> Result<Option<ImageFacts>, EngineError> {
-        match self.docker.inspect_image(image).await {
+        match self.docker.inspect_image(&local_name(image)).await {
             Ok(found) => Ok(Some(facts(found))),
             Err(error) if status(&error) == Some(404) => Ok(None),
             Err(error) => Err(at(Stage::Pull, &error)),
         }
     }
 
-    async fn pull(&self, image: &str) -> Result<(), EngineError> {
+    async fn pull(&self, image: &str, login: Option<&RegistryLogin>) -> Result<(), EngineError> {
         let options = CreateImageOptions {
             from_image: Some(image.to_owned()),
             ..CreateImageOptions::default()
         };
-        let mut progress = std::pin::pin!(self.docker.create_image(Some(options), None, None));
+        let login = login.map(credentials);
+        let mut progress = std::pin::pin!(self.docker.create_image(Some(options), None, login));
         loop {
             match tokio::time::timeout(self.images.inactivity_timeout, progress.next()).await {
                 Ok(Some(step)) => drop(step.map_err(|error| at(Stage::Pull, &error))?),
@@ -147,6 +185,59 @@ fn falls_back(behavior: PullBehavior, cached: &Option<ImageFacts>) -> bool {
 
 fn has_digest(image: &str) -> bool {
     image.contains('@')
+}
+
+/// What is to be pulled: by digest where that is known.
+fn exactly(image: &str, digest: Option<&str>) -> String {
+    let name = with_tag(image);
+    match digest.filter(|_| !has_digest(image)) {
+        Some(digest) => format!("{}@{digest}", repository(&name)),
+        None => name,
+    }
+}
+
+/// The image's name behind a door.
+fn through(door: Option<SocketAddr>, name: &str) -> String {
+    match door {
+        Some(door) => format!("{door}/{name}"),
+        None => name.to_owned(),
+    }
+}
+
+/// What an image is called on this host. One of ECR that is named by its digest has no such name here, for it comes under
+/// another registry's: a tag says what it is.
+pub(super) fn local_name(image: &str) -> String {
+    match image.split_once('@') {
+        Some((name, digest)) if is_ecr(name) => {
+            format!("{}:{}", repository(name), digest.replace(':', "-"))
+        }
+        _ => image.to_owned(),
+    }
+}
+
+/// `ACCOUNT.dkr.ecr.REGION.amazonaws.com/...`.
+fn is_ecr(image: &str) -> bool {
+    image.split_once('/').is_some_and(|(registry, _)| {
+        let in_ecr = registry.contains(".dkr.ecr.") || registry.contains(".dkr.ecr-fips.");
+        in_ecr && registry.contains(".amazonaws.com")
+    })
+}
+
+fn credentials(login: &RegistryLogin) -> DockerCredentials {
+    DockerCredentials {
+        username: Some(login.user.clone()),
+        password: Some(login.password.expose().to_owned()),
+        ..DockerCredentials::default()
+    }
+}
+
+/// Reasons name the image as the task does.
+fn named(error: EngineError, access: &Access) -> EngineError {
+    let Some(door) = access.door else { return error };
+    match error {
+        EngineError::Refused(reason) => EngineError::Refused(reason.replace(&format!("{door}/"), "")),
+        other => other,
+    }
 }
 
 fn facts(image: ImageInspect) -> ImageFacts {
@@ -219,6 +310,45 @@ mod tests {
         }
         assert!(!asks_registry(Default, true, false, "app@sha256:00"));
         assert!(asks_registry(Default, false, false, "app@sha256:00"));
+    }
+
+    #[test]
+    fn images_of_ecr_come_through_the_door_and_have_their_own_names_here() {
+        let ecr = "111122223333.dkr.ecr.us-west-2.amazonaws.com/team/app";
+        let digest = format!("sha256:{}", "0".repeat(64));
+        let door = Some("127.0.0.1:4000".parse().unwrap());
+        let cases = [
+            (
+                format!("{ecr}:1"),
+                Some(&*digest),
+                format!("127.0.0.1:4000/{ecr}@{digest}"),
+                format!("{ecr}:1"),
+            ),
+            (
+                ecr.to_owned(),
+                None,
+                format!("127.0.0.1:4000/{ecr}:latest"),
+                ecr.to_owned(),
+            ),
+            (
+                format!("{ecr}@{digest}"),
+                Some(&*digest),
+                format!("127.0.0.1:4000/{ecr}@{digest}"),
+                format!("{ecr}:{}", digest.replace(':', "-")),
+            ),
+        ];
+        for (image, known, source, local) in cases {
+            assert_eq!(through(door, &exactly(&image, known)), source);
+            assert_eq!(local_name(&image), local);
+        }
+        let elsewhere = format!("registry.example.com/app@{digest}");
+        assert_eq!(local_name(&elsewhere), elsewhere);
+        let access = Access { login: None, door };
+        let refused = EngineError::Refused(format!("X: manifest for 127.0.0.1:4000/{ecr}:1 not found"));
+        assert_eq!(
+            named(refused, &access).to_string(),
+            format!("X: manifest for {ecr}:1 not found")
+        );
     }
 
     #[test]

@@ -36,6 +36,7 @@ use super::{
     ContainerRef, Engine, EngineError, EngineEvent, Launch, Launched, Observed, Pulled, Resolved, Terminal,
 };
 use crate::network::{CgroupDriver, Wiring};
+use crate::supplies::ImageAccess;
 use crate::{ContainerSettings, EngineKind, ImageSettings};
 
 const DEFAULT_HOST: &str = "unix:///var/run/docker.sock";
@@ -252,17 +253,19 @@ impl Engine for DockerEngine {
     fn resolve_image<'a>(
         &'a self,
         image: &'a str,
+        access: &'a ImageAccess,
         pulled_before: bool,
     ) -> BoxFuture<'a, Result<Resolved, EngineError>> {
-        Box::pin(self.resolve(image, pulled_before))
+        Box::pin(self.resolve(image, access, pulled_before))
     }
 
     fn pull_image<'a>(
         &'a self,
         image: &'a str,
+        access: &'a ImageAccess,
         digest: Option<&'a str>,
     ) -> BoxFuture<'a, Result<Pulled, EngineError>> {
-        Box::pin(self.bring(image, digest))
+        Box::pin(self.bring(image, access, digest))
     }
 
     fn remove_image<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<bool, EngineError>> {

@@ -34,6 +34,8 @@ fn shell(script: &str) -> Launch {
         definition,
         environment: vec![("GREETING".into(), "hello".into())],
         secret_environment: vec![("TOKEN".into(), Secret::new("t0ken"))],
+        log_options: Vec::new(),
+        log_endpoint: None,
         labels: Vec::new(),
         volumes: Vec::new(),
         volumes_from: Vec::new(),

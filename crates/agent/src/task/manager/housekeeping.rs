@@ -5,8 +5,8 @@ use portcullis_core::Timestamp;
 use super::super::model::{Container, Desired, Known, Task};
 use super::super::plan::{self, Pulls};
 use super::{Manager, Parts, work};
-use crate::AgentError;
 use crate::plane::backoff::between;
+use crate::{AgentError, EngineKind};
 
 /// How long a new task waits for room to save it.
 const UNSAVED_SECONDS_MAX: i64 = 60;
@@ -70,6 +70,27 @@ impl Manager {
             work::remove_images(&mut self.work, due, &self.parts);
         }
     }
+}
+
+impl Manager {
+    /// Values are kept no longer than something may be made from them: Docker keeps what its containers were made with, a
+    /// process that is started again gets them anew.
+    pub(super) fn release_supplies(&self, arn: &str) {
+        let Some(task) = self.tasks.get(arn) else { return };
+        let made = |container: &Container| container.known != Known::None;
+        let by_docker = self.parts.surroundings.kind == EngineKind::Docker;
+        if task.known() == Known::Stopped || (by_docker && task.containers.iter().all(made)) {
+            self.parts.supplies.forget(arn);
+        }
+    }
+}
+
+/// A task of an earlier agent. Docker's containers that were started have all they need.
+pub(super) fn taken_over(mut task: Task, kind: EngineKind) -> Task {
+    for container in &mut task.containers {
+        container.supplied = kind == EngineKind::Docker && container.started;
+    }
+    task
 }
 
 /// Whether time alone has changed what is to be done for a task: start timeouts of dependencies pass without an event.

@@ -16,6 +16,11 @@ impl Manager {
     pub(super) fn note(&mut self, done: Done) {
         let now = self.parts.clock.now();
         match done {
+            Done::Supplied {
+                task,
+                container,
+                result,
+            } => self.note_supplied(&task, &container, result),
             Done::Resolved {
                 task,
                 container,
@@ -79,6 +84,11 @@ impl Manager {
             Done::Removed { task } => self.forget(&task),
             Done::ImagesRemoved(ids) => self.images_removed(&ids),
         }
+    }
+
+    fn note_supplied(&mut self, task: &str, container: &str, result: Result<(), String>) {
+        self.pulls.remove(&(task.to_owned(), container.to_owned()));
+        self.change(task, |task| observation::supplied(task, container, result));
     }
 
     /// Work that failed for a reason of its own is due again, with the next tick: not in a circle as fast as it fails.

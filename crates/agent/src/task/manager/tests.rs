@@ -10,12 +10,24 @@ use tokio::task::JoinHandle;
 
 use super::super::plan::tests::{container, task};
 use super::*;
-use crate::EngineKind;
 use crate::engine::{ContainerRef, Exit, Facts, ImageFacts, Launch};
+use crate::plane::{ControlPlane, InstanceCredentialsProvider};
+use crate::supplies::{GivenLogins, ImageAccess};
+use crate::{CredentialsSource, EngineKind, InstanceCredentials};
 
 mod faults;
 
 const ARN: &str = "arn:aws:ecs:us-west-2:111122223333:task/probe/aaaa";
+
+/// Nothing can be fetched: nobody listens.
+fn nowhere(cache: &Arc<CredentialCache>) -> Supplies {
+    let credentials = CredentialsSource::Static(InstanceCredentials::none());
+    let credentials = Arc::new(InstanceCredentialsProvider::new(credentials).unwrap());
+    let clock = Arc::new(portcullis_core::SystemClock);
+    let plane = ControlPlane::new("http://127.0.0.1:1", "us-west-2", credentials, clock).unwrap();
+    let random = Arc::new(SeededRandom::new(1));
+    Supplies::new(plane, Arc::clone(cache), random, GivenLogins::default(), None)
+}
 
 #[derive(Default)]
 struct FakeEngine {
@@ -114,6 +126,7 @@ impl Engine for FakeEngine {
     fn resolve_image<'a>(
         &'a self,
         image: &'a str,
+        _: &'a ImageAccess,
         pulled_before: bool,
     ) -> BoxFuture<'a, Result<Resolved, EngineError>> {
         Box::pin(async move {
@@ -131,6 +144,7 @@ impl Engine for FakeEngine {
     fn pull_image<'a>(
         &'a self,
         image: &'a str,
+        _: &'a ImageAccess,
         digest: Option<&'a str>,
     ) -> BoxFuture<'a, Result<Pulled, EngineError>> {
         Box::pin(async move {
@@ -261,6 +275,7 @@ impl Rig {
             region: "us-west-2".into(),
             endpoint_url: "http://169.254.170.2".into(),
             api_url: None,
+            log_endpoint: None,
             block_imds: true,
         };
         let manager = Manager::new(Parts {
@@ -287,6 +302,7 @@ impl Rig {
                     per_cycle: 5,
                 }),
             },
+            supplies: Arc::new(nowhere(&cache)),
             metadata_files: None,
         });
         let (commands, receiver) = Manager::channel();

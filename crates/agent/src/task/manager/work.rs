@@ -11,14 +11,15 @@ use tokio::task::{AbortHandle, JoinSet};
 
 use super::super::admission::token_digest;
 use super::super::images::{DueImage, Images};
-use super::super::metadata_file;
-use super::super::model::{Container, Task, VolumesFrom};
+use super::super::model::{Container, Task};
 use super::super::plan::Step;
 use super::super::report::Report;
+use super::launching::{launch, reference, stop_timeout};
 use super::{Done, Parts};
 use crate::EngineKind;
 use crate::engine::{ContainerRef, Engine, EngineError, Launch, Launched, Observed, patiently, pause};
 use crate::network::{PAUSE_CONTAINER, TaskNetwork, Wiring};
+use crate::supplies::{Customer, ImageAccess};
 
 type Work = JoinSet<Option<Done>>;
 
@@ -56,15 +57,22 @@ pub(super) enum Undertaking {
 
 /// A step with everything its doing needs.
 pub(super) enum Order {
+    Supply {
+        task: String,
+        container: ContainerRef,
+        customer: Customer,
+    },
     Resolve {
         task: String,
         container: ContainerRef,
+        customer: Customer,
         image: String,
         pulled_before: bool,
     },
     Pull {
         task: String,
         container: ContainerRef,
+        customer: Customer,
         image: String,
         digest: Option<String>,
     },
@@ -88,15 +96,17 @@ pub(super) enum Order {
 impl Order {
     fn container(&self) -> &str {
         match self {
-            Self::Resolve { container, .. } | Self::Pull { container, .. } | Self::Stop { container, .. } => {
-                &container.name
-            }
+            Self::Supply { container, .. }
+            | Self::Resolve { container, .. }
+            | Self::Pull { container, .. }
+            | Self::Stop { container, .. } => &container.name,
             Self::Start { launch, .. } | Self::Restart { launch, .. } => &launch.container.name,
         }
     }
 
     fn undertaking(&self) -> Undertaking {
-        let (Self::Resolve { task, .. }
+        let (Self::Supply { task, .. }
+        | Self::Resolve { task, .. }
         | Self::Pull { task, .. }
         | Self::Start { task, .. }
         | Self::Restart { task, .. }
@@ -107,9 +117,13 @@ impl Order {
         }
     }
 
-    /// Whether it may be cut short when the task is to stop: it brings an image. The container then.
+    /// Whether it may be cut short when the task is to stop: it brings an image, or what comes before. The container then.
     pub(super) fn brings_image(&self) -> Option<&str> {
-        matches!(self, Self::Resolve { .. } | Self::Pull { .. }).then(|| self.container())
+        let brings = matches!(
+            self,
+            Self::Supply { .. } | Self::Resolve { .. } | Self::Pull { .. }
+        );
+        brings.then(|| self.container())
     }
 }
 
@@ -136,15 +150,22 @@ fn order(task: &mut Task, step: &Step, images: &Images, parts: &Parts) -> Option
     let (arn, container) = (task.arn.clone(), task.container(name)?);
     let image = container.definition.image.clone();
     Some(match step {
+        Step::Supply(_) => Order::Supply {
+            task: arn,
+            container: reference(task, container),
+            customer: Customer::of(task),
+        },
         Step::Resolve(_) => Order::Resolve {
             task: arn,
             container: reference(task, container),
+            customer: Customer::of(task),
             pulled_before: images.knows(&image),
             image,
         },
         Step::Pull(_) => Order::Pull {
             task: arn,
             container: reference(task, container),
+            customer: Customer::of(task),
             digest: container.image_digest.clone(),
             image,
         },
@@ -165,13 +186,6 @@ fn order(task: &mut Task, step: &Step, images: &Images, parts: &Parts) -> Option
     })
 }
 
-fn stop_timeout(container: &Container, parts: &Parts) -> Duration {
-    let own = container.definition.stop_timeout;
-    own.map_or(parts.rules.stop_timeout, |seconds| {
-        Duration::from_secs(seconds.into())
-    })
-}
-
 /// The orders are not carried out after all.
 pub(super) fn withdraw(task: &mut Task, orders: &[Order]) {
     for order in orders {
@@ -182,85 +196,12 @@ pub(super) fn withdraw(task: &mut Task, orders: &[Order]) {
     }
 }
 
-fn launch(task: &Task, container: &Container, token: Option<Secret>, parts: &Parts) -> Launch {
-    let definition = &container.definition;
-    let engine_name = |name: &str| task.container(name).map(|other| other.docker_name.clone());
-    let links = definition.links.iter().filter_map(|link| {
-        let (name, alias) = link.split_once(':').unwrap_or((link, link));
-        Some((engine_name(name)?, alias.to_owned()))
-    });
-    let volumes_from = definition.volumes_from.iter().filter_map(|from| {
-        Some(VolumesFrom {
-            container: engine_name(&from.container)?,
-            read_only: from.read_only,
-        })
-    });
-    let mut environment = parts.surroundings.environment(task, container);
-    if parts.metadata_files.is_some() {
-        let (name, value) = metadata_file::variable(container);
-        environment.push((name.to_owned(), value));
-    }
-    Launch {
-        container: reference(task, container),
-        environment,
-        secret_environment: parts.surroundings.secret_environment(token),
-        labels: parts.surroundings.labels(task, container),
-        volumes: task.volumes.clone(),
-        volumes_from: volumes_from.collect(),
-        links: links.collect(),
-        log_credentials_id: task
-            .execution_credentials_id
-            .clone()
-            .filter(|_| definition.logs_with_execution_role),
-        task_limits: (task.cpu, task.memory),
-        metadata_folder: parts
-            .metadata_files
-            .as_ref()
-            .map(|files| files.folders(task, container)),
-        definition: definition.clone(),
-        wiring: parts.wiring(task, container),
-    }
-}
-
-fn reference(task: &Task, container: &Container) -> ContainerRef {
-    ContainerRef {
-        task_id: task.id().to_owned(),
-        name: container.definition.name.clone(),
-        docker_name: container.docker_name.clone(),
-    }
-}
-
 /// Starts an order.
 pub(super) fn start(work: &mut Work, order: Order, parts: &Parts) -> AbortHandle {
     let (engine, network) = (Arc::clone(&parts.engine), parts.network.clone());
     let what = order.undertaking();
     match order {
-        Order::Resolve {
-            task,
-            container,
-            image,
-            pulled_before,
-        } => spawn(work, what, async move {
-            let result = patiently(&container, || engine.resolve_image(&image, pulled_before)).await;
-            Some(Done::Resolved {
-                task,
-                container: container.name,
-                result,
-            })
-        }),
-        Order::Pull {
-            task,
-            container,
-            image,
-            digest,
-        } => spawn(work, what, async move {
-            let result = patiently(&container, || engine.pull_image(&image, digest.as_deref())).await;
-            Some(Done::Pulled {
-                task,
-                container: container.name,
-                result,
-            })
-        }),
+        Order::Supply { .. } | Order::Resolve { .. } | Order::Pull { .. } => bring(work, order, parts),
         Order::Start { task, launch, .. } => {
             let ready = parts.network_ready.clone();
             spawn(work, what, start_container(engine, ready, network, task, launch))
@@ -291,6 +232,58 @@ pub(super) fn start(work: &mut Work, order: Order, parts: &Parts) -> AbortHandle
             })
         }),
     }
+}
+
+/// Starts an order that brings an image, or what comes before.
+fn bring(work: &mut Work, order: Order, parts: &Parts) -> AbortHandle {
+    let (engine, supplies) = (Arc::clone(&parts.engine), Arc::clone(&parts.supplies));
+    let what = order.undertaking();
+    spawn(work, what, async move {
+        match order {
+            Order::Supply {
+                task,
+                container,
+                customer,
+            } => Some(Done::Supplied {
+                task,
+                container: container.name,
+                result: supplies.fetch(&customer).await,
+            }),
+            Order::Resolve {
+                task,
+                container,
+                customer,
+                image,
+                pulled_before,
+            } => {
+                let access = ImageAccess::new(&supplies, customer, &container.name);
+                let resolve = || engine.resolve_image(&image, &access, pulled_before);
+                let result = patiently(&container, resolve).await;
+                Some(Done::Resolved {
+                    task,
+                    container: container.name,
+                    result,
+                })
+            }
+            Order::Pull {
+                task,
+                container,
+                customer,
+                image,
+                digest,
+            } => {
+                let access = ImageAccess::new(&supplies, customer, &container.name);
+                let pull = || engine.pull_image(&image, &access, digest.as_deref());
+                let result = patiently(&container, pull).await;
+                Some(Done::Pulled {
+                    task,
+                    container: container.name,
+                    result,
+                })
+            }
+            Order::Start { .. } | Order::Restart { .. } | Order::Stop { .. } => None,
+        }
+    })
 }
 
 async fn start_container(

@@ -46,6 +46,7 @@ pub(crate) fn task(containers: Vec<Container>) -> Task {
         containers,
         credentials_id: None,
         execution_credentials_id: None,
+        failure: None,
         pull_started_at: None,
         pull_stopped_at: None,
         execution_stopped_at: None,
@@ -224,13 +225,21 @@ fn agent_8_a_pull_is_cut_short_when_the_task_is_to_stop() {
     let mut task = task(vec![container("main", true, &[])]);
     let main = task.container_mut("main").unwrap();
     (main.pulled, main.busy) = (false, true);
-    assert!(cut_pull(main, "ARN", NOW));
+    let of = |has_failed| Brought {
+        arn: "ARN",
+        is_fargate: false,
+        has_failed,
+    };
+    assert!(cut_pull(main, &of(false), NOW));
     assert_eq!(
         main.reason.as_deref(),
         Some("TaskStoppedBeforePullBeginError: Task stopped before image pull could begin for task: ARN")
     );
     (main.known, main.pulled, main.busy) = (Known::None, true, true);
-    assert!(!cut_pull(main, "ARN", NOW), "a start is waited for");
+    assert!(!cut_pull(main, &of(false), NOW), "a start is waited for");
+    (main.pulled, main.reason) = (false, None);
+    assert!(cut_pull(main, &of(true), NOW));
+    assert_eq!(main.reason, None, "the task says why");
 }
 
 #[test]
@@ -289,6 +298,7 @@ struct Life {
     exit_code: i32,
     starts: bool,
     ends_by_itself: bool,
+    wants: bool,
 }
 
 fn life() -> impl Strategy<Value = Life> {
@@ -300,14 +310,16 @@ fn life() -> impl Strategy<Value = Life> {
         0..2_i32,
         prop::bool::weighted(0.9),
         any::<bool>(),
+        any::<bool>(),
     )
         .prop_map(
-            |(essential, depends_on, exit_code, starts, ends_by_itself)| Life {
+            |(essential, depends_on, exit_code, starts, ends_by_itself, wants)| Life {
                 essential,
                 depends_on,
                 exit_code,
                 starts,
                 ends_by_itself,
+                wants,
             },
         )
 }
@@ -325,7 +337,11 @@ fn build(lives: &[Life]) -> Task {
             ..container(&names[index], life.essential, &on)
         }
     });
-    task(containers.collect())
+    let mut task = task(containers.collect());
+    for (name, _) in names.iter().zip(lives).filter(|(_, life)| life.wants) {
+        wanting(&mut task, name);
+    }
+    task
 }
 
 fn life_of<'a>(lives: &'a [Life], name: &str) -> &'a Life {
@@ -336,7 +352,9 @@ fn life_of<'a>(lives: &'a [Life], name: &str) -> &'a Life {
 fn is_allowed(task: &Task, step: &Step) -> bool {
     let looked_up = |c: &Container| c.resolved || c.known != Known::None;
     match step {
-        Step::Resolve(_) | Step::Restart(_) => true,
+        Step::Restart(_) => true,
+        Step::Supply(name) => !task.container(name).unwrap().resolved,
+        Step::Resolve(name) => !task.awaits_supplies(task.container(name).unwrap()),
         Step::Pull(_) | Step::Start(_) if !task.containers.iter().all(looked_up) => false,
         Step::Start(name) if !task.container(name).unwrap().pulled => false,
         Step::Pull(name) | Step::Start(name) => task
@@ -382,6 +400,7 @@ proptest! {
                 let life = life_of(&lives, name);
                 let container = task.container_mut(name).unwrap();
                 match &step {
+                    Step::Supply(_) => container.supplied = true,
                     Step::Resolve(_) => container.resolved = true,
                     Step::Pull(_) => container.pulled = true,
                     Step::Start(_) if life.starts => runs(&mut task, name),
@@ -406,4 +425,48 @@ proptest! {
         prop_assert_eq!(task.known(), Known::Stopped);
         prop_assert!(advance(&mut task, NOW, Pulls::InOrder).is_empty());
     }
+}
+
+fn wanting(task: &mut Task, name: &str) {
+    let login = crate::supplies::WantedLogin::Secret {
+        arn: "arn".into(),
+        region: "us-west-2".into(),
+    };
+    task.container_mut(name).unwrap().definition.supplies.login = Some(login);
+}
+
+#[test]
+fn agent_6_what_is_fetched_comes_before_any_image() {
+    let mut task = task(vec![container("main", true, &[]), container("side", false, &[])]);
+    for one in &mut task.containers {
+        (one.resolved, one.pulled) = (false, false);
+    }
+    wanting(&mut task, "main");
+    assert_eq!(
+        advance(&mut task, NOW, Pulls::InOrder),
+        [Step::Supply("main".into()), Step::Resolve("side".into())]
+    );
+    (task.containers[0].supplied, task.containers[1].resolved) = (true, true);
+    assert_eq!(
+        advance(&mut task, NOW, Pulls::InOrder),
+        [Step::Resolve("main".into())],
+        "nothing is pulled before"
+    );
+}
+
+#[test]
+fn a_container_that_starts_again_gets_its_values_anew_where_they_are_gone() {
+    let mut task = task(vec![container("main", true, &[])]);
+    wanting(&mut task, "main");
+    let main = task.container_mut("main").unwrap();
+    (main.known, main.restart_due) = (Known::Running, true);
+    assert_eq!(
+        advance(&mut task, NOW, Pulls::InOrder),
+        [Step::Supply("main".into())]
+    );
+    task.container_mut("main").unwrap().supplied = true;
+    assert_eq!(
+        advance(&mut task, NOW, Pulls::InOrder),
+        [Step::Restart("main".into())]
+    );
 }

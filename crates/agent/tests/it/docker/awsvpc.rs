@@ -117,6 +117,15 @@ pub async fn running(plane: &mut Plane, acs: &mut Acs, number: i64, task: Value)
     }
 }
 
+/// RUNNING is the container, not its program: this waits until a task of [`LISTEN`] listens as well.
+pub async fn listening(room: &Room, letter: char) {
+    let id = container(room, letter, "app");
+    eventually("the task listens", || {
+        room.docker(&["logs", &id]).contains("ready")
+    })
+    .await;
+}
+
 async fn started(room: &Room, plane: &mut Plane, folder: &tempfile::TempDir) -> (Agent, Acs) {
     let mut agent = room.agent(folder.path(), plane, |_| {});
     agent.connected().await;
@@ -128,7 +137,7 @@ fn cables() -> usize {
     run("ip", &["-o", "link"]).matches(": pcv").count()
 }
 
-fn nothing_is_left() {
+pub fn nothing_is_left() {
     assert_eq!(cables(), 0, "no cable");
     assert_eq!(
         run("ip", &["neigh", "show", "proxy"]).trim(),
@@ -205,6 +214,8 @@ async fn awsvpc_security_groups_hold_between_tasks_of_one_host_and_change_while_
     running(&mut plane, &mut acs, 1, task('b', 15, LISTEN, open)).await;
     running(&mut plane, &mut acs, 2, task('c', 16, LISTEN, Value::Null)).await;
     running(&mut plane, &mut acs, 3, task('d', 17, WAITING, rules(json!([])))).await;
+    listening(&room, 'b').await;
+    listening(&room, 'c').await;
 
     assert!(reaches(&room, 'c', "10.0.0.15", 8080), "the group lets it in");
     assert!(!reaches(&room, 'c', "10.0.0.15", 9090), "another port");
@@ -254,6 +265,7 @@ async fn awsvpc_a_task_cannot_take_anothers_address() {
     let (agent, mut acs) = started(&room, &mut plane, &folder).await;
     let everything = json!([{"protocol": "-1", "fromPort": -1, "toPort": -1, "sources": ["0.0.0.0/0"]}]);
     running(&mut plane, &mut acs, 1, task('b', 15, LISTEN, rules(everything))).await;
+    listening(&room, 'b').await;
     let mut thief = task('c', 16, WAITING, Value::Null);
     thief["containers"][0]["dockerConfig"]["hostConfig"] = json!("{\"CapAdd\":[\"NET_ADMIN\"]}");
     running(&mut plane, &mut acs, 2, thief).await;
@@ -300,6 +312,7 @@ async fn reliability_t8_awsvpc_a_killed_agent_leaves_all_to_the_next_one_and_orp
     )
     .await;
     running(&mut plane, &mut acs, 2, task('c', 16, WAITING, Value::Null)).await;
+    listening(&room, 'b').await;
     let before = container(&room, 'c', "app");
     first.abandon().await;
     drop(acs);

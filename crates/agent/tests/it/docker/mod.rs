@@ -7,6 +7,7 @@ mod endpoint;
 mod faults;
 mod fence;
 mod imds;
+mod kills;
 mod lifecycle;
 mod registry;
 mod room;

@@ -128,12 +128,7 @@ impl Room {
 
     /// An agent on Docker.
     pub fn agent(&self, folder: &Path, plane: &Plane, change: impl FnOnce(&mut Config)) -> Agent {
-        let mut config = config(folder, &plane.url);
-        config.engine = EngineChoice::Docker;
-        config.docker_host = Some(self.docker_host.clone());
-        config.stop_tasks_on_shutdown = true;
-        // Most images of the tests are nowhere but here.
-        config.images.behavior = PullBehavior::PreferCached;
+        let mut config = agent_config(folder, &plane.url, &self.docker_host);
         change(&mut config);
         Agent::start(config)
     }
@@ -149,6 +144,17 @@ impl Room {
             .output()
             .unwrap()
     }
+}
+
+/// What an agent on Docker is told.
+pub fn agent_config(folder: &Path, url: &str, docker_host: &str) -> Config {
+    let mut config = config(folder, url);
+    config.engine = EngineChoice::Docker;
+    config.docker_host = Some(docker_host.to_owned());
+    config.stop_tasks_on_shutdown = true;
+    // Most images of the tests are nowhere but here.
+    config.images.behavior = PullBehavior::PreferCached;
+    config
 }
 
 /// Runs a tool that must succeed; its output.

@@ -6,7 +6,7 @@ use std::process::{Child, Command, Stdio};
 
 use serde_json::json;
 
-use super::awsvpc::{LISTEN, reaches, rules, running, task, tcp};
+use super::awsvpc::{LISTEN, listening, reaches, rules, running, task, tcp};
 use super::faults::Daemon;
 use super::room::{Room, run};
 use crate::plane::{Plane, Registration};
@@ -98,6 +98,7 @@ async fn the_second_host() {
     let (_, mut acs) = plane.acs().await;
     let open = rules(json!([tcp(8080, "10.0.0.15/32")]));
     running(&mut plane, &mut acs, 1, task('m', 40, LISTEN, open)).await;
+    listening(&room, 'm').await;
     println!("{READY}");
     let closed = tokio::task::spawn_blocking(|| std::io::stdin().read_to_end(&mut Vec::new()));
     closed.await.unwrap().unwrap();
@@ -119,6 +120,7 @@ async fn awsvpc_tasks_of_two_hosts_reach_each_other_as_their_groups_say() {
     let open = rules(json!([tcp(8080, "10.0.0.40/32")]));
     running(&mut plane, &mut acs, 1, task('b', 15, LISTEN, open)).await;
     running(&mut plane, &mut acs, 2, task('c', 16, LISTEN, rules(json!([])))).await;
+    listening(&room, 'b').await;
     second.wait_until_ready();
     assert!(reaches(&room, 'b', "10.0.0.40", 8080), "the group lets it in");
     assert!(!reaches(&room, 'b', "10.0.0.40", 9090), "another port");

@@ -1,0 +1,115 @@
+//! What needs no control plane.
+
+use portcullis_core::{SeededRandom, SystemClock};
+
+use super::*;
+use crate::credentials::RoleKind;
+use crate::plane::InstanceCredentialsProvider;
+use crate::{CredentialsSource, InstanceCredentials};
+
+const ARN: &str = "arn:aws:ecs:us-west-2:111122223333:task/probe/aaaa";
+
+fn supplies(cache: &Arc<CredentialCache>, given: GivenLogins) -> Arc<Supplies> {
+    let credentials = CredentialsSource::Static(InstanceCredentials {
+        access_key_id: "AK".into(),
+        secret_access_key: Secret::new("sk"),
+        session_token: None,
+    });
+    let credentials = Arc::new(InstanceCredentialsProvider::new(credentials).unwrap());
+    let plane = ControlPlane::new(
+        "http://127.0.0.1:1",
+        "us-west-2",
+        credentials,
+        Arc::new(SystemClock),
+    );
+    let random = Arc::new(SeededRandom::new(1));
+    Arc::new(Supplies::new(
+        plane.unwrap(),
+        Arc::clone(cache),
+        random,
+        given,
+        None,
+    ))
+}
+
+fn customer(is_fargate: bool) -> Customer {
+    Customer {
+        arn: ARN.into(),
+        execution_credentials_id: Some("exec".into()),
+        is_fargate,
+        wants: vec![("app".into(), Wants::default())],
+    }
+}
+
+fn keys() -> RoleCredentials {
+    RoleCredentials {
+        id: "exec".into(),
+        role_arn: "arn:aws:iam::111122223333:role/exec".into(),
+        access_key_id: "AKEXEC".into(),
+        secret_access_key: Secret::new("sk"),
+        session_token: Secret::new("tok"),
+        expiration: "2126-11-22T05:00:00Z".into(),
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn agent_6_the_execution_roles_credentials_are_waited_for_up_to_a_minute() {
+    let cache = Arc::<CredentialCache>::default();
+    cache.expect("exec", ARN, RoleKind::TaskExecution);
+    let began = tokio::time::Instant::now();
+    let failed = supplies(&cache, GivenLogins::default())
+        .fetch(&customer(false))
+        .await;
+    assert_eq!(
+        failed.unwrap_err(),
+        "ResourceInitializationError: unable to find execution role credentials"
+    );
+    assert_eq!(began.elapsed(), Duration::from_secs(60));
+
+    let supplies = supplies(&cache, GivenLogins::default());
+    let customer = customer(false);
+    let coming = async {
+        tokio::time::sleep(Duration::from_secs(30)).await;
+        cache.put(ARN, RoleKind::TaskExecution, keys());
+    };
+    let (fetched, ()) = tokio::join!(supplies.fetch(&customer), coming);
+    assert_eq!(fetched, Ok(()));
+}
+
+#[tokio::test]
+async fn the_operators_logins_are_never_for_tasks_of_fargate() {
+    let cache = Arc::<CredentialCache>::default();
+    let data = r#"{"r.example":{"username":"me","password":"canary"}}"#;
+    let given = RegistryLogins {
+        kind: "docker".into(),
+        data: Secret::new(data),
+    };
+    let supplies = supplies(&cache, given.read().unwrap());
+    for (is_fargate, user) in [(false, Some("me")), (true, None)] {
+        let access = ImageAccess::new(&supplies, customer(is_fargate), "app");
+        let login = access.get("r.example/app:1").await.unwrap().login;
+        assert_eq!(login.as_ref().map(|login| login.user.as_str()), user);
+    }
+    assert!(!format!("{supplies:?}").contains("canary"));
+}
+
+#[tokio::test]
+async fn a_login_at_ecr_that_cannot_be_had_is_the_images_failure() {
+    let cache = Arc::<CredentialCache>::default();
+    let supplies = supplies(&cache, GivenLogins::default());
+    let mut customer = customer(false);
+    customer.wants[0].1.login = Some(WantedLogin::Ecr {
+        region: "us-west-2".into(),
+        registry: "111122223333".into(),
+        by_execution_role: false,
+    });
+    let access = ImageAccess::new(&supplies, customer, "app");
+    let refused = access
+        .get("111122223333.dkr.ecr.us-west-2.amazonaws.com/app")
+        .await;
+    let reason = refused.unwrap_err().to_string();
+    assert!(
+        reason.starts_with("CannotPullECRContainerError: the control plane does not answer"),
+        "{reason}"
+    );
+}
