@@ -9,6 +9,7 @@ mod load;
 mod policy;
 mod process;
 mod reference;
+mod registry;
 mod scale;
 mod stats;
 mod subject;
@@ -33,15 +34,17 @@ const USAGE: &str = "\
 usage: cargo xtask bench [--only GROUP,...] [--dir DIR]
        cargo xtask bench policy [--callgrind]
        cargo xtask bench scale [TASKS [INSTANCES]]
+       cargo xtask bench registry [--dir DIR]
 
-  --only GROUP,...   some of: start, reads, refusals, records, durable, scale,
+  --only GROUP,...   some of: start, reads, refusals, secrets, records, durable, scale,
                      identities, endpoint, docker, interfaces, idle
   --dir DIR          a folder on the disk to measure [default: where the program was built]
 ";
-const GROUPS: [&str; 11] = [
+const GROUPS: [&str; 12] = [
     "start",
     "reads",
     "refusals",
+    "secrets",
     "records",
     "durable",
     "scale",
@@ -74,6 +77,7 @@ fn play(arguments: &[String]) -> Result<()> {
         ["load"] => load::child(),
         ["policy", rest @ ..] => policy::run(rest),
         ["scale", rest @ ..] => scale::run(rest),
+        ["registry", rest @ ..] => registry::run_all(rest),
         ["reference", address] => reference::child(address),
         ["endpoint", folder] => figures::endpoint::child(folder),
         ["raw-store", dir] => figures::durable::raw_store_child(dir),
@@ -158,6 +162,7 @@ async fn measure(options: &Options, workshop: &Workshop, rows: &mut Vec<Row>) ->
             "start" => figures::start::measure(workshop).await,
             "reads" => figures::reads::measure(workshop).await,
             "refusals" => figures::refusals::measure(workshop).await,
+            "secrets" => figures::secrets::measure(workshop).await,
             "records" => figures::records::measure(workshop).await,
             "durable" => figures::durable::measure(workshop).await,
             "scale" => figures::scale::measure(workshop).await,

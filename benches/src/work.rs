@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use anyhow::{Result, anyhow};
-use portcullis_api::{ecs, iam, sts};
+use portcullis_api::{ecs, iam, secretsmanager, sts};
 use portcullis_core::{Clock as _, Secret, SystemClock};
 use portcullis_wire::sigv4::Signer;
 use portcullis_wire::{ClientRequest, Operation, Service, encode_request};
@@ -26,6 +26,11 @@ pub struct Key {
 pub enum Work {
     /// The caller's own name.
     GetCallerIdentity,
+    /// The value of one secret.
+    GetSecretValue {
+        /// Its name.
+        secret: String,
+    },
     /// One cluster.
     DescribeClusters {
         /// Its name.
@@ -103,6 +108,13 @@ impl Work {
         match self {
             Self::GetCallerIdentity => {
                 signed::<sts::op::GetCallerIdentity>(&Default::default(), address, key)
+            }
+            Self::GetSecretValue { secret } => {
+                let input = secretsmanager::GetSecretValueRequest {
+                    secret_id: secret.clone(),
+                    ..Default::default()
+                };
+                signed::<secretsmanager::op::GetSecretValue>(&input, address, key)
             }
             Self::DescribeClusters { cluster } => {
                 let input = ecs::DescribeClustersRequest {

@@ -16,6 +16,10 @@ pub fn run(arguments: &[String]) -> Result<ExitCode> {
     if let Some(("hostile", rest)) = arguments.split_first().map(|(word, rest)| (word.as_str(), rest)) {
         return hostile(rest);
     }
+    if let Some(("logs", rest)) = arguments.split_first().map(|(word, rest)| (word.as_str(), rest)) {
+        let rest: Vec<&str> = rest.iter().map(String::as_str).collect();
+        return shell::example("portcullis-logs", "bench", &rest);
+    }
     let rest: &[&str] = match arguments.first().map(String::as_str) {
         Some("policy") => &["--features", "cedar"],
         Some("scale") => &[],

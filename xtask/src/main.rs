@@ -29,7 +29,8 @@ usage: cargo xtask COMMAND
   bench [--help]                    measure: a table of figures, each beside its reference
   bench policy [--callgrind]        measure policy decisions beside Cedar, or count their instructions
   bench hostile [MUTATIONS [SEED]]  the slowest and largest of hostile input to the policy engine; fails beyond 100 ms or 64 MiB
-  torture [KILLS]                   the store's kill -9 test, 200 kills unless told otherwise
+  torture store [KILLS]             the store's kill -9 test, 200 kills unless told otherwise
+  torture agent [KILLS [SECONDS]]   1,000 kills of an agent at work, and an engine that hangs for 300 seconds, in a docker room (root)
   docker-room COMMAND [ARGS...]     run a command beside a Docker Engine of its own (root)
 ";
 

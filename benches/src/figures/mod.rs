@@ -8,6 +8,7 @@ pub mod reads;
 pub mod records;
 pub mod refusals;
 pub mod scale;
+pub mod secrets;
 pub mod start;
 
 use std::time::Duration;

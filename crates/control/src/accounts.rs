@@ -21,8 +21,12 @@ use crate::bootstrap;
 use crate::federation::outbound;
 use crate::gate::error::ServiceError;
 use crate::gate::{Gate, Peer, unsigned};
+use crate::registry;
 use crate::schedule;
 use crate::server::ordered;
+use crate::services::ecr;
+use crate::services::kms;
+use crate::services::logs;
 use crate::world::records::organization::{MemberAccount, Progress};
 use crate::world::{World, WriteError};
 
@@ -109,7 +113,19 @@ impl Accounts {
             Some(doors) => doors,
             None => self.called(&parts.headers, &parts.uri),
         };
-        doors.gate.serve(parts, body, peer).await
+        match self.visited(parts, body) {
+            Some(owner) => owner.gate.serve_of(&doors.gate, parts, body, peer).await,
+            None => doors.gate.serve(parts, body, peer).await,
+        }
+    }
+
+    /// The account of this server whose registry a call names, or whose key's grants it changes, whoever signed it.
+    fn visited(&self, parts: &Parts, body: &[u8]) -> Option<Arc<Doors>> {
+        if self.members.load().is_empty() {
+            return None;
+        }
+        let account = ecr::visits::registry(parts, body).or_else(|| kms::visits::account(parts, body));
+        self.get(&account?)
     }
 
     /// The account of the role that a call without signature asks for.
@@ -154,6 +170,7 @@ impl Accounts {
     pub async fn run(self: Arc<Self>, mut stop: watch::Receiver<bool>) {
         let mut changes = self.first.gate.world().changes();
         let mut running = JoinSet::new();
+        running.spawn(registry::run(Arc::clone(&self), stop.clone()));
         let mut known = BTreeSet::new();
         loop {
             self.settle().await;
@@ -164,6 +181,8 @@ impl Accounts {
                     running.spawn(schedule::services::run(Arc::clone(gate), stop.clone()));
                     running.spawn(schedule::interfaces::run(Arc::clone(gate), stop.clone()));
                     running.spawn(advisor::run(Arc::clone(gate), stop.clone()));
+                    running.spawn(kms::run(Arc::clone(gate), stop.clone()));
+                    running.spawn(logs::keep::run(Arc::clone(gate), stop.clone()));
                 }
             }
             tokio::select! {
@@ -185,7 +204,8 @@ impl Accounts {
         }
     }
 
-    fn all(&self) -> Vec<Arc<Doors>> {
+    /// All accounts that are open.
+    pub(crate) fn all(&self) -> Vec<Arc<Doors>> {
         let members = self.members.load();
         [&self.first]
             .into_iter()

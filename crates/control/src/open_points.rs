@@ -148,3 +148,21 @@ pub(crate) fn is_container_network(address: &str) -> bool {
         Err(_) => true,
     }
 }
+
+/// The resource that a check is made on when a call names a secret that is not there, by name. As one that has letters at the
+/// end of its ARN which nobody knows: policies for `NAME-??????` and `NAME-*` match, so that who may see it learns that it is
+/// not there.
+pub(crate) fn arn_of_missing_secret(
+    partition: portcullis_core::Partition,
+    region: &portcullis_core::Region,
+    account: &portcullis_core::AccountId,
+    name: &str,
+) -> String {
+    format!("arn:{partition}:secretsmanager:{region}:{account}:secret:{name}-??????")
+}
+
+/// When a token of registry clients ends that temporary credentials asked for, given when those end. With them: ECR's page says
+/// twelve hours of all tokens, but what nobody may do any more should not go on under another name.
+pub(crate) fn registry_token_ends_with(session: Timestamp) -> Option<Timestamp> {
+    Some(session)
+}

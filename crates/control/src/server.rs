@@ -5,6 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
+use http::request::Parts;
 use http::{Request, Response};
 use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
 use hyper::body::{Bytes, Incoming};
@@ -13,7 +14,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use portcullis_core::uuid;
 use portcullis_wire::Reply;
-use portcullis_wire::limits::MAX_BODY_BYTES;
+use portcullis_wire::limits::Limits;
 use thiserror::Error;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
@@ -29,7 +30,10 @@ use crate::agents::{download, hosts};
 use crate::events::{self, Body};
 use crate::exec;
 use crate::gate::{Peer, Tls};
+use crate::registry;
+use crate::s3;
 use crate::scim;
+use crate::services::logs::live_tail;
 use crate::telemetry;
 
 /// Largest head of a request, in bytes.
@@ -166,12 +170,24 @@ impl Front {
             address: self.source(&request, peer.ip()),
             tls,
         };
-        if request.uri().path() != events::PATH {
+        if s3::is_for(&self.accounts, &request) {
+            let (parts, body) = request.into_parts();
+            let body = s3::RawBody::new(body.map_err(Into::into));
+            return s3::serve(&self.accounts, parts, body, peer).await;
+        }
+        if registry::is_for(request.uri().path()) {
+            return registry::serve(&self.accounts, request, peer).await;
+        }
+        let is_live_tail = live_tail::is_for(request.headers());
+        if request.uri().path() != events::PATH && !is_live_tail {
             return self.reply(request, peer).await.map(Body::from);
         }
         let doors = self.accounts.called(request.headers(), request.uri());
         let (parts, body) = request.into_parts();
-        match whole(body).await {
+        match whole(&parts, body).await {
+            Ok(body) if is_live_tail => {
+                live_tail::serve(&doors.gate, &parts, &body, peer, self.stop.clone()).await
+            }
             Ok(body) => events::serve(&doors.gate, &parts, &body, peer, self.stop.clone()).await,
             Err(refusal) => refusal.map(Body::from),
         }
@@ -193,7 +209,7 @@ impl Front {
             return json(document);
         }
         let (parts, body) = request.into_parts();
-        let body = match whole(body).await {
+        let body = match whole(&parts, body).await {
             Ok(body) => body,
             Err(refusal) if refusal.status() == http::StatusCode::PAYLOAD_TOO_LARGE => {
                 return self.too_large(&parts).unwrap_or(refusal);
@@ -219,7 +235,7 @@ impl Front {
     }
 
     /// The answer to a request whose body is not read, in its protocol if its head tells which.
-    fn too_large(&self, parts: &http::request::Parts) -> Option<Response<Full<Bytes>>> {
+    fn too_large(&self, parts: &Parts) -> Option<Response<Full<Bytes>>> {
         let doors = self.accounts.called(&parts.headers, &parts.uri);
         let request_id = uuid(doors.gate.world().random().as_ref());
         portcullis_wire::refuse_body(portcullis_api::SERVICES, parts, &request_id).map(respond)
@@ -242,8 +258,11 @@ impl Front {
 }
 
 /// The body of a request, or why it is not taken.
-async fn whole(body: Incoming) -> Result<Bytes, Response<Full<Bytes>>> {
-    match tokio::time::timeout(BODY_TIMEOUT, Limited::new(body, MAX_BODY_BYTES).collect()).await {
+async fn whole(parts: &Parts, body: Incoming) -> Result<Bytes, Response<Full<Bytes>>> {
+    let target = parts.headers.get("x-amz-target");
+    let target = target.and_then(|target| target.to_str().ok());
+    let limit = Limits::of(target.unwrap_or_default()).body_bytes;
+    match tokio::time::timeout(BODY_TIMEOUT, Limited::new(body, limit).collect()).await {
         Ok(Ok(body)) => Ok(body.to_bytes()),
         Ok(Err(error)) if error.is::<LengthLimitError>() => Err(plain(413, "Request Entity Too Large")),
         Ok(Err(_)) => Err(plain(400, "Bad Request")),

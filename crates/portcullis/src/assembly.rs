@@ -14,13 +14,17 @@ use portcullis_control::gate::throttle::Throttle;
 use portcullis_control::server;
 use portcullis_control::server::TlsAcceptor;
 use portcullis_control::services;
+use portcullis_control::services::ssm::parameters::PublicParameters;
+use portcullis_control::upstream::Upstreams;
 use portcullis_control::world::World;
 use portcullis_core::{AccountId, Clock, Random, SystemClock, SystemRandom};
+use portcullis_logs::{self as logs, Logs};
 use portcullis_store::{Place, Store, open, open_in_memory};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
+use crate::blob_options::BlobOptions;
 use crate::iam::managed_policies;
 
 /// Gives the administrator's key to whoever starts the server; also gets the endpoint.
@@ -52,8 +56,16 @@ pub struct Plan {
     pub aws_throttling: bool,
     /// How long credentials of tasks live.
     pub task_session_seconds: i64,
+    /// What everybody may read below `/aws/service/`.
+    pub public_parameters: PublicParameters,
     /// Certificate authorities that are trusted when the keys of identity providers are fetched.
     pub provider_authorities: Authorities,
+    /// The registries that pull-through cache rules may read.
+    pub upstreams: Upstreams,
+    /// Where images and objects are kept.
+    pub blobs: BlobOptions,
+    /// How much log events may take up.
+    pub logs: logs::Options,
 }
 
 /// A running server.
@@ -81,7 +93,7 @@ pub async fn start(plan: Plan) -> Result<Running> {
         )
     })?;
     let address = listener.local_addr()?;
-    let (world, store) = open_world(plan.data_dir, plan.account)?;
+    let (world, store) = open_world(plan.data_dir, plan.account, plan.logs, plan.blobs)?;
     if let Some(folder) = &plan.agent_builds {
         let read = world.view().neighbours().agent_builds().read(folder);
         read.with_context(|| {
@@ -96,10 +108,14 @@ pub async fn start(plan: Plan) -> Result<Running> {
     let administrator = bootstrap::account(&world, plan.root, hand_over).await?;
     bootstrap::iam_quotas(&world, plan.iam_quotas).await?;
     let authorities = plan.provider_authorities;
+    let public_parameters = Arc::new(plan.public_parameters);
+    let upstreams = Arc::new(plan.upstreams);
     let (throttling, task_session_seconds) = (plan.aws_throttling, plan.task_session_seconds);
     let doors = move |world| {
         let gate = Gate::new(world, services::operations())
             .with_authorities(authorities.clone())
+            .with_public_parameters(Arc::clone(&public_parameters))
+            .with_upstreams(Arc::clone(&upstreams))
             .with_task_session_seconds(task_session_seconds);
         Doors::of(match throttling {
             true => gate.with_throttling(Throttle::default()),
@@ -158,9 +174,16 @@ async fn watch_builds(gate: Arc<Gate>, folder: PathBuf, mut stop: watch::Receive
 }
 
 /// The state as it was left, or that of a new account.
-fn open_world(data_dir: Option<PathBuf>, account: AccountId) -> Result<(Arc<World>, Arc<dyn Store>)> {
+fn open_world(
+    data_dir: Option<PathBuf>,
+    account: AccountId,
+    logs: logs::Options,
+    blobs: BlobOptions,
+) -> Result<(Arc<World>, Arc<dyn Store>)> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let random: Arc<dyn Random> = Arc::new(SystemRandom);
+    let blobs_dir = data_dir.as_ref().map(|dir| dir.join("blobs"));
+    let logs_dir = data_dir.as_ref().map(|dir| dir.join("logs"));
     let opened = match data_dir {
         Some(dir) => {
             managed_policies::install(&dir)?;
@@ -174,7 +197,16 @@ fn open_world(data_dir: Option<PathBuf>, account: AccountId) -> Result<(Arc<Worl
         None => open_in_memory(Arc::clone(&clock), Arc::clone(&random))?,
     };
     let world = World::open(account, Arc::clone(&opened.store), opened.vault, clock, random)?;
-    Ok((Arc::new(world), opened.store))
+    let blobs = match blobs_dir {
+        Some(dir) => Arc::new(blobs.open(&dir, &world)?),
+        None => Arc::clone(world.blobs()),
+    };
+    let logs = match logs_dir {
+        Some(dir) => Logs::in_directory(&dir, Arc::clone(world.clock()), logs)
+            .with_context(|| format!("{} cannot be used for log events", dir.display()))?,
+        None => Logs::in_memory(Arc::clone(world.clock()), logs),
+    };
+    Ok((Arc::new(world.with_stores(blobs, Arc::new(logs))), opened.store))
 }
 
 impl Running {

@@ -5,6 +5,7 @@ mod agent;
 mod agent_build;
 mod assembly;
 mod audit;
+mod blob_options;
 mod client;
 mod connection;
 mod demo_task;

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::Args;
-use portcullis_control::services;
+use portcullis_control::{s3, services};
 use serde_json::{Value, json};
 
 /// Options of `portcullis operations`.
@@ -14,31 +14,56 @@ pub struct Options {
     json: bool,
 }
 
+/// One of them, whichever table it stands in.
+struct Operation {
+    service: &'static str,
+    name: &'static str,
+    actions: &'static [&'static str],
+    writes: bool,
+}
+
+/// All operations, ordered by service and name. S3 has a table of its own: its bodies stream.
+fn all() -> Vec<Operation> {
+    let operations = services::operations();
+    let rows = operations.rows().into_iter().map(|row| Operation {
+        service: row.meta.service.name,
+        name: row.meta.name,
+        actions: row.actions,
+        writes: row.writes,
+    });
+    let of_s3 = s3::served().into_iter().map(|served| Operation {
+        service: s3::SERVICE.name,
+        name: served.name,
+        actions: served.actions,
+        writes: served.writes,
+    });
+    let mut all: Vec<_> = rows.chain(of_s3).collect();
+    all.sort_by_key(|operation| (operation.service, operation.name));
+    all
+}
+
 /// Prints the operations.
 pub fn run(options: &Options) -> anyhow::Result<ExitCode> {
-    let operations = services::operations();
     if options.json {
-        let rows: Vec<Value> = operations
-            .rows()
-            .into_iter()
-            .map(|row| {
-                json!({
-                    "service": row.meta.service.name,
-                    "operation": row.meta.name,
-                    "actions": row.actions,
-                    "access": if row.writes { "write" } else { "read" },
-                })
+        let shown = |operation: Operation| {
+            json!({
+                "service": operation.service,
+                "operation": operation.name,
+                "actions": operation.actions,
+                "access": if operation.writes { "write" } else { "read" },
             })
-            .collect();
+        };
+        let rows: Vec<Value> = all().into_iter().map(shown).collect();
         crate::say(&serde_json::to_string_pretty(&rows)?);
     } else {
-        for row in operations.rows() {
-            crate::say(&format!(
-                "{:<12} {:<40} {}",
-                row.meta.service.name,
-                row.meta.name,
-                row.actions.join(", ")
-            ));
+        for operation in all() {
+            let Operation {
+                service,
+                name,
+                actions,
+                ..
+            } = operation;
+            crate::say(&format!("{service:<12} {name:<40} {}", actions.join(", ")));
         }
     }
     Ok(ExitCode::SUCCESS)

@@ -13,11 +13,14 @@ use portcullis_control::bootstrap::{ADMINISTRATOR, IamQuotas, LongTermKey};
 use portcullis_control::federation::Authorities;
 use portcullis_control::gate::assume::TASK_SESSION_SECONDS;
 use portcullis_control::server;
+use portcullis_control::services::ssm::parameters::PublicParameters;
+use portcullis_control::upstream::Upstreams;
 use portcullis_core::AccountId;
 use serde::Deserialize;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::assembly::{self, Plan};
+use crate::blob_options::BlobOptions;
 use crate::secret_option::SecretOption;
 
 /// Options of `portcullis serve`. A configuration file may hold the same names; the command line wins.
@@ -52,6 +55,11 @@ pub struct Options {
     /// Certificate authorities in PEM that are trusted when the keys of identity providers are fetched [default: the system's]
     #[arg(long)]
     provider_ca: Option<PathBuf>,
+    /// Registry that pull-through cache rules may read, as rules call it, and where it may send this server on to for tokens and
+    /// layers, such as quay.io=https://quay.io,https://cdn.quay.io; may be given more than once (docs/registry.md)
+    #[arg(long, value_name = "NAME=URL[,URL...]")]
+    #[serde(default)]
+    upstream_registry: Vec<String>,
     /// Let each account make as many ECS calls as AWS lets it, and refuse more with ThrottlingException
     #[arg(long)]
     aws_throttling: bool,
@@ -61,6 +69,12 @@ pub struct Options {
     /// Folder of signed builds that agents are updated to (docs/agent-updates.md)
     #[arg(long, value_name = "FOLDER")]
     agent_builds: Option<PathBuf>,
+    /// Most MiB of log events that are kept, as they are stored; more are refused [default: 10240]
+    #[arg(long, value_name = "MIB")]
+    logs_quota: Option<u64>,
+    /// JSON file of the parameters that everybody may read, names below /aws/service/ with their values (docs/secrets.md)
+    #[arg(long, value_name = "FILE")]
+    public_parameters: Option<PathBuf>,
     /// Quota of IAM that differs from AWS's default, such as roles=10000; may be given more than once
     #[arg(long, value_name = "NAME=NUMBER")]
     #[serde(default)]
@@ -69,6 +83,10 @@ pub struct Options {
     #[arg(long, value_name = "NAME=NUMBER")]
     #[serde(default)]
     ecs_quota: Vec<String>,
+    /// Where images and objects are kept; on the command line alone.
+    #[command(flatten)]
+    #[serde(skip)]
+    blobs: BlobOptions,
     /// File with these options in JSON
     #[arg(long)]
     #[serde(skip)]
@@ -134,9 +152,12 @@ impl Options {
             tls_key: self.tls_key.or(file.tls_key),
             scim: self.scim || file.scim,
             agent_builds: self.agent_builds.or(file.agent_builds),
+            public_parameters: self.public_parameters.or(file.public_parameters),
             aws_throttling: self.aws_throttling || file.aws_throttling,
             task_credentials_duration: self.task_credentials_duration.or(file.task_credentials_duration),
             provider_ca: self.provider_ca.or(file.provider_ca),
+            upstream_registry: [file.upstream_registry, self.upstream_registry].concat(),
+            logs_quota: self.logs_quota.or(file.logs_quota),
             iam_quota: [file.iam_quota, self.iam_quota].concat(),
             ecs_quota: [file.ecs_quota, self.ecs_quota].concat(),
             trusted_proxy: if self.trusted_proxy.is_empty() {
@@ -145,6 +166,7 @@ impl Options {
                 self.trusted_proxy
             },
             config: None,
+            blobs: self.blobs,
             root_key_id: self.root_key_id,
             root_secret: self.root_secret,
         })
@@ -183,10 +205,19 @@ impl Options {
             );
         }
         let provider_authorities = authorities(self.provider_ca.as_deref())?;
+        let upstreams = Upstreams::parse(&self.upstream_registry, &provider_authorities);
+        let mut logs = portcullis_logs::Options::default();
+        if let Some(quota) = self.logs_quota {
+            logs.quota_bytes = quota.saturating_mul(1024 * 1024);
+        }
         let key_dir = data_dir.clone();
         Ok(Plan {
+            blobs: self.blobs,
             iam_quotas,
             provider_authorities,
+            upstreams: upstreams.context("--upstream-registry")?,
+            public_parameters: public_parameters(self.public_parameters.as_deref())?,
+            logs,
             listen: self
                 .listen
                 .unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 4566))),
@@ -222,6 +253,15 @@ fn authorities(file: Option<&Path>) -> Result<Authorities> {
     let mut systems = SYSTEM_AUTHORITIES.iter().filter_map(|path| fs::read(path).ok());
     let found = systems.find_map(|pem| Authorities::from_pem(&pem).ok());
     Ok(found.unwrap_or_default())
+}
+
+/// The file's parameters, else the built-in ones.
+fn public_parameters(file: Option<&Path>) -> Result<PublicParameters> {
+    let Some(file) = file else {
+        return Ok(PublicParameters::default());
+    };
+    let text = fs::read_to_string(file).with_context(|| format!("{} cannot be read", file.display()))?;
+    PublicParameters::parse(&text).with_context(|| format!("{} holds no public parameters", file.display()))
 }
 
 fn read(path: &Path) -> Result<Vec<u8>> {

@@ -6,6 +6,7 @@ use portcullis_control::gate::assume::TASK_SESSION_SECONDS;
 use portcullis_core::{Region, Secret};
 
 use crate::assembly::{self, Plan, Running};
+use crate::blob_options::BlobOptions;
 use crate::client::{Client, Credentials};
 
 /// The account of every town.
@@ -23,12 +24,14 @@ impl Town {
     /// Starts a server.
     pub async fn start() -> Self {
         let plan = Plan {
+            blobs: BlobOptions::default(),
             listen: "127.0.0.1:0".parse().unwrap(),
             data_dir: None,
             account: ACCOUNT.parse().unwrap(),
             root: None,
             hand_over: Box::new(|_, _| Ok(())),
             iam_quotas: Default::default(),
+            public_parameters: Default::default(),
             tls: None,
             trusted_proxies: Vec::new(),
             scim: false,
@@ -36,6 +39,8 @@ impl Town {
             aws_throttling: false,
             task_session_seconds: TASK_SESSION_SECONDS,
             provider_authorities: Default::default(),
+            upstreams: Default::default(),
+            logs: portcullis_logs::Options::default(),
         };
         let server = assembly::start(plan).await.unwrap();
         let key = server.administrator.clone().unwrap();

@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 
-use crate::{generate, shell};
+use crate::{docker_room, generate, shell};
 use tally::Tally;
 
 /// One part of the test command.
@@ -170,9 +170,48 @@ pub fn run(arguments: &[String]) -> Result<ExitCode> {
     })
 }
 
-/// The store's kill -9 test with many kills.
+/// The tests that kill and hang, at their full size.
 pub fn torture(arguments: &[String]) -> Result<ExitCode> {
-    let kills = arguments.first().map_or("200", String::as_str);
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match arguments[..] {
+        ["store"] => torture_store("200"),
+        ["store", kills] => torture_store(kills),
+        ["agent"] => torture_agent("1000", "300"),
+        ["agent", kills] => torture_agent(kills, "300"),
+        ["agent", kills, hang] => torture_agent(kills, hang),
+        _ => anyhow::bail!("usage: cargo xtask torture store [KILLS] | agent [KILLS [HANG_SECONDS]]"),
+    }
+}
+
+/// T8 and T9: an agent that dies a thousand times, and an engine that hangs for five minutes.
+fn torture_agent(kills: &str, hang: &str) -> Result<ExitCode> {
+    shell::run(&mut shell::cargo([
+        "test",
+        "--package",
+        "portcullis-agent",
+        "--features",
+        "docker-tests",
+        "--no-run",
+    ]))?;
+    let mut inside = shell::cargo(["test", "--offline", "--package", "portcullis-agent"]);
+    inside.args(["--features", "docker-tests", "--test", "it", "--", "--nocapture"]);
+    inside.args([
+        "--test-threads",
+        "1",
+        "reliability_t8_kills",
+        "reliability_t9_an_engine_that_hangs",
+    ]);
+    let mut command = docker_room::around(&inside)?;
+    command.env("PORTCULLIS_AGENT_KILLS", kills);
+    command.env("PORTCULLIS_AGENT_HANG_SECONDS", hang);
+    let outcome = shell::run(&mut command);
+    docker_room::leave();
+    outcome?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The store's kill -9 test with many kills.
+fn torture_store(kills: &str) -> Result<ExitCode> {
     let mut command = shell::cargo([
         "test",
         "--package",

@@ -19,6 +19,8 @@ const EVERY_ROOM: &[&str] = &[
     "portcullis-api",
     "portcullis-store",
     "portcullis-schedule",
+    "portcullis-logs",
+    "portcullis-blobs",
     "portcullis-control",
     "portcullis-agent",
 ];
@@ -37,6 +39,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("portcullis-api", &["portcullis-wire", "portcullis-core"]),
     ("portcullis-store", &["portcullis-core"]),
     ("portcullis-schedule", &["portcullis-core"]),
+    ("portcullis-logs", &["portcullis-core"]),
+    ("portcullis-blobs", &["portcullis-core"]),
     (
         "portcullis-control",
         &[
@@ -48,6 +52,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "portcullis-api",
             "portcullis-store",
             "portcullis-schedule",
+            "portcullis-logs",
+            "portcullis-blobs",
         ],
     ),
     (

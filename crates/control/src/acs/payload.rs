@@ -64,6 +64,21 @@ pub(super) fn task(task: &Task, definition: &TaskDefinition, credentials: TaskCr
     }
 }
 
+/// Containers whose images' digests are known run exactly those, whatever their tags mean by now.
+pub(super) fn pin(shown: &mut acs::Task, digests: &BTreeMap<String, String>) {
+    for container in &mut shown.containers {
+        if let Some(digest) = digests.get(&container.name)
+            && !container.image.contains('@')
+        {
+            let repository = match container.image.rsplit_once(':') {
+                Some((repository, tag)) if !tag.contains('/') => repository,
+                _ => &container.image,
+            };
+            container.image = format!("{repository}@{digest}");
+        }
+    }
+}
+
 /// The network interface of a task. There is no resolver at the VPC's address: tasks use that of their host
 /// (docs/fidelity.md).
 fn interface(task: &Task) -> Option<acs::ElasticNetworkInterface> {

@@ -23,6 +23,7 @@ use super::{Session, Socket, refused};
 use crate::agents::alarm;
 use crate::schedule::life_cycle;
 use crate::schedule::services::daemons_first;
+use crate::services::ecs::tasks::digests_of;
 use crate::world::records::ecs::{
     AlertKind, ContainerInstance, DesiredStatus, Load, StopCode, Task, UpdateEvent,
 };
@@ -302,6 +303,7 @@ impl<'a> Conversation<'a> {
         };
         let now = self.now();
         let mut shown = payload::task(task, definition, credentials);
+        payload::pin(&mut shown, &digests_of(view, task));
         let firewall = self.add_firewall(view, task, &mut shown);
         let message = acs::PayloadMessage {
             cluster_arn: self.session.accepted.cluster_arn.to_string(),

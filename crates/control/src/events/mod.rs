@@ -12,7 +12,7 @@ mod service;
 mod stream;
 mod turns;
 
-pub use body::Body;
+pub use body::{Body, Broken};
 pub use bus::{Batch, Bus, Kept, Position};
 pub use stream::{ACTION, PATH};
 

@@ -8,15 +8,15 @@ use http::Uri;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Endpoint {
     /// Whether TLS is spoken.
-    pub(super) secure: bool,
+    pub(crate) secure: bool,
     /// Host name or address, without brackets.
-    pub(super) host: String,
+    pub(crate) host: String,
     /// Host and port as the address says.
-    pub(super) authority: String,
+    pub(crate) authority: String,
     /// The port.
-    pub(super) port: u16,
+    pub(crate) port: u16,
     /// Path and query.
-    pub(super) target: String,
+    pub(crate) target: String,
 }
 
 impl Endpoint {
@@ -29,7 +29,7 @@ impl Endpoint {
     }
 
     /// Reads the address of a document.
-    pub(super) fn with_query(url: &str) -> Option<Self> {
+    pub(crate) fn with_query(url: &str) -> Option<Self> {
         if url.contains('#') {
             return None;
         }
@@ -67,6 +67,12 @@ impl Endpoint {
             target: format!("{below}/.well-known/openid-configuration"),
             ..self.clone()
         }
+    }
+
+    /// Whether both are one server: what is meant for the one may be told the other.
+    pub(crate) fn is_same_server(&self, other: &Self) -> bool {
+        let same = self.secure == other.secure && self.port == other.port;
+        same && self.host.eq_ignore_ascii_case(&other.host)
     }
 
     /// Whether the address names this machine.

@@ -27,7 +27,7 @@ const HEAD_BYTES: usize = 64 * 1024;
 
 /// Why a document did not come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Failed {
+pub(crate) enum Failed {
     /// No connection, or too slow.
     Unreachable,
     /// An answer that is none: another status than 200, too long, not HTTP.
@@ -55,7 +55,7 @@ async fn load(endpoint: &Endpoint, tls: &Arc<ClientConfig>) -> Result<Bytes, Fai
 }
 
 /// The name is looked up once, and the connection goes to what was checked.
-async fn connect(endpoint: &Endpoint) -> Result<TcpStream, Failed> {
+pub(crate) async fn connect(endpoint: &Endpoint) -> Result<TcpStream, Failed> {
     let found = lookup_host((endpoint.host.as_str(), endpoint.port)).await;
     let found = found.map_err(|_| Failed::Unreachable)?;
     for address in found.filter(|address: &SocketAddr| endpoint.may_be_at(address.ip())) {

@@ -20,7 +20,9 @@ use thiserror::Error;
 
 pub use claims::Claims;
 pub use endpoint::Endpoint;
+pub(crate) use fetch::connect;
 pub use jwt::Unverified;
+pub(crate) use trust::client as tls_client;
 pub use trust::{Authorities, NoCertificate};
 
 use crate::world::records::federation::OidcProvider;

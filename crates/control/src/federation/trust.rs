@@ -44,7 +44,7 @@ impl Authorities {
 }
 
 /// How TLS is spoken with a provider. `None` only if rustls itself is at odds with its own defaults.
-pub(super) fn client(authorities: &Authorities, thumbprints: &[String]) -> Option<Arc<ClientConfig>> {
+pub(crate) fn client(authorities: &Authorities, thumbprints: &[String]) -> Option<Arc<ClientConfig>> {
     let provider = Arc::new(ring::default_provider());
     let verifier = Verifier {
         known: verifier(authorities.0.clone(), &provider),

@@ -3,7 +3,7 @@
 use http::request::Parts;
 use portcullis_core::{Partition, Region, Secret};
 use portcullis_wire::Service;
-use portcullis_wire::sigv4::{AuthError, Presented};
+use portcullis_wire::sigv4::{AuthError, Presented, SigningKey};
 
 use super::caller::{Caller, Identity};
 use super::error::ServiceError;
@@ -35,6 +35,31 @@ pub(super) struct Verifier<'a> {
     pub keys: &'a SigningKeys,
 }
 
+/// What is signed.
+#[derive(Clone, Copy)]
+pub(super) struct Signed<'a> {
+    pub parts: &'a Parts,
+    pub body: SignedBody<'a>,
+}
+
+/// What of the body is signed.
+#[derive(Clone, Copy)]
+pub(super) enum SignedBody<'a> {
+    /// All of it.
+    Whole(&'a [u8]),
+    /// What the request says of it, by S3's rules.
+    Claim(&'a str),
+}
+
+impl Signed<'_> {
+    fn verify(self, presented: &Presented, key: &SigningKey) -> Result<(), AuthError> {
+        match self.body {
+            SignedBody::Whole(body) => presented.verify(key, self.parts, body),
+            SignedBody::Claim(claim) => presented.verify_for_s3(key, self.parts, claim),
+        }
+    }
+}
+
 impl Verifier<'_> {
     /// Verifies a request's signature. The order of the checks is AWS's: form, key, signature, life time.
     pub fn authenticate(
@@ -56,13 +81,26 @@ impl Verifier<'_> {
         let now = self.world.clock().now();
         let presented = Presented::parse(parts)?;
         presented.check(service.signing_name, now)?;
-        let region = served_region(&presented)?;
+        let signed = Signed {
+            parts,
+            body: SignedBody::Whole(body),
+        };
+        self.verify_presented(&presented, signed)
+    }
+
+    /// Verifies a signature whose times and scope hold.
+    pub(super) fn verify_presented(
+        self,
+        presented: &Presented,
+        signed: Signed<'_>,
+    ) -> Result<Authenticated, AuthError> {
+        let region = served_region(presented)?;
         let caller = match &presented.session_token {
-            None => self.long_term(&presented, parts, body, region.partition())?,
+            None => self.long_term(presented, signed, region.partition())?,
             Some(token) => {
                 let session =
                     Session::open(token.expose(), self.world.vault()).ok_or(AuthError::UnknownKey)?;
-                self.temporary(&presented, parts, body, region.partition(), session)?
+                self.temporary(presented, signed, region.partition(), session)?
             }
         };
         Ok(Authenticated { caller, region })
@@ -71,8 +109,7 @@ impl Verifier<'_> {
     fn long_term(
         self,
         presented: &Presented,
-        parts: &Parts,
-        body: &[u8],
+        signed: Signed<'_>,
         partition: Partition,
     ) -> Result<Caller, AuthError> {
         let key = self
@@ -83,10 +120,10 @@ impl Verifier<'_> {
         let Some(key) = key else {
             // As much work as for a known key, so that time does not tell which ids exist.
             let nobody = SigningKeys::derive(presented, &Secret::new(NOBODYS_SECRET));
-            let _ = presented.verify(&nobody, parts, body);
+            let _ = signed.verify(presented, &nobody);
             return Err(AuthError::UnknownKey);
         };
-        self.signature(presented, parts, body, || self.secret(key))?;
+        self.signature(presented, signed, || self.secret(key))?;
         let identity = match &key.user {
             None => Identity::Root,
             Some(name) => {
@@ -112,15 +149,14 @@ impl Verifier<'_> {
     fn temporary(
         self,
         presented: &Presented,
-        parts: &Parts,
-        body: &[u8],
+        signed: Signed<'_>,
         partition: Partition,
         session: Session,
     ) -> Result<Caller, AuthError> {
         if session.access_key_id != presented.access_key_id {
             return Err(AuthError::UnknownKey);
         }
-        self.signature(presented, parts, body, || Some(session.secret.clone()))?;
+        self.signature(presented, signed, || Some(session.secret.clone()))?;
         if session.is_expired(self.world.clock().now()) {
             return Err(AuthError::ExpiredToken);
         }
@@ -130,15 +166,14 @@ impl Verifier<'_> {
     fn signature(
         self,
         presented: &Presented,
-        parts: &Parts,
-        body: &[u8],
+        signed: Signed<'_>,
         secret: impl FnOnce() -> Option<Secret>,
     ) -> Result<(), AuthError> {
         if let Some(key) = self.keys.kept(presented) {
-            return presented.verify(&key, parts, body);
+            return signed.verify(presented, &key);
         }
         let key = SigningKeys::derive(presented, &secret().ok_or(AuthError::UnknownKey)?);
-        presented.verify(&key, parts, body)?;
+        signed.verify(presented, &key)?;
         self.keys.keep(presented, key);
         Ok(())
     }

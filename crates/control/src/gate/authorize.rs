@@ -4,16 +4,17 @@ use std::sync::LazyLock;
 
 use portcullis_core::AccountId;
 use portcullis_policy::{
-    Context, Document, Explanation, Kind, PolicySets, Prepared, Principal, Request, Source,
+    Context, Document, Explanation, Kind, PolicySets, Prepared, Principal, Programs, Request, Source,
 };
 
 use super::call::Call;
 use super::context::{add_global_keys, add_resource_account_keys};
 use super::error::ServiceError;
 use super::operation::{Check, Granted, Owner, ResourcePolicy};
-use super::policies::{Policies, Standing, Unreadable};
+use super::policies::{Policies, Standing, Unreadable, home};
 use crate::open_points;
 use crate::world::Snapshot;
+use crate::world::compiled::Policy;
 
 /// Stands for the trust policy of a role that is not there.
 static TRUSTING_NOBODY: LazyLock<Option<Document>> = LazyLock::new(|| {
@@ -23,22 +24,31 @@ static TRUSTING_NOBODY: LazyLock<Option<Document>> = LazyLock::new(|| {
 
 /// Decides all checks of a call; the first refused one is the answer (R139).
 pub(crate) fn authorize(view: &Snapshot, call: &Call, checks: &[Check]) -> Result<Granted, ServiceError> {
-    let standing = Standing::of(view, &call.caller).map_err(|unreadable| broken(call, &unreadable))?;
+    let home = home(view, &call.caller);
+    let standing = Standing::of(&home, &call.caller).map_err(|unreadable| broken(call, &unreadable))?;
     let asker = Asker::of(view, call);
     let mut granted = Granted {
         optional: Vec::new(),
+        withheld: Vec::new(),
         other_accounts: other_accounts(call, checks),
+        shown_resources: shown_resources(call, checks),
     };
-    let refusals = checks.iter().filter_map(|check| {
+    let refusals = checks.iter().enumerate().filter_map(|(place, check)| {
         let refused = match asker.allows(check, &standing) {
             true => not_the_owner(call, check),
-            false if check.optional => return None,
-            false => Some(asker.refusal(check)),
+            false => Some(check.refusal.clone().unwrap_or_else(|| asker.refusal(check))),
         };
-        if check.optional && refused.is_none() {
-            granted.optional.push(check.action);
+        match (check.optional, refused) {
+            (false, refused) => refused,
+            (true, None) => {
+                granted.optional.push(check.action);
+                None
+            }
+            (true, Some(refusal)) => {
+                granted.withheld.push((place, refusal));
+                None
+            }
         }
-        refused.filter(|_| !check.optional)
     });
     match open_points::r139_answer(refusals) {
         Some(error) => Err(error),
@@ -46,8 +56,43 @@ pub(crate) fn authorize(view: &Snapshot, call: &Call, checks: &[Check]) -> Resul
     }
 }
 
+/// Whether the policy on a check's resource would let the caller do it, if the caller's own policies are these.
+pub(crate) fn would_allow(view: &Snapshot, call: &Call, check: &Check, identity: &Policy) -> bool {
+    let Some(Ok(resource)) = check
+        .resource_policy
+        .as_ref()
+        .map(|policy| policy.policy.as_ref())
+    else {
+        return false;
+    };
+    let asker = Asker::of(view, call);
+    let question = asker.question(check);
+    let programs = Programs {
+        identity: Some(identity.program()),
+        resource: Some(resource.program()),
+        ..Programs::default()
+    };
+    let request = asker.request(check, &question);
+    portcullis_policy::authorize(&Prepared::new(&request), &programs).is_allowed()
+}
+
+/// Records of KMS name the keys and aliases that a call used, those of ECR the repository.
+fn shown_resources(call: &Call, checks: &[Check]) -> Vec<String> {
+    if !matches!(call.service.name, "ecr" | "kms") {
+        return Vec::new();
+    }
+    let named = checks.iter().map(|check| &check.resource);
+    let own = call.service.name;
+    let is_one = |arn: &&String| arn.split(':').nth(2) == Some(own) && !arn.ends_with('*');
+    let mut arns: Vec<_> = named.filter(is_one).cloned().collect();
+    arns.dedup();
+    arns
+}
+
 fn other_accounts(call: &Call, checks: &[Check]) -> Vec<AccountId> {
     let accounts = checks.iter().filter_map(Check::resource_account);
+    // Who calls another account finds it in the own history too.
+    let accounts = accounts.chain([call.caller.account.clone()]);
     let mut others: Vec<_> = accounts.filter(|account| *account != call.account).collect();
     others.sort_unstable();
     others.dedup();
@@ -57,7 +102,8 @@ fn other_accounts(call: &Call, checks: &[Check]) -> Vec<AccountId> {
 /// Why each check of a call was decided as it was: the slow path beside [`authorize`]. `None` when a policy that bears on
 /// it cannot be read.
 pub fn explain(view: &Snapshot, call: &Call, checks: &[Check]) -> Vec<Option<Explanation>> {
-    let Ok(policies) = Policies::of(view, &call.caller) else {
+    let home = home(view, &call.caller);
+    let Ok(policies) = Policies::of(&home, &call.caller) else {
         return checks.iter().map(|_| None).collect();
     };
     let asker = Asker::of(view, call);
@@ -154,7 +200,8 @@ impl<'a> Asker<'a> {
                 portcullis_policy::access_denied_message(&caller, check.action, check.shown(), &decision)
             })
         };
-        let text = Policies::of(self.view, &self.call.caller)
+        let home = home(self.view, &self.call.caller);
+        let text = Policies::of(&home, &self.call.caller)
             .ok()
             .and_then(|policies| self.with_sources(check, &policies, in_words))
             .unwrap_or_else(|| self.refusal_without_reason(check));

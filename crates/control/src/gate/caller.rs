@@ -62,6 +62,8 @@ pub enum Identity {
     },
     /// Nobody's credentials, but a token of an identity provider that was verified (R126).
     WebIdentity(Arc<WebIdentity>),
+    /// Nobody: the request is not signed. Only S3 takes such.
+    Anonymous,
     /// An AWS service acting as itself.
     Service(&'static str),
 }
@@ -91,6 +93,22 @@ impl Caller {
         }
     }
 
+    /// Nobody, at the door of `account`.
+    pub(crate) fn anonymous(account: &AccountId, partition: Partition) -> Self {
+        Self {
+            account: account.clone(),
+            partition,
+            identity: Identity::Anonymous,
+            access_key_id: String::new(),
+            session: None,
+        }
+    }
+
+    /// Whether nobody signed.
+    pub(crate) fn is_anonymous(&self) -> bool {
+        matches!(self.identity, Identity::Anonymous)
+    }
+
     /// The ARN GetCallerIdentity gives and denials name (R169); of a service its principal.
     pub fn arn(&self) -> String {
         let account = &self.account;
@@ -107,6 +125,7 @@ impl Caller {
                 format!("arn:{partition}:sts::{account}:federated-user/{name}")
             }
             Identity::WebIdentity(_) => self.user_id(),
+            Identity::Anonymous => "anonymous".to_owned(),
             Identity::Service(principal) => (*principal).to_owned(),
         }
     }
@@ -129,6 +148,7 @@ impl Caller {
             Identity::WebIdentity(who) => {
                 format!("{}:{}:{}", who.name, who.claims.audience, who.claims.subject)
             }
+            Identity::Anonymous => "anonymous".to_owned(),
             Identity::Service(principal) => (*principal).to_owned(),
         }
     }
@@ -225,6 +245,7 @@ impl Caller {
             Identity::WebIdentity(who) => Principal::Federated {
                 provider: who.provider.to_string(),
             },
+            Identity::Anonymous => Principal::Anonymous,
             Identity::Service(principal) => Principal::Service((*principal).to_owned()),
         }
     }

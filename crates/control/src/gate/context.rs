@@ -5,12 +5,13 @@ use portcullis_policy::Context;
 
 use super::call::Call;
 use super::caller::{Caller, Identity};
+use super::policies::home;
 use super::session::Provenance;
 use crate::world::Snapshot;
 
 /// Fills in every global key that the caller, the connection and the clock give.
 pub fn add_global_keys(context: &mut Context, view: &Snapshot, call: &Call) {
-    add_principal_keys(context, view, &call.caller);
+    add_principal_keys(context, &home(view, &call.caller), &call.caller);
     add_organization_keys(context, view, &call.caller);
     add_session_keys(context, call);
     let now = call.now;
@@ -34,7 +35,7 @@ pub fn add_global_keys(context: &mut Context, view: &Snapshot, call: &Call) {
 }
 
 fn add_principal_keys(context: &mut Context, view: &Snapshot, caller: &Caller) {
-    if caller.web_identity().is_some() {
+    if caller.web_identity().is_some() || caller.is_anonymous() {
         // Nobody signed: these three say so, the rest stays absent (R106).
         context.insert("aws:PrincipalAccount", "anonymous".to_owned());
         context.insert("aws:PrincipalType", principal_type(&caller.identity).to_owned());
@@ -74,7 +75,7 @@ fn add_principal_keys(context: &mut Context, view: &Snapshot, caller: &Caller) {
 
 /// All accounts of a server that has an organization belong to it.
 fn add_organization_keys(context: &mut Context, view: &Snapshot, caller: &Caller) {
-    if caller.service_principal().is_some() || caller.web_identity().is_some() {
+    if caller.service_principal().is_some() || caller.web_identity().is_some() || caller.is_anonymous() {
         return;
     }
     if let Some(organization) = view.organization() {
@@ -144,7 +145,7 @@ fn principal_type(identity: &Identity) -> &'static str {
         Identity::User { .. } => "User",
         Identity::Role { .. } => "AssumedRole",
         Identity::Federated { .. } => "FederatedUser",
-        Identity::WebIdentity(_) => "Anonymous",
+        Identity::WebIdentity(_) | Identity::Anonymous => "Anonymous",
         Identity::Service(_) => "Service",
     }
 }

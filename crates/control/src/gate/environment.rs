@@ -2,12 +2,15 @@
 
 use std::sync::Arc;
 
+use portcullis_blobs::Blobs;
 use portcullis_core::Random;
+use portcullis_logs::Logs;
 use portcullis_store::{Store, Vault};
 
 use super::reasons::Reasons;
 use crate::exec::Desk;
-use crate::world::{MfaGuesses, Uses};
+use crate::services::ssm::parameters::PublicParameters;
+use crate::world::{ImageNotes, MfaGuesses, Uses};
 
 /// The seams of reads.
 #[derive(Debug, Clone)]
@@ -24,6 +27,14 @@ pub struct Environment {
     pub guesses: Arc<MfaGuesses>,
     /// Who used what since it was last written down.
     pub uses: Arc<Uses>,
+    /// The bytes of images and objects.
+    pub blobs: Arc<Blobs>,
+    /// Pulls of images and parts of their layers, until they are written down.
+    pub images: Arc<ImageNotes>,
+    /// Log events.
+    pub logs: Arc<Logs>,
+    /// The parameters that everybody may read.
+    pub public_parameters: Arc<PublicParameters>,
     /// Which containers can be reached for Execute Command, and its sessions.
     pub(crate) exec: Arc<Desk>,
 }

@@ -51,7 +51,7 @@ impl ServiceError {
     /// A call its caller may not make, with the code and status of the service's protocol (R176).
     pub fn access_denied(service: &Service, message: String) -> Self {
         match service.protocol {
-            Protocol::Query => Self::new("AccessDenied", 403, message),
+            Protocol::Query | Protocol::RestXml => Self::new("AccessDenied", 403, message),
             Protocol::RestJson => Self::new("AccessDeniedException", 403, message),
             Protocol::Ec2Query => Self::new("UnauthorizedOperation", 403, message),
             _ => Self::new("AccessDeniedException", 400, message),
@@ -103,7 +103,7 @@ impl ServiceError {
         let text = format!("The operation {operation} is not supported by this server.");
         match (service.name, service.protocol) {
             ("ecs", _) => Self::new("UnsupportedFeatureException", 400, text),
-            ("cloudtrail", _) => Self::new("UnsupportedOperationException", 400, text),
+            ("cloudtrail" | "kms", _) => Self::new("UnsupportedOperationException", 400, text),
             ("organizations", _) => Self::new("UnsupportedAPIEndpointException", 400, text),
             // As AWS answers where nobody has enabled root sessions in an organization.
             ("sts", _) if operation == "AssumeRoot" => {
@@ -129,12 +129,22 @@ impl ServiceError {
                 500,
                 "AWS Organizations can't complete your request because of an internal service error. Try again later.",
             ),
+            ("kms", _) => Self::new(
+                "KMSInternalException",
+                500,
+                "An internal error occurred; try again.",
+            ),
             ("iam", _) => Self::new(
                 "ServiceFailure",
                 500,
                 "The request processing has failed because of an internal error.",
             ),
             (_, Protocol::Ec2Query) => Self::new("InternalError", 500, "An internal error has occurred"),
+            (_, Protocol::RestXml) => Self::new(
+                "InternalError",
+                500,
+                "We encountered an internal error. Please try again.",
+            ),
             (_, Protocol::Query) => Self::new(
                 "InternalFailure",
                 500,

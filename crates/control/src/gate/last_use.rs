@@ -20,6 +20,11 @@ impl Gate {
         let action = row.and_then(|row| row.actions.first()).copied();
         let own = (call.service.name, call.operation);
         let action = action.and_then(|action| action.split_once(':')).unwrap_or(own);
+        self.note_attempt_as(call, action);
+    }
+
+    /// Notes that a caller attempts an action.
+    pub(super) fn note_attempt_as(&self, call: &Call, action: ActionName) {
         self.note_action(call, action);
         if let Some(key) = long_term_key(call) {
             let uses = self.world().uses();
@@ -43,7 +48,9 @@ impl Gate {
 
     fn note_action(&self, call: &Call, action: ActionName) {
         let (service, name) = action;
-        if !advisor::is_tracked(service, name) {
+        // What is known of other accounts' principals is theirs.
+        let is_ours = call.caller.account == call.account;
+        if !is_ours || !advisor::is_tracked(service, name) {
             return;
         }
         if let Some(principal) = principal(call) {

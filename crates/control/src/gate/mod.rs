@@ -24,7 +24,9 @@ pub mod policies;
 pub mod reasons;
 pub mod record;
 mod redact;
+pub(crate) mod registry_token;
 pub mod session;
+pub(crate) mod streaming;
 pub mod throttle;
 pub(crate) mod unsigned;
 
@@ -35,10 +37,13 @@ use portcullis_core::{Random, uuid};
 use portcullis_store::{Change, Txn};
 use portcullis_wire::{Payload, Reply, RequestError, Route, Service};
 use serde_json::Value;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::agents;
 use crate::exec::{self, Desk};
 use crate::federation::{Authorities, Federation, outbound};
+use crate::services::ssm::parameters::PublicParameters;
+use crate::upstream::Upstreams;
 use crate::world::records::ecs::AlertKind;
 use crate::world::records::federation::OutboundFederation;
 use crate::world::{Snapshot, Tx, World, WriteError};
@@ -83,7 +88,12 @@ pub struct Gate {
     federation: Federation,
     throttle: Option<throttle::Throttle>,
     task_session_seconds: i64,
+    live_tails: Arc<Semaphore>,
+    upstreams: Arc<Upstreams>,
 }
+
+/// How many sessions of Live Tail an account may have at a time.
+const LIVE_TAILS_MAX: usize = 15;
 
 impl Gate {
     /// A gate before `world`, through which these operations can be reached.
@@ -102,6 +112,10 @@ impl Gate {
             store: Arc::clone(world.store()),
             guesses: Arc::clone(world.guesses()),
             uses: Arc::clone(world.uses()),
+            blobs: Arc::clone(world.blobs()),
+            images: Arc::clone(world.images()),
+            logs: Arc::clone(world.logs()),
+            public_parameters: Arc::default(),
             exec: Arc::new(Desk::new(exec::Limits::default())),
         };
         Self {
@@ -113,7 +127,38 @@ impl Gate {
             federation: Federation::default(),
             throttle: None,
             task_session_seconds: assume::TASK_SESSION_SECONDS,
+            live_tails: Arc::new(Semaphore::new(LIVE_TAILS_MAX)),
+            upstreams: Arc::default(),
         }
+    }
+
+    /// A place for one more session of Live Tail, if there is one.
+    pub(crate) fn live_tail_place(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.live_tails).try_acquire_owned().ok()
+    }
+
+    /// Publishes other parameters than the built-in ones.
+    #[must_use]
+    pub fn with_public_parameters(mut self, parameters: Arc<PublicParameters>) -> Self {
+        self.environment.public_parameters = parameters;
+        self
+    }
+
+    /// Lets pull-through cache rules read these registries.
+    #[must_use]
+    pub fn with_upstreams(mut self, upstreams: Arc<Upstreams>) -> Self {
+        self.upstreams = upstreams;
+        self
+    }
+
+    /// The registries that pull-through cache rules may read.
+    pub(crate) fn upstreams(&self) -> &Arc<Upstreams> {
+        &self.upstreams
+    }
+
+    /// What operations use beside the picture.
+    pub(crate) fn environment(&self) -> &Environment {
+        &self.environment
     }
 
     /// Lets callers make as many calls as AWS lets them, and no more (ecs.md 13).
@@ -184,29 +229,48 @@ impl Gate {
 
     /// Serves one request, from its bytes to the reply's.
     pub async fn serve(&self, parts: &Parts, body: &[u8], peer: Peer) -> Reply {
+        self.serve_of(self, parts, body, peer).await
+    }
+
+    /// The same for a request about this account's resources whose caller's account is perhaps another one: `home` verifies
+    /// who it is.
+    pub(crate) async fn serve_of(&self, home: &Self, parts: &Parts, body: &[u8], peer: Peer) -> Reply {
         let request_id = uuid(self.world.random().as_ref());
         let route = match portcullis_wire::route(portcullis_api::SERVICES, parts, body) {
             Ok(route) => route,
             Err(error) => return error.reply(&request_id),
         };
-        match self.admit(&route, parts, body, peer, &request_id).await {
-            Ok(answer) => answer.encode(&request_id),
+        match self.admit(home, &route, parts, body, peer, &request_id).await {
+            Ok((answer, _)) => answer.encode(&request_id),
             Err(error) => portcullis_wire::encode_error(route.service, &error.reply(), &request_id),
         }
     }
 
+    /// Serves a request whose answer goes on after its operation: the call that was let in, or the whole reply to one that
+    /// was not.
+    pub(crate) async fn admitted(&self, parts: &Parts, body: &[u8], peer: Peer) -> Result<Call, Reply> {
+        let request_id = uuid(self.world.random().as_ref());
+        let route = portcullis_wire::route(portcullis_api::SERVICES, parts, body);
+        let route = route.map_err(|error| error.reply(&request_id))?;
+        let admitted = self.admit(self, &route, parts, body, peer, &request_id).await;
+        let refused =
+            |error: ServiceError| portcullis_wire::encode_error(route.service, &error.reply(), &request_id);
+        admitted.map(|(_, call)| call).map_err(refused)
+    }
+
     async fn admit(
         &self,
+        home: &Self,
         route: &Route<'_>,
         parts: &Parts,
         body: &[u8],
         peer: Peer,
         request_id: &str,
-    ) -> Result<Answer, ServiceError> {
+    ) -> Result<(Answer, Call), ServiceError> {
         let who = if unsigned::takes_no_signature(route) {
             self.by_token(route, parts).await?
         } else {
-            self.authenticate(&self.world.view(), route.service, parts, body)?
+            home.authenticate(&home.world.view(), route.service, parts, body)?
         };
         let view = self.world.view();
         let mut call = self.call(who, route.service, route.operation, parts, peer, request_id);
@@ -224,7 +288,7 @@ impl Gate {
         if let Err(error) = &outcome {
             tracing::debug!(caller = %call.caller.arn(), operation = call.operation, %error, "refused");
         }
-        outcome
+        outcome.map(|answer| (answer, call))
     }
 
     /// Verifies who sent a request; also for requests that are no operation, such as websocket upgrades.
@@ -352,15 +416,18 @@ impl Gate {
             Ok((row, decoded))
         });
         let outcome = match prepared {
+            Ok((row, decoded)) if row.acts => self.act(view, call, row, decoded.as_ref()).await,
             Ok((row, decoded)) if row.writes => self.change(view, call, decoded.as_ref()).await,
-            Ok((_, decoded)) => self.look(view, call, decoded.as_ref()).await,
+            Ok((row, decoded)) => self.look(view, call, row, decoded.as_ref()).await,
             Err(error) => Err(error),
         };
         let action = row.and_then(|row| row.actions.first()).copied();
         let outcome = outcome.map_err(|error| self.reasons.refused_by_rule(view, call, action, error));
         if let Err(error) = &outcome {
             let writes = row.is_some_and(|row| row.writes);
-            self.record(call, writes, None, &Outcome::Refused(error)).await;
+            if !row.is_some_and(|row| row.is_data_event) {
+                self.record(call, writes, None, &Outcome::Refused(error)).await;
+            }
         }
         outcome
     }
@@ -383,20 +450,61 @@ impl Gate {
         &self,
         view: &Arc<Snapshot>,
         call: &Call,
+        row: &Row,
         decoded: &dyn Decoded,
     ) -> Result<Answer, ServiceError> {
         let granted = self.grant(view, call, decoded)?;
         let answer = decoded
             .read(&granted, view, &self.environment, call)
             .ok_or_else(|| ServiceError::internal(call.service))??;
-        self.record(
-            call,
-            false,
-            Some(decoded.parameters()),
-            &Outcome::Answered(&|| answer.members()),
-        )
-        .await;
+        self.record_done(call, &granted, row, decoded, answer.as_ref())
+            .await;
         Ok(answer)
+    }
+
+    /// An operation whose effect lies beside the picture: decided by one picture, then done.
+    async fn act(
+        &self,
+        view: &Arc<Snapshot>,
+        call: &Call,
+        row: &Row,
+        decoded: &dyn Decoded,
+    ) -> Result<Answer, ServiceError> {
+        let granted = self.grant(view, call, decoded)?;
+        let acting = decoded.act(&granted, view, &self.environment, call);
+        let answer = acting
+            .ok_or_else(|| ServiceError::internal(call.service))?
+            .await?;
+        self.record_done(call, &granted, row, decoded, answer.as_ref())
+            .await;
+        Ok(answer)
+    }
+
+    /// Writes the record of a call that left the picture as it was; of data events there is none.
+    async fn record_done(
+        &self,
+        call: &Call,
+        granted: &Granted,
+        row: &Row,
+        decoded: &dyn Decoded,
+        answer: &dyn operation::Answered,
+    ) {
+        if row.is_data_event {
+            return;
+        }
+        let outcome = Outcome::Answered(&|| answer.members());
+        let shared = shared_event_id(call, granted, self.world.random().as_ref());
+        let recipient = Recipient {
+            account: &call.account,
+            shared: shared.as_deref(),
+            resources: &granted.shown_resources,
+        };
+        let parameters = decoded.parameters();
+        if !granted.other_accounts.is_empty() {
+            self.record_elsewhere(call, granted, (row.writes, recipient), &parameters, answer);
+        }
+        self.record_for(call, recipient, row.writes, Some(parameters), &outcome)
+            .await;
     }
 
     /// What an operation does between its decision and the writers' queue.
@@ -407,6 +515,9 @@ impl Gate {
         call: &Call,
         decoded: &dyn Decoded,
     ) -> Result<Option<Box<Prepared>>, ServiceError> {
+        if let Some(acting) = decoded.act_first(granted, view, &self.environment, call) {
+            return acting.await.map(Some);
+        }
         if !decoded.takes_long() {
             return Ok(None);
         }
@@ -445,9 +556,11 @@ impl Gate {
             let members = || answer.members();
             let outcome = Outcome::Answered(&members);
             shared = shared_event_id(call, &granted, tx.random);
+            let resources = record::used_by(call, &granted.shown_resources, &members);
             let recipient = Recipient {
                 account: &call.account,
                 shared: shared.as_deref(),
+                resources: &resources,
             };
             let event = record::event(call, recipient, true, Some(parameters), &outcome, seams);
             tx.append(event.key, event.document);
@@ -455,7 +568,12 @@ impl Gate {
         };
         let changed = self.world.write(run).await;
         if let (Ok(answer), Some(parameters)) = (&changed, elsewhere) {
-            self.record_elsewhere(call, &granted, shared.as_deref(), &parameters, answer.as_ref());
+            let recipient = Recipient {
+                account: &call.account,
+                shared: shared.as_deref(),
+                resources: &granted.shown_resources,
+            };
+            self.record_elsewhere(call, &granted, (true, recipient), &parameters, answer.as_ref());
         }
         changed.map_err(|error| match error {
             WriteError::Refused(error) => error,
@@ -512,12 +630,13 @@ impl Gate {
         self.reasons.note(view, call, &checks, decided)
     }
 
-    /// Writes the record of a change into the histories of the other accounts whose resources it used.
+    /// Writes the record of a call into the histories of the other accounts whose resources it used; given whether it
+    /// changed anything, and the record's own recipient.
     fn record_elsewhere(
         &self,
         call: &Call,
         granted: &operation::Granted,
-        shared: Option<&str>,
+        (writes, own): (bool, Recipient<'_>),
         parameters: &Value,
         answer: &dyn operation::Answered,
     ) {
@@ -532,8 +651,8 @@ impl Gate {
                 vault: self.world.vault(),
             };
             let outcome = Outcome::Answered(&members);
-            let recipient = Recipient { account, shared };
-            let event = record::event(call, recipient, true, Some(parameters.clone()), &outcome, seams);
+            let recipient = Recipient { account, ..own };
+            let event = record::event(call, recipient, writes, Some(parameters.clone()), &outcome, seams);
             let txn = Txn::of(vec![Change::put(event.key, event.document)]).relaxed();
             if let Err(error) = store.commit(txn) {
                 tracing::error!(%error, %account, operation = call.operation, "an event was not kept");
@@ -549,13 +668,30 @@ impl Gate {
         parameters: Option<Value>,
         outcome: &Outcome<'_>,
     ) {
+        self.record_for(call, Recipient::caller(call), writes, parameters, outcome)
+            .await;
+    }
+
+    async fn record_for(
+        &self,
+        call: &Call,
+        recipient: Recipient<'_>,
+        writes: bool,
+        parameters: Option<Value>,
+        outcome: &Outcome<'_>,
+    ) {
         let seams = record::Seams {
             random: self.world.random().as_ref(),
             vault: self.world.vault(),
         };
-        let event = record::event(call, Recipient::caller(call), writes, parameters, outcome, seams);
+        let event = record::event(call, recipient, writes, parameters, outcome, seams);
         let txn = Txn::of(vec![Change::put(event.key, event.document)]).relaxed();
-        let kept = match self.world.store().commit(txn) {
+        // A caller of another account finds a refusal in the own history.
+        let elsewhere = match recipient.account == self.world.account() {
+            true => None,
+            false => self.world.view().neighbours().store(recipient.account),
+        };
+        let kept = match elsewhere.as_ref().unwrap_or(self.world.store()).commit(txn) {
             Ok(pending) => pending.await,
             Err(error) => Err(error),
         };

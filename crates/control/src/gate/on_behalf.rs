@@ -17,6 +17,8 @@ pub(crate) struct Behind<'a> {
     pub caller: &'a Caller,
     pub parts: &'a Parts,
     pub peer: &'a Peer,
+    /// The region that is called.
+    pub region: &'a Region,
 }
 
 impl Gate {
@@ -64,7 +66,7 @@ impl Gate {
     fn behind<O: Operation>(&self, behind: Behind<'_>, name: &'static str, request_id: &str) -> Call {
         let who = Authenticated {
             caller: behind.caller.clone(),
-            region: Region::us_east_1(),
+            region: behind.region.clone(),
         };
         let peer = behind.peer.clone();
         self.call(who, O::META.service, name, behind.parts, peer, request_id)

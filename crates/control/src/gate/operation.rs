@@ -4,6 +4,7 @@
 use std::any::Any;
 use std::sync::Arc;
 
+use futures_util::future::BoxFuture;
 use portcullis_core::AccountId;
 use portcullis_policy::Context;
 use portcullis_wire::{Operation, OperationMeta, Payload, Reply, RequestError};
@@ -14,6 +15,7 @@ use super::caller::Caller;
 use super::error::ServiceError;
 use crate::gate::environment::Environment;
 use crate::world::compiled::Policy;
+use crate::world::records::PolicyText;
 use crate::world::records::iam::Role;
 use crate::world::{Snapshot, Tx};
 
@@ -34,6 +36,10 @@ pub struct Check {
     pub owner: Option<Owner>,
     /// Whether the call goes on without this permission; the handler asks [`Authorized::may`] then.
     pub optional: bool,
+    /// What a refusal says when the caller did not ask for this himself: the words of the service that asks for him.
+    pub refusal: Option<ServiceError>,
+    /// Whose resource it is, where its ARN does not say: S3's.
+    pub account: Option<AccountId>,
 }
 
 /// Who alone may.
@@ -115,6 +121,13 @@ impl ResourcePolicy {
         let name = arn.into();
         Self { name, policy }
     }
+
+    /// The policy on any other resource; `None` when it has none.
+    pub fn of_resource(arn: impl Into<String>, policy: Option<&PolicyText>) -> Option<Self> {
+        let policy = policy?.policy().cloned().ok_or(NoPolicy::Unreadable);
+        let name = arn.into();
+        Some(Self { name, policy })
+    }
 }
 
 impl Check {
@@ -128,7 +141,30 @@ impl Check {
             resource_policy: None,
             owner: None,
             optional: false,
+            refusal: None,
+            account: None,
         }
+    }
+
+    /// Says whose resource it is, where its ARN does not.
+    #[must_use]
+    pub fn in_account(mut self, account: &AccountId) -> Self {
+        self.account = Some(account.clone());
+        self
+    }
+
+    /// Asks the policy on the resource too, if it has one.
+    #[must_use]
+    pub fn by(mut self, policy: Option<ResourcePolicy>) -> Self {
+        self.resource_policy = policy;
+        self
+    }
+
+    /// Answers a refusal in the words of the service that asks for its caller.
+    #[must_use]
+    pub fn refused_as(mut self, refusal: ServiceError) -> Self {
+        self.refusal = Some(refusal);
+        self
     }
 
     /// Keeps everybody out but the owner, if there is one.
@@ -176,7 +212,8 @@ impl Check {
     /// The account whose resource it is, if the resource says so: another one than the caller's must allow the call
     /// itself (R123).
     pub(super) fn resource_account(&self) -> Option<AccountId> {
-        self.resource.split(':').nth(4)?.parse().ok()
+        let named = || self.resource.split(':').nth(4)?.parse().ok();
+        self.account.clone().or_else(named)
     }
 
     /// The resource as a refusal names it.
@@ -225,6 +262,14 @@ impl<'a, O: Operation> Authorized<'a, O> {
         self.granted.optional.contains(&action)
     }
 
+    /// Why an optional check was refused, by its place among the checks that were named: for calls on several things, each
+    /// decided by itself.
+    pub fn withheld(&self, place: usize) -> Option<&'a ServiceError> {
+        let refusals = &self.granted.withheld;
+        let found = refusals.iter().find(|(at, _)| *at == place);
+        found.map(|(_, refusal)| refusal)
+    }
+
     /// The typed input.
     pub fn input(&self) -> &'a O::Input {
         self.input
@@ -243,9 +288,24 @@ pub type Read<O> =
     fn(&Snapshot, &Environment, Authorized<'_, O>) -> Result<<O as Operation>::Output, ServiceError>;
 /// Runs an operation that changes state.
 pub type Write<O> = fn(&mut Tx<'_>, Authorized<'_, O>) -> Result<<O as Operation>::Output, ServiceError>;
+/// Runs an operation whose effect lies beside the picture: log events, the bytes of images and objects. It may wait. The
+/// picture it gets is that of the decision.
+pub type Act<O> = for<'a> fn(
+    &'a Snapshot,
+    &'a Environment,
+    Authorized<'a, O>,
+) -> BoxFuture<'a, Result<<O as Operation>::Output, ServiceError>>;
 /// Does what takes long, such as hashing a password, after the decision and before the writers' queue. The picture may
 /// be another one when the change is made.
 pub type Prepare<O> = fn(&Snapshot, &Environment, Authorized<'_, O>) -> Result<Box<Prepared>, ServiceError>;
+
+/// Does what takes long and lies beside the picture, such as making an upload a blob, after the decision and before the
+/// writers' queue. It may wait.
+pub type ActFirst<O> = for<'a> fn(
+    &'a Snapshot,
+    &'a Environment,
+    Authorized<'a, O>,
+) -> BoxFuture<'a, Result<Box<Prepared>, ServiceError>>;
 
 /// What a [`Prepare`] made for its write.
 pub type Prepared = dyn Any + Send + Sync;
@@ -261,6 +321,10 @@ pub struct Row {
     pub actions: &'static [&'static str],
     /// Whether it changes state.
     pub writes: bool,
+    /// Whether its effect lies beside the picture.
+    pub(super) acts: bool,
+    /// Whether CloudTrail counts it as a data event, which the event history does not keep.
+    pub is_data_event: bool,
     decode: Decode,
 }
 
@@ -271,6 +335,20 @@ impl std::fmt::Debug for Row {
 }
 
 impl Row {
+    /// The same for what CloudTrail counts as a data event: the event history does not keep it.
+    #[must_use]
+    pub fn as_data_event(mut self) -> Self {
+        self.is_data_event = true;
+        self
+    }
+
+    /// The same for one that waits and changes nothing: CloudTrail says so.
+    #[must_use]
+    pub fn as_read(mut self) -> Self {
+        self.writes = false;
+        self
+    }
+
     pub(super) fn decode(&self, payload: Payload<'_>) -> Result<Box<dyn Decoded>, RequestError> {
         (self.decode)(payload)
     }
@@ -286,6 +364,11 @@ pub fn write<O: Operation>(actions: &'static [&'static str], require: Require<O>
     row::<O>(actions, require, Run::Write(run))
 }
 
+/// A row for an operation that changes what lies beside the picture.
+pub fn act<O: Operation>(actions: &'static [&'static str], require: Require<O>, run: Act<O>) -> Row {
+    row::<O>(actions, require, Run::Act(run))
+}
+
 /// A row for an operation that changes state after something that takes long.
 pub fn write_prepared<O: Operation>(
     actions: &'static [&'static str],
@@ -296,8 +379,19 @@ pub fn write_prepared<O: Operation>(
     row::<O>(actions, require, Run::Prepared(prepare, run))
 }
 
+/// A row for an operation that changes what lies beside the picture, and then the picture.
+pub fn act_then_write<O: Operation>(
+    actions: &'static [&'static str],
+    require: Require<O>,
+    act: ActFirst<O>,
+    run: Write<O>,
+) -> Row {
+    row::<O>(actions, require, Run::ActThenWrite(act, run))
+}
+
 fn row<O: Operation>(actions: &'static [&'static str], require: Require<O>, run: Run<O>) -> Row {
     let writes = !matches!(run, Run::Read(_));
+    let acts = matches!(run, Run::Act(_));
     let decode = move |payload: Payload<'_>| {
         let input = portcullis_wire::decode_request::<O>(payload)?;
         Ok(Box::new(Typed { input, require, run }) as Box<dyn Decoded>)
@@ -306,14 +400,18 @@ fn row<O: Operation>(actions: &'static [&'static str], require: Require<O>, run:
         meta: O::META,
         actions,
         writes,
+        acts,
+        is_data_event: false,
         decode: Box::new(decode),
     }
 }
 
 enum Run<O: Operation> {
     Read(Read<O>),
+    Act(Act<O>),
     Write(Write<O>),
     Prepared(Prepare<O>, Write<O>),
+    ActThenWrite(ActFirst<O>, Write<O>),
 }
 
 impl<O: Operation> Clone for Run<O> {
@@ -358,6 +456,22 @@ pub(crate) trait Decoded: Send + Sync {
         env: &Environment,
         call: &Call,
     ) -> Option<Result<Answer, ServiceError>>;
+    /// `None` when the operation has its effect in the picture, or none.
+    fn act<'a>(
+        &'a self,
+        granted: &'a Granted,
+        view: &'a Snapshot,
+        env: &'a Environment,
+        call: &'a Call,
+    ) -> Option<BoxFuture<'a, Result<Answer, ServiceError>>>;
+    /// What has to be done before [`write`](Self::write) and has to be waited for; `None` when there is nothing.
+    fn act_first<'a>(
+        &'a self,
+        granted: &'a Granted,
+        view: &'a Snapshot,
+        env: &'a Environment,
+        call: &'a Call,
+    ) -> Option<BoxFuture<'a, Result<Box<Prepared>, ServiceError>>>;
     /// Whether [`prepare`](Self::prepare) has something to do.
     fn takes_long(&self) -> bool;
     /// What has to be done before [`write`](Self::write) and does not need the writers' lock.
@@ -383,8 +497,12 @@ pub(crate) trait Decoded: Send + Sync {
 pub(crate) struct Granted {
     /// The actions of optional checks that were allowed.
     pub(super) optional: Vec<&'static str>,
+    /// The refusals of optional checks, by the check's place in the list of checks.
+    pub(super) withheld: Vec<(usize, ServiceError)>,
     /// Whose resources are used beside those of the caller's account.
     pub(super) other_accounts: Vec<AccountId>,
+    /// The ARNs that the record of the call names.
+    pub(super) shown_resources: Vec<String>,
 }
 
 struct Typed<O: Operation> {
@@ -436,8 +554,33 @@ impl<O: Operation> Decoded for Typed<O> {
     ) -> Option<Result<Answer, ServiceError>> {
         match self.run {
             Run::Read(run) => Some(run(view, env, self.authorized(granted, None, call)).map(answer::<O>)),
-            Run::Write(_) | Run::Prepared(..) => None,
+            Run::Act(_) | Run::Write(_) | Run::Prepared(..) | Run::ActThenWrite(..) => None,
         }
+    }
+
+    fn act<'a>(
+        &'a self,
+        granted: &'a Granted,
+        view: &'a Snapshot,
+        env: &'a Environment,
+        call: &'a Call,
+    ) -> Option<BoxFuture<'a, Result<Answer, ServiceError>>> {
+        let Run::Act(run) = self.run else { return None };
+        let acting = run(view, env, self.authorized(granted, None, call));
+        Some(Box::pin(async move { acting.await.map(answer::<O>) }))
+    }
+
+    fn act_first<'a>(
+        &'a self,
+        granted: &'a Granted,
+        view: &'a Snapshot,
+        env: &'a Environment,
+        call: &'a Call,
+    ) -> Option<BoxFuture<'a, Result<Box<Prepared>, ServiceError>>> {
+        let Run::ActThenWrite(act, _) = self.run else {
+            return None;
+        };
+        Some(act(view, env, self.authorized(granted, None, call)))
     }
 
     fn takes_long(&self) -> bool {
@@ -453,7 +596,7 @@ impl<O: Operation> Decoded for Typed<O> {
     ) -> Result<Option<Box<Prepared>>, ServiceError> {
         match self.run {
             Run::Prepared(prepare, _) => prepare(view, env, self.authorized(granted, None, call)).map(Some),
-            Run::Read(_) | Run::Write(_) => Ok(None),
+            Run::Read(_) | Run::Act(_) | Run::Write(_) | Run::ActThenWrite(..) => Ok(None),
         }
     }
 
@@ -465,10 +608,10 @@ impl<O: Operation> Decoded for Typed<O> {
         call: &Call,
     ) -> Option<Result<Answer, ServiceError>> {
         match self.run {
-            Run::Write(run) | Run::Prepared(_, run) => {
+            Run::Write(run) | Run::Prepared(_, run) | Run::ActThenWrite(_, run) => {
                 Some(run(tx, self.authorized(granted, prepared, call)).map(answer::<O>))
             }
-            Run::Read(_) => None,
+            Run::Read(_) | Run::Act(_) => None,
         }
     }
 }

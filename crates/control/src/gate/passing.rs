@@ -51,7 +51,7 @@ pub(crate) fn keep(view: &Snapshot, call: &Call) -> Option<String> {
             user: user.clone(),
             user_id: user_id.clone(),
         },
-        Identity::WebIdentity(_) | Identity::Service(_) => return None,
+        Identity::WebIdentity(_) | Identity::Anonymous | Identity::Service(_) => return None,
     };
     let kept = Kept {
         subject,

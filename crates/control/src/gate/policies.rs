@@ -7,10 +7,16 @@ use portcullis_core::Arn;
 use portcullis_policy::{PolicySets, Program, Programs, Source};
 
 use super::caller::{Caller, Identity};
+use crate::services::resource_policies::Home;
 use crate::world::compiled::{Compiled, Policy};
 use crate::world::records::PolicyText;
 use crate::world::records::iam::{Permissions, Role, User};
 use crate::world::{Snapshot, managed};
+
+/// The picture of the caller's own account: its permissions count wherever it calls.
+pub(super) fn home<'v>(view: &'v Snapshot, caller: &Caller) -> Home<'v> {
+    Home::of(view, caller.account.as_str()).unwrap_or(Home::Here(view))
+}
 
 /// What decides about one caller. Service principals and root have nothing but perhaps a session.
 #[derive(Debug)]
@@ -100,6 +106,7 @@ impl<'a> Entity<'a> {
         match &caller.identity {
             Identity::Root
             | Identity::Service(_)
+            | Identity::Anonymous
             | Identity::WebIdentity(_)
             | Identity::Federated { user: None, .. } => Ok(None),
             Identity::User { name, .. } | Identity::Federated { user: Some(name), .. } => {

@@ -110,14 +110,17 @@ pub struct Recipient<'a> {
     pub account: &'a AccountId,
     /// What the records of one call have in common, when several accounts get one.
     pub shared: Option<&'a str>,
+    /// The ARNs of what the call used, where records of its service name them.
+    pub resources: &'a [String],
 }
 
 impl<'a> Recipient<'a> {
     /// The caller's account alone.
     pub fn caller(call: &'a Call) -> Self {
         Self {
-            account: &call.account,
+            account: &call.caller.account,
             shared: None,
+            resources: &[],
         }
     }
 }
@@ -138,7 +141,7 @@ pub fn event(
     let (request_parameters, response_elements) = match outcome {
         Outcome::Refused(_) => (Value::Null, Value::Null),
         Outcome::Answered(members) => {
-            resources = assumed_role(call, parameters.as_ref());
+            resources = assumed_role(call, parameters.as_ref()).or_else(|| used(recipient.resources));
             let request =
                 parameters.map(|parameters| redact::request(call.service, call.operation, parameters));
             let response = shows_response.then(|| redact::response(call.service, call.operation, members()));
@@ -196,6 +199,35 @@ fn assumed_role(call: &Call, parameters: Option<&Value>) -> Option<Value> {
     let arn = parameters.filter(|_| is_assumption)?.get("RoleArn")?.as_str()?;
     let account = arn.split(':').nth(4)?;
     Some(json!([{ "ARN": arn, "accountId": account, "type": "AWS::IAM::Role" }]))
+}
+
+/// The ARNs that the record of a call names: those its checks were about, or that of the key it made.
+pub fn used_by(call: &Call, checked: &[String], members: &dyn Fn() -> Value) -> Vec<String> {
+    match (call.service.name, call.operation) {
+        ("kms", "CreateKey") => {
+            let members = members();
+            let arn = members.pointer("/KeyMetadata/Arn").and_then(Value::as_str);
+            arn.map(str::to_owned).into_iter().collect()
+        }
+        _ => checked.to_vec(),
+    }
+}
+
+/// What records of KMS and ECR name.
+fn used(arns: &[String]) -> Option<Value> {
+    let one = |arn: &String| {
+        let account = arn.split(':').nth(4)?;
+        if arn.contains(":ecr:") {
+            return Some(json!({ "ARN": arn, "accountId": account }));
+        }
+        let kind = match arn.contains(":alias/") {
+            true => "AWS::KMS::Alias",
+            false => "AWS::KMS::Key",
+        };
+        Some(json!({ "accountId": account, "type": kind, "ARN": arn }))
+    };
+    let shown: Vec<_> = arns.iter().filter_map(one).collect();
+    (!shown.is_empty()).then(|| json!(shown))
 }
 
 fn text_of(record: &Record<'_>) -> Vec<u8> {
@@ -308,6 +340,14 @@ fn user_identity(caller: &Caller) -> UserIdentity<'_> {
                 principal_id: Some(caller.user_id()),
                 user_name: Some(&who.claims.subject),
                 identity_provider: Some(who.provider.as_str()),
+                ..UserIdentity::default()
+            };
+        }
+        Identity::Anonymous => {
+            return UserIdentity {
+                r#type: "AWSAccount",
+                principal_id: Some(String::new()),
+                account_id: Some("ANONYMOUS_PRINCIPAL"),
                 ..UserIdentity::default()
             };
         }

@@ -8,8 +8,23 @@ const HIDDEN: &str = "HIDDEN_DUE_TO_SECURITY_REASONS";
 
 /// The request's members as the record shows them.
 pub fn request(service: &Service, operation: &str, members: Value) -> Value {
+    let contexts = encryption_contexts(service, &members);
     let mut shown = cased(service, members);
     match (service.name, operation) {
+        ("kms", _) => {
+            remove(
+                &mut shown,
+                &[
+                    "plaintext",
+                    "ciphertextBlob",
+                    "message",
+                    "mac",
+                    "grantToken",
+                    "grantTokens",
+                ],
+            );
+            restore(&mut shown, contexts);
+        }
         ("iam", "CreateLoginProfile" | "UpdateLoginProfile") => remove(&mut shown, &["password"]),
         ("iam", "ChangePassword") => remove(&mut shown, &["oldPassword", "newPassword"]),
         ("iam", "UploadServerCertificate") => remove(&mut shown, &["privateKey"]),
@@ -19,7 +34,10 @@ pub fn request(service: &Service, operation: &str, members: Value) -> Value {
         }
         ("sts", "GetSessionToken" | "AssumeRole") => remove(&mut shown, &["tokenCode"]),
         ("sts", "AssumeRoleWithWebIdentity") => remove(&mut shown, &["webIdentityToken"]),
-        ("ssm", "RegisterManagedInstance") => remove(&mut shown, &["ActivationCode"]),
+        ("ssm", "RegisterManagedInstance") => remove(&mut shown, &["activationCode"]),
+        ("ssm", "PutParameter") => hide(&mut shown, "value"),
+        ("secretsmanager", _) => remove(&mut shown, &["secretString", "secretBinary", "rotationToken"]),
+        ("ecr", "UploadLayerPart") => remove(&mut shown, &["layerPartBlob"]),
         ("ecs", _) => hide_environments(&mut shown),
         _ => {}
     }
@@ -41,15 +59,56 @@ pub fn response(service: &Service, operation: &str, members: Value) -> Value {
         }
         // The token stays, as in AWS's records; such records are sealed before they are stored.
         ("sts", _) => within(&mut shown, "credentials", &["secretAccessKey"]),
-        ("ssm", "CreateActivation") => remove(&mut shown, &["ActivationCode"]),
+        ("ssm", "CreateActivation") => remove(&mut shown, &["activationCode"]),
+        ("kms", "CreateGrant") => remove(&mut shown, &["grantToken"]),
         ("ssm", "RequestManagedInstanceRoleToken") => {
-            remove(&mut shown, &["SecretAccessKey", "SessionToken"]);
+            remove(&mut shown, &["secretAccessKey", "sessionToken"]);
         }
         ("ecs", "ExecuteCommand") => hide_token(&mut shown),
         ("ecs", _) => hide_environments(&mut shown),
         _ => {}
     }
     shown
+}
+
+/// The names of what holds pairs that are a caller's own words.
+const CONTEXTS: [&str; 3] = [
+    "EncryptionContext",
+    "SourceEncryptionContext",
+    "DestinationEncryptionContext",
+];
+
+/// The encryption contexts of a request to KMS, and the pairs that bind a grant, by the path a record shows them under.
+fn encryption_contexts(service: &Service, members: &Value) -> Vec<(String, Value)> {
+    if service.name != "kms" {
+        return Vec::new();
+    }
+    let named = |name: &str, path: String| Some((path, members.pointer(name)?.clone()));
+    let direct = CONTEXTS.iter().filter_map(|name| {
+        let (first, rest) = name.split_at_checked(1)?;
+        named(&format!("/{name}"), format!("/{}{rest}", first.to_lowercase()))
+    });
+    let bound = ["Subset", "Equals"].into_iter().filter_map(|end| {
+        let path = format!("/constraints/encryptionContext{end}");
+        named(&format!("/Constraints/EncryptionContext{end}"), path)
+    });
+    direct.chain(bound).collect()
+}
+
+/// Puts back what keeps its case.
+fn restore(shown: &mut Value, contexts: Vec<(String, Value)>) {
+    for (path, value) in contexts {
+        if let Some(member) = shown.pointer_mut(&path) {
+            *member = value;
+        }
+    }
+}
+
+/// Leaves the member's name and hides what it says.
+fn hide(shown: &mut Value, name: &str) {
+    if let Some(value) = shown.get_mut(name) {
+        *value = Value::String(HIDDEN.to_owned());
+    }
 }
 
 /// Who has a session's token has the session.
@@ -102,8 +161,10 @@ fn remove(shown: &mut Value, names: &[&str]) {
 
 /// Query services' members start in upper case; records lower the first letter only. JSON services' pass through.
 fn cased(service: &Service, members: Value) -> Value {
-    match service.protocol {
-        Protocol::Query | Protocol::Ec2Query => lower_first(&members),
+    match (service.protocol, service.name) {
+        (Protocol::Query | Protocol::Ec2Query, _) | (_, "kms" | "secretsmanager" | "ssm") => {
+            lower_first(&members)
+        }
         _ => members,
     }
 }
@@ -119,6 +180,7 @@ fn lower_first(value: &Value) -> Value {
 fn lower_member((name, value): (&String, &Value)) -> (String, Value) {
     let mut letters = name.chars();
     let lowered = match letters.next() {
+        Some(_) if name == "ARN" => "arn".to_owned(),
         Some(first) => first.to_lowercase().chain(letters).collect(),
         None => String::new(),
     };

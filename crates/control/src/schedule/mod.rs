@@ -21,7 +21,10 @@ use tokio::time::{MissedTickBehavior, interval};
 
 use crate::gate::Gate;
 use crate::server::ordered;
+use crate::services::ecr;
 use crate::services::ecs::sweep;
+use crate::services::secretsmanager;
+use crate::services::ssm::parameters;
 use crate::world::records::Record as _;
 use crate::world::records::iam::Revocation;
 use crate::world::{Snapshot, Tx, World, WriteError};
@@ -47,6 +50,7 @@ pub async fn run(gate: Arc<Gate>, mut stop: watch::Receiver<bool>) {
 /// One round of forgetting.
 pub async fn forget(world: &World) {
     forget_records(world).await;
+    ecr::upkeep::round(world).await;
     if let Err(error) = history::forget(world.store().as_ref(), world.clock().now()).await {
         tracing::error!(%error, "old events could not be forgotten; it is tried again");
     }
@@ -56,13 +60,15 @@ async fn forget_records(world: &World) {
     loop {
         let now = world.clock().now();
         let view = world.view();
-        if !sweep::is_due(&view, now) && over(&view, now).is_empty() {
+        let secrets_are_due = secretsmanager::sweep::is_due(&view, now) || parameters::is_due(&view, now);
+        if !sweep::is_due(&view, now) && !secrets_are_due && over(&view, now).is_empty() {
             return;
         }
         let change = |tx: &mut Tx<'_>| -> Result<bool, Infallible> {
             let over = over(tx.view(), tx.now);
             over.iter().for_each(|key| tx.delete::<Revocation>(key));
-            Ok(sweep::sweep(tx) || over.len() == BATCH)
+            let more_secrets = secretsmanager::sweep::sweep(tx) | parameters::sweep(tx);
+            Ok(sweep::sweep(tx) || more_secrets || over.len() == BATCH)
         };
         match world.write(change).await {
             Ok(true) => {}

@@ -2,7 +2,7 @@
 
 use http::header;
 use http::request::Parts;
-use portcullis_core::Arn;
+use portcullis_core::{Arn, Region};
 use portcullis_wire::Operation;
 
 use super::errors::ScimError;
@@ -18,6 +18,8 @@ pub(super) struct Desk<'a> {
     caller: Caller,
     parts: &'a Parts,
     peer: Peer,
+    /// IAM has no region but this one.
+    region: Region,
 }
 
 impl<'a> Desk<'a> {
@@ -28,6 +30,7 @@ impl<'a> Desk<'a> {
             caller,
             parts,
             peer,
+            region: Region::us_east_1(),
         }
     }
 
@@ -36,6 +39,7 @@ impl<'a> Desk<'a> {
             caller: &self.caller,
             parts: self.parts,
             peer: &self.peer,
+            region: &self.region,
         }
     }
 

@@ -2,9 +2,14 @@
 
 pub mod cloudtrail;
 pub mod ec2;
+pub mod ecr;
 pub mod ecs;
 pub mod iam;
+pub mod kms;
+pub mod logs;
 pub mod organizations;
+pub(crate) mod resource_policies;
+pub mod secretsmanager;
 pub mod ssm;
 pub mod sts;
 pub mod toolbox;
@@ -16,9 +21,13 @@ pub fn operations() -> Operations {
     [
         cloudtrail::table(),
         ec2::table(),
+        ecr::table(),
         ecs::table(),
         iam::table(),
+        kms::table(),
+        logs::table(),
         organizations::table(),
+        secretsmanager::table(),
         ssm::table(),
         sts::table(),
         toolbox::table(),

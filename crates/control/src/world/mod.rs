@@ -7,6 +7,7 @@
 pub mod changes;
 pub mod compiled;
 mod guesses;
+mod image_notes;
 pub mod managed;
 pub mod marks;
 mod neighbours;
@@ -19,7 +20,9 @@ mod uses;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
+use portcullis_blobs::Blobs;
 use portcullis_core::{AccountId, Clock, Random, Timestamp};
+use portcullis_logs::Logs;
 use portcullis_store::{Epoch, Pending, Store, StoreError, Txn, Vault, namespace};
 use thiserror::Error;
 use tokio::sync::{Mutex, watch};
@@ -29,6 +32,8 @@ use crate::events::Bus;
 use crate::telemetry::Telemetry;
 use changes::Changed;
 pub use guesses::MfaGuesses;
+pub use image_notes::ImageNotes;
+pub(crate) use image_notes::UNFINISHED_MAX;
 pub use neighbours::Neighbours;
 pub use snapshot::{Attachment, Snapshot, Usage, attachment_prefix};
 pub use table::Table;
@@ -58,6 +63,9 @@ pub struct World {
     uses: Arc<Uses>,
     telemetry: Arc<Telemetry>,
     alarms: Arc<Alarms>,
+    blobs: Arc<Blobs>,
+    logs: Arc<Logs>,
+    images: Arc<ImageNotes>,
 }
 
 /// What outlives a caller who goes away in the middle of a change.
@@ -102,6 +110,12 @@ impl World {
             state: State::open(account.clone(), store, neighbours, clock.now())?,
             account,
             vault,
+            blobs: Arc::new(Blobs::in_memory(Arc::clone(&clock), Arc::clone(&random))),
+            images: Arc::default(),
+            logs: Arc::new(Logs::in_memory(
+                Arc::clone(&clock),
+                portcullis_logs::Options::default(),
+            )),
             clock,
             random,
             guesses: Arc::default(),
@@ -109,6 +123,29 @@ impl World {
             telemetry: Arc::default(),
             alarms: Arc::default(),
         })
+    }
+
+    /// Keeps the bytes of images and objects, and log events, elsewhere than in memory. For all accounts of a server alike.
+    #[must_use]
+    pub fn with_stores(mut self, blobs: Arc<Blobs>, logs: Arc<Logs>) -> Self {
+        self.blobs = blobs;
+        self.logs = logs;
+        self
+    }
+
+    /// What is noted of images in memory.
+    pub(crate) fn images(&self) -> &Arc<ImageNotes> {
+        &self.images
+    }
+
+    /// The bytes of images and objects, of all accounts.
+    pub fn blobs(&self) -> &Arc<Blobs> {
+        &self.blobs
+    }
+
+    /// Log events, of all accounts.
+    pub fn logs(&self) -> &Arc<Logs> {
+        &self.logs
     }
 
     /// Reads all state of another account of this server, which lives under a prefix of its own in the same store.
@@ -125,6 +162,9 @@ impl World {
             uses: Arc::default(),
             telemetry: Arc::default(),
             alarms: Arc::default(),
+            blobs: Arc::clone(&self.blobs),
+            images: Arc::default(),
+            logs: Arc::clone(&self.logs),
         })
     }
 

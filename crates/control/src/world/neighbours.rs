@@ -6,6 +6,7 @@ use std::sync::{Arc, Weak};
 use arc_swap::ArcSwap;
 use portcullis_core::{AccountId, Arn};
 use portcullis_store::Store;
+use tokio::sync::Mutex;
 
 use super::{Snapshot, State};
 use crate::agents::builds::AgentBuilds;
@@ -15,12 +16,29 @@ use crate::agents::builds::AgentBuilds;
 pub struct Neighbours {
     accounts: ArcSwap<BTreeMap<AccountId, Weak<State>>>,
     agent_builds: AgentBuilds,
+    bucket_names: Mutex<()>,
 }
 
 impl Neighbours {
     /// The builds that agents of all accounts are updated to.
     pub fn agent_builds(&self) -> &AgentBuilds {
         &self.agent_builds
+    }
+
+    /// Held by whoever makes a bucket: its name must be nobody's in any account.
+    pub(crate) fn bucket_names(&self) -> &Mutex<()> {
+        &self.bucket_names
+    }
+
+    /// The account that has a bucket of that name.
+    pub(crate) fn bucket_owner(&self, name: &str) -> Option<AccountId> {
+        let accounts = self.accounts.load();
+        let has = |state: &Weak<State>| {
+            let state = state.upgrade()?;
+            state.published.load().s3.buckets.get(name).map(|_| ())
+        };
+        let found = accounts.iter().find(|(_, state)| has(state).is_some());
+        found.map(|(account, _)| account.clone())
     }
 
     /// The picture of an account of this server.

@@ -10,13 +10,19 @@ use super::records::credentials::{
     LoginProfile, ServerCertificate, ServiceCredential, SigningCertificate, SshKey,
 };
 use super::records::ec2;
+use super::records::ecr;
 use super::records::ecs;
 use super::records::federation::{OidcProvider, OutboundFederation};
 use super::records::iam::{
     AccessKey, Group, InstanceProfile, ManagedPolicy, MfaDevice, Permissions, Revocation, Role, User,
 };
+use super::records::kms;
+use super::records::logs;
 use super::records::organization::{MemberAccount, Organization};
+use super::records::parameters;
+use super::records::s3;
 use super::records::saml::SamlProvider;
+use super::records::secrets;
 use super::records::settings::{AccountProfile, CredentialReport, RoleDeletion};
 use super::records::ssm;
 use super::records::uses::{KeyUse, ServiceUse, UseReport};
@@ -93,10 +99,22 @@ pub struct Snapshot {
     pub(super) role_profiles: Table<String>,
     /// ARNs of users and roles by unique id: what trust policies hold of them (R65). Derived.
     pub principals: Table<Arn>,
+    /// The state of Parameter Store, all regions.
+    pub parameters: parameters::Tables,
+    /// The state of Secrets Manager, all regions.
+    pub secrets: secrets::Tables,
     /// The state of Systems Manager, all regions.
     pub ssm: ssm::Tables,
+    /// The state of CloudWatch Logs, all regions; events are elsewhere.
+    pub logs: logs::Tables,
+    /// The state of S3, all regions.
+    pub s3: s3::Tables,
+    /// The state of ECR, all regions; the bytes of layers are elsewhere.
+    pub ecr: ecr::Tables,
     /// The state of ECS, all regions.
     pub ecs: ecs::Tables,
+    /// KMS's keys, aliases and grants, all regions.
+    pub kms: kms::Tables,
     /// The network objects of EC2, all regions; see [`ec2::Tables::with_region`].
     pub ec2: ec2::Tables,
 }
@@ -171,7 +189,13 @@ impl Snapshot {
             user_devices: Table::default(),
             role_profiles: Table::default(),
             principals: Table::default(),
+            parameters: parameters::Tables::default(),
+            secrets: secrets::Tables::default(),
             ssm: ssm::Tables::default(),
+            logs: logs::Tables::default(),
+            s3: s3::Tables::default(),
+            kms: kms::Tables::default(),
+            ecr: ecr::Tables::default(),
             ecs: ecs::Tables::default(),
             ec2: ec2::Tables::default(),
         }

@@ -1,5 +1,6 @@
 //! One change: a working copy of the picture and the edits that make it last.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use portcullis_core::{Random, Timestamp};
@@ -14,6 +15,8 @@ use super::snapshot::Snapshot;
 pub struct Tx<'a> {
     snapshot: Snapshot,
     edits: Vec<Change>,
+    /// The keys of the edits: few changes edit a key twice, and large ones must not look through all for each.
+    edited: HashSet<Vec<u8>>,
     changes: Changes,
     /// When the call came in: every time stamp of this change.
     pub now: Timestamp,
@@ -38,6 +41,7 @@ impl<'a> Tx<'a> {
         Self {
             snapshot,
             edits: Vec::new(),
+            edited: HashSet::new(),
             changes: Changes::default(),
             now,
             random,
@@ -82,7 +86,9 @@ impl<'a> Tx<'a> {
 
     /// The store takes each key once: a later edit of the same key replaces the earlier one.
     fn edit(&mut self, change: Change) {
-        self.edits.retain(|earlier| earlier.key() != change.key());
+        if !self.edited.insert(change.key().to_vec()) {
+            self.edits.retain(|earlier| earlier.key() != change.key());
+        }
         self.edits.push(change);
     }
 

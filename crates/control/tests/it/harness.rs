@@ -64,7 +64,7 @@ impl Server {
     }
 
     /// A fresh account in memory, behind a gate of another kind.
-    pub async fn start_with(kind: fn(Gate) -> Gate) -> Self {
+    pub async fn start_with(kind: impl Fn(Gate) -> Gate + Send + Sync + 'static) -> Self {
         let clock = Arc::new(FixedClock::at(BEGINNING.parse().unwrap()));
         let opened = open_in_memory(clock.clone(), Arc::new(SeededRandom::new(1))).unwrap();
         Self::over_with(opened, clock, 1, kind).await
@@ -80,7 +80,12 @@ impl Server {
         Self::over_with(opened, clock, seed, |gate| gate).await
     }
 
-    async fn over_with(opened: Opened, clock: Arc<FixedClock>, seed: u64, kind: fn(Gate) -> Gate) -> Self {
+    async fn over_with(
+        opened: Opened,
+        clock: Arc<FixedClock>,
+        seed: u64,
+        kind: impl Fn(Gate) -> Gate + Send + Sync + 'static,
+    ) -> Self {
         let account: AccountId = ACCOUNT.parse().unwrap();
         let random = Arc::new(SeededRandom::new(seed));
         let world = World::open(account, opened.store, opened.vault, clock.clone(), random).unwrap();

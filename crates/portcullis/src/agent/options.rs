@@ -30,6 +30,9 @@ pub struct Options {
     /// Region to sign for [env: AWS_DEFAULT_REGION] [default: us-east-1]
     #[arg(long)]
     region: Option<String>,
+    /// The zone this host stands in, such as us-east-1b; placement spreads over zones [default: the region's first]
+    #[arg(long, value_name = "ZONE", env = "PORTCULLIS_AVAILABILITY_ZONE")]
+    availability_zone: Option<String>,
     /// The genuine agent's configuration, read where it is there; all variables: docs/agent-configuration.md
     #[arg(long, default_value = CONFIG_FILE)]
     config_file: PathBuf,
@@ -130,6 +133,12 @@ impl Options {
         let region = given(self.region, &["AWS_DEFAULT_REGION", "AWS_REGION"]);
         let region = region.unwrap_or_else(|| "us-east-1".to_owned());
         let region: Region = region.parse().map_err(|error| setting(&error))?;
+        let zone = self.availability_zone;
+        if let Some(zone) = zone.as_ref().filter(|zone| !is_zone_of(zone, &region)) {
+            return Err(setting(&format_args!(
+                "--availability-zone {zone} is no zone of {region}: its zones are {region}a, {region}b and so on"
+            )));
+        }
         let state_dir = self
             .state_dir
             .or_else(|| variables.get("ECS_DATADIR").map(PathBuf::from));
@@ -149,6 +158,7 @@ impl Options {
             state_dir,
         );
         config.introspection_port = Some(INTROSPECTION_PORT);
+        config.availability_zone = zone;
         let warnings = variables.apply(&mut config);
         config.engine = self.engine.into();
         config.docker_host = given(self.docker_host, &["DOCKER_HOST"]);
@@ -170,6 +180,12 @@ impl Options {
         };
         Ok((config, warnings))
     }
+}
+
+/// Whether a zone's name is its region's and a letter.
+fn is_zone_of(zone: &str, region: &Region) -> bool {
+    let letter = zone.strip_prefix(region.as_str());
+    letter.is_some_and(|letter| letter.len() == 1 && letter.bytes().all(|byte| byte.is_ascii_lowercase()))
 }
 
 /// Where the instance's credentials may come from.
@@ -271,6 +287,19 @@ mod tests {
         options
             .config(&Variables::gather(named, Some(file)))
             .map(|(config, _)| config)
+    }
+
+    #[test]
+    fn a_host_says_which_zone_of_its_region_it_stands_in() {
+        let file = "ECS_BACKEND_HOST=10.0.0.1:1\nAWS_DEFAULT_REGION=eu-west-1\nAWS_ACCESS_KEY_ID=AK\nAWS_SECRET_ACCESS_KEY=sk\n";
+        let zone = |line: &[&str]| config(line, &[], file).map(|config| config.availability_zone);
+        assert_eq!(zone(&[]).unwrap(), None);
+        let second = zone(&["--availability-zone", "eu-west-1b"]).unwrap();
+        assert_eq!(second.as_deref(), Some("eu-west-1b"));
+        for wrong in ["us-east-1a", "eu-west-1", "eu-west-1bb", "eu-west-1B", "b"] {
+            let error = zone(&["--availability-zone", wrong]).unwrap_err().to_string();
+            assert!(error.contains("is no zone of eu-west-1"), "{error}");
+        }
     }
 
     #[test]

@@ -24,6 +24,7 @@ use super::policies::{self, CLUSTER};
 use super::tell::Tale;
 use super::{Options, identities};
 use crate::assembly::{self, Plan, Running};
+use crate::blob_options::BlobOptions;
 use crate::client::{Client, Credentials};
 use crate::image;
 
@@ -73,12 +74,14 @@ impl Stage {
         let account: AccountId = "123456789012".parse()?;
         let region = Region::us_east_1();
         let plan = Plan {
+            blobs: BlobOptions::default(),
             listen: options.listen,
             data_dir: Some(folder.path().join("data")),
             account: account.clone(),
             root: None,
             hand_over: Box::new(|_, _| Ok(())),
             iam_quotas: Default::default(),
+            public_parameters: Default::default(),
             tls: None,
             trusted_proxies: Vec::new(),
             scim: false,
@@ -86,6 +89,8 @@ impl Stage {
             aws_throttling: false,
             task_session_seconds: TASK_SESSION_SECONDS,
             provider_authorities: Authorities::default(),
+            upstreams: Default::default(),
+            logs: portcullis_logs::Options::default(),
         };
         let server = assembly::start(plan).await?;
         server.gate.explain_allowed_too();

@@ -80,3 +80,26 @@ fn what_a_definition_sets_is_not_overridden_by_what_ecs_adds() {
     let value = sent(&fixtures::task(), &definition(own));
     assert_eq!(value["containers"][0]["environment"]["AWS_EXECUTION_ENV"], "mine");
 }
+
+#[test]
+fn an_image_whose_digest_is_known_is_sent_by_it() {
+    let digests = BTreeMap::from([("app".to_owned(), "sha256:00".to_owned())]);
+    for (name, image, sent) in [
+        ("app", "registry:5000/app:1", "registry:5000/app@sha256:00"),
+        ("app", "registry:5000/app", "registry:5000/app@sha256:00"),
+        ("app", "app@sha256:11", "app@sha256:11"),
+        ("side", "side:1", "side:1"),
+    ] {
+        let container = acs::Container {
+            name: name.into(),
+            image: image.into(),
+            ..acs::Container::default()
+        };
+        let mut shown = acs::Task {
+            containers: vec![container],
+            ..acs::Task::default()
+        };
+        pin(&mut shown, &digests);
+        assert_eq!(shown.containers[0].image, sent);
+    }
+}

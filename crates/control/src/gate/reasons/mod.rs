@@ -22,6 +22,7 @@ use super::call::Call;
 use super::encoded_message;
 use super::error::ServiceError;
 use super::operation::{Check, Granted};
+use super::policies::home;
 use super::record::recorded_region;
 use crate::world::Snapshot;
 
@@ -257,7 +258,8 @@ impl Reasons {
     }
 
     fn file(&self, decided: &Decided) -> Result<Option<Arc<File>>, TooHeavy> {
-        match Dossier::of(&decided.view, &decided.call) {
+        let home = home(&decided.view, &decided.call.caller);
+        match Dossier::of(&home, &decided.call) {
             Some(dossier) => {
                 let file = File::of(&dossier, &self.vault).ok_or(TooHeavy)?;
                 Ok(Some(Arc::new(file)))

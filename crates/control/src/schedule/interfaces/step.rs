@@ -67,7 +67,7 @@ fn settle_on_subnet(tx: &Tx<'_>, task: &mut Task) {
     for_tasks::choose_subnet(tx.view(), task);
     let lacking = task
         .interface
-        .as_ref()
+        .as_deref()
         .filter(|interface| interface.subnet.is_none());
     if let Some(reason) = lacking.map(texts::without_subnet) {
         task.abandon(StopCode::TaskFailedToStart, reason, tx.now);

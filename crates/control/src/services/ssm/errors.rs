@@ -33,6 +33,8 @@ pub(super) enum SsmError {
     Proof,
     #[error("The resource ID isn't valid. Verify that you entered the correct ID and try again.")]
     ResourceId,
+    #[error("A resource can have at most 50 tags.")]
+    TooManyTags,
     #[error("The specified filter key isn't valid.")]
     FilterKey,
     #[error("The specified token isn't valid.")]
@@ -53,6 +55,7 @@ impl SsmError {
             Self::NoInstance(_) => "InvalidInstanceId",
             Self::Proof => "AccessDeniedException",
             Self::ResourceId => "InvalidResourceId",
+            Self::TooManyTags => "TooManyTagsError",
             Self::FilterKey => "InvalidFilterKey",
             Self::NextToken => "InvalidNextToken",
             Self::Internal => "InternalServerError",

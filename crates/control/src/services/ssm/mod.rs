@@ -1,4 +1,4 @@
-//! Systems Manager, as far as machines outside EC2 need it to join: activations are one-time registration tokens, and whoever
+//! Systems Manager: Parameter Store (`parameters`), and what machines outside EC2 need to join: activations are one-time registration tokens, and whoever
 //! registers with one gets credentials of the activation's role, renewed by proofs of its key.
 //!
 //! `CreateActivation`, `DescribeActivations`, `DeleteActivation`, `DescribeInstanceInformation` and
@@ -10,6 +10,7 @@ mod errors;
 mod joining;
 mod machines;
 mod paging;
+pub mod parameters;
 mod tags;
 
 use portcullis_api::ssm::op;
@@ -19,6 +20,12 @@ use crate::gate::operation::{Ask, Check, Row, read, write};
 
 /// The operations of the service.
 pub fn table() -> Vec<Row> {
+    let mut rows = of_machines();
+    rows.extend(parameters::rows());
+    rows
+}
+
+fn of_machines() -> Vec<Row> {
     vec![
         write::<op::CreateActivation>(
             &["ssm:CreateActivation", "iam:PassRole"],
@@ -46,6 +53,11 @@ pub fn table() -> Vec<Row> {
             machines::deregister,
         ),
         write::<op::AddTagsToResource>(&["ssm:AddTagsToResource"], tags::require_add, tags::add),
+        write::<op::RemoveTagsFromResource>(
+            &["ssm:RemoveTagsFromResource"],
+            tags::require_remove,
+            tags::remove,
+        ),
         read::<op::ListTagsForResource>(&["ssm:ListTagsForResource"], tags::require_list, tags::list),
         // Nobody signs these two: what they bring is verified instead.
         write::<op::RegisterManagedInstance>(&[], |_| Ok(Vec::new()), joining::register),

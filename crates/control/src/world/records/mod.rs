@@ -25,13 +25,19 @@ macro_rules! record {
 pub mod account;
 pub mod credentials;
 pub mod ec2;
+pub mod ecr;
 pub mod ecs;
 pub mod federation;
 pub mod iam;
+pub mod kms;
+pub mod logs;
 pub mod organization;
+pub mod parameters;
 mod policy;
+pub mod s3;
 pub mod saml;
 mod sealed;
+pub mod secrets;
 pub mod settings;
 pub mod ssm;
 pub mod uses;
@@ -99,8 +105,21 @@ pub(super) fn load_all(snapshot: &mut Snapshot, store: &dyn Store) -> Result<(),
     load::<settings::RoleDeletion>(snapshot, store)?;
     load::<federation::OidcProvider>(snapshot, store)?;
     load::<federation::OutboundFederation>(snapshot, store)?;
+    load::<kms::Key>(snapshot, store)?;
+    load::<kms::Alias>(snapshot, store)?;
+    load::<kms::Grant>(snapshot, store)?;
     load::<ssm::Activation>(snapshot, store)?;
     load::<ssm::ManagedInstance>(snapshot, store)?;
+    load::<logs::LogGroup>(snapshot, store)?;
+    load::<logs::LogStream>(snapshot, store)?;
+    load::<logs::Errand>(snapshot, store)?;
+    load::<logs::ResourcePolicy>(snapshot, store)?;
+    s3::load_all(snapshot, store)?;
+    load::<parameters::Parameter>(snapshot, store)?;
+    load::<parameters::ParameterVersion>(snapshot, store)?;
+    load::<secrets::StoredSecret>(snapshot, store)?;
+    load::<secrets::SecretVersion>(snapshot, store)?;
+    ecr::load_all(snapshot, store)?;
     ec2::load_all(snapshot, store)?;
     ecs::load_all(snapshot, store)
 }

@@ -59,10 +59,10 @@ impl fmt::Debug for PolicyText {
 
 impl Serialize for PolicyText {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let kind = if self.kind == Kind::Trust {
-            "trust"
-        } else {
-            "identity"
+        let kind = match self.kind {
+            Kind::Trust => "trust",
+            Kind::Resource => "resource",
+            _ => "identity",
         };
         (kind, &*self.text).serialize(serializer)
     }
@@ -71,10 +71,10 @@ impl Serialize for PolicyText {
 impl<'de> Deserialize<'de> for PolicyText {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let (kind, text) = <(String, String)>::deserialize(deserializer)?;
-        let kind = if kind == "trust" {
-            Kind::Trust
-        } else {
-            Kind::Identity
+        let kind = match kind.as_str() {
+            "trust" => Kind::Trust,
+            "resource" => Kind::Resource,
+            _ => Kind::Identity,
         };
         Ok(Self::of(&text, kind))
     }

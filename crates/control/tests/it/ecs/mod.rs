@@ -14,6 +14,7 @@ mod live_matrix;
 mod provisioning;
 mod service_events;
 mod services;
+mod services_digests;
 mod services_history;
 mod services_hosts;
 mod services_life;

@@ -215,7 +215,7 @@ async fn start_task_refuses_the_same_overrides() {
 }
 
 #[tokio::test]
-async fn a_definition_with_secrets_is_not_run_without_them() {
+async fn a_definition_with_secrets_runs_only_where_the_agent_fetches_them() {
     let scene = Scene::set().await;
     let role = task_role(&scene.server, "execution", &allow("ssm:*", "*")).await;
     definition(&scene.server, "secret", |request| {
@@ -226,9 +226,6 @@ async fn a_definition_with_secrets_is_not_run_without_them() {
         }]);
     })
     .await;
-    let refused = scene.run_err(json!({ "taskDefinition": "secret" })).await;
-    assert_eq!(
-        refused,
-        "UnsupportedFeatureException: This server does not support container secrets yet."
-    );
+    let reply = scene.run(json!({ "taskDefinition": "secret" })).await;
+    assert_eq!(reply["failures"][0]["reason"], "ATTRIBUTE");
 }

@@ -13,6 +13,7 @@ mod size;
 pub(crate) use fault::DefinitionFault;
 pub(super) use read::{describe, families, list, require_describe, require_families, require_list};
 pub(super) use register::{checked, register, require_register};
+pub(super) use requirements::is_ecr;
 pub(super) use retire::{delete, deregister, require_delete, require_deregister};
 pub(super) use rules::is_fargate_size;
 pub(super) use size::TaskSize;

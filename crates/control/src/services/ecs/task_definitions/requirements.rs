@@ -23,7 +23,7 @@ const PRIVATE_REGISTRY: &str = "ecs.capability.private-registry-authentication.s
 const EFS: &str = "ecs.capability.efs";
 
 /// Whether an image comes from ECR, whose registry needs credentials.
-pub(super) fn is_ecr(image: &str) -> bool {
+pub(in crate::services::ecs) fn is_ecr(image: &str) -> bool {
     let registry = image.split('/').next().unwrap_or_default();
     registry.contains(".dkr.ecr") && registry.contains(".amazonaws.com")
 }

@@ -61,7 +61,7 @@ pub(super) fn unplaced(
         task_role: plan.task_role.clone(),
         execution_role: plan.execution_role.clone(),
         reservation: reservation(definition, &plan.overrides),
-        interface: interface(tx, plan),
+        interface: interface(tx, plan).map(Box::new),
         enable_execute_command: plan.enable_execute_command,
         protected_until: None,
         desired: DesiredStatus::Running,

@@ -1,5 +1,6 @@
 //! Tasks (ecs.md 9).
 
+mod digests;
 mod execute;
 mod launch;
 mod make;
@@ -26,6 +27,7 @@ pub(super) use placing::{conditions, strategies};
 pub(super) use platform::version as platform_version;
 pub(super) use wanted::{check_network, check_supported};
 
+pub(crate) use digests::of_task as digests_of;
 pub(crate) use of_service::{Fit, Missing, Started, Version, Where, fits, reservation, start, zones};
 pub(crate) use waiting::{Tried, is_alike, try_again};
 

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use portcullis_api::ecs as api;
 use portcullis_core::{Arn, Tag, Tags};
 
+use super::digests;
 use super::make::{self, NewId, Place};
 use super::placing;
 use super::run::pick;
@@ -383,6 +384,7 @@ impl<'a> Version<'a> {
         let parts = self.parts(view, &plan)?;
         let first = NewId::new(tx, &plan);
         plan.check_roles(tx, &first.arn, &first.id)?;
+        let count = digests::may_start(view, self.service, self.id, plan.definition, count);
         let shares = match whither {
             // Whose instance it is decides, not the strategy.
             Where::Instance(id) => self.shares_on(view, &parts, id, count),

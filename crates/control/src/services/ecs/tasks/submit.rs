@@ -5,6 +5,7 @@
 use portcullis_api::ecs as api;
 use portcullis_api::ecs::op;
 
+use super::digests;
 use crate::gate::call::Call;
 use crate::gate::error::ServiceError;
 use crate::gate::operation::{Ask, Authorized, Check};
@@ -168,6 +169,7 @@ fn apply(
     let found = reference.task(tx.view()).filter(|task| task.is_placed());
     let mut task = Task::clone(found.ok_or(EcsError::TaskNotFound)?);
     task.report(report, tx.now);
+    digests::learn(tx, &task);
     life_cycle::keep(tx, task);
     Ok(())
 }

@@ -314,18 +314,9 @@ pub(in crate::services::ecs) fn check_supported(
         }
     };
     for container in definition.container_definitions.iter().flatten() {
-        let log = container.log_configuration.as_ref();
-        let log_secrets = log.is_some_and(|log| has(&log.secret_options));
-        some(has(&container.secrets) || log_secrets, "container secrets")?;
-        some(has(&container.environment_files), "environment files")?;
-        some(
-            container.repository_credentials.is_some(),
-            "private registry credentials",
-        )?;
         some(has(&container.credential_specs), "credential specs")?;
     }
     for own in overrides.container_overrides.iter().flatten() {
-        some(has(&own.environment_files), "environment files")?;
         some(
             has(&own.resource_requirements),
             "resource requirements in overrides",

@@ -71,7 +71,7 @@ pub struct Task {
     pub reservation: Reservation,
     /// Its network interface; only of `awsvpc` tasks.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub interface: Option<TaskInterface>,
+    pub interface: Option<Box<TaskInterface>>,
     /// Whether ECS Exec was asked for.
     #[serde(default)]
     pub enable_execute_command: bool,

@@ -1,0 +1,371 @@
+//! What CloudWatch Logs keeps beside the log events themselves: groups, their streams, and resource policies. Events are in the
+//! store of log events, under ids that only these rows know: a group made anew under an old name has other ones, and so none
+//! of the old events.
+
+use std::sync::Arc;
+
+use portcullis_core::{AccountId, Arn, Region, Tags, Timestamp};
+use portcullis_logs::{GroupId, StreamId};
+use portcullis_policy::{Document, Kind};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::{PolicyText, Record};
+use crate::world::snapshot::Snapshot;
+use crate::world::table::Table;
+
+/// The tables of CloudWatch Logs.
+#[derive(Debug, Clone, Default)]
+pub struct Tables {
+    /// By `REGION/NAME`.
+    pub groups: Table<LogGroup>,
+    /// By `REGION/GROUP:NAME`; neither name can have a colon.
+    pub streams: Table<LogStream>,
+    /// By [`ResourcePolicy::key_of`].
+    pub resource_policies: Table<ResourcePolicy>,
+    /// What the store of log events has to be told yet, by group id and kind.
+    pub errands: Table<Errand>,
+    /// What policies say together: `REGION` for all groups, `REGION/ARN` for those with one of their own. Derived.
+    pub(in crate::world) policies: Table<PolicyText>,
+}
+
+impl Tables {
+    /// The group of that name.
+    pub fn group(&self, region: &Region, name: &str) -> Option<&LogGroup> {
+        self.groups
+            .get(&LogGroup::key_of(region, name))
+            .map(AsRef::as_ref)
+    }
+
+    /// The stream of that name.
+    pub fn stream(&self, region: &Region, group: &str, name: &str) -> Option<&LogStream> {
+        let key = LogStream::key_of(region, group, name);
+        self.streams.get(&key).map(AsRef::as_ref)
+    }
+
+    /// What the resource policies say together of a group; `None` when there are none.
+    pub fn policy(&self, region: &Region, group: &Arn) -> Option<&PolicyText> {
+        let own = self.policies.get(&format!("{region}/{group}"));
+        own.or_else(|| self.policies.get(region.as_str()))
+            .map(AsRef::as_ref)
+    }
+}
+
+/// What a log group is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum LogGroupClass {
+    /// Everything.
+    Standard,
+    /// Less, and cheaper.
+    InfrequentAccess,
+    /// Less, and cheaper.
+    Essentials,
+    /// One day, for deliveries.
+    Delivery,
+}
+
+impl LogGroupClass {
+    /// As the model writes it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Standard => "STANDARD",
+            Self::InfrequentAccess => "INFREQUENT_ACCESS",
+            Self::Essentials => "ESSENTIALS",
+            Self::Delivery => "DELIVERY",
+        }
+    }
+
+    /// From the model's text; the default for none.
+    pub fn parse(text: Option<&str>) -> Self {
+        match text {
+            Some("INFREQUENT_ACCESS") => Self::InfrequentAccess,
+            Some("ESSENTIALS") => Self::Essentials,
+            Some("DELIVERY") => Self::Delivery,
+            _ => Self::Standard,
+        }
+    }
+}
+
+/// A log group.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct LogGroup {
+    /// Of this life of the name alone: what is made anew under an old name shows none of the old events.
+    pub id: String,
+    /// Where it is.
+    pub region: Region,
+    /// Its name.
+    pub name: String,
+    /// What it is for.
+    pub class: LogGroupClass,
+    /// When it was made.
+    pub created: Timestamp,
+    /// How many days events stay; forever without.
+    pub retention_days: Option<u32>,
+    /// Whether it is kept from being deleted.
+    pub is_protected: bool,
+    /// Its tags.
+    pub tags: Tags,
+}
+
+impl LogGroup {
+    /// `REGION/NAME`
+    pub fn key_of(region: &Region, name: &str) -> String {
+        format!("{region}/{name}")
+    }
+
+    /// `arn:aws:logs:REGION:ACCOUNT:log-group:NAME`
+    pub fn arn_of(region: &Region, account: &AccountId, name: &str) -> Arn {
+        Arn::regional("logs", region, account, format_args!("log-group:{name}"))
+    }
+
+    /// What the store of log events knows it by.
+    pub fn stored_as(&self, account: &AccountId) -> GroupId {
+        stored_group(account, &self.region, &self.id)
+    }
+
+    /// An errand about it.
+    pub fn errand(&self, what: What) -> Errand {
+        Errand {
+            region: self.region.clone(),
+            group_id: self.id.clone(),
+            what,
+        }
+    }
+
+    /// Since when events are kept, if not for ever.
+    pub fn kept_since(&self, now: Timestamp) -> Option<Timestamp> {
+        let days = i64::from(self.retention_days?);
+        Some(now.plus_seconds(-days * 24 * 3_600))
+    }
+}
+
+/// What the store of log events knows a group by.
+pub fn stored_group(account: &AccountId, region: &Region, id: &str) -> GroupId {
+    GroupId::new(account.as_str(), region.as_str(), id)
+}
+
+/// A log stream.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct LogStream {
+    /// Of this life of the name alone.
+    pub id: String,
+    /// Where it is.
+    pub region: Region,
+    /// The name of its group.
+    pub group: String,
+    /// Its name.
+    pub name: String,
+    /// When it was made.
+    pub created: Timestamp,
+}
+
+impl LogStream {
+    /// What the store of log events knows it by: the name, so that it can be asked for by how it begins, and the id.
+    pub fn stored_as(&self) -> StreamId {
+        StreamId::new(&format!("{}:{}", self.name, self.id))
+    }
+
+    /// Whether it is what the store knows by that.
+    pub fn is_stored_as(&self, stored: &str) -> bool {
+        stored.split_once(':') == Some((&self.name, &self.id))
+    }
+
+    /// `REGION/GROUP:NAME`
+    pub fn key_of(region: &Region, group: &str, name: &str) -> String {
+        format!("{region}/{group}:{name}")
+    }
+
+    /// `arn:aws:logs:REGION:ACCOUNT:log-group:GROUP:log-stream:NAME`
+    pub fn arn_of(region: &Region, account: &AccountId, group: &str, name: &str) -> Arn {
+        let resource = format_args!("log-group:{group}:log-stream:{name}").to_string();
+        Arn::regional("logs", region, account, resource)
+    }
+}
+
+/// What the store of log events still has to be told of a change. Written with the change itself, and taken away when it was
+/// done: so it is done also when the process ends in between.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Errand {
+    /// Where the group is, or was.
+    pub region: Region,
+    /// The group's id.
+    pub group_id: String,
+    /// What is to be done.
+    pub what: What,
+}
+
+/// What the store of log events is to do.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum What {
+    /// Forget all events of the group.
+    ForgetGroup,
+    /// Forget the events of the stream it knows by this.
+    ForgetStream(String),
+    /// Keep events for so many days, or for ever.
+    Retain(Option<u32>),
+}
+
+/// Whose calls a resource policy is about.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum PolicyScope {
+    /// The whole account; its name.
+    Account(String),
+    /// One log group; its ARN.
+    Resource(Arn),
+}
+
+/// A policy that lets services of AWS write logs.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct ResourcePolicy {
+    /// Where it is.
+    pub region: Region,
+    /// What it is about.
+    pub scope: PolicyScope,
+    /// The policy.
+    pub document: PolicyText,
+    /// When it was changed last.
+    pub updated: Timestamp,
+    /// Another one after every change.
+    pub revision: String,
+}
+
+impl ResourcePolicy {
+    /// `REGION/account/NAME` or `REGION/resource/ARN`
+    pub fn key_of(region: &Region, scope: &PolicyScope) -> String {
+        match scope {
+            PolicyScope::Account(name) => format!("{region}/account/{name}"),
+            PolicyScope::Resource(arn) => format!("{region}/resource/{arn}"),
+        }
+    }
+}
+
+impl Record for LogGroup {
+    const KIND: &'static str = "logs-group";
+    fn key(&self) -> String {
+        Self::key_of(&self.region, &self.name)
+    }
+    fn table(snapshot: &Snapshot) -> &Table<Self> {
+        &snapshot.logs.groups
+    }
+    fn table_mut(snapshot: &mut Snapshot) -> &mut Table<Self> {
+        &mut snapshot.logs.groups
+    }
+}
+
+impl Record for LogStream {
+    const KIND: &'static str = "logs-stream";
+    fn key(&self) -> String {
+        Self::key_of(&self.region, &self.group, &self.name)
+    }
+    fn table(snapshot: &Snapshot) -> &Table<Self> {
+        &snapshot.logs.streams
+    }
+    fn table_mut(snapshot: &mut Snapshot) -> &mut Table<Self> {
+        &mut snapshot.logs.streams
+    }
+}
+
+impl Record for Errand {
+    const KIND: &'static str = "logs-errand";
+    fn key(&self) -> String {
+        let group = &self.group_id;
+        match &self.what {
+            What::ForgetGroup => format!("{group}/forget"),
+            What::ForgetStream(stream) => format!("{group}/forget/{stream}"),
+            What::Retain(_) => format!("{group}/retain"),
+        }
+    }
+    fn table(snapshot: &Snapshot) -> &Table<Self> {
+        &snapshot.logs.errands
+    }
+    fn table_mut(snapshot: &mut Snapshot) -> &mut Table<Self> {
+        &mut snapshot.logs.errands
+    }
+}
+
+impl Record for ResourcePolicy {
+    const KIND: &'static str = "logs-resource-policy";
+    fn key(&self) -> String {
+        Self::key_of(&self.region, &self.scope)
+    }
+    fn table(snapshot: &Snapshot) -> &Table<Self> {
+        &snapshot.logs.resource_policies
+    }
+    fn table_mut(snapshot: &mut Snapshot) -> &mut Table<Self> {
+        &mut snapshot.logs.resource_policies
+    }
+    fn reindex(snapshot: &mut Snapshot, before: Option<&Self>, after: Option<&Self>) {
+        let Some(changed) = after.or(before) else {
+            return;
+        };
+        let (region, changed_key) = (changed.region.clone(), changed.key());
+        let prefix = format!("{region}/");
+        let rows = snapshot.logs.resource_policies.prefix(&prefix);
+        let others = rows
+            .filter(|(key, _)| *key != changed_key)
+            .map(|(_, row)| row.as_ref());
+        let rows: Vec<&Self> = others.chain(after).collect();
+        let together = Together::of(&region, &rows);
+        let table = &mut snapshot.logs.policies;
+        table.remove(&Together::key_of(&region, &changed.scope));
+        for (key, policy) in together.0 {
+            table.insert(&key, Arc::new(policy));
+        }
+    }
+}
+
+/// What the policies of a region say together, for the groups that have one of their own and for all others.
+struct Together(Vec<(String, PolicyText)>);
+
+impl Together {
+    /// `REGION` for all groups, `REGION/ARN` for one.
+    fn key_of(region: &Region, scope: &PolicyScope) -> String {
+        match scope {
+            PolicyScope::Account(_) => region.to_string(),
+            PolicyScope::Resource(arn) => format!("{region}/{arn}"),
+        }
+    }
+
+    fn of(region: &Region, rows: &[&ResourcePolicy]) -> Self {
+        let is_of_account = |row: &&&ResourcePolicy| matches!(row.scope, PolicyScope::Account(_));
+        let common: Vec<Value> = rows
+            .iter()
+            .filter(is_of_account)
+            .flat_map(|row| statements(row))
+            .collect();
+        let own = rows.iter().filter(|row| !is_of_account(row));
+        let own = own.map(|row| {
+            let all = common.iter().cloned().chain(statements(row)).collect();
+            (Self::key_of(region, &row.scope), all)
+        });
+        let all = (!common.is_empty()).then(|| (region.to_string(), common.clone()));
+        let texts = all.into_iter().chain(own);
+        Self(
+            texts
+                .filter_map(|(key, all)| Some((key, policy_of(all)?)))
+                .collect(),
+        )
+    }
+}
+
+/// Its statements, without their names: those are unique in one policy, not in several.
+fn statements(policy: &ResourcePolicy) -> Vec<Value> {
+    let document: Value = serde_json::from_str(policy.document.as_str()).unwrap_or_default();
+    let mut statements = match document.get("Statement") {
+        Some(Value::Array(several)) => several.clone(),
+        Some(one) => vec![one.clone()],
+        None => Vec::new(),
+    };
+    for statement in statements.iter_mut().filter_map(Value::as_object_mut) {
+        statement.remove("Sid");
+    }
+    statements
+}
+
+/// `None` only if what was checked when it came cannot be read any more: then nobody is let in.
+fn policy_of(statements: Vec<Value>) -> Option<PolicyText> {
+    let text = json!({ "Version": "2012-10-17", "Statement": statements }).to_string();
+    let document = Document::parse(&text, Kind::Resource).ok()?;
+    Some(PolicyText::new(&document))
+}
