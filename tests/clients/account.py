@@ -45,7 +45,13 @@ class Account:
     def client(self, service):
         """boto3 that sends what it is given (no checks of its own) exactly once."""
         if service not in self._clients:
-            config = Config(parameter_validation=False, retries={"total_max_attempts": 1}, region_name=self.region)
+            config = Config(
+                parameter_validation=False,
+                retries={"total_max_attempts": 1},
+                region_name=self.region,
+                # StartLiveTail wants a prefix before the host's name; a host called by its address has none.
+                inject_host_prefix=False,
+            )
             self._clients[service] = boto3.session.Session().client(
                 service, endpoint_url=self.url, config=config, verify=self.verify, **self.credentials
             )

@@ -4,6 +4,7 @@ A class named as the operation, in the module of its group under `cases/`; `test
 """
 
 import json
+import tempfile
 from dataclasses import dataclass
 
 
@@ -26,6 +27,10 @@ class Case:
     is_in_cli = True
     #: False for the few calls that have no parameters.
     can_be_invalid = True
+    #: What the AWS CLI calls the service, where it is another name.
+    cli_service = None
+    #: True for operations by HEAD: their refusals have no body, and no words.
+    is_head = False
     #: True for what succeeds only once on a server.
     once_per_server = False
 
@@ -94,5 +99,41 @@ class Ec2(Case):
     service = "ec2"
 
 
+class Logs(Case):
+    service = "logs"
+
+
 class Ssm(Case):
     service = "ssm"
+
+
+class S3(Case):
+    service = "s3"
+    cli_service = "s3api"
+    def resource(self, aws, parameters):
+        """S3 quotes the ARNs of refusals."""
+        key = f"/{parameters['Key']}" if "Key" in parameters else ""
+        return f'"arn:aws:s3:::{parameters["Bucket"]}{key}"'
+
+    def cli_arguments(self, parameters):
+        parameters = dict(parameters)
+        body = parameters.pop("Body", None)
+        arguments = ["--cli-input-json", json.dumps(parameters)]
+        if body is not None:
+            file = tempfile.NamedTemporaryFile(delete=False)
+            file.write(body)
+            file.close()
+            arguments += ["--body", file.name]
+        return arguments
+
+
+class Kms(Case):
+    service = "kms"
+
+
+class Ecr(Case):
+    service = "ecr"
+
+
+class SecretsManager(Case):
+    service = "secretsmanager"

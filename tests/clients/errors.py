@@ -12,10 +12,15 @@ DENIALS = {
     "cloudtrail": ("AccessDeniedException", 400),
     "organizations": ("AccessDeniedException", 400),
     "ssm": ("AccessDeniedException", 400),
+    "secretsmanager": ("AccessDeniedException", 400),
+    "kms": ("AccessDeniedException", 400),
+    "ecr": ("AccessDeniedException", 400),
+    "logs": ("AccessDeniedException", 400),
     "iam": ("AccessDenied", 403),
     "sts": ("AccessDenied", 403),
     "iam-toolbox": ("AccessDeniedException", 403),
     "ec2": ("UnauthorizedOperation", 403),
+    "s3": ("AccessDenied", 403),
 }
 
 

@@ -35,8 +35,8 @@ def run(*command, **more):
     return subprocess.run(command, check=True, capture_output=True, **more).stdout
 
 
-def busybox_image():
-    """An image of the machine's own static busybox, as `docker import` takes it."""
+def busybox_image(mark=""):
+    """An image of the machine's own static busybox, as `docker import` takes it; with other marks other images."""
     busybox, layer = Path(shutil.which("busybox")).read_bytes(), io.BytesIO()
     with tarfile.open(fileobj=layer, mode="w") as archive:
         program = tarfile.TarInfo("bin/busybox")
@@ -46,6 +46,9 @@ def busybox_image():
             link = tarfile.TarInfo(f"bin/{name}")
             link.type, link.linkname = tarfile.SYMTYPE, "busybox"
             archive.addfile(link)
+        marked = tarfile.TarInfo("mark")
+        marked.size = len(mark)
+        archive.addfile(marked, io.BytesIO(mark.encode()))
     return layer.getvalue()
 
 
@@ -54,7 +57,7 @@ BOOT = """
 set -e
 mount -t tmpfs -o size=1g,mode=755 tmpfs /run
 mkdir /run/host
-echo '{}' >/run/host/daemon.json
+echo "$DAEMON" >/run/host/daemon.json
 ip link set lo up
 ip address add "$ADDRESS" dev eth0
 ip link set eth0 up
@@ -69,9 +72,11 @@ exec "$BINARY" agent --endpoint "$ENDPOINT" --cluster "$CLUSTER" --engine docker
 
 class Host:
     """A host with an engine and an agent; `credentials` are its instance role's, as STS gives them. Without them the agent
-    needs `arguments` and `variables` to join by."""
+    needs `arguments` and `variables` to join by. `daemon` is the configuration of its engine."""
 
-    def __init__(self, number, folder, endpoint, cluster, credentials=None, image=None, arguments=(), variables=None):
+    def __init__(
+        self, number, folder, endpoint, cluster, credentials=None, image=None, arguments=(), variables=None, daemon=None
+    ):
         self.name, self.folder = f"host{number}", folder
         self.address = f"10.77.0.{number + 1}"
         folder.mkdir()
@@ -91,6 +96,7 @@ class Host:
             "FOLDER": str(folder),
             "IMAGE": IMAGE,
             "BINARY": BINARY,
+            "DAEMON": json.dumps(daemon or {}),
             "ENDPOINT": endpoint,
             "CLUSTER": cluster,
             # There is no registry to ask, and Docker takes 20 s to find that out.

@@ -24,13 +24,13 @@ def free_port():
 class Server:
     """A `portcullis serve`, on loopback unless told. Its log lies beside its data directory."""
 
-    def __init__(self, data_dir, *arguments, scheme="http", host="127.0.0.1", port=None, root_key=True):
+    def __init__(self, data_dir, *arguments, scheme="http", host="127.0.0.1", port=None, root_key=True, environment=None):
         self.data_dir = Path(data_dir)
         self.data_dir.mkdir(parents=True, exist_ok=True)
         self.port = port or free_port()
         self.url = f"{scheme}://{host}:{self.port}"
         self.log = self.data_dir.with_suffix(".log")
-        environment = {"PATH": os.environ["PATH"]}
+        environment = {"PATH": os.environ["PATH"]} | (environment or {})
         if root_key:
             names = ("PORTCULLIS_ROOT_ACCESS_KEY_ID", "PORTCULLIS_ROOT_SECRET_ACCESS_KEY")
             environment |= dict(zip(names, ROOT_KEY, strict=True))
