@@ -23,7 +23,7 @@ use crate::gate::error::ServiceError;
 use crate::gate::{Gate, Peer, unsigned};
 use crate::registry;
 use crate::schedule;
-use crate::server::ordered;
+use crate::server::{Bodies, ordered};
 use crate::services::ecr;
 use crate::services::kms;
 use crate::services::logs;
@@ -58,6 +58,7 @@ pub struct Accounts {
     first: Arc<Doors>,
     members: ArcSwap<BTreeMap<AccountId, Arc<Doors>>>,
     make_doors: MakeDoors,
+    bodies: Bodies,
 }
 
 impl std::fmt::Debug for Accounts {
@@ -84,6 +85,7 @@ impl Accounts {
             first: Arc::new(make_doors(first)),
             members: ArcSwap::default(),
             make_doors,
+            bodies: Bodies::default(),
         };
         let view = accounts.first.gate.world().view();
         for (_, member) in view.member_accounts.iter() {
@@ -105,6 +107,11 @@ impl Accounts {
             return Some(Arc::clone(&self.first));
         }
         self.members.load().get(account).cloned()
+    }
+
+    /// The room for bodies of requests, one for all listeners.
+    pub(crate) fn bodies(&self) -> &Bodies {
+        &self.bodies
     }
 
     /// Serves one request at the door of the account whose credentials signed it.

@@ -1,5 +1,7 @@
 //! The listener: connections, limits, TLS, and the way out of each request.
 
+mod bodies;
+
 use std::convert::Infallible;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -7,14 +9,13 @@ use std::time::Duration;
 
 use http::request::Parts;
 use http::{Request, Response};
-use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
+use http_body_util::{BodyExt as _, Full};
 use hyper::body::{Bytes, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use portcullis_core::uuid;
 use portcullis_wire::Reply;
-use portcullis_wire::limits::Limits;
 use thiserror::Error;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
@@ -25,6 +26,8 @@ use tokio_rustls::rustls;
 use tokio_rustls::rustls::pki_types::pem::PemObject as _;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
+pub(crate) use self::bodies::Bodies;
+use self::bodies::{NotTaken, TIMEOUT as BODY_TIMEOUT, Whole};
 use crate::accounts::Accounts;
 use crate::agents::{download, hosts};
 use crate::events::{self, Body};
@@ -40,8 +43,6 @@ use crate::telemetry;
 const HEAD_BYTES_MAX: usize = 64 * 1024;
 /// How long a client may take to send its head, and how long a connection may idle.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(60);
-/// How long a client may take to send its body.
-const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long requests may finish after the server was told to end.
 const DRAIN: Duration = Duration::from_millis(800);
 
@@ -184,12 +185,14 @@ impl Front {
         }
         let doors = self.accounts.called(request.headers(), request.uri());
         let (parts, body) = request.into_parts();
-        match whole(&parts, body).await {
-            Ok(body) if is_live_tail => {
-                live_tail::serve(&doors.gate, &parts, &body, peer, self.stop.clone()).await
+        match self.accounts.bodies().read(&doors.gate, &parts, body).await {
+            Ok(Whole { bytes, .. }) if is_live_tail => {
+                live_tail::serve(&doors.gate, &parts, &bytes, peer, self.stop.clone()).await
             }
-            Ok(body) => events::serve(&doors.gate, &parts, &body, peer, self.stop.clone()).await,
-            Err(refusal) => refusal.map(Body::from),
+            Ok(Whole { bytes, .. }) => {
+                events::serve(&doors.gate, &parts, &bytes, peer, self.stop.clone()).await
+            }
+            Err(why) => self.not_taken(&parts, &why).map(Body::from),
         }
     }
 
@@ -209,36 +212,45 @@ impl Front {
             return json(document);
         }
         let (parts, body) = request.into_parts();
-        let body = match whole(&parts, body).await {
-            Ok(body) => body,
-            Err(refusal) if refusal.status() == http::StatusCode::PAYLOAD_TOO_LARGE => {
-                return self.too_large(&parts).unwrap_or(refusal);
-            }
-            Err(refusal) => return refusal,
+        let called = self.accounts.called(&parts.headers, &parts.uri);
+        let whole = match self.accounts.bodies().read(&called.gate, &parts, body).await {
+            Ok(whole) => whole,
+            Err(why) => return self.not_taken(&parts, &why),
         };
+        let body = &whole.bytes;
         if parts.uri.path() == hosts::PATH {
             let doors = self.accounts.called(&parts.headers, &parts.uri);
-            return hosts::serve(&doors.gate, &parts, &body, peer).await;
+            return hosts::serve(&doors.gate, &parts, body, peer).await;
         }
         if download::is_for(parts.uri.path()) {
             let doors = self.accounts.called(&parts.headers, &parts.uri);
-            return download::serve(&doors.gate, &parts, &body, peer).await;
+            return download::serve(&doors.gate, &parts, body, peer).await;
         }
         if telemetry::is_for(parts.uri.path()) {
             let doors = self.accounts.called(&parts.headers, &parts.uri);
-            return telemetry::serve(&doors.gate, &parts, &body, peer).await;
+            return telemetry::serve(&doors.gate, &parts, body, peer).await;
         }
         if self.options.scim && scim::is_for(parts.uri.path()) {
-            return scim::serve(&self.accounts, &parts, &body, peer).await;
+            return scim::serve(&self.accounts, &parts, body, peer).await;
         }
-        respond(self.accounts.serve(&parts, &body, peer).await)
+        respond(self.accounts.serve(&parts, body, peer).await)
     }
 
     /// The answer to a request whose body is not read, in its protocol if its head tells which.
-    fn too_large(&self, parts: &Parts) -> Option<Response<Full<Bytes>>> {
+    fn not_taken(&self, parts: &Parts, why: &NotTaken) -> Response<Full<Bytes>> {
         let doors = self.accounts.called(&parts.headers, &parts.uri);
         let request_id = uuid(doors.gate.world().random().as_ref());
-        portcullis_wire::refuse_body(portcullis_api::SERVICES, parts, &request_id).map(respond)
+        let reply = match why {
+            NotTaken::Refused(service, error) => Some(portcullis_wire::encode_error(
+                service,
+                &error.reply(),
+                &request_id,
+            )),
+            NotTaken::TooLarge => portcullis_wire::refuse_body(portcullis_api::SERVICES, parts, &request_id),
+            NotTaken::Broken | NotTaken::Late => None,
+        };
+        let (status, text) = why.plain();
+        reply.map_or_else(|| plain(status, text), respond)
     }
 
     /// The caller's address: the peer's, or what a trusted proxy says it is.
@@ -254,19 +266,6 @@ impl Front {
             }
         }
         peer.to_string()
-    }
-}
-
-/// The body of a request, or why it is not taken.
-async fn whole(parts: &Parts, body: Incoming) -> Result<Bytes, Response<Full<Bytes>>> {
-    let target = parts.headers.get("x-amz-target");
-    let target = target.and_then(|target| target.to_str().ok());
-    let limit = Limits::of(target.unwrap_or_default()).body_bytes;
-    match tokio::time::timeout(BODY_TIMEOUT, Limited::new(body, limit).collect()).await {
-        Ok(Ok(body)) => Ok(body.to_bytes()),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(plain(413, "Request Entity Too Large")),
-        Ok(Err(_)) => Err(plain(400, "Bad Request")),
-        Err(_) => Err(plain(408, "Request Timeout")),
     }
 }
 

@@ -52,7 +52,7 @@ pub struct Options {
     /// Let identity providers keep users and groups by SCIM 2.0, below /scim/v2
     #[arg(long)]
     scim: bool,
-    /// Certificate authorities in PEM that are trusted when the keys of identity providers are fetched [default: the system's]
+    /// Certificate authorities in PEM that are trusted for identity providers and upstream registries [default: the system's]
     #[arg(long)]
     provider_ca: Option<PathBuf>,
     /// Registry that pull-through cache rules may read, as rules call it, and where it may send this server on to for tokens and

@@ -41,8 +41,8 @@ impl RouteError {
         encode_error(&nameless(self.protocol), &self.error, request_id)
     }
 
-    fn unknown_target() -> Self {
-        let error = ErrorReply::sender("UnknownOperationException", 400, "");
+    fn unknown_target(text: String) -> Self {
+        let error = ErrorReply::sender("UnknownOperationException", 400, text);
         Self {
             protocol: Protocol::Json11,
             error,
@@ -81,7 +81,7 @@ pub fn route<'r>(
     body: &'r [u8],
 ) -> Result<Route<'r>, RouteError> {
     match parts.headers.get("x-amz-target") {
-        Some(target) => by_target(services, target.to_str().unwrap_or_default(), body),
+        Some(target) => by_target(services, target.to_str().unwrap_or_default(), parts, body),
         None => match by_path(services, parts, body) {
             Some(route) => Ok(route),
             None => by_action(services, parts, body),
@@ -114,15 +114,25 @@ fn by_path<'r>(services: &[&'static Service], parts: &'r Parts, body: &'r [u8]) 
 fn by_target<'r>(
     services: &[&'static Service],
     target: &str,
+    parts: &Parts,
     body: &'r [u8],
 ) -> Result<Route<'r>, RouteError> {
-    let (prefix, name) = target.rsplit_once('.').ok_or_else(RouteError::unknown_target)?;
+    let (prefix, name) = target.rsplit_once('.').unwrap_or(("", target));
     let is_meant = |service: &&&Service| service.protocol.is_json() && service.target_prefix == prefix;
-    let service = services
-        .iter()
-        .find(is_meant)
-        .ok_or_else(RouteError::unknown_target)?;
-    let operation = service.operation(name).ok_or_else(RouteError::unknown_target)?;
+    let service = services.iter().find(is_meant).ok_or_else(|| {
+        let named = sigv4::claimed_service(&parts.headers, &parts.uri);
+        let named = named.map_or_else(|| prefix.to_owned(), |name| name.to_string());
+        RouteError::unknown_target(format!(
+            "The service '{named}' is not here (X-Amz-Target '{target}')."
+        ))
+    })?;
+    let unknown = || {
+        RouteError::unknown_target(format!(
+            "The service '{}' has no operation '{name}'.",
+            service.name
+        ))
+    };
+    let operation = service.operation(name).ok_or_else(unknown)?;
     Ok(Route {
         service,
         operation,

@@ -256,7 +256,7 @@ class PutBucketOwnershipControls(S3):
 
     def invalid(self, aws):
         other = {"Rules": [{"ObjectOwnership": "ObjectWriter"}]}
-        text = "A header you provided implies functionality that is not implemented"
+        text = "Object ownership other than BucketOwnerEnforced is not implemented by this server: buckets have no ACLs."
         return Invalid({"Bucket": bucket(aws), "OwnershipControls": other}, "NotImplemented", text)
 
 

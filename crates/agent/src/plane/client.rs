@@ -363,7 +363,7 @@ async fn exchange(
 }
 
 /// A connection to the host and port of a URL.
-pub(crate) async fn connect(url: &Uri) -> std::io::Result<TcpStream> {
+pub(super) async fn connect(url: &Uri) -> std::io::Result<TcpStream> {
     let host = url.host().unwrap_or_default().trim_matches(['[', ']']);
     let stream = TcpStream::connect((host, url.port_u16().unwrap_or(80))).await?;
     stream.set_nodelay(true)?;

@@ -14,7 +14,7 @@ mod submit;
 pub use activation::Activation;
 pub(crate) use activation::ManagedInstance;
 pub(crate) use agent_key::KeyHolder;
-pub(crate) use client::{AGENT_VERSION, CallError, ControlPlane, Signing, connect};
+pub(crate) use client::{AGENT_VERSION, CallError, ControlPlane, Signing};
 pub(crate) use instance_credentials::InstanceCredentialsProvider;
 pub(crate) use poll::PollEndpoints;
 pub(crate) use register::{Registration, register};

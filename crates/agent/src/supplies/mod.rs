@@ -41,6 +41,9 @@ const CREDENTIALS_WAIT: Duration = Duration::from_secs(60);
 const TRIES: u32 = 3;
 const TRY_PAUSE: Duration = Duration::from_millis(300);
 const WITHOUT_CREDENTIALS: &str = "unable to find execution role credentials";
+/// ECS lets definitions in whose environment files nobody may fetch; nothing is waited for.
+const WITHOUT_ROLE: &str =
+    "unable to find execution role credentials: the task definition has no executionRoleArn";
 
 /// A task's side of it.
 #[derive(Debug, Clone)]
@@ -219,10 +222,8 @@ impl Supplies {
     }
 
     async fn fetch_now(&self, customer: &Customer) -> Result<HashMap<String, Arc<Supplied>>, String> {
-        let keys = match self.execution_keys(customer).await {
-            Some(keys) => keys,
-            None => return Err(Fetching::Credentials.failed(customer.is_fargate, WITHOUT_CREDENTIALS)),
-        };
+        let failed = |problem| Fetching::Credentials.failed(customer.is_fargate, problem);
+        let keys = self.execution_keys(customer).await.map_err(failed)?;
         let asker = Asker {
             plane: &self.plane,
             signer: Signer::ExecutionRole(&keys),
@@ -267,8 +268,8 @@ impl Supplies {
     }
 
     /// The execution role's keys, waited for if need be.
-    async fn execution_keys(&self, customer: &Customer) -> Option<Arc<RoleCredentials>> {
-        let id = customer.execution_credentials_id.as_deref()?;
+    async fn execution_keys(&self, customer: &Customer) -> Result<Arc<RoleCredentials>, &'static str> {
+        let id = customer.execution_credentials_id.as_deref().ok_or(WITHOUT_ROLE)?;
         let coming = async {
             loop {
                 let change = self.cache.next_change();
@@ -278,7 +279,8 @@ impl Supplies {
                 change.await;
             }
         };
-        tokio::time::timeout(CREDENTIALS_WAIT, coming).await.ok()
+        let waited = tokio::time::timeout(CREDENTIALS_WAIT, coming).await;
+        waited.map_err(|_| WITHOUT_CREDENTIALS)
     }
 
     async fn ecr_login(&self, customer: &Customer, wanted: &WantedLogin) -> Result<RegistryLogin, String> {
@@ -291,7 +293,7 @@ impl Supplies {
             return Err("this is no login of ECR".to_owned());
         };
         let keys = match by_execution_role {
-            true => Some(self.execution_keys(customer).await.ok_or(WITHOUT_CREDENTIALS)?),
+            true => Some(self.execution_keys(customer).await?),
             false => None,
         };
         let key = EcrKey {

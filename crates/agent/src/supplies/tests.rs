@@ -77,6 +77,21 @@ async fn agent_6_the_execution_roles_credentials_are_waited_for_up_to_a_minute()
 }
 
 #[tokio::test]
+async fn who_has_no_execution_role_is_told_so_at_once() {
+    let cache = Arc::<CredentialCache>::default();
+    let roleless = Customer {
+        execution_credentials_id: None,
+        ..customer(false)
+    };
+    let failed = supplies(&cache, GivenLogins::default()).fetch(&roleless).await;
+    assert_eq!(
+        failed.unwrap_err(),
+        "ResourceInitializationError: unable to find execution role credentials: the task definition has no \
+         executionRoleArn"
+    );
+}
+
+#[tokio::test]
 async fn the_operators_logins_are_never_for_tasks_of_fargate() {
     let cache = Arc::<CredentialCache>::default();
     let data = r#"{"r.example":{"username":"me","password":"canary"}}"#;

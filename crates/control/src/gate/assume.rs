@@ -6,7 +6,7 @@ use portcullis_policy::{Context, Prepared, Programs, Request};
 use serde_json::json;
 
 use super::Gate;
-use super::call::Call;
+use super::call::{Call, OtherPictures};
 use super::caller::Caller;
 use super::context::{add_global_keys, add_resource_tags};
 use super::error::ServiceError;
@@ -115,6 +115,7 @@ pub fn service_call(
         tls: None,
         host: None,
         agent: None,
+        others: OtherPictures::default(),
     })
 }
 

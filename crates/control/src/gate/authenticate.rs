@@ -72,6 +72,39 @@ impl Verifier<'_> {
             .map_err(|error| error_of(service, &error))
     }
 
+    /// Whether a request may be who it says, as far as its head tells, in the order and words of [`Self::authenticate`]: its
+    /// form, its time, its service, that its key lives; and its signature, where the head says what the body is.
+    pub fn check_claim(self, service: &'static Service, parts: &Parts) -> Result<(), ServiceError> {
+        self.claim(service, parts)
+            .map_err(|error| error_of(service, &error))
+    }
+
+    fn claim(self, service: &'static Service, parts: &Parts) -> Result<(), AuthError> {
+        let presented = Presented::parse(parts)?;
+        presented.check(service.signing_name, self.world.clock().now())?;
+        let Some(claim) = parts.headers.get("x-amz-content-sha256") else {
+            return self.living(&presented);
+        };
+        let claim = claim.to_str().map_err(|_| AuthError::Mismatch)?;
+        let body = SignedBody::Claim(claim);
+        self.verify_presented(&presented, Signed { parts, body })
+            .map(drop)
+    }
+
+    fn living(self, presented: &Presented) -> Result<(), AuthError> {
+        let region = served_region(presented)?;
+        let Some(token) = &presented.session_token else {
+            let key = self.view.access_keys.get(&presented.access_key_id);
+            let key = key.filter(|key| key.active).ok_or(AuthError::UnknownKey)?;
+            return self.identity(key).map(drop);
+        };
+        let session = Session::open(token.expose(), self.world.vault()).ok_or(AuthError::UnknownKey)?;
+        if session.access_key_id != presented.access_key_id {
+            return Err(AuthError::UnknownKey);
+        }
+        self.living_session(session, region.partition()).map(drop)
+    }
+
     fn verify(
         self,
         service: &'static Service,
@@ -124,18 +157,7 @@ impl Verifier<'_> {
             return Err(AuthError::UnknownKey);
         };
         self.signature(presented, signed, || self.secret(key))?;
-        let identity = match &key.user {
-            None => Identity::Root,
-            Some(name) => {
-                let user = self.view.user(name).filter(|user| user.left.is_none());
-                let user = user.ok_or(AuthError::UnknownKey)?;
-                Identity::User {
-                    id: user.id.clone(),
-                    name: user.name.clone(),
-                    arn: user.arn.clone(),
-                }
-            }
-        };
+        let identity = self.identity(key)?;
         let (account, access_key_id) = (self.view.account.clone(), key.id.clone());
         Ok(Caller {
             account,
@@ -143,6 +165,19 @@ impl Verifier<'_> {
             identity,
             access_key_id,
             session: None,
+        })
+    }
+
+    fn identity(self, key: &AccessKey) -> Result<Identity, AuthError> {
+        let Some(name) = &key.user else {
+            return Ok(Identity::Root);
+        };
+        let user = self.view.user(name).filter(|user| user.left.is_none());
+        let user = user.ok_or(AuthError::UnknownKey)?;
+        Ok(Identity::User {
+            id: user.id.clone(),
+            name: user.name.clone(),
+            arn: user.arn.clone(),
         })
     }
 
@@ -157,6 +192,10 @@ impl Verifier<'_> {
             return Err(AuthError::UnknownKey);
         }
         self.signature(presented, signed, || Some(session.secret.clone()))?;
+        self.living_session(session, partition)
+    }
+
+    fn living_session(self, session: Session, partition: Partition) -> Result<Caller, AuthError> {
         if session.is_expired(self.world.clock().now()) {
             return Err(AuthError::ExpiredToken);
         }

@@ -10,7 +10,7 @@ use portcullis_policy::{
 use super::call::Call;
 use super::context::{add_global_keys, add_resource_account_keys};
 use super::error::ServiceError;
-use super::operation::{Check, Granted, Owner, ResourcePolicy};
+use super::operation::{Check, Decided, Granted, Owner, ResourcePolicy};
 use super::policies::{Policies, Standing, Unreadable, home};
 use crate::open_points;
 use crate::world::Snapshot;
@@ -29,23 +29,18 @@ pub(crate) fn authorize(view: &Snapshot, call: &Call, checks: &[Check]) -> Resul
     let asker = Asker::of(view, call);
     let mut granted = Granted {
         optional: Vec::new(),
-        withheld: Vec::new(),
         other_accounts: other_accounts(call, checks),
         shown_resources: shown_resources(call, checks),
     };
-    let refusals = checks.iter().enumerate().filter_map(|(place, check)| {
+    let refusals = checks.iter().filter_map(|check| {
         let refused = match asker.allows(check, &standing) {
             true => not_the_owner(call, check),
             false => Some(check.refusal.clone().unwrap_or_else(|| asker.refusal(check))),
         };
-        match (check.optional, refused) {
-            (false, refused) => refused,
-            (true, None) => {
-                granted.optional.push(check.action);
-                None
-            }
-            (true, Some(refusal)) => {
-                granted.withheld.push((place, refusal));
+        match check.optional {
+            false => refused,
+            true => {
+                granted.optional.push(Decided::of(check, refused));
                 None
             }
         }

@@ -9,7 +9,7 @@ use thiserror::Error;
 
 use super::Gate;
 use super::assume::Assumption;
-use super::call::Call;
+use super::call::{Call, OtherPictures};
 use super::caller::{Caller, Identity};
 use super::error::ServiceError;
 
@@ -148,6 +148,7 @@ impl Gate {
             tls: None,
             host: None,
             agent: None,
+            others: OtherPictures::default(),
         };
         let row = self.operations.get(service.name, O::META.name);
         let answer = self.run(&view, &call, row, (&request.body).into()).await;

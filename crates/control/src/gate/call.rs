@@ -1,6 +1,8 @@
 //! One call on its way through the gate.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use portcullis_core::{AccountId, Region, Timestamp};
 use portcullis_wire::Service;
@@ -8,6 +10,7 @@ use portcullis_wire::Service;
 use super::Tls;
 use super::agent_claim::AgentClaim;
 use super::caller::Caller;
+use crate::world::Snapshot;
 
 /// Who calls what, where, when and from where.
 #[derive(Debug, Clone)]
@@ -38,6 +41,46 @@ pub struct Call {
     pub host: Option<String>,
     /// What the request says of the agent that makes it, in headers of ours.
     pub agent: Option<Arc<AgentClaim>>,
+    /// The pictures of other accounts that its resources were looked up in.
+    pub others: OtherPictures,
+}
+
+/// The pictures of other accounts whose resources a call names. Each is the one of the first look, so that what was decided
+/// on is what is used.
+#[derive(Clone, Default)]
+pub struct OtherPictures(Arc<Mutex<BTreeMap<AccountId, Arc<Snapshot>>>>);
+
+impl OtherPictures {
+    /// The picture of another account of this server.
+    pub(crate) fn of(&self, view: &Snapshot, account: &AccountId) -> Option<Arc<Snapshot>> {
+        let mut known = self.known();
+        if let Some(picture) = known.get(account) {
+            return Some(Arc::clone(picture));
+        }
+        let picture = view.neighbours().view(account)?;
+        known.insert(account.clone(), Arc::clone(&picture));
+        Some(picture)
+    }
+
+    /// The picture among those looked at that has what is asked for.
+    pub(crate) fn having(&self, has: impl Fn(&Snapshot) -> bool) -> Option<Arc<Snapshot>> {
+        self.known().values().find(|picture| has(picture)).cloned()
+    }
+
+    /// Looks anew from now on: a new decision is made, or the call is over.
+    pub(crate) fn forget(&self) {
+        self.known().clear();
+    }
+
+    fn known(&self) -> MutexGuard<'_, BTreeMap<AccountId, Arc<Snapshot>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for OtherPictures {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.known().keys()).finish()
+    }
 }
 
 impl Call {

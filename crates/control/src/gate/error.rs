@@ -12,7 +12,7 @@ pub struct ServiceError {
     status: u16,
     message: String,
     fields: Vec<(&'static str, serde_json::Value)>,
-    has_authorization_id: bool,
+    authorization_id: Option<Box<str>>,
     trespass: Option<Box<str>>,
 }
 
@@ -24,7 +24,7 @@ impl ServiceError {
             status: status.clamp(400, 599),
             message: message.into(),
             fields: Vec::new(),
-            has_authorization_id: false,
+            authorization_id: None,
             trespass: None,
         }
     }
@@ -36,7 +36,7 @@ impl ServiceError {
             status: reply.status,
             message: reply.message,
             fields: reply.fields,
-            has_authorization_id: false,
+            authorization_id: None,
             trespass: None,
         }
     }
@@ -75,13 +75,13 @@ impl ServiceError {
     pub(super) fn with_authorization_id(mut self, region: &str, id: &str) -> Self {
         let message = self.message.strip_suffix('.').unwrap_or(&self.message);
         self.message = portcullis_policy::with_authorization_id(message, region, id);
-        self.has_authorization_id = true;
+        self.authorization_id = Some(id.into());
         self
     }
 
-    /// Whether its caller can find the whole explanation.
-    pub(super) fn has_authorization_id(&self) -> bool {
-        self.has_authorization_id
+    /// Under which id its caller can find the whole explanation.
+    pub(crate) fn authorization_id(&self) -> Option<&str> {
+        self.authorization_id.as_deref()
     }
 
     /// A refusal of EC2 in EC2's words, with what sts:DecodeAuthorizationMessage decodes (R177). AWS says nothing of the

@@ -35,8 +35,7 @@ impl Gate {
     /// Notes what else a call attempts, as its checks name it: tagging what it makes, for example.
     pub(super) fn note_checks(&self, call: &Call, checks: &[Check], granted: Option<&Granted>) {
         for check in checks {
-            let happens =
-                !check.optional || granted.is_some_and(|granted| granted.optional.contains(&check.action));
+            let happens = !check.optional || granted.is_some_and(|granted| granted.allows(check.action));
             match check.action.split_once(':') {
                 Some(action) if happens && action != (call.service.name, call.operation) => {
                     self.note_action(call, action);

@@ -52,7 +52,7 @@ use operations::Operations;
 
 use agent_claim::AgentClaim;
 use authenticate::{Authenticated, Verifier};
-use call::Call;
+use call::{Call, OtherPictures};
 use error::ServiceError;
 use keys::SigningKeys;
 use operation::{Answer, Check, Decoded, Granted, Prepared, Row};
@@ -307,6 +307,17 @@ impl Gate {
         .authenticate(service, parts, body)
     }
 
+    /// Whether a request whose body is not there yet may be who it says, as far as its head tells.
+    pub(crate) fn check_claim(&self, service: &'static Service, parts: &Parts) -> Result<(), ServiceError> {
+        let view = self.world.view();
+        let verifier = Verifier {
+            world: &self.world,
+            view: &view,
+            keys: &self.keys,
+        };
+        verifier.check_claim(service, parts)
+    }
+
     /// The facts of a call.
     pub fn call(
         &self,
@@ -338,6 +349,7 @@ impl Gate {
             tls: peer.tls,
             host: header("host"),
             agent: None,
+            others: OtherPictures::default(),
         }
     }
 
@@ -388,7 +400,12 @@ impl Gate {
         if !call.caller.is_alive(&view, call.now) || (call.caller.is_expired(now) && !is_renewed) {
             return false;
         }
-        let call = Call { now, ..call.clone() };
+        let others = OtherPictures::default();
+        let call = Call {
+            now,
+            others,
+            ..call.clone()
+        };
         authorize::authorize(&view, &call, checks).is_ok()
     }
 
@@ -421,6 +438,7 @@ impl Gate {
             Ok((row, decoded)) => self.look(view, call, row, decoded.as_ref()).await,
             Err(error) => Err(error),
         };
+        call.others.forget();
         let action = row.and_then(|row| row.actions.first()).copied();
         let outcome = outcome.map_err(|error| self.reasons.refused_by_rule(view, call, action, error));
         if let Err(error) = &outcome {
@@ -544,6 +562,7 @@ impl Gate {
         let mut shared = None;
         let run = |tx: &mut Tx<'_>| -> Result<Answer, ServiceError> {
             if tx.view().sequence != view.sequence + 1 {
+                call.others.forget();
                 let checks = decoded.require(tx.view(), &self.environment, call)?;
                 granted = authorize::authorize(tx.view(), call, &checks).map_err(|error| {
                     let view = Arc::new(tx.view().clone());

@@ -259,15 +259,30 @@ impl<'a, O: Operation> Authorized<'a, O> {
 
     /// Whether an optional check of this action was allowed.
     pub fn may(&self, action: &str) -> bool {
-        self.granted.optional.contains(&action)
+        self.granted.allows(action)
     }
 
-    /// Why an optional check was refused, by its place among the checks that were named: for calls on several things, each
-    /// decided by itself.
-    pub fn withheld(&self, place: usize) -> Option<&'a ServiceError> {
-        let refusals = &self.granted.withheld;
-        let found = refusals.iter().find(|(at, _)| *at == place);
-        found.map(|(_, refusal)| refusal)
+    /// How an optional check was decided: for calls on several things, each decided by itself. The very question counts,
+    /// never its place, and one that the gate did not decide is refused.
+    pub fn decided(&self, check: &Check) -> Result<(), ServiceError> {
+        let mut decided = self.granted.optional.iter();
+        match decided.find(|one| one.is_on(check)) {
+            Some(Decided { refusal: None, .. }) => Ok(()),
+            Some(Decided {
+                refusal: Some(refusal),
+                ..
+            }) => Err(refusal.clone()),
+            None => {
+                tracing::warn!(action = check.action, "a check was not decided: refused");
+                let caller = self.call.caller.arn();
+                let text = format!(
+                    "User: {caller} is not authorized to perform: {} on resource: {}",
+                    check.action,
+                    check.shown()
+                );
+                Err(ServiceError::access_denied(self.call.service, text))
+            }
+        }
     }
 
     /// The typed input.
@@ -492,17 +507,50 @@ pub(crate) trait Decoded: Send + Sync {
     ) -> Option<Result<Answer, ServiceError>>;
 }
 
+/// What became of an optional check.
+#[derive(Debug)]
+pub(crate) struct Decided {
+    action: &'static str,
+    resource: String,
+    context: Context,
+    refusal: Option<ServiceError>,
+}
+
+impl Decided {
+    pub(super) fn of(check: &Check, refusal: Option<ServiceError>) -> Self {
+        Self {
+            action: check.action,
+            resource: check.resource.clone(),
+            context: check.context.clone(),
+            refusal,
+        }
+    }
+
+    /// Whether the check asks the same: the version of a secret and the like are keys of its context.
+    fn is_on(&self, check: &Check) -> bool {
+        self.action == check.action
+            && self.resource == check.resource
+            && self.context.iter().eq(check.context.iter())
+    }
+}
+
 /// Made by the gate's decision and by nothing else.
 #[derive(Debug)]
 pub(crate) struct Granted {
-    /// The actions of optional checks that were allowed.
-    pub(super) optional: Vec<&'static str>,
-    /// The refusals of optional checks, by the check's place in the list of checks.
-    pub(super) withheld: Vec<(usize, ServiceError)>,
+    /// What became of the optional checks.
+    pub(super) optional: Vec<Decided>,
     /// Whose resources are used beside those of the caller's account.
     pub(super) other_accounts: Vec<AccountId>,
     /// The ARNs that the record of the call names.
     pub(super) shown_resources: Vec<String>,
+}
+
+impl Granted {
+    /// Whether an optional check of this action was allowed.
+    pub(super) fn allows(&self, action: &str) -> bool {
+        let mut decided = self.optional.iter();
+        decided.any(|one| one.action == action && one.refusal.is_none())
+    }
 }
 
 struct Typed<O: Operation> {

@@ -18,6 +18,18 @@ pub(super) fn home<'v>(view: &'v Snapshot, caller: &Caller) -> Home<'v> {
     Home::of(view, caller.account.as_str()).unwrap_or(Home::Here(view))
 }
 
+/// Whether two pictures of an account decide alike, as far as callers' policies and buckets' go: nothing of what decides
+/// was changed between them.
+pub(crate) fn decides_alike(one: &Snapshot, other: &Snapshot) -> bool {
+    one.users.is_same(&other.users)
+        && one.groups.is_same(&other.groups)
+        && one.roles.is_same(&other.roles)
+        && one.policies.is_same(&other.policies)
+        && one.organizations.is_same(&other.organizations)
+        && one.member_accounts.is_same(&other.member_accounts)
+        && one.s3.buckets.is_same(&other.s3.buckets)
+}
+
 /// What decides about one caller. Service principals and root have nothing but perhaps a session.
 #[derive(Debug)]
 pub struct Standing<'a> {

@@ -82,6 +82,27 @@ impl Gate {
         })
     }
 
+    /// Remembers what was refused of one request under one authorization id, which all of it gets. `checks` are the first of
+    /// the refused ones.
+    pub(crate) fn refused_together<'e>(
+        &self,
+        view: &Arc<Snapshot>,
+        call: &Call,
+        checks: &[Check],
+        mut errors: impl Iterator<Item = &'e mut ServiceError>,
+    ) {
+        let Some(first) = errors.next() else { return };
+        *first = self.reasons.refused(view, call, checks, first.clone());
+        let Some(id) = first.authorization_id() else {
+            return;
+        };
+        for error in errors {
+            *error = error
+                .clone()
+                .with_authorization_id(record::recorded_region(call), id);
+        }
+    }
+
     /// The first check's action says what is attempted: of one operation of S3 that is `s3:GetObject`, whatever it is called.
     fn note_attempt_of(&self, call: &Call, checks: &[Check]) {
         let action = checks.first().map(|check| check.action);

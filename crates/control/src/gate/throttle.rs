@@ -236,7 +236,7 @@ impl Throttle {
         let bucket = all.find(|bucket| bucket.limit.operations.contains(&call.operation));
         match bucket.is_none_or(|bucket| bucket.take(1, call.now)) {
             true => Ok(()),
-            false => Err(exceeded()),
+            false => Err(rate_exceeded()),
         }
     }
 
@@ -247,7 +247,7 @@ impl Throttle {
         };
         let buckets = self.buckets(&call.region);
         let allowed = buckets.fargate_calls.take(1, call.now) && buckets.fargate_tasks.take(tasks, call.now);
-        if allowed { Ok(()) } else { Err(exceeded()) }
+        if allowed { Ok(()) } else { Err(rate_exceeded()) }
     }
 
     /// Whether [`launch`](Self::launch) has something to say.
@@ -269,7 +269,8 @@ impl Throttle {
     }
 }
 
-fn exceeded() -> ServiceError {
+/// What whoever asks for too much is told.
+pub(crate) fn rate_exceeded() -> ServiceError {
     ServiceError::new("ThrottlingException", 400, "Rate exceeded")
 }
 

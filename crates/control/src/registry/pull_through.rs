@@ -108,10 +108,7 @@ impl Fetch {
         let missing = import.missing(&self.gate.world().view(), &self.call);
         for (digest, size) in missing.map_err(|error| self.unusable(&error.to_string()))? {
             let blob = self.layer(&mut session, &digest, size).await?;
-            let keep = |tx: &mut Tx<'_>| -> Result<(), ServiceError> {
-                import.keep_layer(tx, &self.call, &blob);
-                Ok(())
-            };
+            let keep = |tx: &mut Tx<'_>| import.keep_layer(tx, &self.call, &blob);
             self.gate.world().write(keep).await.map_err(unwritten)?;
         }
         let parameters = json!({ "repositoryName": self.name, "imageIds": [self.image_id()] });

@@ -10,6 +10,9 @@ use super::xml::Element;
 use crate::events::Body;
 use crate::gate::error::ServiceError;
 
+/// Ours: what is refused to HEAD has no body that could say it.
+const AUTHORIZATION_ID: &str = "x-portcullis-authorization-id";
+
 const DECLARATION: &str = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n";
 
 /// An answer.
@@ -102,6 +105,9 @@ impl Answer {
             .text("HostId", request_id);
         let mut answer = Self::xml(&document);
         answer.status = StatusCode::from_u16(error.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        if let Some(id) = error.authorization_id() {
+            answer.add(AUTHORIZATION_ID, id);
+        }
         answer
     }
 

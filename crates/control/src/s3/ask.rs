@@ -12,6 +12,7 @@ use super::errors::S3Error;
 use super::rows::Row;
 use super::target::{Target, host};
 use crate::gate::Gate;
+use crate::gate::authorize;
 use crate::gate::call::Call;
 use crate::gate::error::ServiceError;
 use crate::gate::operation::Check;
@@ -113,7 +114,7 @@ impl Ask<'_> {
     }
 
     /// Decides checks by the newest policies, under the writers' lock of the bucket's account.
-    pub(super) fn decide(&self, owners: &Snapshot, checks: &[Check]) -> Result<(), ServiceError> {
+    fn decide(&self, owners: &Snapshot, checks: &[Check]) -> Result<(), ServiceError> {
         if self.call.caller.account == *self.owner_account() {
             self.gate.clear_again(owners, self.call, checks)?;
         } else {
@@ -121,6 +122,19 @@ impl Ask<'_> {
                 .clear_again(&self.gate.world().view(), self.call, checks)?;
         }
         Ok(())
+    }
+
+    /// The picture by which the caller's calls are decided, if `owners` is the bucket's account's.
+    pub(super) fn callers_view(&self, owners: &Arc<Snapshot>) -> Arc<Snapshot> {
+        match self.call.caller.account == *self.owner_account() {
+            true => Arc::clone(owners),
+            false => self.gate.world().view(),
+        }
+    }
+
+    /// Decides a check by what `callers` shows. A refusal is not remembered.
+    pub(super) fn decide_unnoted(&self, callers: &Snapshot, check: &Check) -> Result<(), ServiceError> {
+        authorize::authorize(callers, self.call, std::slice::from_ref(check)).map(|_| ())
     }
 
     fn append_record(&self, tx: &mut Tx<'_>) {

@@ -22,8 +22,12 @@ pub type RawBody = UnsyncBoxBody<Bytes, Box<dyn std::error::Error + Send + Sync>
 
 /// How long a client may be silent.
 const IDLE: Duration = Duration::from_secs(60);
+/// How long a document may take to arrive: it is in memory meanwhile.
+pub(super) const DOCUMENT_TIME: Duration = Duration::from_secs(30);
 /// Largest document.
-const DOCUMENT_BYTES_MAX: u64 = 4 * 1024 * 1024;
+pub(super) const DOCUMENT_BYTES_MAX: u64 = 4 * 1024 * 1024;
+/// Largest document of a caller who did not sign.
+pub(super) const UNSIGNED_DOCUMENT_BYTES_MAX: u64 = 256 * 1024;
 
 /// A body on its way in.
 pub(super) struct Body {
@@ -219,17 +223,22 @@ impl Body {
         })
     }
 
-    /// All of a document.
-    pub(super) async fn document(mut self) -> Result<Bytes, S3Error> {
-        if self.length.is_some_and(|length| length > DOCUMENT_BYTES_MAX) {
+    /// All of a document, if it comes in time.
+    pub(super) async fn document(self, max: u64, within: Duration) -> Result<Bytes, S3Error> {
+        if self.length.is_some_and(|length| length > max) {
             return Err(S3Error::MaxMessageLengthExceeded);
         }
+        let read = tokio::time::timeout(within, self.whole(max));
+        read.await.map_err(|_| S3Error::RequestTimeout)?
+    }
+
+    async fn whole(mut self, max: u64) -> Result<Bytes, S3Error> {
         let mut all = Vec::new();
         while let Some(part) = self.next().await? {
-            all.extend_from_slice(&part);
-            if self.received > DOCUMENT_BYTES_MAX {
+            if self.received > max {
                 return Err(S3Error::MaxMessageLengthExceeded);
             }
+            all.extend_from_slice(&part);
         }
         self.finish()?;
         Ok(all.into())
@@ -278,7 +287,10 @@ impl Body {
         if self.length.is_none_or(|length| length > LITTLE) {
             return;
         }
-        while let Ok(Some(_)) = self.next().await {}
+        let rest = async { while let Ok(Some(_)) = self.next().await {} };
+        if tokio::time::timeout(DOCUMENT_TIME, rest).await.is_err() {
+            tracing::debug!("a refused client was too slow to be heard out");
+        }
     }
 }
 
@@ -322,5 +334,23 @@ fn checksum(headers: &HeaderMap) -> Result<Option<(Algorithm, Option<String>)>, 
             let text = "Expecting a single x-amz-checksum- header. Multiple checksum Types are not allowed.";
             Err(S3Error::InvalidRequest(text.to_owned()))
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::stream::{self, StreamExt as _};
+    use http_body_util::StreamBody;
+    use hyper::body::Frame;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_document_that_does_not_end_is_given_up_in_time() {
+        let first = stream::iter([Ok(Frame::data(Bytes::from_static(b"<Delete>")))]);
+        let raw = RawBody::new(StreamBody::new(first.chain(stream::pending())));
+        let body = Body::of(&HeaderMap::new(), raw, &PayloadForm::Unsigned, None).unwrap();
+        let read = body.document(DOCUMENT_BYTES_MAX, Duration::from_millis(1)).await;
+        assert_eq!(read, Err(S3Error::RequestTimeout));
     }
 }

@@ -319,7 +319,23 @@ pub(super) fn require_delete(ask: &Ask<'_>, view: &Snapshot) -> Result<Vec<Check
     Ok(vec![checks::on_bucket(ask, view, "s3:DeleteBucket")])
 }
 
-pub(super) fn delete(ask: &Ask<'_>, tx: &mut Tx<'_>) -> Result<Answer, S3Error> {
+pub(super) fn delete<'a>(
+    ask: &'a Ask<'a>,
+    _: Cleared,
+    _: Option<Body>,
+) -> BoxFuture<'a, Result<Answer, ServiceError>> {
+    async move {
+        ask.change(|tx| remove(ask, tx)).await?;
+        let view = ask.owner.world().view();
+        let neighbours = view.neighbours();
+        let _turn = neighbours.bucket_names().lock().await;
+        neighbours.forget_bucket(ask.target.bucket());
+        Ok(Answer::no_content())
+    }
+    .boxed()
+}
+
+fn remove(ask: &Ask<'_>, tx: &mut Tx<'_>) -> Result<(), S3Error> {
     let name = ask.bucket(tx.view())?.name.clone();
     let below = format!("{name}/");
     let has_objects = tx.view().s3.objects.prefix(&below).next().is_some();
@@ -328,7 +344,7 @@ pub(super) fn delete(ask: &Ask<'_>, tx: &mut Tx<'_>) -> Result<Answer, S3Error> 
         return Err(S3Error::BucketNotEmpty(name));
     }
     tx.delete::<Bucket>(&name);
-    Ok(Answer::no_content())
+    Ok(())
 }
 
 pub(super) fn require_location(ask: &Ask<'_>, view: &Snapshot) -> Result<Vec<Check>, S3Error> {

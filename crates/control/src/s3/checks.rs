@@ -125,6 +125,12 @@ fn on(ask: &Ask<'_>, action: &'static str, arn: String, bucket: Option<&Bucket>,
     check
 }
 
+/// Whether a bucket has a policy that counts for strangers.
+pub(super) fn could_allow_strangers(view: &Snapshot, bucket: &str) -> bool {
+    let found = view.s3.buckets.get(bucket).map(AsRef::as_ref);
+    policy_of(found, true).is_some_and(|policy| policy.policy.is_ok())
+}
+
 /// The policy that speaks for a bucket. Strangers get nothing where there is none, or where it is public and that is kept
 /// from counting for them.
 fn policy_of(bucket: Option<&Bucket>, is_foreign: bool) -> Option<ResourcePolicy> {

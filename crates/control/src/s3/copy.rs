@@ -19,6 +19,7 @@ use super::errors::S3Error;
 use super::get::as_body;
 use super::put::{PUT_BYTES_MAX, checksum_of};
 use super::xml::Element;
+use crate::gate::call::Call;
 use crate::gate::error::ServiceError;
 use crate::gate::operation::Check;
 use crate::gate::streaming::Cleared;
@@ -62,12 +63,19 @@ pub(super) fn source(ask: &Ask<'_>) -> Result<Source, S3Error> {
 }
 
 /// A picture of the source's account.
-pub(super) fn source_view(view: &Snapshot, source: &Source) -> Result<Arc<Snapshot>, S3Error> {
+fn source_view(call: &Call, view: &Snapshot, source: &Source) -> Result<Arc<Snapshot>, S3Error> {
     if view.s3.buckets.get(&source.bucket).is_some() {
         return Ok(Arc::new(view.clone()));
     }
-    let owner = view.neighbours().bucket_owner(&source.bucket);
-    let found = owner.and_then(|owner| view.neighbours().view(&owner));
+    // What is copied is looked up in the picture that was decided on.
+    let decided = call
+        .others
+        .having(|view| view.s3.buckets.get(&source.bucket).is_some());
+    let looked_up = || {
+        let owner = view.neighbours().bucket_owner(&source.bucket)?;
+        call.others.of(view, &owner)
+    };
+    let found = decided.or_else(looked_up);
     found.ok_or_else(|| S3Error::NoSuchBucket(source.bucket.clone()))
 }
 
@@ -78,7 +86,7 @@ pub(super) fn checks_on_source(
     action: &'static str,
 ) -> Result<Vec<Check>, S3Error> {
     let source = source(ask)?;
-    let theirs = source_view(view, &source)?;
+    let theirs = source_view(ask.call, view, &source)?;
     Ok(checks::on_existing_object_of(
         ask,
         &theirs,
@@ -94,7 +102,7 @@ pub(super) fn source_object(ask: &Ask<'_>) -> Result<Arc<Object>, S3Error> {
     if source.version.as_ref().is_some_and(|version| version != "null") {
         return Err(S3Error::NoSuchVersion(source.version.unwrap_or_default()));
     }
-    let view = source_view(&ask.decided, &source)?;
+    let view = source_view(ask.call, &ask.decided, &source)?;
     let found = view.s3.object(&source.bucket, &source.key).cloned();
     let object = found.ok_or_else(|| S3Error::NoSuchKey(source.key.clone()))?;
     conditions::before_reading(ask, "x-amz-copy-source-", &object)?;
@@ -120,7 +128,7 @@ pub(super) fn require(ask: &Ask<'_>, view: &Snapshot) -> Result<Vec<Check>, S3Er
     ask.bucket(view)?;
     let mut all = checks_on_source(ask, view, "s3:GetObject")?;
     let source = source(ask)?;
-    let theirs = source_view(view, &source)?;
+    let theirs = source_view(ask.call, view, &source)?;
     let tags = match replaces(ask, TAGGING_DIRECTIVE)? {
         true => tags(ask)?,
         false => {

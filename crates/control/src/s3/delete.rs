@@ -1,5 +1,7 @@
 //! DeleteObject and DeleteObjects.
 
+use std::sync::Arc;
+
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 
@@ -13,12 +15,15 @@ use super::errors::S3Error;
 use super::xml::{self, Element};
 use crate::gate::error::ServiceError;
 use crate::gate::operation::Check;
+use crate::gate::policies::decides_alike;
 use crate::gate::streaming::Cleared;
 use crate::world::records::s3::Object;
 use crate::world::{Snapshot, Tx};
 
 /// Most keys of one request.
 const KEYS_MAX: usize = 1_000;
+/// Of how many refused keys of one request it is kept why.
+const EXPLAINED_MAX: usize = 16;
 
 pub(super) fn require(ask: &Ask<'_>, view: &Snapshot) -> Result<Vec<Check>, S3Error> {
     ask.bucket(view)?;
@@ -52,7 +57,6 @@ pub(super) fn delete(ask: &Ask<'_>, tx: &mut Tx<'_>) -> Result<Answer, S3Error> 
 /// Every key is decided by itself, when its turn comes.
 pub(super) fn require_many(ask: &Ask<'_>, view: &Snapshot) -> Result<Vec<Check>, S3Error> {
     ask.bucket(view)?;
-    wanted(ask)?;
     Ok(Vec::new())
 }
 
@@ -70,11 +74,14 @@ struct One {
 }
 
 impl One {
+    fn check(&self, ask: &Ask<'_>, view: &Snapshot) -> Check {
+        let (bucket, action) = (ask.target.bucket(), action(self.version.as_deref()));
+        checks::on_object_of(ask, view, action, bucket, &self.key)
+    }
+
     fn delete(&self, ask: &Ask<'_>, tx: &mut Tx<'_>) -> Result<(), ServiceError> {
-        let (bucket, version) = (ask.target.bucket(), self.version.as_deref());
-        let check = checks::on_object_of(ask, tx.view(), action(version), bucket, &self.key);
-        ask.decide(tx.view(), &[check])?;
-        if is_of_nothing(version) {
+        let bucket = ask.target.bucket();
+        if is_of_nothing(self.version.as_deref()) {
             return Ok(());
         }
         if let Some(etag) = &self.etag {
@@ -118,6 +125,77 @@ fn wanted(ask: &Ask<'_>) -> Result<Wanted, S3Error> {
     })
 }
 
+/// What is decided of each, before the writers' lock is taken.
+struct Decisions<'a> {
+    ask: &'a Ask<'a>,
+    wanted: &'a [One],
+    /// The pictures of the bucket's account and the caller's.
+    on: (Arc<Snapshot>, Arc<Snapshot>),
+    refused: Vec<Option<ServiceError>>,
+}
+
+impl<'a> Decisions<'a> {
+    fn of(ask: &'a Ask<'a>, wanted: &'a [One]) -> Self {
+        let on = (Arc::clone(&ask.decided), ask.callers_view(&ask.decided));
+        let decide = |one: &One| ask.decide_unnoted(&on.1, &one.check(ask, &on.0)).err();
+        let refused = wanted.iter().map(decide).collect();
+        Self {
+            ask,
+            wanted,
+            on,
+            refused,
+        }
+    }
+
+    /// Under the writers' lock: only what may be decided otherwise by now is decided again.
+    fn delete(&self, tx: &mut Tx<'_>) -> Vec<Option<ServiceError>> {
+        let is_own = self.ask.call.caller.account == *self.ask.owner_account();
+        let caller = (!is_own).then(|| self.ask.gate.world().view());
+        let before = &*self.on.0;
+        let is_as_before = decides_alike(before, tx.view())
+            && caller.as_deref().is_none_or(|now| decides_alike(&self.on.1, now));
+        let known = |view: &Snapshot, one: &One| {
+            view.s3
+                .object(self.ask.target.bucket(), &one.key)
+                .map(Arc::as_ptr)
+        };
+        let rows = self.wanted.iter().zip(&self.refused);
+        let delete = |(one, refused): (&One, &Option<ServiceError>)| {
+            if is_as_before && known(before, one) == known(tx.view(), one) {
+                return match refused {
+                    Some(error) => Some(error.clone()),
+                    None => one.delete(self.ask, tx).err(),
+                };
+            }
+            let check = one.check(self.ask, tx.view());
+            let decided = self
+                .ask
+                .decide_unnoted(caller.as_deref().unwrap_or(tx.view()), &check);
+            decided.and_then(|()| one.delete(self.ask, tx)).err()
+        };
+        rows.map(delete).collect()
+    }
+
+    /// One request, one reason to keep, however many keys it names.
+    fn remember(&self, refusals: &mut [Option<ServiceError>]) {
+        let is_decided = |error: &&mut ServiceError| error.is_access_denied();
+        let refused = self.wanted.iter().zip(&*refusals);
+        let refused = refused.filter(|(_, error)| error.as_ref().is_some_and(ServiceError::is_access_denied));
+        let checks: Vec<_> = refused
+            .take(EXPLAINED_MAX)
+            .map(|(one, _)| one.check(self.ask, &self.on.0))
+            .collect();
+        let view = match self.refused.iter().any(Option::is_some) {
+            true => Arc::clone(&self.on.1),
+            false => self.ask.gate.world().view(),
+        };
+        let errors = refusals.iter_mut().flatten().filter(is_decided);
+        self.ask
+            .gate
+            .refused_together(&view, self.ask.call, &checks, errors);
+    }
+}
+
 pub(super) fn delete_many<'a>(
     ask: &'a Ask<'a>,
     _: Cleared,
@@ -125,12 +203,14 @@ pub(super) fn delete_many<'a>(
 ) -> BoxFuture<'a, Result<Answer, ServiceError>> {
     async move {
         let wanted = wanted(ask)?;
-        let refusals = ask.change(|tx| {
-            let objects = wanted.objects.iter();
-            Ok(objects.map(|one| one.delete(ask, tx).err()).collect::<Vec<_>>())
-        });
+        let decisions = Decisions::of(ask, &wanted.objects);
+        let mut refusals = match decisions.refused.iter().all(Option::is_some) {
+            true => decisions.refused.clone(),
+            false => ask.change(|tx| Ok(decisions.delete(tx))).await?,
+        };
+        decisions.remember(&mut refusals);
         let mut document = Element::document("DeleteResult");
-        for (one, refused) in wanted.objects.iter().zip(refusals.await?) {
+        for (one, refused) in wanted.objects.iter().zip(refusals) {
             match refused {
                 Some(error) => {
                     let error = one

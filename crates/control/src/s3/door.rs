@@ -3,21 +3,21 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use http::header::{AUTHORIZATION, UPGRADE};
+use http::header::{AUTHORIZATION, CONTENT_TYPE, UPGRADE};
 use http::request::Parts;
 use http::{HeaderMap, Request, Response, Uri};
-use hyper::body::Bytes;
 use portcullis_core::{Region, uuid};
 use portcullis_wire::sigv4::{AuthError, ChunkVerifier, Form, PayloadForm, Presented, claimed_service};
 
 use super::SERVICE;
 use super::answer::Answer;
 use super::ask::{Ask, SignedHow};
-use super::body::{Body, RawBody};
+use super::body::{Body, DOCUMENT_BYTES_MAX, DOCUMENT_TIME, RawBody, UNSIGNED_DOCUMENT_BYTES_MAX};
+use super::checks;
 use super::errors::S3Error;
 use super::route::route;
 use super::rows::{Row, Run, Takes};
-use super::target::{Target, bucket_of_host, host, is_s3_host};
+use super::target::{Target, bucket_of_host, host, is_bucket_sized, is_s3_host};
 use crate::accounts::{Accounts, Doors};
 use crate::events::Body as Reply;
 use crate::gate::Peer;
@@ -42,6 +42,7 @@ pub fn is_for<B>(accounts: &Accounts, request: &Request<B>) -> bool {
     if headers.contains_key(AUTHORIZATION)
         || headers.contains_key("x-amz-target")
         || headers.contains_key(UPGRADE)
+        || is_form(request)
     {
         return false;
     }
@@ -55,7 +56,21 @@ pub fn is_for<B>(accounts: &Accounts, request: &Request<B>) -> bool {
     }
     let names = Arc::clone(accounts.first().gate.world().view().neighbours());
     let is_bucket = |name: &str| names.bucket_owner(name).is_some();
-    is_bucket(first) || bucket_of_host(&host, is_bucket).is_some_and(|bucket| is_bucket(&bucket))
+    (is_bucket_sized(first) && is_bucket(first)) || bucket_of_host(&host, is_bucket).is_some()
+}
+
+/// Whether it is an unsigned call of the query protocol, such as AssumeRoleWithWebIdentity: no bucket's name takes it over.
+fn is_form<B>(request: &Request<B>) -> bool {
+    let kind = request
+        .headers()
+        .get(CONTENT_TYPE)
+        .map(http::HeaderValue::as_bytes);
+    let form = b"application/x-www-form-urlencoded";
+    let begins = |kind: &[u8]| {
+        kind.get(..form.len())
+            .is_some_and(|kind| kind.eq_ignore_ascii_case(form))
+    };
+    request.method() == http::Method::POST && request.uri().path() == "/" && kind.is_some_and(begins)
 }
 
 /// Whether a request is signed the old way, which AWS takes for old buckets alone.
@@ -265,41 +280,77 @@ struct Visited<'a> {
 
 impl Visited<'_> {
     async fn run(&self, body: Body) -> Result<Answer, Refusal> {
-        let (document, body) = match self.row.takes {
-            Takes::Document => (body.document().await?, None),
-            Takes::Nothing => {
-                body.drain().await;
-                (Bytes::new(), None)
-            }
-            Takes::Stream => (Bytes::new(), Some(body)),
-        };
-        let ask = Ask {
+        let document;
+        let mut ask = Ask {
             gate: &self.visit.doors.gate,
             owner: &self.owner.gate,
             row: self.row,
             call: self.call,
             target: self.target,
             parts: self.visit.parts,
-            document: &document,
+            document: &[],
             signed: self.how,
             decided: self.owner.gate.world().view(),
             is_recorded: AtomicBool::new(false),
         };
-        let outcome = self.decide_and_run(&ask, body).await;
+        let outcome = match self.row.takes {
+            Takes::Document => match self.refuse_unread(&ask) {
+                Ok(()) => {
+                    document = body.document(self.document_bytes_max(), DOCUMENT_TIME).await?;
+                    ask.document = &document;
+                    // It may have taken its time.
+                    ask.decided = self.owner.gate.world().view();
+                    self.decide_and_run(&ask, None).await
+                }
+                Err(error) => {
+                    body.drain().await;
+                    Err(error)
+                }
+            },
+            Takes::Nothing => {
+                body.drain().await;
+                ask.decided = self.owner.gate.world().view();
+                self.decide_and_run(&ask, None).await
+            }
+            Takes::Stream => self.decide_and_run(&ask, Some(body)).await,
+        };
+        self.conclude(&ask, outcome.as_ref().map(|_| ())).await;
+        Ok(outcome?)
+    }
+
+    async fn conclude(&self, ask: &Ask<'_>, outcome: Result<(), &ServiceError>) {
         if !self.row.is_data_event && !ask.is_recorded.load(Ordering::Relaxed) {
             let recorded = Recorded {
                 call: self.call,
                 writes: self.row.writes,
                 parameters: Some(ask.parameters()),
-                outcome: outcome.as_ref().map(|_| ()),
+                outcome,
                 owner: ask.owner_account(),
             };
             self.visit.doors.gate.keep_record(recorded).await;
         }
-        if let Err(error) = &outcome {
+        if let Err(error) = outcome {
             tracing::debug!(caller = %self.call.caller.arn(), operation = self.row.name, %error, "refused");
         }
-        Ok(outcome?)
+    }
+
+    fn document_bytes_max(&self) -> u64 {
+        match self.how {
+            Some(_) => DOCUMENT_BYTES_MAX,
+            None => UNSIGNED_DOCUMENT_BYTES_MAX,
+        }
+    }
+
+    /// Refuses who did not sign where no policy of the bucket could allow it, before a document of theirs is read.
+    fn refuse_unread(&self, ask: &Ask<'_>) -> Result<(), ServiceError> {
+        let view = &ask.decided;
+        if self.how.is_some() || checks::could_allow_strangers(view, self.target.bucket()) {
+            return Ok(());
+        }
+        let action = self.row.actions.first().copied().unwrap_or_default();
+        let check = checks::on_bucket(ask, view, action);
+        ask.gate.clear(view, self.call, &[check])?;
+        Err(S3Error::AccessDenied.into())
     }
 
     async fn decide_and_run(&self, ask: &Ask<'_>, body: Option<Body>) -> Result<Answer, ServiceError> {

@@ -12,6 +12,11 @@ use crate::gate::error::ServiceError;
 pub(super) enum S3Error {
     #[error("Access Denied")]
     AccessDenied,
+    #[error(
+        "User: {caller} is not authorized to perform: s3:PutBucketPolicy on resource: \"{bucket}\" because public policies \
+         are prevented by the BlockPublicPolicy setting in S3 Block Public Access."
+    )]
+    PublicPolicyBlocked { caller: String, bucket: String },
     #[error("There were headers present in the request which were not signed")]
     HeadersNotSigned,
     #[error("The specified bucket does not exist")]
@@ -94,6 +99,8 @@ pub(super) enum S3Error {
     MaxMessageLengthExceeded,
     #[error("{0}")]
     MalformedPolicy(String),
+    #[error("Invalid principal in policy")]
+    UnknownPrincipal(String),
     #[error("{message}")]
     InvalidArgument {
         message: &'static str,
@@ -113,7 +120,11 @@ pub(super) enum S3Error {
     #[error("A header you provided implies functionality that is not implemented")]
     NotImplementedHeader(&'static str),
     #[error("The operation {0} is not implemented by this server.")]
-    NotImplemented(&'static str),
+    NotImplemented(String),
+    #[error(
+        "Object ownership other than BucketOwnerEnforced is not implemented by this server: buckets have no ACLs."
+    )]
+    OwnershipNotImplemented,
     #[error("The bucket does not allow ACLs")]
     AccessControlListNotSupported,
     #[error("The storage class you specified is not valid")]
@@ -151,9 +162,10 @@ impl S3Error {
     /// Code and status.
     fn code(&self) -> (&'static str, u16) {
         match self {
-            Self::AccessDenied | Self::HeadersNotSigned | Self::PresignedExpired { .. } => {
-                ("AccessDenied", 403)
-            }
+            Self::AccessDenied
+            | Self::PublicPolicyBlocked { .. }
+            | Self::HeadersNotSigned
+            | Self::PresignedExpired { .. } => ("AccessDenied", 403),
             Self::NoSuchBucket(_) => ("NoSuchBucket", 404),
             Self::NoSuchKey(_) => ("NoSuchKey", 404),
             Self::NoSuchVersion(_) => ("NoSuchVersion", 404),
@@ -185,14 +197,16 @@ impl S3Error {
             Self::MissingContentLength => ("MissingContentLength", 411),
             Self::MalformedXml => ("MalformedXML", 400),
             Self::MaxMessageLengthExceeded => ("MaxMessageLengthExceeded", 400),
-            Self::MalformedPolicy(_) => ("MalformedPolicy", 400),
+            Self::MalformedPolicy(_) | Self::UnknownPrincipal(_) => ("MalformedPolicy", 400),
             Self::InvalidArgument { .. } => ("InvalidArgument", 400),
             Self::InvalidRequest(_) | Self::InvalidChecksum(_) => ("InvalidRequest", 400),
             Self::InvalidTag(_) => ("InvalidTag", 400),
             Self::KeyTooLong(_) => ("KeyTooLongError", 400),
             Self::MetadataTooLarge => ("MetadataTooLarge", 400),
             Self::MethodNotAllowed => ("MethodNotAllowed", 405),
-            Self::NotImplementedHeader(_) | Self::NotImplemented(_) => ("NotImplemented", 501),
+            Self::NotImplementedHeader(_) | Self::NotImplemented(_) | Self::OwnershipNotImplemented => {
+                ("NotImplemented", 501)
+            }
             Self::AccessControlListNotSupported => ("AccessControlListNotSupported", 400),
             Self::InvalidStorageClass => ("InvalidStorageClass", 400),
             Self::InvalidUri => ("InvalidURI", 400),
@@ -254,6 +268,7 @@ impl S3Error {
                 ]
             }
             Self::KeyTooLong(size) => vec![("Size", size.to_string()), ("MaxSizeAllowed", "1024".to_owned())],
+            Self::UnknownPrincipal(principal) => vec![("Detail", format!("\"AWS\" : \"{principal}\""))],
             Self::NotImplementedHeader(name) => vec![("Header", (*name).to_owned())],
             Self::WrongRegion { expected, .. } => vec![("Region", expected.clone())],
             Self::InvalidAccessKeyId(id) => vec![("AWSAccessKeyId", id.clone())],

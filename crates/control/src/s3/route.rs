@@ -7,7 +7,8 @@ use super::rows::Place::{self, Account, Bucket, Object};
 use super::rows::{ROWS, Row};
 use super::target::Target;
 
-/// Query parameters that mean an operation which is not served, with its name after the verb.
+/// Query parameters that mean operations which are not served, with what comes after the verb in their names, or the whole
+/// name of the only one there is.
 const UNSERVED: [(Place, &str, &str); 34] = [
     (Bucket, "abac", "BucketAbac"),
     (Bucket, "accelerate", "BucketAccelerateConfiguration"),
@@ -45,9 +46,9 @@ const UNSERVED: [(Place, &str, &str); 34] = [
     (Bucket, "object-lock", "ObjectLockConfiguration"),
     (Bucket, "replication", "BucketReplication"),
     (Bucket, "requestPayment", "BucketRequestPayment"),
-    (Bucket, "session", "Session"),
+    (Bucket, "session", "CreateSession"),
     (Bucket, "versioning", "BucketVersioning"),
-    (Bucket, "versions", "ObjectVersions"),
+    (Bucket, "versions", "ListObjectVersions"),
     (Bucket, "website", "BucketWebsite"),
     (Object, "acl", "ObjectAcl"),
     (Object, "annotation", "ObjectAnnotation"),
@@ -83,8 +84,30 @@ pub(super) fn route(parts: &Parts, target: &Target) -> Result<&'static Row, S3Er
         (_, Some((_, "acl", _))) if parts.method.as_str() == "PUT" => {
             Err(S3Error::AccessControlListNotSupported)
         }
-        (_, Some((_, _, name))) => Err(S3Error::NotImplemented(name)),
+        (_, Some((_, mark, name))) => {
+            let has_id = target.parameter("id").is_some();
+            let name = unserved_name(parts.method.as_str(), mark, name, has_id);
+            Err(S3Error::NotImplemented(name))
+        }
         (Some(row), None) => Ok(row),
         (None, None) => Err(S3Error::MethodNotAllowed),
     }
+}
+
+/// The name of an operation that is not served.
+fn unserved_name(method: &str, mark: &str, name: &str, has_id: bool) -> String {
+    let verb = match (method, mark) {
+        _ if !name.starts_with("Bucket") && !name.starts_with("Object") => "",
+        ("GET", "analytics" | "intelligent-tiering" | "inventory" | "metrics") if !has_id => {
+            return format!("List{name}s");
+        }
+        ("DELETE", "lifecycle") => return "DeleteBucketLifecycle".to_owned(),
+        ("PUT", "metadataAnnotationTable" | "metadataInventoryTable" | "metadataJournalTable") => "Update",
+        ("PUT", "encryption") if name == "ObjectEncryption" => "Update",
+        ("GET", _) => "Get",
+        ("POST", _) => "Create",
+        ("DELETE", _) => "Delete",
+        _ => "Put",
+    };
+    format!("{verb}{name}")
 }

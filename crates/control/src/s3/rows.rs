@@ -159,7 +159,7 @@ pub(super) static ROWS: [Row; 40] = [
         (DELETE, Bucket, &[]),
         &["s3:DeleteBucket"],
         buckets::require_delete,
-        Change(buckets::delete),
+        Run::Act(buckets::delete),
     ),
     row(
         "GetBucketLocation",

@@ -2,7 +2,7 @@
 
 use http::StatusCode;
 use portcullis_core::Tags;
-use portcullis_policy::{Document, Kind};
+use portcullis_policy::Document;
 
 use super::answer::Answer;
 use super::ask::Ask;
@@ -12,6 +12,7 @@ use super::errors::S3Error;
 use super::public;
 use super::xml::{self, Element};
 use crate::gate::operation::Check;
+use crate::services::resource_policies::{self, NotTaken};
 use crate::world::records::PolicyText;
 use crate::world::records::s3::{Bucket, PublicAccessBlock};
 use crate::world::{Snapshot, Tx};
@@ -52,7 +53,7 @@ fn policy<'v>(ask: &Ask<'_>, view: &'v Snapshot) -> Result<&'v PolicyText, S3Err
 }
 
 pub(super) fn get_policy(ask: &Ask<'_>, view: &Snapshot) -> Result<Answer, S3Error> {
-    let text = policy(ask, view)?.as_str().to_owned();
+    let text = resource_policies::shown(view, policy(ask, view)?);
     Ok(Answer::whole(text).with("content-type", "application/json"))
 }
 
@@ -63,21 +64,25 @@ pub(super) fn require_put_policy(ask: &Ask<'_>, view: &Snapshot) -> Result<Vec<C
 
 pub(super) fn put_policy(ask: &Ask<'_>, tx: &mut Tx<'_>) -> Result<Answer, S3Error> {
     let bucket = ask.bucket(tx.view())?;
-    let document = checked_policy(ask.document, &bucket.name)?;
+    let policy = checked_policy(tx.view(), ask.document, &bucket.name)?;
     let blocks = bucket
         .public_access_block
         .is_some_and(|block| block.block_public_policy);
-    if blocks && public::is_public(&document) {
-        return Err(S3Error::AccessDenied);
+    if blocks && policy.document().is_none_or(public::is_public) {
+        return Err(S3Error::PublicPolicyBlocked {
+            caller: ask.call.caller.arn().to_string(),
+            bucket: checks::bucket_arn(&bucket.name),
+        });
     }
     edit(ask, tx, |bucket| {
-        bucket.policy = Some(PolicyText::new(&document));
+        bucket.policy = Some(policy);
         Ok(())
     })?;
     Ok(Answer::no_content())
 }
 
-fn checked_policy(text: &[u8], bucket: &str) -> Result<Document, S3Error> {
+/// A policy that can be set. The users and roles it names must be there (R65).
+fn checked_policy(view: &Snapshot, text: &[u8], bucket: &str) -> Result<PolicyText, S3Error> {
     let malformed = |text: &str| S3Error::MalformedPolicy(text.to_owned());
     let text = std::str::from_utf8(text).map_err(|_| malformed("Policies must be valid JSON"))?;
     if text.len() > POLICY_BYTES_MAX {
@@ -88,10 +93,13 @@ fn checked_policy(text: &[u8], bucket: &str) -> Result<Document, S3Error> {
             "Policies must be valid JSON and the first byte must be '{'",
         ));
     }
-    let document =
-        Document::parse(text, Kind::Resource).map_err(|error| S3Error::MalformedPolicy(error.to_string()))?;
+    let policy = resource_policies::accept(view, text).map_err(|error| match error {
+        NotTaken::Malformed(error) => S3Error::MalformedPolicy(error.to_string()),
+        NotTaken::UnknownPrincipal(principal) => S3Error::UnknownPrincipal(principal.0),
+    })?;
+    let statements = policy.document().map_or(&[][..], Document::statements);
     let arn = checks::bucket_arn(bucket);
-    for statement in document.statements() {
+    for statement in statements {
         let resources = statement.resource.iter().flat_map(|list| &list.patterns);
         for resource in resources {
             let own = resource.text.strip_prefix(&arn);
@@ -105,7 +113,7 @@ fn checked_policy(text: &[u8], bucket: &str) -> Result<Document, S3Error> {
             return Err(malformed("Policy has invalid action"));
         }
     }
-    Ok(document)
+    Ok(policy)
 }
 
 pub(super) fn require_delete_policy(ask: &Ask<'_>, view: &Snapshot) -> Result<Vec<Check>, S3Error> {
@@ -219,9 +227,7 @@ pub(super) fn put_ownership(ask: &Ask<'_>, tx: &mut Tx<'_>) -> Result<Answer, S3
         let rule = xml::children(root, "Rule").next().ok_or(S3Error::MalformedXml)?;
         match xml::text(rule, "ObjectOwnership") {
             Some("BucketOwnerEnforced") => Ok(()),
-            Some("BucketOwnerPreferred" | "ObjectWriter") => {
-                Err(S3Error::NotImplementedHeader("ObjectOwnership"))
-            }
+            Some("BucketOwnerPreferred" | "ObjectWriter") => Err(S3Error::OwnershipNotImplemented),
             _ => Err(S3Error::MalformedXml),
         }
     })?;

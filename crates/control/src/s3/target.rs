@@ -3,11 +3,14 @@
 use http::request::Parts;
 use http::{HeaderMap, Uri};
 use percent_encoding::percent_decode_str;
+use portcullis_core::Region;
 
 use super::errors::S3Error;
 
 /// Longest key, in bytes.
 const KEY_BYTES_MAX: usize = 1_024;
+/// Longest name of a host, in bytes.
+const HOST_BYTES_MAX: usize = 253;
 
 /// What a request is about.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,7 +28,7 @@ impl Target {
         let path = parts.uri.path();
         let path = path.strip_prefix('/').unwrap_or(path);
         let (bucket, key) = match bucket_of_host(&host(&parts.headers, &parts.uri), is_bucket) {
-            Some(bucket) => (bucket, path),
+            Some(bucket) => (bucket.to_owned(), path),
             None => {
                 let (bucket, key) = path.split_once('/').unwrap_or((path, ""));
                 (decoded(bucket)?, key)
@@ -78,26 +81,40 @@ pub(super) fn host(headers: &HeaderMap, uri: &Uri) -> String {
 
 /// Whether a host's name says that S3 is meant: `s3.REGION.example`, `BUCKET.s3.example`, `s3-REGION.example`.
 pub(super) fn is_s3_host(host: &str) -> bool {
-    host.split('.').any(is_s3_label)
+    s3_domain(host).is_some()
 }
 
 fn is_s3_label(label: &str) -> bool {
-    label == "s3" || label.starts_with("s3-")
+    let region = label.strip_prefix("s3-");
+    label == "s3" || region.is_some_and(|region| region.parse::<Region>().is_ok())
 }
 
-/// The bucket that a host's name holds: what stands before `s3`, or a bucket's name before any other domain.
-pub(super) fn bucket_of_host(host: &str, is_bucket: impl Fn(&str) -> bool) -> Option<String> {
-    if host.parse::<std::net::IpAddr>().is_ok() || host.starts_with('[') {
+/// The bucket that a host's name holds: what stands before `s3`, or a bucket's name before `localhost`. Below other domains
+/// there are none: a bucket could be called like the server itself there, and would get its unsigned calls.
+pub(super) fn bucket_of_host(host: &str, is_bucket: impl Fn(&str) -> bool) -> Option<&str> {
+    let before = s3_domain(host).and_then(|domain| host.strip_suffix(domain));
+    if let Some(bucket) = before.and_then(|before| before.strip_suffix('.')) {
+        return Some(bucket);
+    }
+    let bucket = host.strip_suffix(".localhost")?;
+    is_bucket_sized(bucket)
+        .then_some(bucket)
+        .filter(|bucket| is_bucket(bucket))
+}
+
+/// What begins with the last label that says S3.
+fn s3_domain(host: &str) -> Option<&str> {
+    if host.len() > HOST_BYTES_MAX {
         return None;
     }
-    let labels: Vec<&str> = host.split('.').collect();
-    let at = labels.iter().rposition(|label| is_s3_label(label));
-    let before = |at: usize| labels.get(..at).map(|labels| labels.join("."));
-    if let Some(at) = at {
-        return before(at).filter(|bucket| !bucket.is_empty());
-    }
-    let mut domains = (1..labels.len()).rev().filter_map(before);
-    domains.find(|bucket| is_bucket(bucket))
+    let starts = host.match_indices('.').map(|(dot, _)| dot + 1);
+    let mut domains = starts.rev().chain([0]).filter_map(|start| host.get(start..));
+    domains.find(|domain| domain.split('.').next().is_some_and(is_s3_label))
+}
+
+/// Whether a name is as long as buckets' names are: no others are looked up.
+pub(super) fn is_bucket_sized(name: &str) -> bool {
+    (3..=63).contains(&name.len())
 }
 
 fn decoded(text: &str) -> Result<String, S3Error> {
@@ -142,13 +159,33 @@ mod tests {
             ("known.localhost:4566", "/k", Some("known"), Some("k")),
             ("cloud.localhost:4566", "/b/k", Some("b"), Some("k")),
             ("localhost:4566", "/b/k", Some("b"), Some("k")),
-            ("known.cloud.example.com", "/k", Some("known"), Some("k")),
+            ("known.cloud.example.com", "/b/k", Some("b"), Some("k")),
+            ("known.s3-tools.example.com", "/b/k", Some("b"), Some("k")),
+            ("known.cloud.localhost", "/b/k", Some("b"), Some("k")),
+            ("s3.s3.example.com", "/k", Some("s3"), Some("k")),
             ("cloud.example.com", "/b/k", Some("b"), Some("k")),
         ] {
             let target = target(host, path).unwrap();
             assert_eq!(target.bucket.as_deref(), bucket, "{host} {path}");
             assert_eq!(target.key.as_deref(), key, "{host} {path}");
         }
+    }
+
+    #[test]
+    fn hosts_that_are_no_names_cost_no_look_up() {
+        for host in [
+            "a.".repeat(7_500) + "c",
+            "a.".repeat(120) + "localhost",
+            "a".repeat(64) + ".localhost",
+        ] {
+            let asked = |name: &str| panic!("{name} was looked up");
+            assert_eq!(bucket_of_host(&host, asked), None, "{host}");
+        }
+        let long = "a".repeat(253) + ".s3.example.com";
+        assert_eq!(
+            (bucket_of_host(&long, |_| true), is_s3_host(&long)),
+            (None, false)
+        );
     }
 
     #[test]

@@ -8,6 +8,7 @@ use portcullis_core::Arn;
 use portcullis_policy::{Document, Kind, Malformed, PrincipalKind};
 use thiserror::Error;
 
+use crate::gate::call::Call;
 use crate::world::Snapshot;
 use crate::world::records::PolicyText;
 
@@ -112,6 +113,14 @@ impl<'a> Home<'a> {
         }
         let account = account.parse().ok()?;
         view.neighbours().view(&account).map(Self::There)
+    }
+
+    /// The same for what a call uses: of another account always the picture that the call was decided on.
+    pub(crate) fn of_call(view: &'a Snapshot, call: &Call, account: &str) -> Option<Self> {
+        if account == view.account.as_str() {
+            return Some(Self::Here(view));
+        }
+        call.others.of(view, &account.parse().ok()?).map(Self::There)
     }
 }
 

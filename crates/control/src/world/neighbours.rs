@@ -1,7 +1,7 @@
 //! The accounts of one server as they see each other: pictures to look at, nothing to change.
 
-use std::collections::BTreeMap;
-use std::sync::{Arc, Weak};
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, PoisonError, RwLock, Weak};
 
 use arc_swap::ArcSwap;
 use portcullis_core::{AccountId, Arn};
@@ -17,6 +17,8 @@ pub struct Neighbours {
     accounts: ArcSwap<BTreeMap<AccountId, Weak<State>>>,
     agent_builds: AgentBuilds,
     bucket_names: Mutex<()>,
+    /// Whose bucket has a name, if it has been published; whoever looks here looks there too.
+    bucket_owners: RwLock<HashMap<String, AccountId>>,
 }
 
 impl Neighbours {
@@ -30,15 +32,28 @@ impl Neighbours {
         &self.bucket_names
     }
 
-    /// The account that has a bucket of that name.
+    /// The account that has a bucket of that name: one look-up, for requests that nobody signed ask it.
     pub(crate) fn bucket_owner(&self, name: &str) -> Option<AccountId> {
-        let accounts = self.accounts.load();
-        let has = |state: &Weak<State>| {
-            let state = state.upgrade()?;
-            state.published.load().s3.buckets.get(name).map(|_| ())
-        };
-        let found = accounts.iter().find(|(_, state)| has(state).is_some());
-        found.map(|(account, _)| account.clone())
+        let owners = self.bucket_owners.read().unwrap_or_else(PoisonError::into_inner);
+        let owner = owners.get(name)?.clone();
+        drop(owners);
+        let state = self.accounts.load().get(&owner)?.upgrade()?;
+        let is_there = state.published.load().s3.buckets.get(name).is_some();
+        is_there.then_some(owner)
+    }
+
+    /// A bucket is being made or read from the store.
+    pub(super) fn note_bucket(&self, name: &str, owner: &AccountId) {
+        let mut owners = self.bucket_owners.write().unwrap_or_else(PoisonError::into_inner);
+        owners.insert(name.to_owned(), owner.clone());
+    }
+
+    /// A bucket has been removed; whoever says so holds [`Self::bucket_names`], so that nobody is making it again.
+    pub(crate) fn forget_bucket(&self, name: &str) {
+        if self.bucket_owner(name).is_none() {
+            let mut owners = self.bucket_owners.write().unwrap_or_else(PoisonError::into_inner);
+            owners.remove(name);
+        }
     }
 
     /// The picture of an account of this server.

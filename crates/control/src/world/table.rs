@@ -26,6 +26,11 @@ impl<R: Clone> Rows<R> {
         self.root.get(key)
     }
 
+    /// Whether these are the same rows, and not only equal ones: nothing was changed between two copies.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.root, &other.root)
+    }
+
     /// How many rows there are.
     pub fn len(&self) -> usize {
         self.len

@@ -26,6 +26,7 @@ mod harness;
 mod history;
 mod iam;
 mod kms;
+mod large_bodies;
 mod leaving;
 mod logs;
 mod parameters;

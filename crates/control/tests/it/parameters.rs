@@ -6,7 +6,7 @@ use portcullis_control::schedule;
 use serde_json::{Value, json};
 
 use crate::harness::{ACCOUNT, Server, allow};
-use crate::secretsmanager::{err, ok};
+use crate::secretsmanager::{err, input, ok};
 
 fn put(name: &str, value: &str) -> Value {
     json!({ "Name": name, "Value": value, "Type": "String" })
@@ -598,4 +598,68 @@ async fn what_aws_publishes_is_there_for_everybody_whom_a_policy_lets() {
             .await
             .starts_with("AccessDeniedException: ")
     );
+}
+
+#[tokio::test]
+async fn a_deny_on_a_parameter_holds_however_its_arn_is_spelled() {
+    let server = Server::start().await;
+    let root = &server.root;
+    ok::<op::PutParameter>(root, put("/prod/x", "canary")).await;
+    let own = format!("arn:aws:ssm:us-east-1:{ACCOUNT}:parameter/prod/x");
+    let policy = json!({ "Version": "2012-10-17", "Statement": [
+        { "Effect": "Allow", "Action": "ssm:*", "Resource": "*" },
+        { "Effect": "Deny", "Action": "ssm:*", "Resource": own }] });
+    let user = server.user("u", &policy.to_string()).await;
+    for partition in ["aws", "aws-cn", "aws-us-gov", "awsx"] {
+        let name = own.replacen("arn:aws:", &format!("arn:{partition}:"), 1);
+        let versioned = format!("{name}:1");
+        for id in [&name, &versioned] {
+            let got = user
+                .call::<op::GetParameter>(&input::<op::GetParameter>(&json!({ "Name": id })))
+                .await;
+            assert!(got.is_err(), "{id}");
+            let several = json!({ "Names": [id] });
+            let got = user
+                .call::<op::GetParameters>(&input::<op::GetParameters>(&several))
+                .await;
+            assert!(
+                got.is_err() || got.unwrap().parameters.unwrap().is_empty(),
+                "{id}"
+            );
+        }
+        err::<op::GetParameterHistory>(&user, json!({ "Name": name })).await;
+        err::<op::PutParameter>(&user, over(&name, "changed")).await;
+        err::<op::LabelParameterVersion>(&user, json!({ "Name": name, "Labels": ["l"] })).await;
+        let unlabel = json!({ "Name": name, "ParameterVersion": 1, "Labels": ["l"] });
+        err::<op::UnlabelParameterVersion>(&user, unlabel).await;
+        let tags = json!({ "ResourceType": "Parameter", "ResourceId": name });
+        err::<op::ListTagsForResource>(&user, tags.clone()).await;
+        let mut more = tags;
+        more["Tags"] = json!([{ "Key": "k", "Value": "v" }]);
+        err::<op::AddTagsToResource>(&user, more).await;
+        err::<op::DeleteParameter>(&user, json!({ "Name": name })).await;
+        let _ = user
+            .call::<op::DeleteParameters>(&input::<op::DeleteParameters>(&json!({ "Names": [name] })))
+            .await;
+    }
+    let left = ok::<op::GetParameter>(root, json!({ "Name": "/prod/x" })).await;
+    assert_eq!(left["Parameter"]["Value"], json!("canary"));
+}
+
+#[tokio::test]
+async fn what_aws_publishes_is_denied_by_its_own_arn_too() {
+    let server = Server::start().await;
+    let name = "/aws/service/ecs/optimized-ami/amazon-linux-2023/recommended/image_id";
+    let policy = json!({ "Version": "2012-10-17", "Statement": [
+        { "Effect": "Allow", "Action": "ssm:*", "Resource": "*" },
+        { "Effect": "Deny", "Action": "ssm:*", "Resource": "arn:aws:ssm:us-east-1::parameter/aws/service/*" }] });
+    let user = server.user("u", &policy.to_string()).await;
+    for arn in [
+        format!("arn:aws:ssm:us-east-1::parameter{name}"),
+        format!("arn:aws:ssm:us-east-1:{ACCOUNT}:parameter{name}"),
+        format!("arn:aws:ssm:eu-west-1::parameter{name}"),
+        format!("arn:aws-cn:ssm:us-east-1::parameter{name}"),
+    ] {
+        err::<op::GetParameter>(&user, json!({ "Name": arn })).await;
+    }
 }

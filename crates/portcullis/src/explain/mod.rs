@@ -25,6 +25,9 @@ use crate::say;
 use page::Page;
 use replay::Policy;
 
+/// Fewest letters and digits that pass for an id; ours have 25 (policy-language R175).
+const ID_LENGTH_MIN: usize = 16;
+
 /// Say why a server refused a request.
 ///
 /// The refusal's message names an authorization id; servers know it for a week. Everything is told to callers who may
@@ -34,7 +37,7 @@ use replay::Policy;
 /// Ends with 0 when the refusal is found, 1 when it is not or may not be seen, 2 when the server could not be asked.
 #[derive(Debug, Args)]
 pub struct Options {
-    /// The authorization id, or the whole message of the refusal
+    /// The authorization id, or the whole text it is in: a refusal, a task's stoppedReason, a reply
     #[arg(value_name = "ID")]
     id: String,
     /// Print the answer of GetRequestAuthorizationDetails, with what is ours under `portcullis`
@@ -59,10 +62,13 @@ pub async fn run(options: Options) -> Result<ExitCode> {
 }
 
 async fn explain(options: &Options) -> Result<Result<(), Refusal>> {
-    let Some(id) = options.id.split_whitespace().next_back() else {
-        bail!("give the authorization id that the refusal's message ends with");
-    };
     let client = options.connection.client()?;
+    let Some(id) = authorization_id(&options.id) else {
+        bail!(
+            "there is no authorization id in what was given: give the word of 25 small letters and digits that comes \
+             after \"authorization id:\" in the refusal, or the whole message"
+        );
+    };
     let told = if options.json {
         json(&client, id).await?
     } else {
@@ -73,6 +79,20 @@ async fn explain(options: &Options) -> Result<Result<(), Refusal>> {
         page(&client, id, style).await?
     };
     Ok(told.map(|text| say(text.trim_end())))
+}
+
+/// The id in what was pasted: the word after `authorization id:`, wherever that is, or else the last one.
+fn authorization_id(text: &str) -> Option<&str> {
+    let after = text.rsplit_once("authorization id:").map(|(_, after)| after);
+    let is_letter = |letter: char| letter.is_ascii_lowercase() || letter.is_ascii_digit();
+    let mut words = after.unwrap_or(text).split_whitespace();
+    let word = match after {
+        Some(_) => words.next(),
+        None => words.next_back(),
+    }?;
+    let word = word.trim_start_matches(|letter: char| !is_letter(letter));
+    let end = word.find(|letter: char| !is_letter(letter)).unwrap_or(word.len());
+    word.get(..end).filter(|id| id.len() >= ID_LENGTH_MIN)
 }
 
 async fn json(client: &Client, id: &str) -> Result<Result<String, Refusal>> {

@@ -5,7 +5,7 @@ use portcullis_policy::terminal::Style;
 use portcullis_wire::Operation;
 use serde_json::{Value, json};
 
-use super::{json as json_of, page};
+use super::{authorization_id, json as json_of, page};
 use crate::client::Client;
 use crate::town::{ACCOUNT, Town};
 
@@ -205,4 +205,37 @@ async fn a_role_that_is_not_there_is_told_apart_to_those_who_may_know() {
     more is told to callers who may iam:GetRequestAuthorizationDetails
     ");
     town.end().await;
+}
+
+#[test]
+fn the_id_is_found_in_what_people_paste() {
+    const ID: &str = "0mwr2lmo0cpsfvhr3uo61snct";
+    let refusal = format!(
+        "User: arn:aws:iam::123456789012:user/mia is not authorized. Go to https://us-east-1.console.aws.amazon.com/x/{ID} \
+         for complete details, or call the GetRequestAuthorizationDetails API with the following authorization id: {ID}"
+    );
+    let status = "status code: 400, request id: 8f1c9d1e-1111-2222-3333-444455556666";
+    for text in [
+        ID.to_owned(),
+        format!("  {ID}.\n"),
+        format!("`{ID}`,"),
+        refusal.clone(),
+        format!("CannotStartContainerError: {refusal}\n\t{status}"),
+        format!("CannotStartContainerError: {refusal}, {status}"),
+        format!("{{\"__type\":\"AccessDeniedException\",\"message\":\"{refusal}\"}}"),
+        format!("<Message>{refusal}</Message><RequestId>8f1c</RequestId>"),
+        refusal.replace("authorization id: ", "authorization id:\n  "),
+    ] {
+        assert_eq!(authorization_id(&text), Some(ID), "{text}");
+    }
+    for text in [
+        "",
+        " ",
+        "Access Denied",
+        status,
+        "authorization id:",
+        "authorization id: none",
+    ] {
+        assert_eq!(authorization_id(text), None, "{text}");
+    }
 }

@@ -12,3 +12,4 @@ mod session;
 mod sigv4_oracle;
 mod sigv4_rules;
 mod sigv4_s3;
+mod unknown_targets;

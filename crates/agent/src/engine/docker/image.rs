@@ -41,7 +41,7 @@ impl DockerEngine {
                 cached: None,
             }),
             Err(error) if falls_back(behavior, &cached) => {
-                tracing::warn!(image, %error, "the registry does not know the image; the one on this host is used");
+                tracing::warn!(image, %error, "the image cannot be asked for at its registry; the one on this host is used");
                 Ok(Resolved { digest: None, cached })
             }
             Err(error) => Err(given_up(error)),

@@ -159,7 +159,7 @@ impl Reasons {
         action: Option<&'static str>,
         error: ServiceError,
     ) -> ServiceError {
-        if !error.is_access_denied() || error.has_authorization_id() {
+        if !error.is_access_denied() || error.authorization_id().is_some() {
             return error;
         }
         let own = || format!("{}:{}", call.service.signing_name, call.operation);

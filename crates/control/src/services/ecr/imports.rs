@@ -204,14 +204,12 @@ impl Import {
     }
 
     /// Says that the repository has a layer.
-    pub(crate) fn keep_layer(&self, tx: &mut Tx<'_>, call: &Call, blob: &Blob) {
+    pub(crate) fn keep_layer(&self, tx: &mut Tx<'_>, call: &Call, blob: &Blob) -> Result<(), ServiceError> {
+        // It may have been removed meanwhile.
+        self.named().found(tx.view(), call)?;
         let digest = blob.digest.to_string();
-        if tx
-            .view()
-            .ecr
-            .layer(&call.region, &self.repository, &digest)
-            .is_none()
-        {
+        let known = tx.view().ecr.layer(&call.region, &self.repository, &digest);
+        if known.is_none() {
             tx.put(Layer {
                 region: call.region.clone(),
                 repository: self.repository.clone(),
@@ -221,6 +219,7 @@ impl Import {
                 unused_since: None,
             });
         }
+        Ok(())
     }
 
     /// Says that the repository has the image, and that its tag is what the upstream registry says it is.

@@ -60,7 +60,7 @@ pub(super) fn find<'v>(
     }
     let is_own = arn.account() == view.account.as_str();
     let home = match is_own || takes != Takes::Own {
-        true => Home::of(view, arn.account()),
+        true => Home::of_call(view, call, arn.account()),
         false => None,
     };
     match arn.resource_parts() {

@@ -59,11 +59,13 @@ fn check_filters(input: &DescribeLogGroupsRequest) -> Result<(), LogsError> {
     }
 }
 
-/// The names of the groups that are asked for one by one.
+/// The names of the groups that are asked for one by one. Those of other accounts and regions are as unknown here as names that
+/// nobody has, and are left out like them.
 fn names(input: &DescribeLogGroupsRequest, call: &Call) -> Result<Option<Vec<String>>, LogsError> {
     let named = input.log_group_identifiers.as_ref().map(|identifiers| {
         let each = identifiers.iter().map(|one| GroupRef::identified(call, one));
-        each.map(|group| group.map(|group| group.name)).collect()
+        let here = each.filter(|group| group.as_ref().map_or(true, GroupRef::is_here));
+        here.map(|group| group.map(|group| group.name)).collect()
     });
     named.transpose()
 }

@@ -68,6 +68,11 @@ impl GroupRef {
         }
     }
 
+    /// Whether it would be in the account and region of the call.
+    pub fn is_here(&self) -> bool {
+        self.is_here
+    }
+
     /// The group, if it is there.
     pub fn find<'v>(&self, view: &'v Snapshot, call: &Call) -> Option<&'v LogGroup> {
         let found = view.logs.group(&call.region, &self.name);

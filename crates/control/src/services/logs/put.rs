@@ -6,7 +6,7 @@ use portcullis_api::logs::{
     InputLogEvent, PutLogEventsRequest, PutLogEventsResponse, RejectedEntityInfo, RejectedLogEventsInfo,
 };
 use portcullis_core::Timestamp;
-use portcullis_logs::{EVENT_OVERHEAD_BYTES, InputEvent};
+use portcullis_logs::{EVENT_OVERHEAD_BYTES, InputEvent, Logs};
 
 use super::errors::LogsError;
 use super::names::GroupRef;
@@ -14,7 +14,7 @@ use crate::gate::environment::Environment;
 use crate::gate::error::ServiceError;
 use crate::gate::operation::{Ask, Authorized, Check};
 use crate::world::Snapshot;
-use crate::world::records::logs::LogGroup;
+use crate::world::records::logs::{LogGroup, LogStream};
 
 /// Largest batch, and largest event, in bytes; each event counts 26 more than its message has.
 const BATCH_BYTES_MAX: usize = 1_048_576;
@@ -54,9 +54,7 @@ pub(super) fn put<'a>(
         let batch = Batch::of(&input.log_events, group, call.now)?;
         if !batch.taken.is_empty() {
             let events = batch.taken.iter().map(taken).collect();
-            let stored = group.stored_as(&call.account);
-            let lasting = env.logs.append(&stored, &stream.stored_as(), events).await;
-            lasting.map_err(LogsError::from)?;
+            append(view, &env.logs, group, stream, events).await?;
         }
         Ok(PutLogEventsResponse {
             next_sequence_token: Some(sequence_token(call.now)),
@@ -67,6 +65,39 @@ pub(super) fn put<'a>(
             }),
         })
     })
+}
+
+/// Appends to a stream that was there in this picture and may have been removed since.
+///
+/// The store does what it is told in order. The events are in its queue before the newest picture is looked at: a removal that
+/// is published later comes after them, and one that was published before, whose errand may be done, is made up for here. Else
+/// they would be there for ever under an id that nobody knows.
+async fn append(
+    view: &Snapshot,
+    logs: &Logs,
+    group: &LogGroup,
+    stream: &LogStream,
+    events: Vec<InputEvent>,
+) -> Result<(), LogsError> {
+    let (group_id, stream_id) = (group.stored_as(&view.account), stream.stored_as());
+    let lasting = logs.append(&group_id, &stream_id, events);
+    let gone = view.neighbours().view(&view.account).and_then(|newest| {
+        let has_group = newest.logs.group(&group.region, &group.name);
+        let has_stream = newest.logs.stream(&group.region, &group.name, &stream.name);
+        match has_group.is_some_and(|present| present.id == group.id) {
+            false => Some(LogsError::NoGroup),
+            true if has_stream.is_some_and(|present| present.id == stream.id) => None,
+            true => Some(LogsError::NoStream),
+        }
+    });
+    // Whoever called may go away: nothing is waited for before this is in the queue too.
+    match &gone {
+        Some(LogsError::NoGroup) => logs.remove_group(&group_id).await?,
+        Some(_) => logs.remove_stream(&group_id, &stream_id).await?,
+        None => {}
+    }
+    lasting.await?;
+    gone.map_or(Ok(()), Err)
 }
 
 fn taken(event: &InputLogEvent) -> InputEvent {
@@ -130,9 +161,14 @@ fn check_sizes(events: &[InputLogEvent]) -> Result<(), LogsError> {
 
 #[cfg(test)]
 mod tests {
-    use portcullis_core::Tags;
+    use std::convert::Infallible;
+    use std::sync::Arc;
+
+    use portcullis_core::{FixedClock, SeededRandom, Tags};
 
     use super::*;
+    use crate::world::World;
+    use crate::world::records::Record as _;
     use crate::world::records::logs::LogGroupClass;
 
     const NOW: i64 = 1_795_304_278_737;
@@ -150,6 +186,74 @@ mod tests {
             is_protected: false,
             tags: Tags::new(),
         }
+    }
+
+    fn stream() -> LogStream {
+        LogStream {
+            id: "id".to_owned(),
+            region: "us-east-1".parse().unwrap(),
+            group: "group".to_owned(),
+            name: "stream".to_owned(),
+            created: Timestamp::from_millis(0),
+        }
+    }
+
+    /// An account with a group and a stream.
+    async fn world() -> World {
+        let clock = Arc::new(FixedClock::at(Timestamp::from_millis(NOW)));
+        let random = Arc::new(SeededRandom::new(1));
+        let opened = portcullis_store::open_in_memory(clock.clone(), random.clone()).unwrap();
+        let account = "123456789012".parse().unwrap();
+        let world = World::open(account, opened.store, opened.vault, clock, random).unwrap();
+        let rows = world.write::<_, Infallible>(|tx| {
+            tx.put(group(None));
+            tx.put(stream());
+            Ok(())
+        });
+        rows.await.unwrap();
+        world
+    }
+
+    #[tokio::test]
+    async fn events_on_their_way_to_what_is_removed_do_not_stay_in_the_store() {
+        for (of_group, made_anew, expected) in [
+            (false, false, LogsError::NoStream),
+            (false, true, LogsError::NoStream),
+            (true, false, LogsError::NoGroup),
+            (true, true, LogsError::NoGroup),
+        ] {
+            let world = world().await;
+            let before = world.view();
+            let removal = world.write::<_, Infallible>(|tx| {
+                tx.delete::<LogStream>(&stream().key());
+                if of_group {
+                    tx.delete::<LogGroup>(&group(None).key());
+                }
+                if made_anew {
+                    let id = "another".to_owned();
+                    match of_group {
+                        true => tx.put(LogGroup { id, ..group(None) }),
+                        false => tx.put(LogStream { id, ..stream() }),
+                    }
+                }
+                Ok(())
+            });
+            removal.await.unwrap();
+            let events = events(&[0]).iter().map(taken).collect();
+            let put = append(&before, world.logs(), &group(None), &stream(), events).await;
+            assert_eq!(put, Err(expected), "{of_group} {made_anew}");
+            let stored = group(None).stored_as(world.account());
+            assert_eq!(world.logs().group_bytes(&stored), 0, "{of_group} {made_anew}");
+        }
+    }
+
+    #[tokio::test]
+    async fn events_of_a_stream_that_is_there_stay() {
+        let world = world().await;
+        let events = events(&[0]).iter().map(taken).collect();
+        let put = append(&world.view(), world.logs(), &group(None), &stream(), events).await;
+        assert_eq!(put, Ok(()));
+        assert!(world.logs().group_bytes(&group(None).stored_as(world.account())) > 0);
     }
 
     fn events(offsets: &[i64]) -> Vec<InputLogEvent> {

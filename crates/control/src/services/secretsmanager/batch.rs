@@ -65,17 +65,12 @@ pub(super) fn get(
 ) -> Result<BatchGetSecretValueResponse, ServiceError> {
     let (input, call) = (auth.input(), auth.call());
     let (ids, next_token) = wanted(view, call, input)?;
-    let mut place = own_checks(input).len();
     let (mut values, mut errors) = (Vec::new(), Vec::new());
     for id in ids {
         let named = Named::of(view, call, &id);
-        let checks = checks_to_read(view, call, &named, Wanted::default())?.len();
-        let refused = (place..place + checks).find_map(|place| auth.withheld(place));
-        place += checks;
-        let outcome = match refused {
-            Some(refused) => Err(refused.clone()),
-            None => opened(view, env, call, &named, Wanted::default()),
-        };
+        let checks = checks_to_read(view, call, &named, Wanted::default())?;
+        let allowed = checks.iter().try_for_each(|check| auth.decided(check));
+        let outcome = allowed.and_then(|()| opened(view, env, call, &named, Wanted::default()));
         match outcome {
             Ok(opened) => values.push(shown(opened)),
             Err(error) => errors.push(APIErrorType {

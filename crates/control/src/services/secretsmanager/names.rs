@@ -128,7 +128,9 @@ fn by_name(view: &Snapshot, call: &Call, name: &str) -> Option<Arc<StoredSecret>
 /// Whoever is of another account must say the whole ARN.
 fn by_arn<'v>(view: &'v Snapshot, call: &Call, arn: &Arn) -> (Home<'v>, Option<Arc<StoredSecret>>) {
     let own = Home::Own(view);
-    let is_ours = arn.service() == PREFIX && arn.region() == call.region.as_str();
+    let is_ours = arn.partition() == call.region.partition().as_str()
+        && arn.service() == PREFIX
+        && arn.region() == call.region.as_str();
     let Some(id) = arn.resource().strip_prefix("secret:").filter(|_| is_ours) else {
         return (own, None);
     };
@@ -137,7 +139,7 @@ fn by_arn<'v>(view: &'v Snapshot, call: &Call, arn: &Arn) -> (Home<'v>, Option<A
         return (own, found);
     }
     let account: Option<AccountId> = arn.account().parse().ok();
-    match account.and_then(|account| view.neighbours().view(&account)) {
+    match account.and_then(|account| call.others.of(view, &account)) {
         Some(other) => {
             let found = by_whole_id(&other, call, id);
             (Home::Other(other), found)

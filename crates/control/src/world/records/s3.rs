@@ -231,6 +231,12 @@ impl Record for Bucket {
     fn table_mut(snapshot: &mut Snapshot) -> &mut Table<Self> {
         &mut snapshot.s3.buckets
     }
+    fn reindex(snapshot: &mut Snapshot, before: Option<&Self>, after: Option<&Self>) {
+        if let (None, Some(bucket)) = (before, after) {
+            let neighbours = snapshot.neighbours();
+            neighbours.note_bucket(&bucket.name, &snapshot.account);
+        }
+    }
 }
 
 impl Record for Object {

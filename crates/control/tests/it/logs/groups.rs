@@ -9,7 +9,7 @@ use portcullis_api::logs::{
 };
 
 use super::{arn, group, put, start, stream, words};
-use crate::harness::Client;
+use crate::harness::{ACCOUNT, Client};
 
 fn create(name: &str) -> CreateLogGroupRequest {
     CreateLogGroupRequest {
@@ -33,6 +33,22 @@ async fn described(client: &Client, request: &DescribeLogGroupsRequest) -> Vec<S
         if request.next_token.is_none() {
             return names;
         }
+    }
+}
+
+#[tokio::test]
+async fn the_same_name_in_another_account_or_region_is_another_group() {
+    let server = start(&["/ecs/api", "ecs"]).await;
+    let root = &server.root;
+    for foreign in [
+        arn("ecs").replace(ACCOUNT, "999999999999"),
+        arn("ecs").replace("us-east-1", "eu-west-1"),
+    ] {
+        let identified = DescribeLogGroupsRequest {
+            log_group_identifiers: Some(vec![foreign.clone(), arn("/ecs/api")]),
+            ..Default::default()
+        };
+        assert_eq!(described(root, &identified).await, ["/ecs/api"], "{foreign}");
     }
 }
 

@@ -4,6 +4,7 @@ mod accounts;
 mod multipart;
 mod objects;
 mod policies;
+mod strangers;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;

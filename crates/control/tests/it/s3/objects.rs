@@ -386,6 +386,48 @@ async fn copies_refer_to_the_same_bytes() {
 }
 
 #[tokio::test]
+async fn what_is_not_served_is_called_by_its_name() {
+    let server = with_bucket().await;
+    for (method, path, name) in [
+        ("PUT", "/docs?versioning", "PutBucketVersioning"),
+        ("GET", "/docs?versions", "ListObjectVersions"),
+        ("GET", "/docs?lifecycle", "GetBucketLifecycleConfiguration"),
+        ("DELETE", "/docs?lifecycle", "DeleteBucketLifecycle"),
+        ("PUT", "/docs?lifecycle", "PutBucketLifecycleConfiguration"),
+        ("GET", "/docs?inventory", "ListBucketInventoryConfigurations"),
+        ("GET", "/docs?inventory&id=a", "GetBucketInventoryConfiguration"),
+        (
+            "POST",
+            "/docs?metadataTable",
+            "CreateBucketMetadataTableConfiguration",
+        ),
+        (
+            "PUT",
+            "/docs?metadataJournalTable",
+            "UpdateBucketMetadataJournalTableConfiguration",
+        ),
+        ("GET", "/docs?session", "CreateSession"),
+        ("PUT", "/docs/a.env?encryption", "UpdateObjectEncryption"),
+        ("PUT", "/docs/a.env?legal-hold", "PutObjectLegalHold"),
+        ("POST", "/docs/a.env?restore", "RestoreObject"),
+        ("GET", "/docs/a.env?attributes", "GetObjectAttributes"),
+    ] {
+        let refused = root(&server, method, path, b"").await;
+        let expected = format!("The operation {name} is not implemented by this server.");
+        assert_eq!(refused.element("Message"), expected, "{method} {path}");
+    }
+    let rule = b"<OwnershipControls><Rule><ObjectOwnership>ObjectWriter</ObjectOwnership></Rule></OwnershipControls>";
+    let refused = root(&server, "PUT", "/docs?ownershipControls", rule).await;
+    assert_eq!(refused.outcome(), "501 NotImplemented");
+    assert!(
+        refused.element("Message").contains("BucketOwnerEnforced"),
+        "{}",
+        refused.body
+    );
+    assert_eq!(refused.element("Header"), "");
+}
+
+#[tokio::test]
 async fn what_is_not_served_says_so_and_is_not_done() {
     let server = with_bucket().await;
     for (method, path, expected) in [

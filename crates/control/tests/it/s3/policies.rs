@@ -1,9 +1,10 @@
 //! Who may: the caller's policies and the bucket's, nobody, and what keeps buckets from being public.
 
+use portcullis_api::iam;
 use serde_json::{Value, json};
 
 use super::{root, send, with_bucket};
-use crate::harness::Server;
+use crate::harness::{Client, Server};
 
 fn allow(action: &str, resource: &str, condition: Value) -> String {
     let mut statement = json!({ "Effect": "Allow", "Action": action, "Resource": resource });
@@ -157,7 +158,14 @@ async fn nobody_gets_anything_before_both_locks_are_off() {
     let public = bucket_policy("Allow", json!("*"), "s3:GetObject", Value::Null);
     let get = async || send(&server, None, "GET", "/docs/a.env", &[], b"").await;
     assert_eq!(get().await.outcome(), "403 AccessDenied");
-    assert_eq!(put_policy(&server, &public).await, "403 AccessDenied");
+    let refused = root(&server, "PUT", "/docs?policy", public.as_bytes()).await;
+    assert_eq!(refused.outcome(), "403 AccessDenied");
+    assert_eq!(
+        refused.element("Message"),
+        "User: arn:aws:iam::123456789012:root is not authorized to perform: s3:PutBucketPolicy on resource: \
+         &quot;arn:aws:s3:::docs&quot; because public policies are prevented by the BlockPublicPolicy setting in S3 Block \
+         Public Access."
+    );
     let block = |policy: bool, restrict: bool| {
         format!(
             "<PublicAccessBlockConfiguration><BlockPublicPolicy>{policy}</BlockPublicPolicy>\
@@ -303,4 +311,72 @@ async fn a_copy_reads_its_source_with_the_callers_own_permissions() {
         )
         .await;
     assert_eq!(copy().await.outcome(), "403 AccessDenied");
+}
+
+async fn made_anew(server: &Server, name: &str, old: &Client) -> Client {
+    let delete = iam::DeleteAccessKeyRequest {
+        user_name: Some(name.to_owned()),
+        access_key_id: old.access_key_id.clone(),
+    };
+    server.root.ok::<iam::op::DeleteAccessKey>(&delete).await;
+    let delete = iam::DeleteUserRequest {
+        user_name: name.to_owned(),
+    };
+    server.root.ok::<iam::op::DeleteUser>(&delete).await;
+    server.user(name, "").await
+}
+
+#[tokio::test]
+async fn r65_a_user_made_anew_does_not_inherit_a_bucket() {
+    let server = with_bucket().await;
+    let user = server.user("mia", "").await;
+    let arn = "arn:aws:iam::123456789012:user/mia";
+    let policy = bucket_policy("Allow", json!({ "AWS": arn }), "s3:GetObject", Value::Null);
+    assert_eq!(put_policy(&server, &policy).await, "204");
+    let shown = async || root(&server, "GET", "/docs?policy", b"").await.body;
+    assert_eq!(shown().await, policy, "as it was written");
+    let get = async |user: &Client| send(&server, Some(user), "GET", "/docs/a.env", &[], b"").await;
+    assert_eq!(get(&user).await.body, "A=1\n");
+    let again = made_anew(&server, "mia", &user).await;
+    assert_eq!(get(&again).await.outcome(), "403 AccessDenied");
+    let left = shown().await;
+    assert!(left.contains("\"AIDA") && !left.contains(arn), "{left}");
+    assert_eq!(
+        put_policy(&server, &left).await,
+        "400 MalformedPolicy",
+        "nobody has the id"
+    );
+    assert_eq!(put_policy(&server, &policy).await, "204");
+    assert_eq!(get(&again).await.body, "A=1\n");
+}
+
+#[tokio::test]
+async fn a_principal_that_is_not_there_is_refused() {
+    let server = with_bucket().await;
+    let arn = "arn:aws:iam::123456789012:role/none";
+    let policy = bucket_policy("Allow", json!({ "AWS": arn }), "s3:GetObject", Value::Null);
+    let refused = root(&server, "PUT", "/docs?policy", policy.as_bytes()).await;
+    assert_eq!(refused.outcome(), "400 MalformedPolicy");
+    assert_eq!(refused.element("Message"), "Invalid principal in policy");
+    assert!(refused.element("Detail").contains(arn), "{}", refused.body);
+}
+
+#[tokio::test]
+async fn a_refused_head_says_its_authorization_id_in_a_header_of_ours() {
+    let server = with_bucket().await;
+    let user = server.user("mia", "").await;
+    let ask = async |method: &str| send(&server, Some(&user), method, "/docs/a.env", &[], b"").await;
+    let (head, get) = (ask("HEAD").await, ask("GET").await);
+    assert_eq!((head.status, head.body.as_str()), (403, ""));
+    assert_eq!(head.header("x-portcullis-authorization-id").len(), 25);
+    let message = get.element("Message");
+    assert!(
+        message.ends_with(get.header("x-portcullis-authorization-id")),
+        "{message}"
+    );
+    let none = root(&server, "HEAD", "/docs/none", b"").await;
+    assert_eq!(
+        (none.status, none.header("x-portcullis-authorization-id")),
+        (404, "")
+    );
 }

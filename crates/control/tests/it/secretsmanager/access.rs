@@ -1,5 +1,8 @@
 //! Who may: resources, condition keys, resource policies, other accounts, the key.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use portcullis_api::kms;
 use portcullis_api::secretsmanager::op;
 use serde_json::{Value, json};
@@ -450,6 +453,38 @@ async fn a_batch_decides_each_secret_by_itself() {
                 .starts_with("InvalidParameterException: ")
         );
     }
+}
+
+/// What the secrets of another account take at the decision and afterwards may differ: it changes meanwhile.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_batch_refuses_what_it_refused_whatever_other_accounts_do_meanwhile() {
+    const ROUNDS: usize = 400;
+    let server = Server::start().await;
+    let (_, other) = account(&server, "flipping").await;
+    let theirs = secret(&other, "theirs", "x").await;
+    secret(&server.root, "denied", "canary").await;
+    let user = server.user("u", &policy(json!([
+        { "Effect": "Allow", "Action": ["secretsmanager:*", "kms:*"], "Resource": "*" },
+        { "Effect": "Deny", "Action": "secretsmanager:GetSecretValue", "Resource": "arn:aws:secretsmanager:*:*:secret:denied-*" }]))).await;
+    let is_over = Arc::new(AtomicBool::new(false));
+    let flipping = tokio::spawn({
+        let (is_over, theirs) = (Arc::clone(&is_over), theirs.clone());
+        async move {
+            while !is_over.load(Ordering::Relaxed) {
+                ok::<op::DeleteSecret>(&other, get(&theirs)).await;
+                ok::<op::RestoreSecret>(&other, get(&theirs)).await;
+            }
+        }
+    });
+    let mut ids = vec![theirs; 19];
+    ids.push("denied".to_owned());
+    let batch = json!({ "SecretIdList": ids });
+    for _ in 0..ROUNDS {
+        let reply = ok::<op::BatchGetSecretValue>(&user, batch.clone()).await;
+        assert_eq!(reply["SecretValues"], json!([]));
+    }
+    is_over.store(true, Ordering::Relaxed);
+    flipping.await.unwrap();
 }
 
 #[tokio::test]

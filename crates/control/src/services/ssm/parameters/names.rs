@@ -64,19 +64,27 @@ impl Asked {
             Some(selector) => text.strip_suffix(&format!(":{selector}")).unwrap_or(text),
             None => text,
         };
-        let without_selector = shown.parse().unwrap_or_else(|_| given.clone());
+        let is_here = given.partition() == call.region.partition().as_str()
+            && given.service() == "ssm"
+            && given.region() == call.region.as_str()
+            && is_ours;
+        // Policies speak of what is there by its own ARN, however a caller spells it.
+        let arn = match is_here {
+            true => arn(&call.region, &call.account, &name),
+            false => shown.parse().unwrap_or_else(|_| given.clone()),
+        };
         Self {
             shown: shown.to_owned(),
             name,
             selector,
-            arn: without_selector,
-            is_here: given.service() == "ssm" && given.region() == call.region.as_str() && is_ours,
+            arn,
+            is_here,
         }
     }
 
     /// Whether it is one that AWS publishes.
     pub fn is_public(&self) -> bool {
-        self.name.starts_with(PUBLIC)
+        self.is_here && self.name.starts_with(PUBLIC)
     }
 
     /// The parameter, unless there is none.
