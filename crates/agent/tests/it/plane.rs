@@ -146,6 +146,7 @@ impl Plane {
     }
 
     /// Forgets what was seen so far.
+    #[cfg(feature = "docker-tests")]
     pub fn forget(&mut self) {
         while self.seen.try_recv().is_ok() {}
         self.held.clear();

@@ -134,7 +134,7 @@ async fn large_bodies_are_read_from_living_keys_at_the_path_of_aws_alone() {
     let part = "A".repeat(2 * MAX_BODY_BYTES);
     let body = format!(
         r#"{{"repositoryName":"app","uploadId":"{}","partFirstByte":0,"partLastByte":1,"layerPartBlob":"{part}"}}"#,
-        "0".repeat(36)
+        "01234567-89ab-cdef-0123-456789abcdef"
     );
     for client in [root, &session] {
         let head = head(client, "/", "ecr", None, body.as_bytes(), now);
