@@ -86,8 +86,12 @@ def test_buckets_stand_in_the_path_or_in_the_host(shared_administrator):
         request = AWSRequest("GET", f"http://{host}:{port}/k", headers={"Host": f"{host}:{port}"})
         credentials = Credentials(aws.credentials["aws_access_key_id"], aws.credentials["aws_secret_access_key"])
         S3SigV4Auth(credentials, "s3", REGION).add_auth(request)
-        headers = dict(request.headers.items())
-        assert fetch(f"{aws.url}/k", headers=headers) == (200, b"x"), host
+        status, answer = fetch(f"{aws.url}/k", headers=dict(request.headers.items()))
+        if host.endswith(".cloud.example.com"):
+            # Below any other domain a bucket could be called like the server itself: the path alone says it there.
+            assert (status, b"<Code>NoSuchBucket</Code>" in answer) == (404, True), answer
+        else:
+            assert (status, answer) == (200, b"x"), host
 
 
 @pytest.mark.parametrize("calculation", ["when_supported", "when_required"])
