@@ -9,10 +9,10 @@ use serde_json::Value;
 use super::answer::{self, CONTENT_DIGEST, SUBJECT};
 use super::desk::Desk;
 use super::errors::{Code, Refusal};
-use super::path::is_tag;
 use super::pull_through;
 use super::receive::{self, Incoming};
 use crate::events::Body;
+use crate::services::ecr::for_registry::is_tag;
 
 /// Largest manifest, in bytes: as long as ECR's model lets `imageManifest` be.
 const MANIFEST_BYTES_MAX: usize = 4 * 1024 * 1024;

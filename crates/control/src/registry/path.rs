@@ -163,16 +163,6 @@ fn is_part(part: &str) -> bool {
     known && starts && ends && between.all(joined)
 }
 
-/// Whether a text is a tag.
-pub(super) fn is_tag(text: &str) -> bool {
-    let is_letter = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
-    let first = text.bytes().next().is_some_and(is_letter);
-    let rest = text
-        .bytes()
-        .all(|byte| is_letter(byte) || byte == b'.' || byte == b'-');
-    first && rest && text.len() <= 128
-}
-
 fn invalid_name() -> Refusal {
     Refusal::new(Code::NameInvalid, "The name is none that a repository can have.")
 }

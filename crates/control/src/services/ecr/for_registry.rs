@@ -14,6 +14,7 @@ use crate::gate::operation::Check;
 use crate::world::records::ecr::{Layer, Repository, of_repository};
 use crate::world::{Snapshot, Tx};
 
+pub(crate) use super::image_ids::is_tag;
 pub(crate) use super::tickets;
 pub(crate) use crate::gate::registry_token::account_of;
 

@@ -46,7 +46,7 @@ const NOT_THE_SAME: Absent = Absent {
 };
 
 /// Whether a text can be a tag.
-pub(super) fn is_tag(text: &str) -> bool {
+pub(crate) fn is_tag(text: &str) -> bool {
     let begins = text
         .bytes()
         .next()
