@@ -290,6 +290,8 @@ impl Writer {
         let Some(group) = self.engine.group(id) else {
             return Ok(());
         };
+        // Held while the file goes: the keeper writes it anew for a group that is not gone.
+        let mut state = group.write();
         if let Some(directory) = &group.directory {
             let file = directory.join(group_file::NAME);
             std::fs::remove_file(&file).map_err(|error| failed(&file, &error))?;
@@ -297,7 +299,6 @@ impl Writer {
             self.engine.chores.remove(directory.clone());
         }
         self.engine.forget_group(id);
-        let mut state = group.write();
         let bytes: u64 = state.segments.drain(..).map(|segment| segment.bytes).sum();
         subtract(&self.engine.segment_bytes, bytes);
         *state = GroupState {

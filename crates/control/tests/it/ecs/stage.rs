@@ -26,6 +26,8 @@ pub struct Stage {
     pub broken: BTreeSet<String>,
     store: Arc<dyn Store>,
     vault: Arc<Vault>,
+    /// How often a server was started over the store.
+    starts: u64,
 }
 
 impl Stage {
@@ -43,6 +45,7 @@ impl Stage {
             broken: BTreeSet::new(),
             store,
             vault,
+            starts: 1,
         };
         for zone in zones {
             stage.instance(zone, &[]).await;
@@ -54,7 +57,7 @@ impl Stage {
     pub async fn restart(self) -> Self {
         let clock = self.server.clock.clone();
         // What is drawn after the restart has not been drawn before.
-        let seed = self.server.gate.world().view().sequence + 2;
+        let seed = self.starts + 1;
         let opened = Opened {
             store: self.store.clone(),
             vault: self.vault.clone(),
@@ -65,6 +68,7 @@ impl Stage {
             broken,
             store,
             vault,
+            starts,
         } = self;
         drop(server);
         let server = Server::over_again(opened, clock, seed).await;
@@ -77,6 +81,7 @@ impl Stage {
             broken,
             store,
             vault,
+            starts: starts + 1,
         };
         for instance in &again.instances {
             again.connect(&instance.arn, true).await;
