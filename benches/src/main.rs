@@ -36,15 +36,16 @@ usage: cargo xtask bench [--only GROUP,...] [--dir DIR]
        cargo xtask bench scale [TASKS [INSTANCES]]
        cargo xtask bench registry [--dir DIR]
 
-  --only GROUP,...   some of: start, reads, refusals, secrets, records, durable, scale,
+  --only GROUP,...   some of: start, reads, refusals, secrets, logs, records, durable, scale,
                      identities, endpoint, docker, interfaces, idle
   --dir DIR          a folder on the disk to measure [default: where the program was built]
 ";
-const GROUPS: [&str; 12] = [
+const GROUPS: [&str; 13] = [
     "start",
     "reads",
     "refusals",
     "secrets",
+    "logs",
     "records",
     "durable",
     "scale",
@@ -163,6 +164,7 @@ async fn measure(options: &Options, workshop: &Workshop, rows: &mut Vec<Row>) ->
             "reads" => figures::reads::measure(workshop).await,
             "refusals" => figures::refusals::measure(workshop).await,
             "secrets" => figures::secrets::measure(workshop).await,
+            "logs" => figures::logs::measure(workshop).await,
             "records" => figures::records::measure(workshop).await,
             "durable" => figures::durable::measure(workshop).await,
             "scale" => figures::scale::measure(workshop).await,

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use anyhow::{Result, anyhow};
-use portcullis_api::{ecs, iam, secretsmanager, sts};
+use portcullis_api::{ecs, iam, logs, secretsmanager, sts};
 use portcullis_core::{Clock as _, Secret, SystemClock};
 use portcullis_wire::sigv4::Signer;
 use portcullis_wire::{ClientRequest, Operation, Service, encode_request};
@@ -30,6 +30,13 @@ pub enum Work {
     GetSecretValue {
         /// Its name.
         secret: String,
+    },
+    /// A batch of log events.
+    PutLogEvents {
+        /// The group.
+        group: String,
+        /// The stream.
+        stream: String,
     },
     /// One cluster.
     DescribeClusters {
@@ -116,6 +123,9 @@ impl Work {
                 };
                 signed::<secretsmanager::op::GetSecretValue>(&input, address, key)
             }
+            Self::PutLogEvents { group, stream } => {
+                signed::<logs::op::PutLogEvents>(&log_events(group, stream), address, key)
+            }
             Self::DescribeClusters { cluster } => {
                 let input = ecs::DescribeClustersRequest {
                     clusters: Some(vec![cluster.clone()]),
@@ -163,6 +173,39 @@ impl Work {
                 signed::<ecs::op::CreateCluster>(&input, address, key)
             }
         }
+    }
+}
+
+/// How many log events a batch has.
+pub const LINES: usize = 4_000;
+/// How long each is.
+pub const LINE_BYTES: usize = 220;
+
+/// A batch of log lines of a web server, each another one.
+fn log_events(group: &str, stream: &str) -> logs::PutLogEventsRequest {
+    let now = SystemClock.now().as_millis();
+    let line = |number: usize| {
+        // Digits that do not repeat, by the multiplier of a common generator.
+        let mixed = number
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(stream.len());
+        let mut message = format!(
+            "INFO web-{stream} request={mixed:016x} method=GET path=/api/orders/{number} status=200 bytes={} duration_us={} trace={:016x} ",
+            mixed % 9_973,
+            mixed % 99_991,
+            mixed.rotate_left(23)
+        );
+        message.extend(std::iter::repeat_n('.', LINE_BYTES.saturating_sub(message.len())));
+        logs::InputLogEvent {
+            timestamp: now,
+            message,
+        }
+    };
+    logs::PutLogEventsRequest {
+        log_group_name: group.to_owned(),
+        log_stream_name: stream.to_owned(),
+        log_events: (0..LINES).map(line).collect(),
+        ..Default::default()
     }
 }
 

@@ -80,8 +80,10 @@ class ExecHost:
         )
         self.channel = f"/v1/control-channel/ecs:{cluster}_{self.task.split('/')[-1]}_{RUNTIME_ID}"
         self.control = self.open(self.channel)
-        # The server has no word for "open"; it is as soon as the token was read.
-        time.sleep(0.2)
+        # The server has no word for "open"; it is as soon as the token was read, and so before the next frame is.
+        self.control.ping()
+        while self.control.recv_data(control_frame=True)[0] != websocket.ABNF.OPCODE_PONG:
+            pass
 
     def _signed(self, method, url, body=b""):
         request = AWSRequest(method, url, data=body, headers={"content-type": "application/json"} if body else {})

@@ -38,7 +38,7 @@ def admin(request, tmp_path_factory):
         yield quickstart.administrator
 
 
-def started(admin, role, *names, agents="RUNNING"):
+def started(admin, role, *names, agents="RUNNING", log=None):
     """A task of these containers, which all sleep, with Execute Command; once its managed agents are as wanted."""
     containers = [
         {
@@ -49,11 +49,13 @@ def started(admin, role, *names, agents="RUNNING"):
             "entryPoint": ["/bin/sh", "-c"],
             "command": ["while :; do sleep 1; done"],
             "environment": [{"name": "WHO", "value": name}, {"name": "PATH", "value": "/bin:/usr/bin"}],
+            **({"logConfiguration": log} if log else {}),
         }
         for name in names
     ]
     family, role_arn = admin.name("family"), admin.role_arn(role)
-    admin.ecs.register_task_definition(family=family, taskRoleArn=role_arn, containerDefinitions=containers)
+    roles = {"taskRoleArn": role_arn, **({"executionRoleArn": role_arn} if log else {})}
+    admin.ecs.register_task_definition(family=family, **roles, containerDefinitions=containers)
     reply = admin.ecs.run_task(cluster=CLUSTER, taskDefinition=family, enableExecuteCommand=True)
     arn = reply["tasks"][0]["taskArn"]
 
@@ -184,6 +186,71 @@ def test_a_client_that_goes_takes_its_command_along(admin, task, stubborn):
     shell.process.wait()
     os.close(shell.ours)
     wait_for(lambda: not running(mark))
+
+
+CHANNELS = statement("ssmmessages:*")
+LOGS = statement(["logs:DescribeLogGroups", "logs:CreateLogStream", "logs:PutLogEvents"])
+OBJECTS = statement("s3:PutObject")
+
+
+def configured(admin, **exec_):
+    admin.ecs.update_cluster(cluster=CLUSTER, configuration={"executeCommandConfiguration": exec_})
+
+
+def lines(admin, group, prefix=""):
+    """All events of the group's only stream that begins with this; its name."""
+    logs = admin.client("logs")
+    (stream,) = logs.describe_log_streams(logGroupName=group, logStreamNamePrefix=prefix)["logStreams"]
+    name = stream["logStreamName"]
+    events = logs.get_log_events(logGroupName=group, logStreamName=name, startFromHead=True)["events"]
+    return "\n".join(event["message"] for event in events), name
+
+
+@pytest.fixture
+def demanded(admin):
+    """Where the cluster's sessions are to be logged: group, bucket."""
+    group, bucket = f"/{admin.name('exec')}", admin.name("exec-logs")
+    admin.client("logs").create_log_group(logGroupName=group)
+    admin.client("s3").create_bucket(Bucket=bucket)
+    log = {"cloudWatchLogGroupName": group, "s3BucketName": bucket, "s3KeyPrefix": "shells"}
+    configured(admin, logging="OVERRIDE", logConfiguration=log)
+    yield group, bucket
+    configured(admin)
+
+
+def test_a_session_is_logged_where_its_cluster_demands_it_or_does_not_begin(admin, demanded):
+    group, bucket = demanded
+    role = admin.role(CHANNELS, LOGS, OBJECTS)
+    task = started(admin, role, "app")
+    shown, code = Shell(admin, task, "sh", "-c", "echo secret plan; exit 3").end()
+    assert "secret plan\r\n" in shown and code == 3, (shown, code)
+    logged, session = lines(admin, group, "ecs-execute-command-")
+    assert "secret plan\n" in logged and "Script done on" in logged, logged
+    kept = admin.client("s3").get_object(Bucket=bucket, Key=f"shells/{session}.log")["Body"].read()
+    assert b"secret plan\r\n" in kept, kept
+    # p2 is what lets it write objects.
+    admin.iam.delete_role_policy(RoleName=role, PolicyName="p2")
+    shown, code = Shell(admin, task, "echo", "ran").end()
+    assert "Couldn't start the session" in shown and "s3:PutObject" in shown and code == 1, (shown, code)
+    assert "ran" not in shown.split("Couldn't", 1)[0]
+    admin.ecs.stop_task(cluster=CLUSTER, task=task)
+
+
+def test_nothing_said_is_the_containers_own_log_group_and_no_demand(request, admin):
+    if request.config.getoption("--engine") == "process":
+        pytest.skip("processes have no log driver")
+    group = f"/{admin.name('app')}"
+    admin.client("logs").create_log_group(logGroupName=group)
+    options = {"awslogs-group": group, "awslogs-region": REGION, "awslogs-stream-prefix": "web"}
+    role = admin.role(CHANNELS, LOGS)
+    task = started(admin, role, "app", log={"logDriver": "awslogs", "options": options})
+    shown, code = Shell(admin, task, "echo", "hello").end()
+    assert "hello\r\n" in shown and "not logged" not in shown and code == 0, shown
+    assert "hello\n" in lines(admin, group, "ecs-execute-command-")[0]
+    admin.iam.delete_role_policy(RoleName=role, PolicyName="p1")
+    shown, code = Shell(admin, task, "echo", "hello").end()
+    assert "This session is not logged. " in shown and "hello\r\n" in shown and code == 0, shown
+    admin.ecs.stop_task(cluster=CLUSTER, task=task)
 
 
 def test_without_the_permission_there_is_no_connection(admin):

@@ -31,6 +31,7 @@ usage: cargo xtask COMMAND
   bench hostile [MUTATIONS [SEED]]  the slowest and largest of hostile input to the policy engine; fails beyond 100 ms or 64 MiB
   torture store [KILLS]             the store's kill -9 test, 200 kills unless told otherwise
   torture agent [KILLS [SECONDS]]   1,000 kills of an agent at work, and an engine that hangs for 300 seconds, in a docker room (root)
+  torture partition [SECONDS]       an agent and its server that cannot reach each other for that long, 600 unless told otherwise (root)
   docker-room COMMAND [ARGS...]     run a command beside a Docker Engine of its own (root)
 ";
 

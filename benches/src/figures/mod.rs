@@ -4,6 +4,7 @@ pub mod docker;
 pub mod durable;
 pub mod endpoint;
 pub mod identities;
+pub mod logs;
 pub mod reads;
 pub mod records;
 pub mod refusals;

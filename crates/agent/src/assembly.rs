@@ -421,10 +421,13 @@ impl Agent {
         }
         let (commands, command_receiver) = Manager::channel();
         let managed = manager.run(command_receiver, shutdown, self.config.stop_tasks_on_shutdown);
-        tokio::select! {
+        let ended = tokio::select! {
             () = managed => Ok(()),
             ended = self.converse(ground, &shared, commands) => ended,
-        }
+        };
+        // Sessions end with what is dropped here, and their logs after them.
+        shared.session_logs.all_written().await;
+        ended
     }
 
     fn manager(
@@ -443,7 +446,10 @@ impl Agent {
             cache: Arc::clone(&shared.cache),
             checkpoint: self.checkpoint.clone(),
             tasks: Arc::clone(&self.tasks),
-            submit: Arc::clone(&shared.submitter) as Arc<_>,
+            submit: Arc::new(exec::AfterLogs {
+                inner: Arc::clone(&shared.submitter) as Arc<_>,
+                logs: Arc::clone(&shared.session_logs),
+            }),
             surroundings: ground.surroundings.clone(),
             network_ready,
             network: ground.network.clone(),
@@ -641,6 +647,7 @@ impl Agent {
             container_instance_arn: container_instance_arn.to_owned(),
             agent_version: self.config.updates.version.clone(),
             docker_version: self.engine.version(),
+            silence: self.config.silence_max,
             clock: Arc::clone(&seams.clock),
             random: Arc::clone(&seams.random),
         };
@@ -668,6 +675,7 @@ impl Agent {
             tasks: Arc::clone(&self.tasks),
             cache: Arc::clone(&shared.cache),
             submit: Arc::clone(&shared.submitter) as Arc<_>,
+            logs: Arc::clone(&shared.session_logs),
             cluster: self.config.cluster.clone(),
             clock: Arc::clone(&seams.clock),
             random: Arc::clone(&seams.random),
@@ -683,6 +691,7 @@ impl Agent {
 struct Shared {
     cache: Arc<CredentialCache>,
     submitter: Arc<Submitter>,
+    session_logs: Arc<exec::OpenLogs>,
     connected: Arc<Notify>,
     networks_changed: Arc<Notify>,
 }
@@ -694,6 +703,7 @@ impl Shared {
         Self {
             cache: Arc::default(),
             submitter: Arc::new(submitter),
+            session_logs: Arc::default(),
             connected,
             networks_changed: Arc::default(),
         }

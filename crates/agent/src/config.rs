@@ -92,6 +92,9 @@ pub struct Config {
     pub instance_metadata: Option<InstanceMetadata>,
     /// Whether and how newer builds of the agent are taken.
     pub updates: UpdateSettings,
+    /// How long the control plane may say nothing on a websocket before it is opened anew, by chance up to twice as long
+    /// (agent.md 5.2).
+    pub silence_max: Duration,
     /// Stop and report every task before the agent ends. Off, tasks outlive the agent as they do on AWS.
     pub stop_tasks_on_shutdown: bool,
 }
@@ -147,6 +150,7 @@ impl Config {
             host: HostSettings::default(),
             instance_metadata: None,
             updates,
+            silence_max: Duration::from_secs(60),
             stop_tasks_on_shutdown: false,
         }
     }

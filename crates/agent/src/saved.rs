@@ -42,13 +42,21 @@ pub(crate) fn write<T: Serialize>(path: &Path, value: &T) -> Result<(), AgentErr
 pub(crate) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut draft = path.as_os_str().to_owned();
     draft.push(".new");
+    let replaced = fill(Path::new(&draft), bytes).and_then(|()| fs::rename(&draft, path));
+    if replaced.is_err() {
+        // What a full disk cut short gives its room back; there may be nothing.
+        let _ = fs::remove_file(&draft);
+    }
+    replaced
+}
+
+fn fill(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut file = fs::OpenOptions::new()
         .create(true)
         .write(true)
         .truncate(true)
         .mode(0o600)
-        .open(&draft)?;
+        .open(path)?;
     file.write_all(bytes)?;
-    file.sync_all()?;
-    fs::rename(&draft, path)
+    file.sync_all()
 }

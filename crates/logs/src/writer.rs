@@ -348,3 +348,55 @@ fn make_group(groups: &std::path::Path, number: u64, file: &GroupFile) -> Result
     sync_directory(groups)?;
     Ok(directory)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+    use std::sync::mpsc;
+    use std::thread;
+
+    use portcullis_core::FixedClock;
+
+    use super::*;
+    use crate::Options;
+
+    /// Whether a thread waits for something.
+    fn is_asleep(thread: &Path) -> bool {
+        let stat = std::fs::read_to_string(Path::new("/proc").join(thread).join("stat")).unwrap();
+        // The state stands behind the name, which stands in brackets.
+        stat.rsplit_once(") ").unwrap().1.starts_with('S')
+    }
+
+    /// The keeper writes the file of a group anew when removed streams need not be known any more.
+    #[test]
+    fn a_group_that_is_removed_while_its_file_is_written_anew_stays_removed() {
+        let directory = tempfile::tempdir().unwrap();
+        std::fs::create_dir(directory.path().join("groups")).unwrap();
+        let clock = Arc::new(FixedClock::at(portcullis_core::Timestamp::from_millis(0)));
+        let engine = Engine::new(Some(directory.path().to_owned()), Options::default(), clock);
+        let mut writer = Writer::new(Arc::new(engine));
+        let id = GroupId::new("111122223333", "eu-central-1", "/group");
+        let group = writer.group(&id).unwrap();
+        let directory = group.directory.as_ref().unwrap();
+        let file = directory.join(group_file::NAME);
+        let (begins, begun) = mpsc::channel();
+
+        let state = group.write();
+        thread::scope(|scope| {
+            let remover = scope.spawn(|| {
+                begins
+                    .send(std::fs::read_link("/proc/thread-self").unwrap())
+                    .unwrap();
+                writer.remove_group(&id)
+            });
+            let thread = begun.recv().unwrap();
+            while file.exists() && !is_asleep(&thread) {
+                thread::yield_now();
+            }
+            GroupFile::of(&id, &state).save(directory).unwrap();
+            drop(state);
+            remover.join().unwrap().unwrap();
+        });
+        assert!(!file.exists());
+    }
+}

@@ -178,6 +178,35 @@ impl Context {
         self.entries.push(entry);
     }
 
+    /// Looks at these keys with those of `over` on top, which replace what they held. Afterwards they are as before: several
+    /// questions with the same keys below need no copy of them each.
+    pub fn with_over<R>(&mut self, over: &Self, look: impl FnOnce(&Self) -> R) -> R {
+        let own = self.entries.len();
+        let mut replaced = Vec::new();
+        for entry in &over.entries {
+            let known = self.place(entry.key_hash, &entry.key);
+            match known.and_then(|place| Some((place, self.entries.get_mut(place)?))) {
+                Some((place, slot)) => replaced.push((place, std::mem::replace(slot, entry.clone()))),
+                None => self.append(entry.clone()),
+            }
+        }
+        let seen = look(self);
+        for (place, entry) in replaced {
+            if let Some(slot) = self.entries.get_mut(place) {
+                *slot = entry;
+            }
+        }
+        let places = &mut self.places;
+        for (index, entry) in self.entries.iter().enumerate().skip(own) {
+            let is_it = |(_, place): &(u64, u32)| usize::try_from(*place).ok() == Some(index);
+            if let Ok(place) = places.find_entry(entry.key_hash, is_it) {
+                place.remove();
+            }
+        }
+        self.entries.truncate(own);
+        seen
+    }
+
     /// Sets `PREFIX/KEY` for every tag, for example with the prefix `aws:ResourceTag`. Two tags whose keys
     /// differ only in case make one multi-valued key, which plain operators do not match (R164).
     pub fn insert_tags(&mut self, prefix: &str, tags: &Tags) {

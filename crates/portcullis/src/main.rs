@@ -28,11 +28,14 @@ mod town;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use mimalloc::MiMalloc;
+use zeroizing_alloc::ZeroAlloc;
 
 /// Requests are many small allocations, some freed on another thread: a third of a call's time with glibc's allocator
-/// (docs/performance.md).
+/// (docs/performance.md). Every block is wiped when it is freed, whoever had it - bodies, replies, what libraries made of
+/// them - so that no value of a secret stays behind (docs/secrets.md).
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: ZeroAlloc<MiMalloc> = ZeroAlloc(MiMalloc);
 
 /// Amazon ECS with its real access control, self-hosted.
 #[derive(Debug, Parser)]
@@ -81,7 +84,7 @@ enum Command {
 
 fn main() -> ExitCode {
     let command = Cli::parse().command;
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    let runtime = match runtime_for(&command).build() {
         Ok(runtime) => runtime,
         Err(error) => {
             crate::complain(&format!("portcullis: the runtime could not be started: {error}"));
@@ -98,6 +101,20 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// An agent waits for others nearly all the time: more threads than this would only cost memory, on a host of many
+/// cores more than all else it needs.
+const AGENT_THREADS: usize = 4;
+
+fn runtime_for(command: &Command) -> tokio::runtime::Builder {
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    builder.enable_all();
+    if matches!(command, Command::Agent(_)) {
+        let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        builder.worker_threads(cores.min(AGENT_THREADS));
+    }
+    builder
 }
 
 /// A question to a running server could not be put: 1 would say that the server refused.

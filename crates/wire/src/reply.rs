@@ -10,6 +10,7 @@ use crate::query::{XmlWriter, escape};
 use crate::rest;
 use crate::schema::{ErrorMeta, OperationMeta, Protocol, Service};
 use crate::shape::{Operation, Wire};
+use crate::writer::Write;
 
 /// Header of the request id on JSON and query answers alike.
 const REQUEST_ID: &str = "x-amzn-requestid";
@@ -108,24 +109,28 @@ impl ErrorReply {
 
 /// An operation's answer.
 pub fn encode_reply<O: Operation>(output: &O::Output, request_id: &str) -> Reply {
-    let service = O::META.service;
+    encode_written(O::META, &|writer| output.write(writer), request_id)
+}
+
+fn encode_written(operation: &OperationMeta, write: &Write<'_>, request_id: &str) -> Reply {
+    let service = operation.service;
     if service.protocol.is_json() {
         return Reply::new(
             200,
             json_content_type(service),
             request_id,
-            json::to_bytes(output),
+            json::written_bytes(write),
         );
     }
     if service.protocol.is_rest() {
-        let placed = rest::place_output(O::META, json::to_value(output));
+        let placed = rest::place_output(operation, json::written_value(write));
         let mut reply = Reply::new(placed.status, REST_CONTENT_TYPE, request_id, placed.body);
         reply.headers.extend(placed.headers);
         return reply;
     }
     let mut writer = XmlWriter::default();
-    output.write(&mut writer);
-    let body = query_body(O::META, &writer.finish(), request_id);
+    write(&mut writer);
+    let body = query_body(operation, &writer.finish(), request_id);
     Reply::new(200, XML_CONTENT_TYPE, request_id, body.into_bytes())
 }
 

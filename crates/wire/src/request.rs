@@ -8,7 +8,7 @@ use crate::json::{self, ParseError};
 use crate::limits::{Excess, Limits};
 use crate::query::Dialect;
 use crate::query::form::{self, FormError};
-use crate::reader::Reader;
+use crate::reader::{ReadError, Reader};
 use crate::reply::ErrorReply;
 use crate::rest;
 use crate::schema::{Member, OperationMeta, Protocol, Service};
@@ -79,16 +79,23 @@ impl RequestError {
 /// Reads an operation's input from the payload that [`route`](crate::route) found, and checks it against its schema.
 pub fn decode_request<'r, O: Operation>(payload: impl Into<Payload<'r>>) -> Result<O::Input, RequestError> {
     let value = normal_form(O::META, payload.into())?;
-    let input =
-        O::Input::read(Reader::new(&value)).map_err(|e| RequestError::Serialization(e.to_string()))?;
-    if O::META.service.protocol == Protocol::Ec2Query {
+    let input = O::Input::read(Reader::new(&value)).map_err(of_wrong_type)?;
+    hold_to_schema(O::META, &value)?;
+    Ok(input)
+}
+
+fn of_wrong_type(error: ReadError) -> RequestError {
+    RequestError::Serialization(error.to_string())
+}
+
+fn hold_to_schema(operation: &OperationMeta, value: &Value) -> Result<(), RequestError> {
+    if operation.service.protocol == Protocol::Ec2Query {
         let is_missing = |member: &&Member| member.required && value.get(member.name).is_none();
-        if let Some(member) = O::META.input.members.iter().find(is_missing) {
+        if let Some(member) = operation.input.members.iter().find(is_missing) {
             return Err(RequestError::Missing(member.form_name));
         }
     }
-    validate(O::META.input, &value).map_err(RequestError::Validation)?;
-    Ok(input)
+    validate(operation.input, value).map_err(RequestError::Validation)
 }
 
 fn normal_form(operation: &OperationMeta, payload: Payload<'_>) -> Result<Value, RequestError> {

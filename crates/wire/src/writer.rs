@@ -5,6 +5,9 @@ use serde_json::Value;
 
 use crate::schema::Structure;
 
+/// Writes a value whose type is left behind: what is made of it is compiled once and not once per shape.
+pub(crate) type Write<'a> = dyn Fn(&mut dyn Writer) + 'a;
+
 /// Receives a value as a sequence of events. Object-safe, so that every shape is compiled once and not once per
 /// protocol. The caller (generated code) keeps begin and end balanced.
 pub trait Writer {

@@ -321,7 +321,7 @@ class ValidatePullThroughCacheRule(Ecr):
         return {"ecrRepositoryPrefix": rule(aws)}
 
     def check(self, aws, parameters, reply):
-        assert reply["isValid"] is False and "was not asked" in reply["failure"]
+        assert reply["isValid"] is False and "was not told to ask" in reply["failure"]
 
     def invalid(self, aws):
         return Invalid({"ecrRepositoryPrefix": "absent"}, "PullThroughCacheRuleNotFoundException", NO_RULE)

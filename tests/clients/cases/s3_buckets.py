@@ -123,6 +123,44 @@ class GetBucketEncryption(S3):
         return no_bucket()
 
 
+def encryption(key=None):
+    default = {"SSEAlgorithm": "aws:kms"} | ({"KMSMasterKeyID": key} if key else {})
+    return {"Rules": [{"ApplyServerSideEncryptionByDefault": default, "BucketKeyEnabled": True}]}
+
+
+class PutBucketEncryption(S3):
+    def parameters(self, aws):
+        return {"Bucket": bucket(aws), "ServerSideEncryptionConfiguration": encryption("alias/of-the-team")}
+
+    def check(self, aws, parameters, reply):
+        kept = aws.client("s3").get_bucket_encryption(Bucket=parameters["Bucket"])
+        assert kept["ServerSideEncryptionConfiguration"] == parameters["ServerSideEncryptionConfiguration"]
+
+    def action(self):
+        return "s3:PutEncryptionConfiguration"
+
+    def invalid(self, aws):
+        return no_bucket(ServerSideEncryptionConfiguration=encryption())
+
+
+class DeleteBucketEncryption(S3):
+    def parameters(self, aws):
+        name = bucket(aws)
+        aws.client("s3").put_bucket_encryption(Bucket=name, ServerSideEncryptionConfiguration=encryption())
+        return {"Bucket": name}
+
+    def check(self, aws, parameters, reply):
+        kept = aws.client("s3").get_bucket_encryption(Bucket=parameters["Bucket"])
+        [rule] = kept["ServerSideEncryptionConfiguration"]["Rules"]
+        assert rule["ApplyServerSideEncryptionByDefault"] == {"SSEAlgorithm": "AES256"}
+
+    def action(self):
+        return "s3:PutEncryptionConfiguration"
+
+    def invalid(self, aws):
+        return no_bucket()
+
+
 class GetBucketAcl(S3):
     def parameters(self, aws):
         return {"Bucket": bucket(aws)}

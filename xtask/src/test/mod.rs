@@ -179,12 +179,36 @@ pub fn torture(arguments: &[String]) -> Result<ExitCode> {
         ["agent"] => torture_agent("1000", "300"),
         ["agent", kills] => torture_agent(kills, "300"),
         ["agent", kills, hang] => torture_agent(kills, hang),
-        _ => anyhow::bail!("usage: cargo xtask torture store [KILLS] | agent [KILLS [HANG_SECONDS]]"),
+        ["partition"] => torture_partition("600"),
+        ["partition", seconds] => torture_partition(seconds),
+        _ => anyhow::bail!(
+            "usage: cargo xtask torture store [KILLS] | agent [KILLS [HANG_SECONDS]] | partition [SECONDS]"
+        ),
     }
 }
 
 /// T8 and T9: an agent that dies a thousand times, and an engine that hangs for five minutes.
 fn torture_agent(kills: &str, hang: &str) -> Result<ExitCode> {
+    let tests = ["reliability_t8_kills", "reliability_t9_an_engine_that_hangs"];
+    let sizes = [
+        ("PORTCULLIS_AGENT_KILLS", kills),
+        ("PORTCULLIS_AGENT_HANG_SECONDS", hang),
+    ];
+    agent_in_a_room(&tests, &sizes)
+}
+
+/// T7: a whole agent and a whole server that cannot reach each other, then the same of an agent on Docker, in a network that
+/// drops.
+fn torture_partition(seconds: &str) -> Result<ExitCode> {
+    const SECONDS: &str = "PORTCULLIS_PARTITION_SECONDS";
+    let mut both = shell::cargo(["test", "--package", "portcullis-control", "--test", "it"]);
+    both.args(["reliability_t7", "--", "--nocapture"]);
+    shell::run(both.env(SECONDS, seconds))?;
+    agent_in_a_room(&["reliability_t7"], &[(SECONDS, seconds)])
+}
+
+/// Tests of the agent on Docker, by the size that variables say.
+fn agent_in_a_room(tests: &[&str], sizes: &[(&str, &str)]) -> Result<ExitCode> {
     shell::run(&mut shell::cargo([
         "test",
         "--package",
@@ -195,15 +219,9 @@ fn torture_agent(kills: &str, hang: &str) -> Result<ExitCode> {
     ]))?;
     let mut inside = shell::cargo(["test", "--offline", "--package", "portcullis-agent"]);
     inside.args(["--features", "docker-tests", "--test", "it", "--", "--nocapture"]);
-    inside.args([
-        "--test-threads",
-        "1",
-        "reliability_t8_kills",
-        "reliability_t9_an_engine_that_hangs",
-    ]);
+    inside.args(["--test-threads", "1"]).args(tests);
     let mut command = docker_room::around(&inside)?;
-    command.env("PORTCULLIS_AGENT_KILLS", kills);
-    command.env("PORTCULLIS_AGENT_HANG_SECONDS", hang);
+    command.envs(sizes.iter().copied());
     let outcome = shell::run(&mut command);
     docker_room::leave();
     outcome?;

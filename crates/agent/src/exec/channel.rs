@@ -6,7 +6,7 @@ use std::time::Duration;
 use futures_util::{SinkExt as _, StreamExt as _};
 use portcullis_core::{Secret, uuid};
 use portcullis_wire::session::document::{
-    AgentTask, CreateChannel, Document as _, OpenChannel, SCHEMA_VERSION, SessionOrder,
+    AgentTask, CreateChannel, Document as _, HEEDS_INPUTS, OpenChannel, SCHEMA_VERSION, SessionOrder,
 };
 use portcullis_wire::session::{
     AgentMessage, CONTROL_CHANNEL_PATH, DATA_CHANNEL_PATH, MessageType, SIGNING_NAME,
@@ -98,6 +98,10 @@ pub(super) async fn open(parts: &Parts, place: &Place, path: &str, id: &str) -> 
         token_value,
         client_id,
         client_version: None,
+        heeds: match is_data {
+            true => Vec::new(),
+            false => vec![HEEDS_INPUTS.to_owned()],
+        },
     };
     let text = String::from_utf8_lossy(&opening.to_json()).into_owned();
     socket

@@ -3,6 +3,8 @@
 //! from it, and serves each session over a data channel of its own.
 
 mod channel;
+mod encryption;
+mod log;
 mod session;
 mod words;
 
@@ -14,6 +16,7 @@ use portcullis_api::ecs;
 use portcullis_core::{Clock, Random};
 use tokio::task::JoinHandle;
 
+pub(crate) use self::log::{AfterLogs, OpenLogs};
 use crate::credentials::{CredentialCache, RoleCredentials};
 use crate::engine::{ContainerRef, Engine};
 use crate::plane::ControlPlane;
@@ -33,6 +36,8 @@ pub(crate) struct Parts {
     pub(crate) tasks: Arc<SharedTasks>,
     pub(crate) cache: Arc<CredentialCache>,
     pub(crate) submit: Arc<dyn Submit>,
+    /// The logs that are being written.
+    pub(crate) logs: Arc<OpenLogs>,
     pub(crate) cluster: String,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) random: Arc<dyn Random>,

@@ -1,29 +1,27 @@
 //! One session: agrees with the client on what it is to be, runs the command, and carries bytes between terminal and
 //! data channel.
 
+mod agreement;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::{SinkExt as _, StreamExt as _};
 use portcullis_wire::session::document::{
-    ACTION_DONE, Acknowledgement, AgentTaskComplete, Document as _, FLAG_TERMINATE_SESSION,
-    HandshakeComplete, HandshakeRequest, HandshakeResponse, INTERACTIVE_COMMANDS, RequestedAction,
-    SessionOrder, Size,
+    Acknowledgement, AgentTaskComplete, Document as _, FLAG_TERMINATE_SESSION, SessionOrder, Size,
 };
 use portcullis_wire::session::{
     AgentMessage, CHUNK_BYTES_MAX, DATA_CHANNEL_PATH, GaveUp, Incoming, MessageType, Outgoing, PayloadType,
-    flags,
+    SessionCipher, flags,
 };
-use serde_json::json;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, interval, sleep_until, timeout};
 use tokio_tungstenite::tungstenite::Message;
 
+use super::log::SessionLog;
 use super::{Parts, Place, channel, words};
-use crate::EngineKind;
 use crate::engine::Terminal;
-use crate::engine::process::PROCESS_ENGINE_NOTICE;
-use crate::plane::{AGENT_VERSION, Socket};
+use crate::plane::Socket;
 
 /// How long the client may take to agree.
 const HANDSHAKE: Duration = Duration::from_secs(30);
@@ -76,14 +74,27 @@ pub(super) async fn serve(parts: Arc<Parts>, place: Place, order: SessionOrder) 
         outgoing: Outgoing::new(MessageType::OutputStreamData),
         incoming: Incoming::default(),
         client: String::new(),
+        cipher: None,
+        log: None,
+        log_is_optional: order
+            .document_content
+            .inputs
+            .as_ref()
+            .is_none_or(|inputs| inputs.log_is_optional),
     };
-    let words = match session.run(&order).await {
+    let ended = session.run(&order).await;
+    let unfinished = session.finish_log().await;
+    let words = match ended {
         Ok(words) | Err(End::Done(words)) => words,
         Err(End::Gone) => {
             tracing::info!(session = id, "a session's client is gone");
             return;
         }
     };
+    let words = Some(words)
+        .filter(|words| !words.is_empty())
+        .or(unfinished)
+        .unwrap_or_default();
     session.complete(&id, words).await;
     tracing::info!(session = id, "a session ended");
 }
@@ -113,13 +124,19 @@ impl Drop for Leash {
 }
 
 struct Session<'a> {
-    parts: &'a Parts,
+    parts: &'a Arc<Parts>,
     place: &'a Place,
     socket: Socket,
     outgoing: Outgoing,
     incoming: Incoming,
     /// What the client says it is.
     client: String,
+    /// Of an encrypted session, once both ends have the key.
+    cipher: Option<SessionCipher>,
+    /// Of a logged session.
+    log: Option<SessionLog>,
+    /// Whether the session goes on without its log.
+    log_is_optional: bool,
 }
 
 impl Session<'_> {
@@ -158,61 +175,27 @@ impl Session<'_> {
         ended.map(|()| String::new())
     }
 
-    /// The client must know what kind of session it is; then it is told that it begins.
-    async fn agree(&mut self, order: &SessionOrder) -> Result<(), End> {
-        let begun = Instant::now();
-        let request = HandshakeRequest {
-            agent_version: AGENT_VERSION.to_owned(),
-            requested_client_actions: vec![RequestedAction {
-                action_type: "SessionType".to_owned(),
-                action_parameters: json!({
-                    "SessionType": INTERACTIVE_COMMANDS,
-                    "Properties": order.document_content.properties,
-                }),
-            }],
+    /// What is shown is noted first.
+    async fn note(&mut self, shown: &[u8]) -> Result<(), End> {
+        let Some(log) = &mut self.log else {
+            return Ok(());
         };
-        self.stream(PayloadType::HandshakeRequest, request.to_json())
-            .await?;
-        let response = self.response(begun + HANDSHAKE).await?;
-        let mut actions = response.processed_client_actions.iter();
-        if !actions.any(|action| action.action_type == "SessionType" && action.action_status == ACTION_DONE) {
-            return Err(End::Done(
-                "The client does not know this kind of session.".to_owned(),
-            ));
+        let Err(problem) = log.note(shown).await else {
+            return Ok(());
+        };
+        self.log = None;
+        match self.log_is_optional {
+            true => Ok(()),
+            false => Err(End::Done(format!(
+                "The session was ended because its log cannot be written: {problem}"
+            ))),
         }
-        self.client = response.client_version;
-        let notice = match self.parts.engine.kind() {
-            EngineKind::Process => PROCESS_ENGINE_NOTICE,
-            EngineKind::Docker => "",
-        };
-        let complete = HandshakeComplete {
-            handshake_time_to_complete: i64::try_from(begun.elapsed().as_nanos()).unwrap_or(i64::MAX),
-            customer_message: notice.to_owned(),
-        };
-        self.stream(PayloadType::HandshakeComplete, complete.to_json())
-            .await
     }
 
-    async fn response(&mut self, until: Instant) -> Result<HandshakeResponse, End> {
-        let mut tick = interval(TICK);
-        loop {
-            let ready = tokio::select! {
-                message = self.socket.next() => self.taken(message, true).await?,
-                _ = tick.tick() => {
-                    self.send_again().await?;
-                    continue;
-                }
-                () = sleep_until(until) => {
-                    return Err(End::Done("The client did not answer in time.".to_owned()));
-                }
-            };
-            let mut responses = ready
-                .iter()
-                .filter(|one| one.payload_type == PayloadType::HandshakeResponse);
-            if let Some(response) = responses.find_map(|one| HandshakeResponse::from_json(&one.payload)) {
-                return Ok(response);
-            }
-        }
+    /// Why the log is not whole, to be told.
+    async fn finish_log(&mut self) -> Option<String> {
+        let problem = self.log.take()?.finish().await.err()?;
+        (!self.log_is_optional).then(|| format!("The session's log is not whole: {problem}"))
     }
 
     /// Until the command ends or the client is gone.
@@ -223,14 +206,18 @@ impl Session<'_> {
                 message = self.socket.next() => {
                     let has_room = keys.capacity() > KEYS_AT_ONCE;
                     for message in self.taken(message, has_room).await? {
+                        let message = self.opened(message)?;
                         heed(&message, terminal, keys).await?;
                     }
                 }
                 output = terminal.read(), if !self.outgoing.is_full() => match output {
                     None => return Ok(()),
-                    Some(output) => for chunk in output.chunks(CHUNK_BYTES_MAX) {
-                        self.stream(PayloadType::Output, chunk.to_vec()).await?;
-                    },
+                    Some(output) => {
+                        self.note(&output).await?;
+                        for chunk in output.chunks(CHUNK_BYTES_MAX) {
+                            self.stream(PayloadType::Output, chunk.to_vec()).await?;
+                        }
+                    }
                 },
                 _ = tick.tick() => {
                     self.send_again().await?;
@@ -296,7 +283,27 @@ impl Session<'_> {
         }
     }
 
-    async fn stream(&mut self, kind: PayloadType, payload: Vec<u8>) -> Result<(), End> {
+    /// What was typed, decrypted if the session is encrypted.
+    fn opened(&self, mut message: AgentMessage) -> Result<AgentMessage, End> {
+        if let Some(cipher) = self
+            .cipher
+            .as_ref()
+            .filter(|_| message.payload_type == PayloadType::Output)
+        {
+            message.payload = cipher.open(&message.payload).ok_or_else(unreadable)?;
+        }
+        Ok(message)
+    }
+
+    async fn stream(&mut self, kind: PayloadType, mut payload: Vec<u8>) -> Result<(), End> {
+        let is_secret = matches!(
+            kind,
+            PayloadType::Output | PayloadType::StdErr | PayloadType::ExitCode
+        );
+        if let Some(cipher) = self.cipher.as_ref().filter(|_| is_secret) {
+            let sealed = cipher.seal(&payload, self.parts.random.as_ref());
+            payload = sealed.ok_or_else(unreadable)?;
+        }
         let now = self.now_ms();
         let frame = self.outgoing.push(kind, payload, now, self.parts.random.as_ref());
         self.send(frame).await
@@ -342,6 +349,10 @@ impl Session<'_> {
         };
         let _ = timeout(LAST_BYTES, farewell).await;
     }
+}
+
+fn unreadable() -> End {
+    End::Done("The session was ended because of a message that could not be read.".to_owned())
 }
 
 /// What the client sent.

@@ -19,6 +19,9 @@ use super::interface::Cidr;
 const OURS: RouteProtocol = RouteProtocol::Other(80);
 const LOOPBACK_INDEX: u32 = 1;
 
+/// A link, and an address that is answered for there.
+type Entry = (u32, Ipv4Addr);
+
 /// Makes the host answer for exactly these addresses on the links whose subnet they are in.
 pub(super) async fn answer_for(wanted: &[Ipv4Addr]) -> Result<(), NetworkError> {
     let (connection, handle, _) =
@@ -26,7 +29,8 @@ pub(super) async fn answer_for(wanted: &[Ipv4Addr]) -> Result<(), NetworkError> 
     tokio::spawn(connection);
     let due = due(&handle, wanted).await?;
     let there = present(&handle).await?;
-    for (_, message) in there.iter().filter(|(entry, _)| !due.contains(entry)) {
+    let is_due = |entry: &Entry| due.iter().any(|(other, _)| other == entry);
+    for (_, message) in there.iter().filter(|(entry, _)| !is_due(entry)) {
         handle
             .neighbours()
             .del(message.clone())
@@ -34,10 +38,9 @@ pub(super) async fn answer_for(wanted: &[Ipv4Addr]) -> Result<(), NetworkError> 
             .await
             .map_err(failed)?;
     }
-    for (index, address) in due
-        .iter()
-        .filter(|entry| !there.iter().any(|(other, _)| other == *entry))
-    {
+    let is_there = |entry: &Entry| there.iter().any(|(other, _)| other == entry);
+    for ((index, address), link) in due.iter().filter(|(entry, _)| !is_there(entry)) {
+        answer_at_once(link);
         let mut request = handle.neighbours().add(*index, IpAddr::V4(*address)).replace();
         request = request.flags(NeighbourFlags::Proxy);
         request
@@ -49,7 +52,17 @@ pub(super) async fn answer_for(wanted: &[Ipv4Addr]) -> Result<(), NetworkError> 
     Ok(())
 }
 
-async fn due(handle: &Handle, wanted: &[Ipv4Addr]) -> Result<Vec<(u32, Ipv4Addr)>, NetworkError> {
+/// The kernel puts an answer for another's address off by up to 0.8 s, lest it come before the owner's. A task's address has no
+/// other owner.
+fn answer_at_once(link: &str) {
+    let path = format!("/proc/sys/net/ipv4/neigh/{link}/proxy_delay");
+    if let Err(error) = std::fs::write(&path, "0") {
+        tracing::warn!(%error, path, "neighbours may wait for up to a second before they find a task");
+    }
+}
+
+/// What is due, and the name of its link.
+async fn due(handle: &Handle, wanted: &[Ipv4Addr]) -> Result<Vec<(Entry, String)>, NetworkError> {
     let mut due = Vec::new();
     if wanted.is_empty() {
         return Ok(due);
@@ -61,6 +74,11 @@ async fn due(handle: &Handle, wanted: &[Ipv4Addr]) -> Result<Vec<(u32, Ipv4Addr)
             AddressAttribute::Local(IpAddr::V4(local)) => Some(*local),
             _ => None,
         });
+        let label = message.attributes.iter().find_map(|attribute| match attribute {
+            AddressAttribute::Label(label) => label.split(':').next(),
+            _ => None,
+        });
+        let link = label.unwrap_or_default();
         let Some(subnet) = local.and_then(|local| format!("{local}/{prefix}").parse::<Cidr>().ok()) else {
             continue;
         };
@@ -71,12 +89,13 @@ async fn due(handle: &Handle, wanted: &[Ipv4Addr]) -> Result<Vec<(u32, Ipv4Addr)
             };
             index != LOOPBACK_INDEX && subnet.covers(&one)
         };
-        due.extend(wanted.iter().filter(inside).map(|address| (index, *address)));
+        let inside = wanted.iter().filter(inside);
+        due.extend(inside.map(|address| ((index, *address), link.to_owned())));
     }
     Ok(due)
 }
 
-async fn present(handle: &Handle) -> Result<Vec<((u32, Ipv4Addr), NeighbourMessage)>, NetworkError> {
+async fn present(handle: &Handle) -> Result<Vec<(Entry, NeighbourMessage)>, NetworkError> {
     let mut entries = handle.neighbours().get().proxies().execute();
     let mut found = Vec::new();
     while let Some(message) = entries.try_next().await.map_err(failed)? {

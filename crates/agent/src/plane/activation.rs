@@ -110,7 +110,8 @@ impl ManagedInstance {
                 }
                 Err(error) => {
                     tracing::warn!(%error, "the machine's credentials could not be renewed; trying again");
-                    tokio::time::sleep(backoff.pause(self.random.as_ref())).await;
+                    let pause = backoff.pause(self.random.as_ref());
+                    self.plane.rest(pause, self.random.as_ref()).await;
                 }
             }
         }

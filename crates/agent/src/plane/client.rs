@@ -6,25 +6,32 @@ use std::time::Duration;
 use http::header::{CONTENT_LENGTH, USER_AGENT};
 use http::request::Parts;
 use http::uri::Scheme;
-use http::{HeaderName, HeaderValue, Method, Request, Uri};
+use http::{HeaderName, HeaderValue, Method, Request, Response, Uri};
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::body::Bytes;
 use hyper_util::rt::TokioIo;
 use portcullis_api::ecs::op::RegisterContainerInstance;
 use portcullis_api::ecs::{RegisterContainerInstanceRequest, RegisterContainerInstanceResponse};
-use portcullis_core::{Clock, Timestamp};
+use portcullis_core::{Clock, Random, Timestamp};
 use portcullis_wire::sigv4::Signer;
 use portcullis_wire::{ClientError, Operation, decode_reply, encode_request};
+use sha2::{Digest as _, Sha256};
 use thiserror::Error;
 use tokio::net::TcpStream;
 
+use super::backoff::between;
 use super::{InstanceCredentialsProvider, KeyHolder};
 use crate::AgentError;
 use crate::credentials::RoleCredentials;
 
 const SIGNING_NAME: &str = "ecs";
 const CALL_TIME_MAX: Duration = Duration::from_secs(15);
+/// A connection asked for while the network was cut is asked for again rather than waited for: the kernel repeats its request
+/// after 1, 3 and 7 seconds, then ever later.
+const CONNECTING_TIME_MAX: Duration = Duration::from_secs(4);
 const REPLY_BYTES_MAX: usize = 1024 * 1024;
+/// A server that is away is looked for this often, by chance up to twice as long: agents do not all come back in one moment.
+const LOOK_AGAIN_AFTER: Duration = Duration::from_secs(2);
 /// Largest part of a build (docs/agent-updates.md).
 const BUILD_PART_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// What the agent's key proves to be given a build.
@@ -199,8 +206,8 @@ impl ControlPlane {
         body: Vec<u8>,
     ) -> Result<(u16, Bytes), CallError> {
         let request = (Method::POST, path);
-        self.request(request, signing, headers, body, REPLY_BYTES_MAX)
-            .await
+        let answer = self.request(request, signing, headers, body.into(), REPLY_BYTES_MAX);
+        Ok(taken_apart(answer.await?))
     }
 
     /// Part of a build of the agent, with a proof of the agent's key.
@@ -209,14 +216,9 @@ impl ControlPlane {
         let proof = key.and_then(|key| key.proof(GET_AGENT_BUILD, &self.host(), b""));
         let request = (Method::GET, path);
         let headers = proof.into_iter().collect();
-        self.request(
-            request,
-            Signing::Instance,
-            headers,
-            Vec::new(),
-            BUILD_PART_BYTES_MAX,
-        )
-        .await
+        let instance = Signing::Instance;
+        let answer = self.request(request, instance, headers, Bytes::new(), BUILD_PART_BYTES_MAX);
+        Ok(taken_apart(answer.await?))
     }
 
     async fn request(
@@ -224,9 +226,9 @@ impl ControlPlane {
         (method, path): (Method, &str),
         signing: Signing<'_>,
         headers: Vec<(&'static str, String)>,
-        body: Vec<u8>,
+        body: Bytes,
         reply_bytes_max: usize,
-    ) -> Result<(u16, Bytes), CallError> {
+    ) -> Result<Response<Bytes>, CallError> {
         let unreachable = |error: &dyn std::fmt::Display| CallError::Unreachable(error.to_string());
         let mut message = Request::new(());
         *message.method_mut() = method;
@@ -247,7 +249,7 @@ impl ControlPlane {
             .map_err(|error| unreachable(&error))?;
         let exchange = exchange(
             &self.url,
-            Request::from_parts(parts, Full::new(Bytes::from(body))),
+            Request::from_parts(parts, Full::new(body)),
             reply_bytes_max,
         );
         match tokio::time::timeout(CALL_TIME_MAX, exchange).await {
@@ -269,13 +271,55 @@ impl ControlPlane {
     ) -> Result<(u16, Bytes), CallError> {
         let request = (Method::GET, path);
         let payload = ("x-amz-content-sha256", EMPTY_SHA256.to_owned());
-        self.request(request, signing, vec![payload], Vec::new(), bytes_max)
+        let answer = self.request(request, signing, vec![payload], Bytes::new(), bytes_max);
+        Ok(taken_apart(answer.await?))
+    }
+
+    /// Another request to S3, with a body that is signed.
+    pub(crate) async fn ask_s3(
+        &self,
+        signing: Signing<'_>,
+        request: (Method, &str),
+        body: Bytes,
+    ) -> Result<Response<Bytes>, CallError> {
+        let payload = ("x-amz-content-sha256", sha256_hex(&body));
+        self.request(request, signing, vec![payload], body, REPLY_BYTES_MAX)
             .await
+    }
+
+    /// How it answers to anybody who reads a path.
+    pub(crate) async fn look(&self, path: &str, bytes_max: usize) -> Result<u16, CallError> {
+        let request = (Method::GET, path);
+        let answered = self.request(request, Signing::Nobody, Vec::new(), Bytes::new(), bytes_max);
+        answered.await.map(|answer| answer.status().as_u16())
     }
 
     /// The region it is asked in.
     pub(crate) fn region(&self) -> &str {
         &self.region
+    }
+
+    /// Waits for a pause to pass, but no longer than something gives hope: somebody listens where nobody was reached before, or
+    /// the instance has new credentials. A server that is there, and refuses or is slow, is spared for the whole pause.
+    pub(crate) async fn rest(&self, pause: Duration, random: &dyn Random) {
+        tokio::select! {
+            () = tokio::time::sleep(pause) => {}
+            () = self.credentials.replaced() => {}
+            () = self.comes_back(random) => {}
+        }
+    }
+
+    /// Resolves when the server can be reached after it could not.
+    async fn comes_back(&self, random: &dyn Random) {
+        if connect(&self.url).await.is_ok() {
+            return std::future::pending().await;
+        }
+        loop {
+            tokio::time::sleep(between(LOOK_AGAIN_AFTER, LOOK_AGAIN_AFTER, random)).await;
+            if connect(&self.url).await.is_ok() {
+                return;
+            }
+        }
     }
 
     /// Its address.
@@ -334,23 +378,33 @@ impl ControlPlane {
     }
 }
 
+fn taken_apart(answer: Response<Bytes>) -> (u16, Bytes) {
+    (answer.status().as_u16(), answer.into_body())
+}
+
+fn sha256_hex(bytes: &[u8]) -> String {
+    use std::fmt::Write as _;
+    let mut text = String::with_capacity(64);
+    for byte in Sha256::digest(bytes) {
+        let _ = write!(text, "{byte:02x}");
+    }
+    text
+}
+
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 async fn exchange(
     url: &Uri,
     request: Request<Full<Bytes>>,
     reply_bytes_max: usize,
-) -> Result<(u16, Bytes), Failure> {
+) -> Result<Response<Bytes>, Failure> {
     let stream = connect(url).await?;
     let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
     let answer = async {
         let response = sender.send_request(request).await?;
-        let status = response.status().as_u16();
-        let body = Limited::new(response.into_body(), reply_bytes_max)
-            .collect()
-            .await?
-            .to_bytes();
-        Ok::<_, Failure>((status, body))
+        let (parts, body) = response.into_parts();
+        let body = Limited::new(body, reply_bytes_max).collect().await?.to_bytes();
+        Ok::<_, Failure>(Response::from_parts(parts, body))
     };
     tokio::pin!(answer);
     tokio::select! {
@@ -365,7 +419,8 @@ async fn exchange(
 /// A connection to the host and port of a URL.
 pub(super) async fn connect(url: &Uri) -> std::io::Result<TcpStream> {
     let host = url.host().unwrap_or_default().trim_matches(['[', ']']);
-    let stream = TcpStream::connect((host, url.port_u16().unwrap_or(80))).await?;
+    let connecting = TcpStream::connect((host, url.port_u16().unwrap_or(80)));
+    let stream = tokio::time::timeout(CONNECTING_TIME_MAX, connecting).await??;
     stream.set_nodelay(true)?;
     Ok(stream)
 }

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use portcullis_core::{Secret, Timestamp};
 use serde_json::Value;
+use tokio::sync::Notify;
 
 use crate::{AgentError, CredentialsSource, InstanceCredentials};
 
@@ -19,6 +20,8 @@ pub(crate) struct InstanceCredentialsProvider {
     last: Mutex<(InstanceCredentials, Instant)>,
     /// When the last ones end, where their source says so.
     expires: Mutex<Option<Timestamp>>,
+    /// Told when they are replaced.
+    renewed: Notify,
 }
 
 impl InstanceCredentialsProvider {
@@ -29,6 +32,7 @@ impl InstanceCredentialsProvider {
             source,
             last: Mutex::new((first, Instant::now())),
             expires: Mutex::new(expires),
+            renewed: Notify::new(),
         })
     }
 
@@ -53,6 +57,12 @@ impl InstanceCredentialsProvider {
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         *last = (keys, Instant::now());
         *self.expires.lock().unwrap_or_else(PoisonError::into_inner) = Some(expires);
+        self.renewed.notify_waiters();
+    }
+
+    /// Resolves when they are replaced next.
+    pub(crate) async fn replaced(&self) {
+        self.renewed.notified().await;
     }
 
     /// When the credentials end that [`Self::current`] gave last; nobody says so of given ones.

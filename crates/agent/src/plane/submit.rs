@@ -1,4 +1,4 @@
-//! SubmitTaskStateChange with its patience (agent.md 5.1): up to 298 tries over about a day.
+//! SubmitTaskStateChange with its patience (agent.md 5.1): up to 298 refusals over about a day, and as long as nobody answers.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -42,7 +42,8 @@ impl Submitter {
 
     async fn persist(&self, change: SubmitTaskStateChangeRequest) {
         let mut backoff = Backoff::new(PAUSE_FIRST, PAUSE_MAX, 2.0);
-        for _ in 0..TRIES_MAX {
+        let mut refusals = 0;
+        while refusals < TRIES_MAX {
             let woken = self.wake.notified();
             let result = {
                 let _slot = self.slots.acquire().await;
@@ -55,7 +56,9 @@ impl Submitter {
                     return;
                 }
                 Err(error) => {
-                    tracing::warn!(%error, task = change.task, "state change not sent; trying again")
+                    // However long the network is cut: what was never heard is not given up.
+                    refusals += usize::from(matches!(error, CallError::Refused(_)));
+                    tracing::warn!(%error, task = change.task, "state change not sent; trying again");
                 }
             }
             tokio::select! {

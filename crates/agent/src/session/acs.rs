@@ -70,7 +70,8 @@ impl AcsSession {
                     self.peer.endpoints.forget().await;
                 }
             }
-            tokio::time::sleep(backoff.pause(random.as_ref())).await;
+            let pause = backoff.pause(random.as_ref());
+            self.peer.plane.rest(pause, random.as_ref()).await;
         }
     }
 
@@ -109,10 +110,11 @@ impl AcsSession {
 
     async fn exchange(&mut self, socket: &mut Socket, random: &dyn Random) -> End {
         let minute = Duration::from_secs(60);
+        let silence = self.peer.silence;
         let age_max = tokio::time::sleep(between(30 * minute, 5 * minute, random));
         tokio::pin!(age_max);
         loop {
-            let silence_max = between(minute, minute, random);
+            let silence_max = between(silence, silence, random);
             let message = tokio::select! {
                 message = tokio::time::timeout(silence_max, socket.next()) => message,
                 () = &mut age_max => return End::Valid,

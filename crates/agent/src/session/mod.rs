@@ -27,6 +27,8 @@ pub(crate) struct Peer {
     pub(crate) agent_version: String,
     /// The engine, in the words of the query.
     pub(crate) docker_version: String,
+    /// A websocket on which nothing comes for this long, by chance up to twice as long, is opened anew.
+    pub(crate) silence: Duration,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) random: Arc<dyn Random>,
 }

@@ -71,7 +71,8 @@ impl TcsSession {
                 }
                 Err(refusal) => tracing::warn!(%refusal, "TCS cannot be reached"),
             }
-            tokio::time::sleep(backoff.pause(self.peer.random.as_ref())).await;
+            let random = self.peer.random.as_ref();
+            self.peer.plane.rest(backoff.pause(random), random).await;
         }
     }
 
@@ -93,13 +94,13 @@ impl TcsSession {
     }
 
     async fn converse(&mut self, mut socket: Socket, uri: &Uri) -> End {
-        let minute = Duration::from_secs(60);
+        let patience = self.peer.silence;
         let mut ticker = tokio::time::interval(PUBLISH_INTERVAL);
         ticker.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut status = EngineStatus::new(self.since);
         let mut shipping = Shipping::default();
         let mut active = self.active.clone();
-        let silence = tokio::time::sleep(between(minute, minute, self.peer.random.as_ref()));
+        let silence = tokio::time::sleep(between(patience, patience, self.peer.random.as_ref()));
         tokio::pin!(silence);
         loop {
             let outbox = self.telemetry.audit.outbox();
@@ -118,7 +119,7 @@ impl TcsSession {
                         Some(Ok(Message::Text(text))) => shipping.heed(text.as_bytes(), outbox),
                         Some(Ok(_)) => {}
                     }
-                    silence.as_mut().reset(Instant::now() + between(minute, minute, self.peer.random.as_ref()));
+                    silence.as_mut().reset(Instant::now() + between(patience, patience, self.peer.random.as_ref()));
                     Vec::new()
                 }
                 () = &mut silence => return End::Valid,

@@ -16,7 +16,7 @@ pub(super) fn place(arn: &str) -> Option<(&str, &str)> {
 }
 
 /// The path of an object, each byte of its key that is not plain encoded once.
-pub(super) fn path(bucket: &str, key: &str) -> String {
+pub(crate) fn path(bucket: &str, key: &str) -> String {
     use std::fmt::Write as _;
     let mut path = format!("/{bucket}/");
     for byte in key.bytes() {
@@ -55,7 +55,7 @@ pub(super) fn merge(files: Vec<Vec<(String, Secret)>>) -> Vec<(String, Secret)> 
 }
 
 /// `Code: Message` of S3's error document.
-pub(super) fn error_text(status: u16, body: &[u8]) -> String {
+pub(crate) fn error_text(status: u16, body: &[u8]) -> String {
     let text = String::from_utf8_lossy(body);
     let element = |name: &str| {
         let (_, rest) = text.split_once(&format!("<{name}>"))?;

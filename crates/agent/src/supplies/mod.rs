@@ -3,9 +3,10 @@
 //! are fetched until the task's containers have been made.
 
 mod door;
-mod env_file;
+pub(crate) mod env_file;
 mod hidden;
 mod logins;
+mod public;
 mod reasons;
 mod secrets;
 mod wants;
@@ -27,6 +28,7 @@ use self::hidden::Hidden;
 pub use self::logins::RegistryLogins;
 use self::logins::{EcrKey, EcrLogins};
 pub(crate) use self::logins::{GivenLogins, RegistryLogin};
+pub(crate) use self::public::is_public;
 use self::reasons::{Fetching, KIND, of_call};
 use self::wants::WantedSecret;
 pub(crate) use self::wants::{SecretTarget, WantedLogin, Wants};
@@ -201,11 +203,7 @@ impl Supplies {
     /// How the image of a container is got at.
     async fn access(&self, customer: &Customer, container: &str, image: &str) -> Result<Access, EngineError> {
         let Some(wanted) = customer.login(container) else {
-            let given = (!customer.is_fargate).then(|| self.given.of(image)).flatten();
-            return Ok(Access {
-                login: given,
-                door: None,
-            });
+            return self.open_access(customer, image).await;
         };
         let login = match wanted {
             WantedLogin::Secret { .. } => self.of(&customer.arn, container).login.clone(),
@@ -219,6 +217,52 @@ impl Supplies {
         let is_ecr = matches!(wanted, WantedLogin::Ecr { .. });
         let door = self.door.as_ref().filter(|_| is_ecr).map(Door::address);
         Ok(Access { login, door })
+    }
+
+    /// The same for an image that the task has no login for.
+    async fn open_access(&self, customer: &Customer, image: &str) -> Result<Access, EngineError> {
+        let given = (!customer.is_fargate).then(|| self.given.of(image)).flatten();
+        let login = given.clone();
+        let directly = Access { login, door: None };
+        let door = self.door.as_ref();
+        let Some(door) = door.filter(|_| given.is_none() && is_public(image)) else {
+            return Ok(directly);
+        };
+        let login = self.public_login(customer).await;
+        let login =
+            login.map_err(|problem| EngineError::Refused(format!("CannotPullContainerError: {problem}")))?;
+        Ok(match login {
+            None => directly,
+            login => Access {
+                login,
+                door: Some(door.address()),
+            },
+        })
+    }
+
+    /// The host's own login for images of ECR Public, where they come from the control plane: it lets nobody in whom it does
+    /// not know.
+    async fn public_login(&self, customer: &Customer) -> Result<Option<RegistryLogin>, String> {
+        let mut tries = 1;
+        let by_the_plane = loop {
+            match public::come_by_the_plane(&self.plane).await {
+                Err(error) if tries < TRIES && is_passing(&error) => {
+                    tokio::time::sleep(TRY_PAUSE * tries).await;
+                    tries += 1;
+                }
+                answer => break answer.map_err(|error| of_call(&error))?,
+            }
+        };
+        if !by_the_plane {
+            return Ok(None);
+        }
+        let account = customer.arn.split(':').nth(4).unwrap_or_default();
+        let wanted = WantedLogin::Ecr {
+            region: self.plane.region().to_owned(),
+            registry: account.to_owned(),
+            by_execution_role: false,
+        };
+        self.ecr_login(customer, &wanted).await.map(Some)
     }
 
     async fn fetch_now(&self, customer: &Customer) -> Result<HashMap<String, Arc<Supplied>>, String> {
@@ -413,7 +457,7 @@ impl Asker<'_> {
 }
 
 /// Whether it may go better the next time.
-fn is_passing(error: &CallError) -> bool {
+pub(crate) fn is_passing(error: &CallError) -> bool {
     match error {
         CallError::Unreachable(_) => true,
         CallError::Refused(refused) => refused.status() >= 500 || refused.code().contains("Throttl"),

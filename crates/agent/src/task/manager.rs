@@ -290,11 +290,14 @@ impl Manager {
     }
 
     fn all_over(&self) -> bool {
-        self.tasks.values().all(|task| task.reported == Known::Stopped)
+        self.all_stopped() && self.tasks.values().all(|task| task.reported == Known::Stopped)
     }
 
+    /// Also what the engine may still bring up: nobody would stop it after the agent's end.
     fn all_stopped(&self) -> bool {
-        self.tasks.values().all(|task| task.known() == Known::Stopped)
+        self.tasks
+            .values()
+            .all(|task| task.known() == Known::Stopped && !task.is_doubtful())
     }
 
     fn stop_all(&mut self) {

@@ -376,6 +376,11 @@ impl Task {
             .unwrap_or(Known::Stopped)
     }
 
+    /// Whether the engine may still bring up a container that was given up.
+    pub(crate) fn is_doubtful(&self) -> bool {
+        self.containers.iter().any(|container| container.doubtful)
+    }
+
     /// The container of that name.
     pub(crate) fn container(&self, name: &str) -> Option<&Container> {
         self.containers

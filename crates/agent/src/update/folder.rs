@@ -75,10 +75,18 @@ impl BuildFolder {
             .open(path)
     }
 
-    /// Gives a build up that could not be fetched.
+    /// Gives a build up that could not be fetched or put in its place: its room may be wanted.
     pub(super) fn discard(&self, build: &SignedBuild) {
-        // There may be none.
-        let _ = fs::remove_file(self.draft_path(build));
+        let name = build.file_name();
+        let mut left = vec![self.draft_path(build)];
+        if self.note(CURRENT).as_ref() != Some(&name) {
+            left.push(self.folder.join(format!("{name}{SIGNATURE_SUFFIX}")));
+            left.push(self.folder.join(name));
+        }
+        for path in left {
+            // There may be none.
+            let _ = fs::remove_file(path);
+        }
     }
 
     fn draft_path(&self, build: &SignedBuild) -> PathBuf {

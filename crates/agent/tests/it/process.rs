@@ -375,5 +375,8 @@ async fn fetches_are_shipped_over_tcs_to_who_offers_to_take_them_and_until_ackno
         (&told[1]["taskArn"], &told[1]["status"]),
         (&json!(null), &json!(400))
     );
-    agent.abandon().await;
+    let stop = shell_task("none", SCRIPT, "STOPPED", None);
+    acs.send("PayloadMessage", payload("m2", 2, stop)).await;
+    plane.stopped().await;
+    agent.end().await.unwrap();
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use portcullis_agent::{
     AgentError, Config, CredentialsSource, InstanceCredentials, Seams, Status, connected, run,
 };
-use portcullis_core::{Random, Secret, SeededRandom, SystemClock};
+use portcullis_core::{Clock, Random, Secret, SeededRandom, SystemClock};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -40,12 +40,14 @@ impl Agent {
 
     /// With randomness of its own: two agents of one seed would give containers the same names.
     pub fn start_with(config: Config, random: Arc<dyn Random>) -> Self {
+        Self::start_by(config, Arc::new(SystemClock), random)
+    }
+
+    /// With a clock of its own, too.
+    pub fn start_by(config: Config, clock: Arc<dyn Clock>, random: Arc<dyn Random>) -> Self {
         let (status_sender, status) = watch::channel(Status::default());
         let (shutdown, ending) = watch::channel(false);
-        let seams = Seams {
-            clock: Arc::new(SystemClock),
-            random,
-        };
+        let seams = Seams { clock, random };
         Self {
             status,
             shutdown,

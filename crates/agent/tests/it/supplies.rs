@@ -18,6 +18,8 @@ const DENIED: &str = "User: arn:aws:sts::111122223333:assumed-role/exec/aaaa is 
 fn process(folder: &Path, plane: &Plane) -> Config {
     let mut config = config(folder, &plane.url);
     config.engine = EngineChoice::Process;
+    // No process of a task stays behind.
+    config.stop_tasks_on_shutdown = true;
     config
 }
 

@@ -83,9 +83,9 @@ impl Outbox {
         for sent in self.tasks.values_mut() {
             sent.payload = None;
             sent.firewall = None;
-            if send_credentials {
-                sent.credentials.clear();
-            }
+            // What went into a connection that was cut may never have arrived.
+            sent.credentials
+                .retain(|_, issued| issued.acknowledged && !send_credentials);
         }
     }
 

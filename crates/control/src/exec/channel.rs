@@ -72,7 +72,7 @@ pub(super) fn now(gate: &Gate) -> Timestamp {
 pub(super) async fn control(gate: &Gate, target: &Target, call: Call, mut socket: Socket) {
     let opened = opening(&mut socket).await;
     let desk = gate.exec();
-    let opened = opened.and_then(|open| desk.open_channel(&target.container, &open.token_value, now(gate)));
+    let opened = opened.and_then(|open| desk.open_channel(&target.container, &open, now(gate)));
     let Some(mut channel) = opened else {
         tracing::info!(task = %target.task.arn, "a control channel was opened without its token");
         close(socket).await;

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use portcullis_core::{Random, Secret, Timestamp, hex_id, secret_access_key, uuid};
 use portcullis_wire::session::document::{
-    AgentTask, Document as _, INTERACTIVE_COMMANDS, OrderCommands, OrderDocument, OrderProperties,
-    SCHEMA_VERSION, SessionOrder,
+    AgentTask, Document as _, HEEDS_INPUTS, INTERACTIVE_COMMANDS, OpenChannel as Opening, OrderCommands,
+    OrderDocument, OrderProperties, SCHEMA_VERSION, SessionInputs, SessionOrder,
 };
 use portcullis_wire::session::{AgentMessage, MessageType, PayloadType, flags};
 use subtle::ConstantTimeEq as _;
@@ -71,6 +71,8 @@ struct State {
 struct Channel {
     generation: u64,
     orders: mpsc::Sender<Vec<u8>>,
+    /// Whether its host logs and encrypts as orders say.
+    heeds_inputs: bool,
 }
 
 struct Session {
@@ -109,6 +111,8 @@ pub(crate) struct Order {
     pub command: String,
     /// Who asked, an ARN.
     pub owner: String,
+    /// Where it is logged, and with which key it is encrypted.
+    pub inputs: Option<SessionInputs>,
 }
 
 /// A session that was made.
@@ -127,6 +131,8 @@ pub(crate) enum NotBegun {
     NotConnected,
     /// The container has as many sessions as it may have.
     TooMany,
+    /// The host's agent would neither log nor encrypt it.
+    Heedless,
 }
 
 /// Both ends of a session.
@@ -184,12 +190,12 @@ impl Desk {
     pub(super) fn open_channel(
         &self,
         container: &Container,
-        token: &Secret,
+        opening: &Opening,
         now: Timestamp,
     ) -> Option<OpenChannel> {
         let mut state = self.state();
         let (expected, made) = state.tokens.get(container)?;
-        if !is_same(expected, token) || !self.is_fresh(*made, now) {
+        if !is_same(expected, &opening.token_value) || !self.is_fresh(*made, now) {
             return None;
         }
         state.tokens.remove(container);
@@ -199,6 +205,7 @@ impl Desk {
         let channel = Channel {
             generation,
             orders: sender,
+            heeds_inputs: opening.heeds.iter().any(|one| one == HEEDS_INPUTS),
         };
         state.channels.insert(container.clone(), channel);
         Some(OpenChannel { generation, orders })
@@ -232,6 +239,10 @@ impl Desk {
             .channels
             .get(&order.subject.container)
             .ok_or(NotBegun::NotConnected)?;
+        let demands = order.inputs.as_ref().is_some_and(SessionInputs::is_demanded);
+        if demands && !channel.heeds_inputs {
+            return Err(NotBegun::Heedless);
+        }
         let frame = order_frame(order, &session_id, now, random);
         channel
             .orders
@@ -352,6 +363,7 @@ fn order_frame(order: &Order, session_id: &str, now: Timestamp, random: &dyn Ran
         document_content: OrderDocument {
             schema_version: SCHEMA_VERSION.to_owned(),
             session_type: INTERACTIVE_COMMANDS.to_owned(),
+            inputs: order.inputs.clone(),
             properties: OrderProperties {
                 linux: OrderCommands {
                     commands: order.command.clone(),
@@ -406,12 +418,23 @@ mod tests {
         }
     }
 
+    fn with(token: Secret, heeds: &[&str]) -> Opening {
+        Opening {
+            message_schema_version: SCHEMA_VERSION.to_owned(),
+            request_id: "r".to_owned(),
+            token_value: token,
+            client_id: None,
+            client_version: None,
+            heeds: heeds.iter().map(|one| (*one).to_owned()).collect(),
+        }
+    }
+
     #[test]
     fn a_call_that_began_earlier_takes_nothing_from_one_that_came_before_it() {
         let (desk, random) = (Desk::new(Limits::default()), SeededRandom::new(1));
         let (app, side, late) = (container("app"), container("side"), Timestamp::from_seconds(10));
         let early = Timestamp::from_seconds(9);
-        let token = desk.channel_token(&app, late, &random);
+        let token = with(desk.channel_token(&app, late, &random), &[]);
         desk.channel_token(&side, early, &random);
         let channel = desk.open_channel(&app, &token, late).expect("its token is good");
         assert!(desk.open_channel(&app, &token, late).is_none(), "once");
@@ -422,6 +445,7 @@ mod tests {
             },
             command: "sh".to_owned(),
             owner: owner.to_owned(),
+            inputs: None,
         };
         let first = desk.begin(&order("one"), late, &random).unwrap();
         desk.begin(&order("two"), early, &random).unwrap();
@@ -430,10 +454,51 @@ mod tests {
     }
 
     #[test]
+    fn what_a_host_would_not_heed_is_not_ordered_when_it_is_demanded() {
+        let log = |is_optional| SessionInputs {
+            s3_bucket_name: "logs".to_owned(),
+            log_is_optional: is_optional,
+            ..Default::default()
+        };
+        let key = SessionInputs {
+            kms_key_id: "alias/k".to_owned(),
+            ..log(true)
+        };
+        for (heeds, inputs, is_begun) in [
+            (&[][..], None, true),
+            (&[], Some(log(true)), true),
+            (&[], Some(log(false)), false),
+            (&["other"], Some(key.clone()), false),
+            (&[HEEDS_INPUTS], Some(log(false)), true),
+            (&["other", HEEDS_INPUTS], Some(key), true),
+        ] {
+            let (desk, random) = (Desk::new(Limits::default()), SeededRandom::new(1));
+            let (app, now) = (container("app"), Timestamp::from_seconds(1));
+            let token = desk.channel_token(&app, now, &random);
+            let channel = desk.open_channel(&app, &with(token, heeds), now).unwrap();
+            let order = Order {
+                subject: Subject {
+                    container: app,
+                    permission: Arc::new(|_| true),
+                },
+                command: "sh".to_owned(),
+                owner: "me".to_owned(),
+                inputs: inputs.clone(),
+            };
+            let begun = desk.begin(&order, now, &random);
+            assert_eq!(begun.is_ok(), is_begun, "{heeds:?} {inputs:?}");
+            assert_eq!(channel.orders.len(), usize::from(is_begun));
+        }
+    }
+
+    #[test]
     fn a_token_is_good_for_a_minute() {
         let (desk, random) = (Desk::new(Limits::default()), SeededRandom::new(1));
         for (seconds, is_good) in [(60, true), (61, false)] {
-            let token = desk.channel_token(&container("app"), Timestamp::from_seconds(0), &random);
+            let token = with(
+                desk.channel_token(&container("app"), Timestamp::from_seconds(0), &random),
+                &[],
+            );
             let opened = desk.open_channel(&container("app"), &token, Timestamp::from_seconds(seconds));
             assert_eq!(opened.is_some(), is_good, "{seconds}");
         }

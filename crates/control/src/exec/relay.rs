@@ -101,6 +101,12 @@ pub(super) async fn run(gate: &Gate, session: &str, subject: &Subject, mut clien
             }
         }
     };
+    // A host that ends a container ends its sessions, too, and may do so before the next check.
+    let is_stopped = || !subject.container.takes_sessions(&gate.world().view());
+    let end = match end {
+        End::Host if is_stopped() => End::Stopped,
+        other => other,
+    };
     tracing::info!(session, ?end, "a session ended");
     finish(gate, session, client, host, &end).await;
 }

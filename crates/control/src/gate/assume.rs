@@ -6,6 +6,7 @@ use portcullis_policy::{Context, Prepared, Programs, Request};
 use serde_json::json;
 
 use super::Gate;
+use super::along::Along;
 use super::call::{Call, OtherPictures};
 use super::caller::Caller;
 use super::context::{add_global_keys, add_resource_tags};
@@ -116,6 +117,7 @@ pub fn service_call(
         host: None,
         agent: None,
         others: OtherPictures::default(),
+        along: Along::default(),
     })
 }
 

@@ -26,7 +26,7 @@ static TRUSTING_NOBODY: LazyLock<Option<Document>> = LazyLock::new(|| {
 pub(crate) fn authorize(view: &Snapshot, call: &Call, checks: &[Check]) -> Result<Granted, ServiceError> {
     let home = home(view, &call.caller);
     let standing = Standing::of(&home, &call.caller).map_err(|unreadable| broken(call, &unreadable))?;
-    let asker = Asker::of(view, call);
+    let mut asker = Asker::of(view, call);
     let mut granted = Granted {
         optional: Vec::new(),
         other_accounts: other_accounts(call, checks),
@@ -85,7 +85,10 @@ fn shown_resources(call: &Call, checks: &[Check]) -> Vec<String> {
 }
 
 fn other_accounts(call: &Call, checks: &[Check]) -> Vec<AccountId> {
-    let accounts = checks.iter().filter_map(Check::resource_account);
+    // A key that another service uses for the caller is in KMS's own record.
+    let is_used = |check: &&Check| check.action.starts_with("kms:") && call.service.name != "kms";
+    let named = checks.iter().filter(|check| !is_used(check));
+    let accounts = named.filter_map(Check::resource_account);
     // Who calls another account finds it in the own history too.
     let accounts = accounts.chain([call.caller.account.clone()]);
     let mut others: Vec<_> = accounts.filter(|account| *account != call.account).collect();
@@ -150,12 +153,18 @@ impl<'a> Asker<'a> {
         for (key, value) in check.context.iter() {
             context.insert(key, value.clone());
         }
-        let own = &self.call.account;
-        let account = check.resource_account().unwrap_or_else(|| own.clone());
-        if account != *own {
+        let account = self.account_of(check);
+        if account != self.call.account {
             add_resource_account_keys(&mut context, self.view, &account);
         }
         Question { context, account }
+    }
+
+    /// Whose the resource of a check is.
+    fn account_of(&self, check: &Check) -> AccountId {
+        check
+            .resource_account()
+            .unwrap_or_else(|| self.call.account.clone())
     }
 
     fn request<'r>(&'r self, check: &'r Check, question: &'r Question) -> Request<'r> {
@@ -168,7 +177,7 @@ impl<'a> Asker<'a> {
         }
     }
 
-    fn allows(&self, check: &Check, standing: &Standing<'_>) -> bool {
+    fn allows(&mut self, check: &Check, standing: &Standing<'_>) -> bool {
         let resource = match &check.resource_policy {
             None => None,
             Some(ResourcePolicy {
@@ -176,9 +185,22 @@ impl<'a> Asker<'a> {
             }) => Some(policy.program()),
             Some(ResourcePolicy { policy: Err(_), .. }) => return false,
         };
-        let question = self.question(check);
-        let request = self.request(check, &question);
-        portcullis_policy::authorize(&Prepared::new(&request), &standing.programs(resource)).is_allowed()
+        let account = self.account_of(check);
+        let principal = &self.principal;
+        let decide = |context: &Context| {
+            let request = Request {
+                principal,
+                action: check.action,
+                resource: &check.resource,
+                context,
+                resource_account: Some(&account),
+            };
+            portcullis_policy::authorize(&Prepared::new(&request), &standing.programs(resource)).is_allowed()
+        };
+        match account == self.call.account {
+            true => self.context.with_over(&check.context, decide),
+            false => decide(&self.question(check).context),
+        }
     }
 
     /// The words of a refusal: decided again, slowly, from the policies as they were written.

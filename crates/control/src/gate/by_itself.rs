@@ -8,6 +8,7 @@ use portcullis_wire::Operation;
 use thiserror::Error;
 
 use super::Gate;
+use super::along::Along;
 use super::assume::Assumption;
 use super::call::{Call, OtherPictures};
 use super::caller::{Caller, Identity};
@@ -149,6 +150,7 @@ impl Gate {
             host: None,
             agent: None,
             others: OtherPictures::default(),
+            along: Along::default(),
         };
         let row = self.operations.get(service.name, O::META.name);
         let answer = self.run(&view, &call, row, (&request.body).into()).await;

@@ -9,6 +9,7 @@ use portcullis_wire::Service;
 
 use super::Tls;
 use super::agent_claim::AgentClaim;
+use super::along::Along;
 use super::caller::Caller;
 use crate::world::Snapshot;
 
@@ -43,6 +44,8 @@ pub struct Call {
     pub agent: Option<Arc<AgentClaim>>,
     /// The pictures of other accounts that its resources were looked up in.
     pub others: OtherPictures,
+    /// The records that go into the history with its own.
+    pub along: Along,
 }
 
 /// The pictures of other accounts whose resources a call names. Each is the one of the first look, so that what was decided

@@ -10,6 +10,7 @@ use portcullis_store::{Store, Vault};
 use super::reasons::Reasons;
 use crate::exec::Desk;
 use crate::services::ssm::parameters::PublicParameters;
+use crate::upstream::Upstreams;
 use crate::world::{ImageNotes, MfaGuesses, Uses};
 
 /// The seams of reads.
@@ -37,4 +38,6 @@ pub struct Environment {
     pub public_parameters: Arc<PublicParameters>,
     /// Which containers can be reached for Execute Command, and its sessions.
     pub(crate) exec: Arc<Desk>,
+    /// Other registries that may be asked for images.
+    pub(crate) upstreams: Arc<Upstreams>,
 }

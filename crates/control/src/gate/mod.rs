@@ -1,6 +1,7 @@
 //! The one gate. Every call walks one way: who are you, what do you want, may you, do it, write it down.
 
 pub mod agent_claim;
+pub(crate) mod along;
 mod aside;
 pub mod assume;
 pub mod authenticate;
@@ -14,6 +15,7 @@ pub mod environment;
 pub mod error;
 mod keys;
 mod last_use;
+pub(crate) mod ledger;
 pub(crate) mod on_behalf;
 pub mod operation;
 pub mod operations;
@@ -51,6 +53,7 @@ use environment::Environment;
 use operations::Operations;
 
 use agent_claim::AgentClaim;
+use along::Along;
 use authenticate::{Authenticated, Verifier};
 use call::{Call, OtherPictures};
 use error::ServiceError;
@@ -89,7 +92,6 @@ pub struct Gate {
     throttle: Option<throttle::Throttle>,
     task_session_seconds: i64,
     live_tails: Arc<Semaphore>,
-    upstreams: Arc<Upstreams>,
 }
 
 /// How many sessions of Live Tail an account may have at a time.
@@ -117,6 +119,7 @@ impl Gate {
             logs: Arc::clone(world.logs()),
             public_parameters: Arc::default(),
             exec: Arc::new(Desk::new(exec::Limits::default())),
+            upstreams: Arc::default(),
         };
         Self {
             world,
@@ -128,7 +131,6 @@ impl Gate {
             throttle: None,
             task_session_seconds: assume::TASK_SESSION_SECONDS,
             live_tails: Arc::new(Semaphore::new(LIVE_TAILS_MAX)),
-            upstreams: Arc::default(),
         }
     }
 
@@ -144,16 +146,16 @@ impl Gate {
         self
     }
 
-    /// Lets pull-through cache rules read these registries.
+    /// Lets the registry read these other ones.
     #[must_use]
     pub fn with_upstreams(mut self, upstreams: Arc<Upstreams>) -> Self {
-        self.upstreams = upstreams;
+        self.environment.upstreams = upstreams;
         self
     }
 
-    /// The registries that pull-through cache rules may read.
+    /// The other registries that may be read.
     pub(crate) fn upstreams(&self) -> &Arc<Upstreams> {
-        &self.upstreams
+        &self.environment.upstreams
     }
 
     /// What operations use beside the picture.
@@ -350,6 +352,7 @@ impl Gate {
             host: header("host"),
             agent: None,
             others: OtherPictures::default(),
+            along: Along::default(),
         }
     }
 
@@ -472,8 +475,35 @@ impl Gate {
         decoded: &dyn Decoded,
     ) -> Result<Answer, ServiceError> {
         let granted = self.grant(view, call, decoded)?;
+        if let Some(bringing) = decoded.bring(&granted, self, call)
+            && let Some(brought) = bringing.await?
+        {
+            return self.look_again(call, row, decoded, brought.as_ref()).await;
+        }
+        if !row.is_data_event {
+            call.along.begin();
+        }
         let answer = decoded
-            .read(&granted, view, &self.environment, call)
+            .read(&granted, None, view, &self.environment, call)
+            .ok_or_else(|| ServiceError::internal(call.service))??;
+        self.record_done(call, &granted, row, decoded, answer.as_ref())
+            .await;
+        Ok(answer)
+    }
+
+    /// The same by the picture of now, which has what was brought for the operation.
+    async fn look_again(
+        &self,
+        call: &Call,
+        row: &Row,
+        decoded: &dyn Decoded,
+        brought: &Prepared,
+    ) -> Result<Answer, ServiceError> {
+        call.others.forget();
+        let view = self.world.view();
+        let granted = self.grant(&view, call, decoded)?;
+        let answer = decoded
+            .read(&granted, Some(brought), &view, &self.environment, call)
             .ok_or_else(|| ServiceError::internal(call.service))??;
         self.record_done(call, &granted, row, decoded, answer.as_ref())
             .await;
@@ -608,33 +638,9 @@ impl Gate {
         &self,
         call: &Call,
         parameters: Value,
-        mut change: impl FnMut(&mut Tx<'_>) -> Result<Value, ServiceError>,
+        change: impl FnMut(&mut Tx<'_>) -> Result<Value, ServiceError>,
     ) -> Result<Value, ServiceError> {
-        let seams = record::Seams {
-            random: self.world.random().as_ref(),
-            vault: self.world.vault(),
-        };
-        let shown = parameters.clone();
-        let run = |tx: &mut Tx<'_>| -> Result<Value, ServiceError> {
-            let answer = change(tx)?;
-            let outcome = Outcome::Answered(&|| answer.clone());
-            let recipient = Recipient::caller(call);
-            let event = record::event(call, recipient, true, Some(shown.clone()), &outcome, seams);
-            tx.append(event.key, event.document);
-            Ok(answer)
-        };
-        let changed = self.world.write(run).await.map_err(|error| match error {
-            WriteError::Refused(error) => error,
-            WriteError::Store(error) => {
-                tracing::error!(%error, operation = call.operation, "a change was not kept");
-                ServiceError::internal(call.service)
-            }
-        });
-        if let Err(error) = &changed {
-            self.record(call, true, Some(parameters), &Outcome::Refused(error))
-                .await;
-        }
-        changed
+        ledger::change_on_record(&self.world, call, parameters, change).await
     }
 
     fn grant(
@@ -699,24 +705,7 @@ impl Gate {
         parameters: Option<Value>,
         outcome: &Outcome<'_>,
     ) {
-        let seams = record::Seams {
-            random: self.world.random().as_ref(),
-            vault: self.world.vault(),
-        };
-        let event = record::event(call, recipient, writes, parameters, outcome, seams);
-        let txn = Txn::of(vec![Change::put(event.key, event.document)]).relaxed();
-        // A caller of another account finds a refusal in the own history.
-        let elsewhere = match recipient.account == self.world.account() {
-            true => None,
-            false => self.world.view().neighbours().store(recipient.account),
-        };
-        let kept = match elsewhere.as_ref().unwrap_or(self.world.store()).commit(txn) {
-            Ok(pending) => pending.await,
-            Err(error) => Err(error),
-        };
-        if let Err(error) = kept {
-            tracing::error!(%error, operation = call.operation, "an event was not kept");
-        }
+        ledger::record(&self.world, call, recipient, writes, parameters, outcome).await;
     }
 }
 

@@ -10,6 +10,7 @@ use portcullis_policy::Context;
 use portcullis_wire::{Operation, OperationMeta, Payload, Reply, RequestError};
 use serde_json::Value;
 
+use super::Gate;
 use super::call::Call;
 use super::caller::Caller;
 use super::error::ServiceError;
@@ -322,7 +323,12 @@ pub type ActFirst<O> = for<'a> fn(
     Authorized<'a, O>,
 ) -> BoxFuture<'a, Result<Box<Prepared>, ServiceError>>;
 
-/// What a [`Prepare`] made for its write.
+/// Has what an operation reads brought from elsewhere, after its decision; `None` if all of it is here. It may wait, ask the
+/// gate for more permissions and change the picture: the operation is decided again by the new one.
+pub(crate) type Bring<O> =
+    for<'a> fn(&'a Gate, Authorized<'a, O>) -> BoxFuture<'a, Result<Option<Box<Prepared>>, ServiceError>>;
+
+/// What a [`Prepare`] made for its write, or a [`Bring`] for its read.
 pub type Prepared = dyn Any + Send + Sync;
 
 /// Reads the typed input of one operation.
@@ -374,6 +380,16 @@ pub fn read<O: Operation>(actions: &'static [&'static str], require: Require<O>,
     row::<O>(actions, require, Run::Read(run))
 }
 
+/// A row for an operation that reads what may first have to come from elsewhere.
+pub(crate) fn read_brought<O: Operation>(
+    actions: &'static [&'static str],
+    require: Require<O>,
+    bring: Bring<O>,
+    run: Read<O>,
+) -> Row {
+    row::<O>(actions, require, Run::ReadBrought(bring, run))
+}
+
 /// A row for an operation that changes state.
 pub fn write<O: Operation>(actions: &'static [&'static str], require: Require<O>, run: Write<O>) -> Row {
     row::<O>(actions, require, Run::Write(run))
@@ -381,7 +397,7 @@ pub fn write<O: Operation>(actions: &'static [&'static str], require: Require<O>
 
 /// A row for an operation that changes what lies beside the picture.
 pub fn act<O: Operation>(actions: &'static [&'static str], require: Require<O>, run: Act<O>) -> Row {
-    row::<O>(actions, require, Run::Act(run))
+    row::<O>(actions, require, Run::Act(run, answers::<O>))
 }
 
 /// A row for an operation that changes state after something that takes long.
@@ -405,8 +421,8 @@ pub fn act_then_write<O: Operation>(
 }
 
 fn row<O: Operation>(actions: &'static [&'static str], require: Require<O>, run: Run<O>) -> Row {
-    let writes = !matches!(run, Run::Read(_));
-    let acts = matches!(run, Run::Act(_));
+    let writes = !matches!(run, Run::Read(_) | Run::ReadBrought(..));
+    let acts = matches!(run, Run::Act(..));
     let decode = move |payload: Payload<'_>| {
         let input = portcullis_wire::decode_request::<O>(payload)?;
         Ok(Box::new(Typed { input, require, run }) as Box<dyn Decoded>)
@@ -423,7 +439,8 @@ fn row<O: Operation>(actions: &'static [&'static str], require: Require<O>, run:
 
 enum Run<O: Operation> {
     Read(Read<O>),
-    Act(Act<O>),
+    ReadBrought(Bring<O>, Read<O>),
+    Act(Act<O>, Answers<O>),
     Write(Write<O>),
     Prepared(Prepare<O>, Write<O>),
     ActThenWrite(ActFirst<O>, Write<O>),
@@ -463,10 +480,19 @@ impl<O: Operation> Answered for Output<O> {
 pub(crate) trait Decoded: Send + Sync {
     fn require(&self, view: &Snapshot, env: &Environment, call: &Call) -> Result<Vec<Check>, ServiceError>;
     fn parameters(&self) -> Value;
+    /// What has to come before [`read`](Self::read) and has to be waited for; `None` when the operation needs nothing of
+    /// the kind.
+    fn bring<'a>(
+        &'a self,
+        granted: &'a Granted,
+        gate: &'a Gate,
+        call: &'a Call,
+    ) -> Option<BoxFuture<'a, Result<Option<Box<Prepared>>, ServiceError>>>;
     /// `None` when the operation writes.
     fn read(
         &self,
         granted: &Granted,
+        prepared: Option<&Prepared>,
         view: &Snapshot,
         env: &Environment,
         call: &Call,
@@ -579,6 +605,18 @@ fn answer<O: Operation>(output: O::Output) -> Answer {
     Box::new(Output::<O>(output))
 }
 
+/// The outcome of an [`Act`] without its type. It stands in the rows that act, so that no other operation has one
+/// compiled.
+type Answers<O> = for<'a> fn(
+    BoxFuture<'a, Result<<O as Operation>::Output, ServiceError>>,
+) -> BoxFuture<'a, Result<Answer, ServiceError>>;
+
+fn answers<O: Operation>(
+    acting: BoxFuture<'_, Result<O::Output, ServiceError>>,
+) -> BoxFuture<'_, Result<Answer, ServiceError>> {
+    Box::pin(async move { acting.await.map(answer::<O>) })
+}
+
 impl<O: Operation> Decoded for Typed<O> {
     fn require(&self, view: &Snapshot, env: &Environment, call: &Call) -> Result<Vec<Check>, ServiceError> {
         (self.require)(Ask {
@@ -593,16 +631,31 @@ impl<O: Operation> Decoded for Typed<O> {
         portcullis_wire::json::to_value(&self.input)
     }
 
+    fn bring<'a>(
+        &'a self,
+        granted: &'a Granted,
+        gate: &'a Gate,
+        call: &'a Call,
+    ) -> Option<BoxFuture<'a, Result<Option<Box<Prepared>>, ServiceError>>> {
+        let Run::ReadBrought(bring, _) = self.run else {
+            return None;
+        };
+        Some(bring(gate, self.authorized(granted, None, call)))
+    }
+
     fn read(
         &self,
         granted: &Granted,
+        prepared: Option<&Prepared>,
         view: &Snapshot,
         env: &Environment,
         call: &Call,
     ) -> Option<Result<Answer, ServiceError>> {
         match self.run {
-            Run::Read(run) => Some(run(view, env, self.authorized(granted, None, call)).map(answer::<O>)),
-            Run::Act(_) | Run::Write(_) | Run::Prepared(..) | Run::ActThenWrite(..) => None,
+            Run::Read(run) | Run::ReadBrought(_, run) => {
+                Some(run(view, env, self.authorized(granted, prepared, call)).map(answer::<O>))
+            }
+            Run::Act(..) | Run::Write(_) | Run::Prepared(..) | Run::ActThenWrite(..) => None,
         }
     }
 
@@ -613,9 +666,10 @@ impl<O: Operation> Decoded for Typed<O> {
         env: &'a Environment,
         call: &'a Call,
     ) -> Option<BoxFuture<'a, Result<Answer, ServiceError>>> {
-        let Run::Act(run) = self.run else { return None };
-        let acting = run(view, env, self.authorized(granted, None, call));
-        Some(Box::pin(async move { acting.await.map(answer::<O>) }))
+        let Run::Act(run, answers) = self.run else {
+            return None;
+        };
+        Some(answers(run(view, env, self.authorized(granted, None, call))))
     }
 
     fn act_first<'a>(
@@ -644,7 +698,9 @@ impl<O: Operation> Decoded for Typed<O> {
     ) -> Result<Option<Box<Prepared>>, ServiceError> {
         match self.run {
             Run::Prepared(prepare, _) => prepare(view, env, self.authorized(granted, None, call)).map(Some),
-            Run::Read(_) | Run::Act(_) | Run::Write(_) | Run::ActThenWrite(..) => Ok(None),
+            Run::Read(_) | Run::ReadBrought(..) | Run::Act(..) | Run::Write(_) | Run::ActThenWrite(..) => {
+                Ok(None)
+            }
         }
     }
 
@@ -659,7 +715,7 @@ impl<O: Operation> Decoded for Typed<O> {
             Run::Write(run) | Run::Prepared(_, run) | Run::ActThenWrite(_, run) => {
                 Some(run(tx, self.authorized(granted, prepared, call)).map(answer::<O>))
             }
-            Run::Read(_) | Run::Act(_) => None,
+            Run::Read(_) | Run::ReadBrought(..) | Run::Act(..) => None,
         }
     }
 }

@@ -19,11 +19,9 @@ use crate::gate::call::Call;
 use crate::gate::caller::Caller;
 use crate::gate::error::ServiceError;
 use crate::gate::on_behalf::Behind;
-use crate::gate::operation::Check;
 use crate::gate::record::Outcome;
 use crate::gate::{Gate, Peer};
-use crate::services::ecr::{for_registry, imports};
-use crate::world::Snapshot;
+use crate::services::ecr::for_registry;
 
 /// Who a token says its user is.
 const USER: &str = "AWS";
@@ -155,21 +153,6 @@ impl<'a> Desk<'a> {
         action: &'static str,
         repository: &str,
     ) -> Result<Call, Refusal> {
-        let check = |view: &Snapshot, call: &Call| for_registry::check(view, call, action, repository);
-        self.decide(operation, check).await
-    }
-
-    /// Decides what a pull asks for that brings an image from an upstream registry.
-    pub async fn admit_import(&self, repository: &str) -> Result<Call, Refusal> {
-        let checks = |view: &Snapshot, call: &Call| Ok(imports::checks(view, call, repository));
-        self.decide(imports::OPERATION, checks).await
-    }
-
-    async fn decide(
-        &self,
-        operation: &'static str,
-        checks: impl FnOnce(&Snapshot, &Call) -> Result<Vec<Check>, ServiceError>,
-    ) -> Result<Call, Refusal> {
         let who = Authenticated {
             caller: self.caller.clone(),
             region: self.region.clone(),
@@ -180,7 +163,8 @@ impl<'a> Desk<'a> {
         let call = self
             .gate
             .call(who, service, operation, self.parts, peer, &request_id);
-        let decided = match checks(&self.gate.world().view(), &call) {
+        let checks = for_registry::check(&self.gate.world().view(), &call, action, repository);
+        let decided = match checks {
             Ok(checks) => self.gate.check(&call, &checks).await,
             Err(error) => Err(error),
         };

@@ -116,6 +116,11 @@ impl Refusal {
         Self::new(Code::Unsupported, "The operation is unsupported.")
     }
 
+    /// A path that means nothing here.
+    pub fn no_such_page() -> Self {
+        Self::new(Code::NoSuchPage, "There is nothing under this path.")
+    }
+
     /// No such upload.
     pub fn no_upload() -> Self {
         Self::new(
@@ -128,6 +133,7 @@ impl Refusal {
     pub fn of_ecr(error: &ServiceError, invalid: Code) -> Self {
         let code = match error.code() {
             _ if error.is_access_denied() => Code::Denied,
+            "UnableToGetUpstreamImageException" => Code::Denied,
             "RepositoryNotFoundException" => Code::NameUnknown,
             "ImageNotFoundException" => Code::ManifestUnknown,
             "ReferencedImagesNotFoundException" => Code::ManifestBlobUnknown,
@@ -163,11 +169,6 @@ impl Refusal {
                 Self::new(Code::Internal, "The image's bytes cannot be kept or read.")
             }
         }
-    }
-
-    /// Whether it is this server that cannot, and not what came from outside.
-    pub fn is_our_own(&self) -> bool {
-        matches!(self.code, Code::NoSpace | Code::Internal)
     }
 
     /// The answer.

@@ -94,7 +94,8 @@ async fn bytes(blobs: &Blobs, digest: &Digest, parts: &Parts) -> Result<Response
     }
 }
 
-fn headers(digest: &str) -> [(header::HeaderName, &str); 3] {
+/// Headers of a layer.
+pub(super) fn headers(digest: &str) -> [(header::HeaderName, &str); 3] {
     [
         (header::CONTENT_TYPE, "application/octet-stream"),
         (header::ACCEPT_RANGES, "bytes"),
@@ -120,7 +121,8 @@ fn wanted(header: Option<&str>, size: u64) -> Option<Option<Range<u64>>> {
     Some(Some(range).filter(|range| range.start < range.end))
 }
 
-fn unknown(digest: &Digest) -> Refusal {
+/// There is no such layer.
+pub(super) fn unknown(digest: &Digest) -> Refusal {
     Refusal::new(
         Code::BlobUnknown,
         format!("The layer with digest '{digest}' does not exist."),

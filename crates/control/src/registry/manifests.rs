@@ -9,14 +9,13 @@ use serde_json::Value;
 use super::answer::{self, CONTENT_DIGEST, SUBJECT};
 use super::desk::Desk;
 use super::errors::{Code, Refusal};
-use super::pull_through;
 use super::receive::{self, Incoming};
 use crate::events::Body;
 use crate::services::ecr::for_registry::is_tag;
 
 /// Largest manifest, in bytes: as long as ECR's model lets `imageManifest` be.
 const MANIFEST_BYTES_MAX: usize = 4 * 1024 * 1024;
-const DEFAULT_TYPE: &str = "application/vnd.docker.distribution.manifest.v2+json";
+pub(super) const DEFAULT_TYPE: &str = "application/vnd.docker.distribution.manifest.v2+json";
 
 /// What an image is called by.
 pub(super) enum Reference {
@@ -25,7 +24,8 @@ pub(super) enum Reference {
 }
 
 impl Reference {
-    fn read(text: &str) -> Result<Self, Refusal> {
+    /// Reads the last part of a path.
+    pub fn read(text: &str) -> Result<Self, Refusal> {
         if text.contains(':') {
             return Ok(Self::Digest(text.parse().map_err(|_| Refusal::digest())?));
         }
@@ -35,6 +35,14 @@ impl Reference {
                 Code::TagInvalid,
                 "The tag is none that an image can have.",
             )),
+        }
+    }
+
+    /// What is known to be a tag or a digest.
+    pub fn text(&self) -> String {
+        match self {
+            Self::Tag(tag) => tag.clone(),
+            Self::Digest(digest) => digest.to_string(),
         }
     }
 
@@ -53,7 +61,6 @@ impl Reference {
 /// GET or HEAD of a manifest.
 pub(super) async fn get(desk: &Desk<'_>, name: &str, reference: &str) -> Result<Response<Body>, Refusal> {
     let reference = Reference::read(reference)?;
-    pull_through::refresh(desk, name, &reference).await?;
     let input = ecr::BatchGetImageRequest {
         repository_name: name.to_owned(),
         image_ids: vec![reference.image_id()],

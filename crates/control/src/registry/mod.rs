@@ -9,7 +9,7 @@ mod layers;
 mod lists;
 mod manifests;
 mod path;
-mod pull_through;
+mod public;
 mod receive;
 mod uploads;
 
@@ -57,14 +57,25 @@ async fn answer(
     if parts.uri.path().starts_with(tickets::PATH) {
         return layers::ticketed(accounts, &parts).await;
     }
+    if public::is_asked_in_vain(accounts, &parts) {
+        return Err(Refusal::no_such_page());
+    }
+    if public::is_for(accounts, &parts) {
+        return public::answer(accounts, &parts, &peer).await;
+    }
     let bearer = Bearer::of(accounts, &parts, &peer)?;
     let wanted = Wanted::read(parts.uri.path())?;
     if wanted.target == Target::Ping {
-        let kind = (header::CONTENT_TYPE, "application/json");
-        return Ok(answer::with(StatusCode::OK, Bytes::from_static(b"{}"), &[kind]));
+        return Ok(ping());
     }
     let desk = Desk::new(accounts, bearer, &wanted, &parts, peer)?;
     route(&desk, wanted.target, body).await
+}
+
+/// There is a registry.
+fn ping() -> Response<Body> {
+    let kind = (header::CONTENT_TYPE, "application/json");
+    answer::with(StatusCode::OK, Bytes::from_static(b"{}"), &[kind])
 }
 
 async fn route(desk: &Desk<'_>, target: Target, body: impl Incoming) -> Result<Response<Body>, Refusal> {

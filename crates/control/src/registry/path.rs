@@ -4,6 +4,7 @@ use percent_encoding::percent_decode_str;
 use portcullis_core::{AccountId, Region};
 
 use super::errors::{Code, Refusal};
+use crate::upstream::ECR_PUBLIC;
 
 /// Where the registry is.
 pub(super) const BASE: &str = "/v2";
@@ -61,6 +62,15 @@ pub(super) struct Wanted {
     pub target: Target,
 }
 
+/// The rest of a path whose first part is ECR Public's name, from its slash on.
+pub(super) fn of_ecr_public(path: &str) -> Option<&str> {
+    let rest = path
+        .strip_prefix(BASE)?
+        .strip_prefix('/')?
+        .strip_prefix(ECR_PUBLIC)?;
+    rest.starts_with('/').then_some(rest)
+}
+
 impl Registry {
     /// Reads `ACCOUNT.dkr.ecr.REGION.amazonaws.com`, as a host or as the first part of a name.
     pub fn named(text: &str) -> Option<Self> {
@@ -104,7 +114,8 @@ impl Wanted {
 }
 
 impl Target {
-    fn read(path: &str) -> Result<Self, Refusal> {
+    /// Reads what follows a registry's name.
+    pub fn read(path: &str) -> Result<Self, Refusal> {
         if path.is_empty() {
             return Ok(Self::Ping);
         }
@@ -112,8 +123,8 @@ impl Target {
             return Ok(Self::Catalog);
         }
         // From the end: names may hold such words too.
-        let (head, last) = path.rsplit_once('/').ok_or_else(no_such_page)?;
-        let (head, word) = head.rsplit_once('/').ok_or_else(no_such_page)?;
+        let (head, last) = path.rsplit_once('/').ok_or_else(Refusal::no_such_page)?;
+        let (head, word) = head.rsplit_once('/').ok_or_else(Refusal::no_such_page)?;
         let last = last.to_owned();
         let uploads = head.strip_suffix("/blobs").filter(|_| word == "uploads");
         if let Some(name) = uploads {
@@ -138,7 +149,7 @@ impl Target {
                 digest: last,
             }),
             ("tags", "list") => Ok(Self::Tags { name: checked(head)? }),
-            _ => Err(no_such_page()),
+            _ => Err(Refusal::no_such_page()),
         }
     }
 }
@@ -165,10 +176,6 @@ fn is_part(part: &str) -> bool {
 
 fn invalid_name() -> Refusal {
     Refusal::new(Code::NameInvalid, "The name is none that a repository can have.")
-}
-
-fn no_such_page() -> Refusal {
-    Refusal::new(Code::NoSuchPage, "There is nothing under this path.")
 }
 
 #[cfg(test)]

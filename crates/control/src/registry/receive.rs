@@ -9,8 +9,6 @@ use portcullis_blobs::Writer;
 
 use super::errors::{Code, Refusal};
 
-/// Largest layer, in bytes: ECR's quota of 52,000 MiB.
-pub(super) const LAYER_BYTES_MAX: u64 = 52_000 * 1024 * 1024;
 /// How long a client may send nothing.
 const SILENCE_MAX: Duration = Duration::from_secs(60);
 

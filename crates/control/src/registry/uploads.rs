@@ -9,10 +9,11 @@ use super::answer::{self, CONTENT_DIGEST, UPLOAD_UUID};
 use super::desk::Desk;
 use super::errors::{Code, Refusal};
 use super::path::checked;
-use super::receive::{self, Incoming, LAYER_BYTES_MAX};
+use super::receive::{self, Incoming};
 use crate::events::Body;
 use crate::gate::error::ServiceError;
 use crate::services::ecr::for_registry;
+use crate::upstream::LAYER_BYTES_MAX;
 use crate::world::Tx;
 
 /// Begins an upload, or does all of it: by a body with its digest, or by a layer of another repository.

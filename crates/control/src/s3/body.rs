@@ -9,12 +9,15 @@ use http_body_util::BodyExt as _;
 use http_body_util::combinators::UnsyncBoxBody;
 use hyper::body::Bytes;
 use md5::Md5;
-use portcullis_blobs::Blobs;
+use portcullis_blobs::{Blobs, Upload};
 use portcullis_wire::sigv4::{ChunkVerifier, Chunked, PayloadForm};
 use sha2::{Digest as _, Sha256};
+use tokio::runtime::Handle;
 
-use super::checksum::{Algorithm, Hasher, hex};
+use super::checksum::{Algorithm, Hasher};
+use super::cipher::Sealer;
 use super::errors::S3Error;
+use crate::hex::hex;
 use crate::world::records::s3::Piece;
 
 /// A body as the listener hands it over.
@@ -244,40 +247,46 @@ impl Body {
         Ok(all.into())
     }
 
-    /// Keeps the bytes, and says where. Nothing is kept when they are not what the request said.
+    /// Keeps the bytes, encrypted if something is given for it, and says where. Nothing is kept when they are not what the
+    /// request said.
     pub(super) async fn keep(
         mut self,
         blobs: &Blobs,
         max: u64,
+        mut sealer: Option<Sealer>,
     ) -> Result<(Option<Piece>, Received), S3Error> {
-        let upload = blobs.begin("s3").await?;
+        let begun = Begun::new(blobs).await?;
+        let upload = &begun.upload;
         let kept = async {
-            let mut writer = blobs.writer(&upload, 0).await?;
+            let mut writer = blobs.writer(upload, 0).await?;
             while let Some(part) = self.next().await? {
                 if self.received > max {
                     let proposed = self.received;
                     return Err(S3Error::EntityTooLarge { proposed, max });
                 }
-                writer.write(&part).await?;
+                match &mut sealer {
+                    None => writer.write(&part).await?,
+                    Some(sealer) => writer.write(&sealer.push(&part)?).await?,
+                }
+            }
+            if let Some(sealer) = sealer.take() {
+                writer.write(&sealer.finish()?).await?;
             }
             writer.flush().await?;
             let received = self.finish()?;
             if received.size == 0 {
                 return Ok((None, received));
             }
-            let blob = blobs.finish(&upload, None).await?;
+            let blob = blobs.finish(upload, None).await?;
             let piece = Piece {
                 digest: blob.digest.hex(),
-                size: blob.size,
+                size: received.size,
             };
             Ok((Some(piece), received))
         };
         let kept = kept.await;
-        if !matches!(kept, Ok((Some(_), _)))
-            && let Err(error) = blobs.discard(&upload).await
-        {
-            tracing::debug!(%error, "an upload that was given up stays until it is swept");
-        }
+        let is_blob = matches!(kept, Ok((Some(_), _)));
+        begun.end(is_blob).await;
         kept
     }
 
@@ -291,6 +300,47 @@ impl Body {
         if tokio::time::timeout(DOCUMENT_TIME, rest).await.is_err() {
             tracing::debug!("a refused client was too slow to be heard out");
         }
+    }
+}
+
+/// An upload that was begun. Its bytes are given back unless they became a blob, also when the client hangs up and nobody
+/// goes on with its request.
+struct Begun {
+    blobs: Blobs,
+    upload: Upload,
+    has_ended: bool,
+}
+
+impl Begun {
+    async fn new(blobs: &Blobs) -> Result<Self, S3Error> {
+        Ok(Self {
+            upload: blobs.begin("s3").await?,
+            blobs: blobs.clone(),
+            has_ended: false,
+        })
+    }
+
+    async fn end(mut self, is_blob: bool) {
+        if !is_blob {
+            give_back(&self.blobs, &self.upload).await;
+        }
+        self.has_ended = true;
+    }
+}
+
+impl Drop for Begun {
+    fn drop(&mut self) {
+        let Some(runtime) = Handle::try_current().ok().filter(|_| !self.has_ended) else {
+            return;
+        };
+        let (blobs, upload) = (self.blobs.clone(), self.upload.clone());
+        runtime.spawn(async move { give_back(&blobs, &upload).await });
+    }
+}
+
+async fn give_back(blobs: &Blobs, upload: &Upload) {
+    if let Err(error) = blobs.discard(upload).await {
+        tracing::debug!(%error, "an upload that was given up stays until it is swept");
     }
 }
 
@@ -339,9 +389,15 @@ fn checksum(headers: &HeaderMap) -> Result<Option<(Algorithm, Option<String>)>, 
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::task::Poll;
+
+    use futures_util::FutureExt as _;
     use futures_util::stream::{self, StreamExt as _};
     use http_body_util::StreamBody;
     use hyper::body::Frame;
+    use portcullis_core::{FixedClock, SeededRandom, Timestamp};
 
     use super::*;
 
@@ -352,5 +408,34 @@ mod tests {
         let body = Body::of(&HeaderMap::new(), raw, &PayloadForm::Unsigned, None).unwrap();
         let read = body.document(DOCUMENT_BYTES_MAX, Duration::from_millis(1)).await;
         assert_eq!(read, Err(S3Error::RequestTimeout));
+    }
+
+    #[tokio::test]
+    async fn a_client_that_hangs_up_leaves_no_bytes() {
+        let blobs = || {
+            let clock = Arc::new(FixedClock::at(Timestamp::default()));
+            Blobs::in_memory(clock, Arc::new(SeededRandom::new(1)))
+        };
+        // The same randomness gives the same id.
+        let upload = blobs().begin("s3").await.unwrap();
+        let blobs = blobs();
+        let is_asked_for_more = Arc::new(AtomicBool::new(false));
+        let asked = Arc::clone(&is_asked_for_more);
+        let first = stream::iter([Ok(Frame::data(Bytes::from_static(b"half")))]);
+        let rest = stream::poll_fn(move |_| {
+            asked.store(true, Ordering::Relaxed);
+            Poll::Pending
+        });
+        let raw = RawBody::new(StreamBody::new(first.chain(rest)));
+        let mut keeping = Body::within(raw, 8, None).keep(&blobs, 8, None).boxed();
+        while !is_asked_for_more.load(Ordering::Relaxed) {
+            assert!(futures_util::poll!(&mut keeping).is_pending());
+            tokio::task::yield_now().await;
+        }
+        assert!(blobs.uploaded(&upload).await.is_ok());
+        drop(keeping);
+        while blobs.uploaded(&upload).await.is_ok() {
+            tokio::task::yield_now().await;
+        }
     }
 }

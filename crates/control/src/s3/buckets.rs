@@ -11,12 +11,12 @@ use super::answer::Answer;
 use super::ask::Ask;
 use super::body::Body;
 use super::checks::{self, bucket_arn};
-use super::checksum::hex;
 use super::errors::S3Error;
 use super::xml::{self, Element};
 use crate::gate::error::ServiceError;
 use crate::gate::operation::Check;
 use crate::gate::streaming::Cleared;
+use crate::hex::hex;
 use crate::world::records::s3::{Bucket, PublicAccessBlock};
 use crate::world::{Snapshot, Tx};
 
@@ -215,6 +215,7 @@ pub(super) fn create<'a>(
                 public_access_block: Some(PublicAccessBlock::ALL),
                 has_ownership_controls: true,
                 tags: wanted.tags.clone(),
+                encryption: None,
             });
             Ok(())
         };
@@ -372,24 +373,6 @@ pub(super) fn require_versioning(ask: &Ask<'_>, view: &Snapshot) -> Result<Vec<C
 pub(super) fn versioning(ask: &Ask<'_>, view: &Snapshot) -> Result<Answer, S3Error> {
     ask.bucket(view)?;
     Ok(Answer::xml(&Element::document("VersioningConfiguration")))
-}
-
-pub(super) fn require_encryption(ask: &Ask<'_>, view: &Snapshot) -> Result<Vec<Check>, S3Error> {
-    Ok(vec![checks::on_bucket(
-        ask,
-        view,
-        "s3:GetEncryptionConfiguration",
-    )])
-}
-
-pub(super) fn encryption(ask: &Ask<'_>, view: &Snapshot) -> Result<Answer, S3Error> {
-    ask.bucket(view)?;
-    let default = Element::new("ApplyServerSideEncryptionByDefault").text("SSEAlgorithm", "AES256");
-    let rule = Element::new("Rule")
-        .child(&default)
-        .text("BucketKeyEnabled", "false");
-    let document = Element::document("ServerSideEncryptionConfiguration").child(&rule);
-    Ok(Answer::xml(&document))
 }
 
 pub(super) fn require_acl(ask: &Ask<'_>, view: &Snapshot) -> Result<Vec<Check>, S3Error> {

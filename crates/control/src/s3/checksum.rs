@@ -1,11 +1,15 @@
 //! The checksums that S3 keeps and that SDKs send and want back.
 
+use std::sync::LazyLock;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use crc::{CRC_32_ISCSI, CRC_32_ISO_HDLC, CRC_64_NVME, Crc, Table};
 use md5::Md5;
 use sha1::Sha1;
 use sha2::{Digest as _, Sha256};
+
+use crate::hex::hex;
 
 /// An algorithm.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -92,49 +96,53 @@ impl Algorithm {
             )
         };
         let (first, second) = (number(first)?, number(second)?);
-        // The generators with their bits reversed, as these algorithms shift to the right.
-        let (polynomial, width) = match self {
-            Self::Crc32 => (0xEDB8_8320, 32),
-            Self::Crc32c => (0x82F6_3B78, 32),
-            Self::Crc64Nvme => (0x9A6C_9329_AC4B_C9B5, 64),
+        let (zeros, width) = match self {
+            Self::Crc32 => (&CRC32_ZEROS, 32),
+            Self::Crc32c => (&CRC32C_ZEROS, 32),
+            Self::Crc64Nvme => (&CRC64NVME_ZEROS, 64),
             Self::Sha1 | Self::Sha256 => return None,
         };
-        let combined = shifted(first, second_bytes, polynomial, width) ^ second;
+        let combined = zeros.after(second_bytes, first) ^ second;
         let bytes = combined.to_be_bytes();
-        let skipped = bytes.len() - usize::try_from(width / 8).unwrap_or_default();
+        let skipped = bytes.len() - width / 8;
         Some(STANDARD.encode(bytes.get(skipped..)?))
     }
 }
 
-/// A register after so many zero bytes: the linear step, squared again and again.
-fn shifted(register: u64, bytes: u64, polynomial: u64, width: u32) -> u64 {
-    let apply = |step: &[u64], register: u64| {
-        let columns = step.iter().enumerate();
-        columns.fold(0, |sum, (bit, column)| {
-            if register >> bit & 1 == 1 {
-                sum ^ column
-            } else {
-                sum
-            }
-        })
-    };
-    let square = |step: &[u64]| -> Vec<u64> { step.iter().map(|column| apply(step, *column)).collect() };
-    // One zero bit: shift to the right, the lowest bit through the generator.
-    let mut step: Vec<u64> = (0..width)
-        .map(|bit| if bit == 0 { polynomial } else { 1 << (bit - 1) })
-        .collect();
-    for _ in 0..3 {
-        step = square(&step);
+// The generators with their bits reversed, as these algorithms shift to the right.
+static CRC32_ZEROS: LazyLock<Zeros> = LazyLock::new(|| Zeros::new(0xEDB8_8320, 32));
+static CRC32C_ZEROS: LazyLock<Zeros> = LazyLock::new(|| Zeros::new(0x82F6_3B78, 32));
+static CRC64NVME_ZEROS: LazyLock<Zeros> = LazyLock::new(|| Zeros::new(0x9A6C_9329_AC4B_C9B5, 64));
+
+/// What zero bytes do to a register, as linear steps: of one byte, of two, of four and so on. An upload of ten thousand parts
+/// is put together under the writers' lock, so that they are worked out once.
+struct Zeros(Vec<Vec<u64>>);
+
+impl Zeros {
+    fn new(polynomial: u64, width: u32) -> Self {
+        let square = |step: &[u64]| -> Vec<u64> { step.iter().map(|column| apply(step, *column)).collect() };
+        // One zero bit: shift to the right, the lowest bit through the generator.
+        let bit: Vec<u64> = (0..width)
+            .map(|bit| if bit == 0 { polynomial } else { 1 << (bit - 1) })
+            .collect();
+        let byte = (0..3).fold(bit, |step, _| square(&step));
+        let steps = std::iter::successors(Some(byte), |step| Some(square(step)));
+        Self(steps.take(64).collect())
     }
-    let (mut register, mut left) = (register, bytes);
-    while left > 0 {
-        if left & 1 == 1 {
-            register = apply(&step, register);
-        }
-        step = square(&step);
-        left >>= 1;
+
+    /// A register after so many zero bytes.
+    fn after(&self, bytes: u64, register: u64) -> u64 {
+        let steps = self.0.iter().enumerate();
+        let steps = steps.filter(|(power, _)| bytes >> power & 1 == 1);
+        steps.fold(register, |register, (_, step)| apply(step, register))
     }
-    register
+}
+
+/// A linear step of a register: the sum of the columns of its bits.
+fn apply(step: &[u64], register: u64) -> u64 {
+    let columns = step.iter().enumerate();
+    let columns = columns.filter(|(bit, _)| register >> bit & 1 == 1);
+    columns.fold(0, |sum, (_, column)| sum ^ column)
 }
 
 /// A checksum in the making.
@@ -208,11 +216,6 @@ pub(super) fn composite<'p>(algorithm: Algorithm, parts: impl Iterator<Item = &'
         count += 1;
     }
     format!("{}-{count}", hasher.finish())
-}
-
-/// Bytes as lower-case hexadecimal.
-pub(super) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// The entity tag of an object that came in parts: the MD5 of their MD5s, and how many they are.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use percent_encoding::percent_decode_str;
-use portcullis_blobs::{Blobs, Digest};
+use portcullis_blobs::Digest;
 
 use super::answer::Answer;
 use super::ask::Ask;
@@ -18,6 +18,7 @@ use super::describe::{checksum_type, description, quoted, tags};
 use super::errors::S3Error;
 use super::get::as_body;
 use super::put::{PUT_BYTES_MAX, checksum_of};
+use super::sealing::{self, Drawn};
 use super::xml::Element;
 use crate::gate::call::Call;
 use crate::gate::error::ServiceError;
@@ -87,13 +88,11 @@ pub(super) fn checks_on_source(
 ) -> Result<Vec<Check>, S3Error> {
     let source = source(ask)?;
     let theirs = source_view(ask.call, view, &source)?;
-    Ok(checks::on_existing_object_of(
-        ask,
-        &theirs,
-        action,
-        &source.bucket,
-        &source.key,
-    ))
+    let mut all = checks::on_existing_object_of(ask, &theirs, action, &source.bucket, &source.key);
+    let object = theirs.s3.object(&source.bucket, &source.key);
+    let under = object.and_then(|object| object.under.as_ref());
+    all.extend(sealing::to_open(ask, view, under)?);
+    Ok(all)
 }
 
 /// The object that is copied.
@@ -150,6 +149,7 @@ pub(super) fn require(ask: &Ask<'_>, view: &Snapshot) -> Result<Vec<Check>, S3Er
         let write = checks::on_object(ask, view, "s3:PutObjectTagging");
         all.push(checks::with_object_tags(write, &tags));
     }
+    all.extend(sealing::to_seal(ask, view)?);
     Ok(all)
 }
 
@@ -175,14 +175,22 @@ struct Copied {
     checksum: Option<Checksum>,
 }
 
-/// Refers to the source's blobs, or keeps its bytes again: one blob of what came in parts, with the checksum of its bytes.
-async fn bytes(blobs: &Blobs, source: &Object, wanted: Option<Algorithm>) -> Result<Copied, S3Error> {
+/// Refers to the source's blobs, or keeps its bytes again: one blob of what came in parts or goes from key to key, with the
+/// checksum of its bytes.
+async fn bytes(
+    ask: &Ask<'_>,
+    source: &Object,
+    wanted: Option<Algorithm>,
+    drawn: Option<&Drawn>,
+) -> Result<Copied, S3Error> {
+    let blobs = ask.blobs();
+    let is_clear = source.under.is_none() && drawn.is_none();
     let known = source
         .checksum
         .as_ref()
         .map(|checksum| checksum.algorithm.as_str());
     let is_known = wanted.is_none_or(|wanted| known == Some(wanted.name()));
-    if source.parts.is_none() && is_known {
+    if source.parts.is_none() && is_known && is_clear {
         for piece in &source.pieces {
             let digest = Digest::from_hex(&piece.digest).map_err(|_| S3Error::Internal)?;
             if !blobs.hold(&digest).await? {
@@ -196,11 +204,13 @@ async fn bytes(blobs: &Blobs, source: &Object, wanted: Option<Algorithm>) -> Res
         });
     }
     let algorithm = wanted.or_else(|| Algorithm::named(known?));
-    let body = as_body(blobs, &source.pieces, 0..source.size, algorithm).await?;
-    let (piece, received) = body.keep(blobs, PUT_BYTES_MAX).await?;
+    let key = sealing::open(ask, source.under.as_ref())?;
+    let body = as_body(blobs, &source.pieces, 0..source.size, key, algorithm).await?;
+    let sealer = sealing::sealer(ask, drawn.map(|drawn| &drawn.key))?;
+    let (piece, received) = body.keep(blobs, PUT_BYTES_MAX, sealer).await?;
     Ok(Copied {
         pieces: piece.into_iter().collect(),
-        etag: received.etag.clone(),
+        etag: sealing::etag(ask, drawn.is_some(), &received.etag),
         checksum: Some(checksum_of(&received)),
     })
 }
@@ -214,7 +224,8 @@ pub(super) fn copy<'a>(
         let from = source_object(ask)?;
         let named = source(ask)?;
         let is_same = named.bucket == ask.target.bucket() && named.key == ask.target.key();
-        if is_same && !replaces(ask, "x-amz-metadata-directive")? {
+        let changes = replaces(ask, "x-amz-metadata-directive")?;
+        if is_same && !changes && ask.header("x-amz-server-side-encryption").is_none() {
             let text = "This copy request is illegal because it is trying to copy an object to itself without changing the \
                         object's metadata, storage class, website redirect location or encryption attributes.";
             return Err(S3Error::InvalidRequest(text.to_owned()).into());
@@ -227,11 +238,13 @@ pub(super) fn copy<'a>(
         }
         let description = described(ask, &from)?;
         let wanted = ask.header("x-amz-checksum-algorithm").and_then(Algorithm::named);
-        let copied = bytes(ask.blobs(), &from, wanted).await?;
-        let modified = ask
+        let drawn = sealing::draw(ask, &ask.decided, ask.owner.world().random().as_ref())?;
+        let copied = bytes(ask, &from, wanted, drawn.as_ref()).await?;
+        let (modified, under) = ask
             .change(|tx| {
                 ask.bucket(tx.view())?;
                 conditions::before_writing(ask, tx.view())?;
+                let under = sealing::keep(ask, tx, drawn.as_ref())?;
                 let modified = tx.now;
                 tx.put(Object {
                     bucket: ask.target.bucket().to_owned(),
@@ -243,15 +256,16 @@ pub(super) fn copy<'a>(
                     description: description.clone(),
                     checksum: copied.checksum.clone(),
                     parts: None,
+                    under: under.clone(),
                 });
-                Ok(modified)
+                Ok((modified, under))
             })
             .await?;
         let result = Element::document("CopyObjectResult")
             .text("LastModified", iso(modified))
             .text("ETag", quoted(&copied.etag));
         let document = add_checksum(result, copied.checksum.as_ref());
-        Ok(Answer::xml(&document).with("x-amz-server-side-encryption", "AES256"))
+        Ok(sealing::shown(Answer::xml(&document), under.as_ref()))
     }
     .boxed()
 }

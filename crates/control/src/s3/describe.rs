@@ -8,6 +8,7 @@ use super::ask::Ask;
 use super::buckets::{add_tag, refuse_acl};
 use super::checksum::Algorithm;
 use super::errors::S3Error;
+use super::sealing;
 use crate::world::records::s3::{Checksum, Description, Object};
 
 /// Headers that are given back as they came.
@@ -86,19 +87,6 @@ fn refuse_unserved(ask: &Ask<'_>) -> Result<(), S3Error> {
     if let Some(name) = UNSERVED.into_iter().find(|name| ask.header(name).is_some()) {
         return Err(S3Error::NotImplementedHeader(name));
     }
-    match ask.header("x-amz-server-side-encryption") {
-        None | Some("AES256") => {}
-        Some("aws:kms" | "aws:kms:dsse") => {
-            return Err(S3Error::NotImplementedHeader("x-amz-server-side-encryption"));
-        }
-        Some(other) => {
-            return Err(S3Error::InvalidArgument {
-                message: "The encryption method specified is not supported",
-                name: "x-amz-server-side-encryption",
-                value: other.to_owned(),
-            });
-        }
-    }
     match ask.header("x-amz-storage-class") {
         None | Some("STANDARD") => Ok(()),
         Some(_) => Err(S3Error::InvalidStorageClass),
@@ -136,19 +124,24 @@ pub(super) fn describe(ask: &Ask<'_>, object: &Object, mut answer: Answer, is_wh
     answer.add("etag", &quoted(&object.etag));
     answer.add("last-modified", &http_date(object.modified));
     answer.add("accept-ranges", "bytes");
-    answer.add("x-amz-server-side-encryption", "AES256");
+    answer = sealing::shown(answer, object.under.as_ref());
     let tags = object.description.tags.len();
     if tags > 0 {
         answer.add("x-amz-tagging-count", &tags.to_string());
     }
-    let wants = ask.header("x-amz-checksum-mode");
     if is_whole
-        && wants.is_some_and(|mode| mode.eq_ignore_ascii_case("ENABLED"))
+        && wants_checksum(ask)
         && let Some(checksum) = &object.checksum
     {
         answer = with_checksum(answer, checksum);
     }
     answer
+}
+
+/// Whether an answer about an object is to tell its checksum.
+pub(super) fn wants_checksum(ask: &Ask<'_>) -> bool {
+    let mode = ask.header("x-amz-checksum-mode");
+    mode.is_some_and(|mode| mode.eq_ignore_ascii_case("ENABLED"))
 }
 
 /// The headers of a checksum.

@@ -152,6 +152,10 @@ pub(super) enum S3Error {
     RequestTimeTooSkewed,
     #[error("Request has expired")]
     PresignedExpired { expires_seconds: i64 },
+    #[error("{message}")]
+    Kms { code: &'static str, message: String },
+    #[error("The encryption of the bucket changed meanwhile. Please try again.")]
+    OperationAborted,
     #[error("No room is left for objects. Make some and try again.")]
     NoRoom,
     #[error("We encountered an internal error. Please try again.")]
@@ -219,6 +223,8 @@ impl S3Error {
             Self::InvalidToken => ("InvalidToken", 400),
             Self::ExpiredToken => ("ExpiredToken", 400),
             Self::RequestTimeTooSkewed => ("RequestTimeTooSkewed", 403),
+            Self::Kms { code, .. } => (code, 400),
+            Self::OperationAborted => ("OperationAborted", 409),
             Self::NoRoom => ("ServiceUnavailable", 503),
             Self::Internal => ("InternalError", 500),
         }

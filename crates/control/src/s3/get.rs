@@ -17,9 +17,11 @@ use super::body::{Body, RawBody};
 use super::buckets::owner_alone;
 use super::checks;
 use super::checksum::Algorithm;
+use super::cipher::{self, Key};
 use super::conditions;
-use super::describe::describe;
+use super::describe::{describe, wants_checksum};
 use super::errors::S3Error;
+use super::sealing;
 use crate::gate::error::ServiceError;
 use crate::gate::operation::Check;
 use crate::gate::streaming::Cleared;
@@ -44,6 +46,23 @@ const OPENED_FIRST: usize = 16;
 pub(super) fn require(ask: &Ask<'_>, view: &Snapshot) -> Result<Vec<Check>, S3Error> {
     ask.bucket(view)?;
     Ok(checks::on_existing_object(ask, view, "s3:GetObject"))
+}
+
+/// A checksum tells of the bytes: it takes their key, as on AWS.
+pub(super) fn require_head(ask: &Ask<'_>, view: &Snapshot) -> Result<Vec<Check>, S3Error> {
+    match wants_checksum(ask) {
+        true => require_bytes(ask, view),
+        false => require(ask, view),
+    }
+}
+
+/// The bytes take the key they are under, too.
+pub(super) fn require_bytes(ask: &Ask<'_>, view: &Snapshot) -> Result<Vec<Check>, S3Error> {
+    let mut all = require(ask, view)?;
+    let object = view.s3.object(ask.target.bucket(), ask.target.key());
+    let under = object.and_then(|object| object.under.as_ref());
+    all.extend(sealing::to_open(ask, view, under)?);
+    Ok(all)
 }
 
 /// The object the request names.
@@ -175,7 +194,8 @@ pub(super) fn get<'a>(
         conditions::before_reading(ask, "", object)?;
         let wanted = wanted(ask, object)?;
         let length = wanted.range.end - wanted.range.start;
-        let bytes = read(ask.blobs(), &object.pieces, wanted.range.clone()).await?;
+        let key = sealing::open(ask, object.under.as_ref())?;
+        let bytes = read(ask.blobs(), &object.pieces, wanted.range.clone(), key).await?;
         let answer = Answer::stream(length, bytes);
         Ok(head_of(ask, object, &wanted, answer))
     }
@@ -187,10 +207,11 @@ pub(super) async fn as_body(
     blobs: &Blobs,
     pieces: &[Piece],
     range: Range<u64>,
+    key: Option<Key>,
     algorithm: Option<Algorithm>,
 ) -> Result<Body, S3Error> {
     let length = range.end - range.start;
-    let bytes = read(blobs, pieces, range).await?;
+    let bytes = read(blobs, pieces, range, key).await?;
     let frames = bytes.map(|bytes| Ok(hyper::body::Frame::data(bytes)));
     Ok(Body::within(
         RawBody::new(StreamBody::new(frames)),
@@ -221,11 +242,12 @@ async fn opened(blobs: &Blobs, digest: &Digest) -> Result<Stored, BlobError> {
     found.ok_or_else(|| BlobError::Io(std::io::ErrorKind::NotFound.into()))
 }
 
-/// The bytes of a range.
+/// The bytes of a range, decrypted if there is a key.
 async fn read(
     blobs: &Blobs,
     pieces: &[Piece],
     range: Range<u64>,
+    key: Option<Key>,
 ) -> Result<BoxStream<'static, Bytes>, S3Error> {
     let mut wanted = stretches(pieces, &range)?.into_iter();
     let mut first = Vec::new();
@@ -238,10 +260,13 @@ async fn read(
         async move { Ok((opened(&blobs, &digest).await?, range)) }
     });
     let found = stream::iter(first).chain(later);
-    let bytes = found.flat_map(|found: Result<(Stored, Range<u64>), BlobError>| match found {
-        Ok((stored, range)) => stored.stream(range),
-        Err(error) => stream::iter([Err(error)]).boxed(),
-    });
+    let bytes = found.flat_map(
+        move |found: Result<(Stored, Range<u64>), BlobError>| match (found, &key) {
+            (Ok((stored, range)), None) => stored.stream(range),
+            (Ok((stored, range)), Some(key)) => cipher::opened(&stored, key, &range),
+            (Err(error), _) => stream::iter([Err(error)]).boxed(),
+        },
+    );
     // What breaks off is shorter than was said, and so no whole answer to any client.
     let whole = bytes.scan((), |(), part| {
         let part =
@@ -287,7 +312,7 @@ mod tests {
             whole.extend_from_slice(&bytes);
         }
         let before = open_files();
-        let mut parts = read(&blobs, &pieces, 2..1_599).await.unwrap();
+        let mut parts = read(&blobs, &pieces, 2..1_599, None).await.unwrap();
         let (mut got, mut most) = (Vec::new(), open_files());
         while let Some(part) = parts.next().await {
             got.extend_from_slice(&part);

@@ -21,6 +21,7 @@ use super::describe::{checksum_type, description, quoted};
 use super::errors::S3Error;
 use super::get::as_body;
 use super::put::{PUT_BYTES_MAX, check_length, checksum_of};
+use super::sealing;
 use super::xml::{self, Element};
 use crate::gate::error::ServiceError;
 use crate::gate::operation::Check;
@@ -65,6 +66,8 @@ pub(super) fn create(ask: &Ask<'_>, tx: &mut Tx<'_>) -> Result<Answer, S3Error> 
     ask.bucket(tx.view())?;
     let description = description(ask)?;
     let (algorithm, composite_checksum) = checksum_wanted(ask)?;
+    let drawn = sealing::draw(ask, tx.view(), tx.random)?;
+    let under = sealing::keep(ask, tx, drawn.as_ref())?;
     let id = uuid(tx.random).replace('-', "");
     let initiated = tx.now;
     tx.put(MultipartUpload {
@@ -77,12 +80,13 @@ pub(super) fn create(ask: &Ask<'_>, tx: &mut Tx<'_>) -> Result<Answer, S3Error> 
         checksum_algorithm: algorithm.name().to_owned(),
         composite_checksum,
         checksum_named: ask.header("x-amz-checksum-algorithm").is_some(),
+        under: under.clone(),
     });
     let document = Element::document("InitiateMultipartUploadResult")
         .text("Bucket", ask.target.bucket())
         .text("Key", ask.target.key())
         .text("UploadId", id);
-    let mut answer = Answer::xml(&document).with("x-amz-server-side-encryption", "AES256");
+    let mut answer = sealing::shown(Answer::xml(&document), under.as_ref());
     if ask.header("x-amz-checksum-algorithm").is_some() {
         answer.add("x-amz-checksum-algorithm", algorithm.name());
         answer.add("x-amz-checksum-type", checksum_type(composite_checksum));
@@ -120,11 +124,28 @@ pub(super) fn require_part(ask: &Ask<'_>, view: &Snapshot) -> Result<Vec<Check>,
     Ok(vec![checks::on_object(ask, view, "s3:PutObject")])
 }
 
+/// The bytes take the key that the upload is under, too.
+pub(super) fn require_bytes(ask: &Ask<'_>, view: &Snapshot) -> Result<Vec<Check>, S3Error> {
+    let mut all = require_part(ask, view)?;
+    all.extend(to_open(ask, view)?);
+    Ok(all)
+}
+
+fn to_open(ask: &Ask<'_>, view: &Snapshot) -> Result<Option<Check>, S3Error> {
+    // An upload that is not there is told to who may write.
+    let upload = upload(ask, view).ok();
+    sealing::to_open(ask, view, upload.and_then(|upload| upload.under.as_ref()))
+}
+
 /// Keeps a part in its upload, which may have ended meanwhile.
 async fn keep_part(ask: &Ask<'_>, body: Body) -> Result<(Received, Checksum, Part), ServiceError> {
     let number = part_number(ask)?;
-    let (piece, received) = body.keep(ask.blobs(), PUT_BYTES_MAX).await?;
+    let under = upload(ask, &ask.decided)?.under.as_ref();
+    let key = sealing::open(ask, under)?;
+    let sealer = sealing::sealer(ask, key.as_ref())?;
+    let (piece, received) = body.keep(ask.blobs(), PUT_BYTES_MAX, sealer).await?;
     let checksum = checksum_of(&received);
+    let etag = sealing::etag(ask, key.is_some(), &received.etag);
     let part = ask
         .change(|tx| {
             let upload_id = upload(ask, tx.view())?.id.clone();
@@ -132,7 +153,7 @@ async fn keep_part(ask: &Ask<'_>, body: Body) -> Result<(Received, Checksum, Par
                 upload_id,
                 number,
                 size: received.size,
-                etag: received.etag.clone(),
+                etag: etag.clone(),
                 piece: piece.clone(),
                 checksum: Some(checksum.clone()),
                 modified: tx.now,
@@ -160,10 +181,9 @@ pub(super) fn put_part<'a>(
         check_length(&body)?;
         let upload = upload(ask, &ask.decided)?;
         body.expect(algorithm_of(upload), upload.checksum_named)?;
-        let (received, _, _) = keep_part(ask, body).await?;
-        let mut answer = Answer::empty(StatusCode::OK)
-            .with("etag", &quoted(&received.etag))
-            .with("x-amz-server-side-encryption", "AES256");
+        let (received, _, part) = keep_part(ask, body).await?;
+        let answer = Answer::empty(StatusCode::OK).with("etag", &quoted(&part.etag));
+        let mut answer = sealing::shown(answer, upload.under.as_ref());
         let (algorithm, checksum) = &received.shown;
         answer.add(algorithm.header(), checksum);
         Ok(answer)
@@ -175,6 +195,7 @@ pub(super) fn require_copy_part(ask: &Ask<'_>, view: &Snapshot) -> Result<Vec<Ch
     ask.bucket(view)?;
     let mut all = checks_on_source(ask, view, "s3:GetObject")?;
     all.push(checks::on_object(ask, view, "s3:PutObject"));
+    all.extend(to_open(ask, view)?);
     Ok(all)
 }
 
@@ -185,7 +206,8 @@ pub(super) fn copy_part<'a>(
 ) -> BoxFuture<'a, Result<Answer, ServiceError>> {
     async move {
         part_number(ask)?;
-        let algorithm = algorithm_of(upload(ask, &ask.decided)?);
+        let upload = upload(ask, &ask.decided)?;
+        let algorithm = algorithm_of(upload);
         let source = source_object(ask)?;
         let range = copied_range(ask, source.size)?;
         let size = range.end - range.start;
@@ -195,13 +217,14 @@ pub(super) fn copy_part<'a>(
             );
             return Err(S3Error::InvalidRequest(text).into());
         }
-        let body = as_body(ask.blobs(), &source.pieces, range, Some(algorithm)).await?;
-        let (received, checksum, part) = keep_part(ask, body).await?;
+        let key = sealing::open(ask, source.under.as_ref())?;
+        let body = as_body(ask.blobs(), &source.pieces, range, key, Some(algorithm)).await?;
+        let (_, checksum, part) = keep_part(ask, body).await?;
         let document = Element::document("CopyPartResult")
             .text("LastModified", iso(part.modified))
-            .text("ETag", quoted(&received.etag))
+            .text("ETag", quoted(&part.etag))
             .text(&format!("Checksum{}", checksum.algorithm), &checksum.value);
-        Ok(Answer::xml(&document).with("x-amz-server-side-encryption", "AES256"))
+        Ok(sealing::shown(Answer::xml(&document), upload.under.as_ref()))
     }
     .boxed()
 }
@@ -374,6 +397,7 @@ pub(super) fn complete(ask: &Ask<'_>, tx: &mut Tx<'_>) -> Result<Answer, S3Error
             upload_id: upload.id.clone(),
             sizes: parts.iter().map(|part| part.size).collect(),
         }),
+        under: upload.under.clone(),
     };
     let answer = completed(ask, &object);
     tx.put(object);
@@ -402,7 +426,7 @@ fn completed(ask: &Ask<'_>, object: &Object) -> Answer {
         .text("Key", &object.key)
         .text("ETag", quoted(&object.etag));
     let document = add_checksum(result, object.checksum.as_ref());
-    Answer::xml(&document).with("x-amz-server-side-encryption", "AES256")
+    sealing::shown(Answer::xml(&document), object.under.as_ref())
 }
 
 /// Takes an upload and what is left of its parts away.

@@ -11,11 +11,12 @@ use super::checks;
 use super::conditions;
 use super::describe::{description, quoted, tags, with_checksum};
 use super::errors::S3Error;
+use super::sealing;
 use crate::gate::error::ServiceError;
 use crate::gate::operation::Check;
 use crate::gate::streaming::Cleared;
-use crate::world::Snapshot;
 use crate::world::records::s3::{Checksum, Object};
+use crate::world::{Snapshot, Tx};
 
 /// Most bytes that one request may bring.
 pub(super) const PUT_BYTES_MAX: u64 = 5 * 1024 * 1024 * 1024;
@@ -29,6 +30,7 @@ pub(super) fn require(ask: &Ask<'_>, view: &Snapshot) -> Result<Vec<Check>, S3Er
         let tagging = checks::on_object(ask, view, "s3:PutObjectTagging");
         all.push(checks::with_object_tags(tagging, &tags));
     }
+    all.extend(sealing::to_seal(ask, view)?);
     Ok(all)
 }
 
@@ -63,30 +65,33 @@ pub(super) fn put<'a>(
         check_length(&body)?;
         let description = description(ask)?;
         conditions::before_writing(ask, &ask.decided)?;
-        let (piece, received) = body.keep(ask.blobs(), PUT_BYTES_MAX).await?;
+        let drawn = sealing::draw(ask, &ask.decided, ask.owner.world().random().as_ref())?;
+        let sealer = sealing::sealer(ask, drawn.as_ref().map(|drawn| &drawn.key))?;
+        let (piece, received) = body.keep(ask.blobs(), PUT_BYTES_MAX, sealer).await?;
         let checksum = checksum_of(&received);
-        ask.change(|tx| {
+        let etag = sealing::etag(ask, drawn.is_some(), &received.etag);
+        let change = |tx: &mut Tx<'_>| {
             ask.bucket(tx.view())?;
             conditions::before_writing(ask, tx.view())?;
+            let under = sealing::keep(ask, tx, drawn.as_ref())?;
             let modified = tx.now;
             tx.put(Object {
                 bucket: ask.target.bucket().to_owned(),
                 key: ask.target.key().to_owned(),
                 size: received.size,
-                etag: received.etag.clone(),
+                etag: etag.clone(),
                 pieces: piece.iter().cloned().collect(),
                 modified,
                 description: description.clone(),
                 checksum: Some(checksum.clone()),
                 parts: None,
+                under: under.clone(),
             });
-            Ok(())
-        })
-        .await?;
-        let answer = Answer::empty(StatusCode::OK)
-            .with("etag", &quoted(&received.etag))
-            .with("x-amz-server-side-encryption", "AES256");
-        Ok(with_checksum(answer, &checksum))
+            Ok(under)
+        };
+        let under = ask.change(change).await?;
+        let answer = Answer::empty(StatusCode::OK).with("etag", &quoted(&etag));
+        Ok(with_checksum(sealing::shown(answer, under.as_ref()), &checksum))
     }
     .boxed()
 }

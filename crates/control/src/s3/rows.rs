@@ -130,7 +130,7 @@ const POST: &str = "POST";
 const DELETE: &str = "DELETE";
 
 /// All that are served.
-pub(super) static ROWS: [Row; 40] = [
+pub(super) static ROWS: [Row; 42] = [
     row(
         "ListBuckets",
         (GET, Account, &[]),
@@ -179,8 +179,23 @@ pub(super) static ROWS: [Row; 40] = [
         "GetBucketEncryption",
         (GET, Bucket, &["encryption"]),
         &["s3:GetEncryptionConfiguration"],
-        buckets::require_encryption,
-        Read(buckets::encryption),
+        settings::require_encryption,
+        Read(settings::encryption),
+    ),
+    row(
+        "PutBucketEncryption",
+        (PUT, Bucket, &["encryption"]),
+        &["s3:PutEncryptionConfiguration"],
+        settings::require_put_encryption,
+        Change(settings::put_encryption),
+    )
+    .document(),
+    row(
+        "DeleteBucketEncryption",
+        (DELETE, Bucket, &["encryption"]),
+        &["s3:PutEncryptionConfiguration"],
+        settings::require_put_encryption,
+        Change(settings::delete_encryption),
     ),
     row(
         "GetBucketAcl",
@@ -344,7 +359,7 @@ pub(super) static ROWS: [Row; 40] = [
         "GetObject",
         (GET, Object, &[]),
         &["s3:GetObject"],
-        get::require,
+        get::require_bytes,
         Run::Act(get::get),
     )
     .reading()
@@ -353,7 +368,7 @@ pub(super) static ROWS: [Row; 40] = [
         "HeadObject",
         (HEAD, Object, &[]),
         &["s3:GetObject"],
-        get::require,
+        get::require_head,
         Read(get::head),
     )
     .data(),
@@ -410,7 +425,7 @@ pub(super) static ROWS: [Row; 40] = [
         "UploadPart",
         (PUT, Object, &["uploadId", "partNumber"]),
         &["s3:PutObject"],
-        multipart::require_part,
+        multipart::require_bytes,
         Run::Act(multipart::put_part),
     )
     .stream()

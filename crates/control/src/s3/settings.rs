@@ -14,7 +14,7 @@ use super::xml::{self, Element};
 use crate::gate::operation::Check;
 use crate::services::resource_policies::{self, NotTaken};
 use crate::world::records::PolicyText;
-use crate::world::records::s3::{Bucket, PublicAccessBlock};
+use crate::world::records::s3::{Bucket, DefaultKey, PublicAccessBlock};
 use crate::world::{Snapshot, Tx};
 
 /// Most bytes of a bucket's policy.
@@ -241,6 +241,71 @@ pub(super) fn put_ownership(ask: &Ask<'_>, tx: &mut Tx<'_>) -> Result<Answer, S3
 pub(super) fn delete_ownership(ask: &Ask<'_>, tx: &mut Tx<'_>) -> Result<Answer, S3Error> {
     edit(ask, tx, |bucket| {
         bucket.has_ownership_controls = false;
+        Ok(())
+    })?;
+    Ok(Answer::no_content())
+}
+
+pub(super) fn require_encryption(ask: &Ask<'_>, view: &Snapshot) -> Result<Vec<Check>, S3Error> {
+    Ok(vec![checks::on_bucket(
+        ask,
+        view,
+        "s3:GetEncryptionConfiguration",
+    )])
+}
+
+pub(super) fn encryption(ask: &Ask<'_>, view: &Snapshot) -> Result<Answer, S3Error> {
+    let default = ask.bucket(view)?.encryption.as_ref();
+    let algorithm = default.map_or("AES256", |_| "aws:kms");
+    let by_default = Element::new("ApplyServerSideEncryptionByDefault")
+        .text("SSEAlgorithm", algorithm)
+        .some("KMSMasterKeyID", default.and_then(|default| default.key.as_ref()));
+    let bucket_key = default.is_some_and(|default| default.bucket_key);
+    let rule = Element::new("Rule")
+        .child(&by_default)
+        .text("BucketKeyEnabled", bucket_key);
+    let document = Element::document("ServerSideEncryptionConfiguration").child(&rule);
+    Ok(Answer::xml(&document))
+}
+
+pub(super) fn require_put_encryption(ask: &Ask<'_>, view: &Snapshot) -> Result<Vec<Check>, S3Error> {
+    Ok(vec![checks::on_bucket(
+        ask,
+        view,
+        "s3:PutEncryptionConfiguration",
+    )])
+}
+
+/// Whether there is such a key shows with the first upload, as on AWS. Objects that are there stay as they are.
+pub(super) fn put_encryption(ask: &Ask<'_>, tx: &mut Tx<'_>) -> Result<Answer, S3Error> {
+    let wanted = xml::read(ask.document, "ServerSideEncryptionConfiguration", |root| {
+        let rule = xml::children(root, "Rule").next().ok_or(S3Error::MalformedXml)?;
+        let bucket_key = xml::text(rule, "BucketKeyEnabled").is_some_and(|text| text == "true");
+        let default = xml::children(rule, "ApplyServerSideEncryptionByDefault").next();
+        let default = default.ok_or(S3Error::MalformedXml)?;
+        let key = xml::text(default, "KMSMasterKeyID").map(str::to_owned);
+        match (xml::text(default, "SSEAlgorithm"), &key) {
+            (Some("AES256"), None) => Ok(None),
+            (Some("AES256"), Some(key)) => Err(S3Error::InvalidArgument {
+                message: "a KMSMasterKeyID is not applicable if the default sse algorithm is not aws:kms or aws:kms:dsse",
+                name: "ApplyServerSideEncryptionByDefault",
+                value: key.clone(),
+            }),
+            (Some("aws:kms"), _) => Ok(Some(DefaultKey { key, bucket_key })),
+            (Some("aws:kms:dsse"), _) => Err(S3Error::NotImplementedHeader("SSEAlgorithm")),
+            _ => Err(S3Error::MalformedXml),
+        }
+    })?;
+    edit(ask, tx, |bucket| {
+        bucket.encryption = wanted;
+        Ok(())
+    })?;
+    Ok(Answer::empty(StatusCode::OK))
+}
+
+pub(super) fn delete_encryption(ask: &Ask<'_>, tx: &mut Tx<'_>) -> Result<Answer, S3Error> {
+    edit(ask, tx, |bucket| {
+        bucket.encryption = None;
         Ok(())
     })?;
     Ok(Answer::no_content())

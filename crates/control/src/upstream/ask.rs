@@ -22,6 +22,8 @@ use crate::federation::{Endpoint, connect};
 const HEAD_TIME: Duration = Duration::from_secs(20);
 /// How long a small body may take.
 const BODY_TIME: Duration = Duration::from_secs(60);
+/// How long a body may send nothing.
+const SILENCE_MAX: Duration = Duration::from_secs(60);
 /// Largest head of an answer.
 const HEAD_BYTES: usize = 64 * 1024;
 
@@ -59,7 +61,30 @@ impl HttpBody for Body {
     }
 }
 
+impl Body {
+    /// The next bytes; `None` at the end.
+    pub async fn part(&mut self) -> Result<Option<Bytes>, Failed> {
+        loop {
+            let frame = tokio::time::timeout(SILENCE_MAX, self.frame()).await;
+            match frame.map_err(|_| Failed::Unavailable)? {
+                None => return Ok(None),
+                Some(Err(_)) => return Err(Failed::Unavailable),
+                Some(Ok(frame)) => {
+                    if let Ok(data) = frame.into_data() {
+                        return Ok(Some(data));
+                    }
+                }
+            }
+        }
+    }
+}
+
 impl Answer {
+    /// How many bytes the body has, if the answer says so.
+    pub fn length(&self) -> Option<u64> {
+        self.body.size_hint().exact()
+    }
+
     /// A header's text.
     pub fn header(&self, name: header::HeaderName) -> Option<&str> {
         self.head.headers.get(name).and_then(|value| value.to_str().ok())

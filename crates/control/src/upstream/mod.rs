@@ -14,10 +14,17 @@ use tokio_rustls::rustls::ClientConfig;
 
 use crate::federation::{Authorities, Endpoint, tls_client};
 
+pub(crate) use ask::Body;
 pub(crate) use session::{Found, Login, Session};
 
 /// How many images are fetched at a time; more wait.
 const FETCHES_MAX: usize = 8;
+/// How many answers are passed on at a time, of whatever size.
+const PASSES_MAX: usize = 64;
+/// What rules and images call ECR Public.
+pub(crate) const ECR_PUBLIC: &str = "public.ecr.aws";
+/// Largest layer, in bytes: ECR's quota of 52,000 MiB.
+pub(crate) const LAYER_BYTES_MAX: u64 = 52_000 * 1024 * 1024;
 
 /// The registries an operator named, by the names that rules and images have for them.
 #[derive(Debug)]
@@ -25,6 +32,7 @@ pub struct Upstreams {
     registries: BTreeMap<String, Arc<Upstream>>,
     turns: Mutex<HashMap<String, Weak<tokio::sync::Mutex<()>>>>,
     places: Arc<Semaphore>,
+    passes: Arc<Semaphore>,
 }
 
 impl Default for Upstreams {
@@ -33,6 +41,7 @@ impl Default for Upstreams {
             registries: BTreeMap::new(),
             turns: Mutex::default(),
             places: Arc::new(Semaphore::new(FETCHES_MAX)),
+            passes: Arc::new(Semaphore::new(PASSES_MAX)),
         }
     }
 }
@@ -65,6 +74,19 @@ pub(crate) enum Failed {
     TooOften,
     /// It cannot be reached, answers with nonsense, or sends us where we may not go.
     Unavailable,
+}
+
+impl Failed {
+    /// In words, about what was asked of a registry.
+    pub(crate) fn said_of(self, registry: &str, name: &str) -> String {
+        let text = match self {
+            Self::Denied => "denied access to",
+            Self::TooOften => "was asked too often; try again later for",
+            Self::Missing => "does not have",
+            Self::Unavailable => "is unavailable for",
+        };
+        format!("The upstream registry '{registry}' {text} '{name}'.")
+    }
 }
 
 impl Upstreams {
@@ -113,6 +135,11 @@ impl Upstreams {
     /// A place among those who fetch. `None` only if the semaphore is closed, which nobody does.
     pub(crate) async fn place(&self) -> Option<OwnedSemaphorePermit> {
         Arc::clone(&self.places).acquire_owned().await.ok()
+    }
+
+    /// A place among the answers that are passed on, if there is one.
+    pub(crate) fn pass(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.passes).try_acquire_owned().ok()
     }
 }
 

@@ -55,7 +55,7 @@ struct Token {
 }
 
 impl<'a> Session<'a> {
-    /// Begins to read a repository.
+    /// Begins to read a repository; without a name the registry as a whole.
     pub fn new(upstream: &'a Upstream, name: &'a str, login: Option<&'a Login>) -> Self {
         Self {
             upstream,
@@ -86,6 +86,16 @@ impl<'a> Session<'a> {
             media_type,
             digest,
         })
+    }
+
+    /// Whether the registry lets us in: with the login, if there is one.
+    pub async fn greet(&mut self) -> Result<(), Failed> {
+        match self.get("/v2/", "*/*").await {
+            Ok(_) => Ok(()),
+            // What has no such page is no registry.
+            Err(Failed::Missing) => Err(Failed::Unavailable),
+            Err(failed) => Err(failed),
+        }
     }
 
     /// The bytes of a layer. Nothing says yet that they are the right ones.
@@ -148,11 +158,15 @@ impl<'a> Session<'a> {
             Failed::Unavailable
         })?;
         let encoded = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
-        let scope = encoded(&format!("repository:{}:pull", self.name));
-        let joint = if endpoint.target.contains('?') { '&' } else { '?' };
-        endpoint.target += &format!("{joint}scope={scope}");
-        if let Some(service) = service {
-            endpoint.target += &format!("&service={}", encoded(service));
+        let mut wanted = Vec::new();
+        if !self.name.is_empty() {
+            let scope = format!("repository:{}:pull", self.name);
+            wanted.push(format!("scope={}", encoded(&scope)));
+        }
+        wanted.extend(service.map(|service| format!("service={}", encoded(service))));
+        if !wanted.is_empty() {
+            let joint = if endpoint.target.contains('?') { '&' } else { '?' };
+            endpoint.target += &format!("{joint}{}", wanted.join("&"));
         }
         let answer = ask::get(
             self.upstream,

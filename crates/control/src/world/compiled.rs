@@ -3,7 +3,10 @@
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
+use arc_swap::ArcSwapOption;
 use portcullis_policy::{Document, Program};
+
+use super::records::PolicyText;
 
 /// A parsed policy and, once it has been asked, its program.
 pub struct Policy {
@@ -58,6 +61,48 @@ impl CompiledSlot {
     /// What the slot holds; compiled now if nobody asked before. `None` is a policy that cannot be read.
     pub fn get_or_compile(&self, compile: impl FnOnce() -> Option<Compiled>) -> Option<&Compiled> {
         self.0.get_or_init(compile).as_ref()
+    }
+}
+
+/// The policy of a resource together with what a row of its own adds to it, empty until it is first asked. It is made anew when
+/// the resource's policy has become another one. A copy is empty.
+#[derive(Default)]
+pub struct MergedSlot(ArcSwapOption<Merged>);
+
+struct Merged {
+    with: PolicyText,
+    policy: Arc<Policy>,
+}
+
+impl MergedSlot {
+    /// What the slot holds for this policy; merged now if nobody asked before. `None` is a policy that cannot be read.
+    pub fn get_or_merge(
+        &self,
+        with: &PolicyText,
+        merge: impl FnOnce() -> Option<Document>,
+    ) -> Option<Arc<Policy>> {
+        let kept = self.0.load();
+        if let Some(kept) = kept.as_ref().filter(|kept| kept.with.is_same(with)) {
+            return Some(Arc::clone(&kept.policy));
+        }
+        let policy = Arc::new(Policy::new(merge()?));
+        self.0.store(Some(Arc::new(Merged {
+            with: with.clone(),
+            policy: Arc::clone(&policy),
+        })));
+        Some(policy)
+    }
+}
+
+impl Clone for MergedSlot {
+    fn clone(&self) -> Self {
+        Self::default()
+    }
+}
+
+impl fmt::Debug for MergedSlot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("MergedSlot(..)")
     }
 }
 

@@ -105,6 +105,19 @@ impl<T> Table<T> {
     }
 }
 
+/// Lets an entry of a row stand where the row is now.
+pub(super) fn move_entry(index: &mut Index, before: Option<String>, after: Option<String>) {
+    if before == after {
+        return;
+    }
+    if let Some(before) = before {
+        index.remove(&before);
+    }
+    if let Some(after) = after {
+        index.insert(&after, ());
+    }
+}
+
 impl<R> Clone for Rows<R> {
     fn clone(&self) -> Self {
         Self {

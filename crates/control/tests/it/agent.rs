@@ -397,7 +397,9 @@ impl Agent {
             }
             let message_id = frame.read::<acs::HeartbeatMessage>().unwrap().message_id.unwrap();
             if self.answers && self.url.is_empty() {
-                self.send(&acs::HeartbeatAckRequest { message_id }).await;
+                let answer = encode_frame(&acs::HeartbeatAckRequest { message_id });
+                // The server may have ended the connection meanwhile: then that is what comes next.
+                let _ = self.socket.send(Message::text(answer)).await;
             }
         }
     }

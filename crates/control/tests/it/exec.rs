@@ -8,7 +8,7 @@ use portcullis_api::ecs;
 use portcullis_control::exec::Limits;
 use portcullis_wire::session::document::{ChannelClosed, Document as _};
 use portcullis_wire::session::{AgentMessage, MessageType, PayloadType};
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout};
@@ -24,16 +24,21 @@ use crate::scim::provider::Provider;
 
 const PATIENCE: Duration = Duration::from_secs(10);
 const SERVICE: &str = "ssmmessages";
-const LIMITS: Limits = Limits {
-    idle: Duration::from_millis(400),
-    pending: Duration::from_millis(400),
+/// Only what a test does ends a session.
+const PATIENT: Limits = Limits {
+    idle: Duration::from_secs(3_600),
+    pending: Duration::from_secs(3_600),
     check: Duration::from_millis(20),
 };
-
-const PATIENT: Limits = Limits {
-    idle: Duration::from_secs(60),
-    pending: Duration::from_secs(3_600),
-    ..LIMITS
+/// Only silence does.
+const LIMITS: Limits = Limits {
+    idle: Duration::from_secs(1),
+    ..PATIENT
+};
+/// Nobody waits for the other end for long.
+const HASTY: Limits = Limits {
+    pending: Duration::from_millis(400),
+    ..PATIENT
 };
 const REFUSED: &str =
     "The session was ended because its credentials or its permission for ecs:ExecuteCommand have ended.";
@@ -51,24 +56,40 @@ struct Stage {
 }
 
 impl Stage {
-    async fn set() -> Self {
-        Self::on(Server::start_with(|gate| gate.with_exec_limits(LIMITS)).await).await
-    }
-
-    /// Where silence ends nothing.
-    async fn patient() -> Self {
-        Self::on(Server::start_with(|gate| gate.with_exec_limits(PATIENT)).await).await
+    async fn with(limits: Limits) -> Self {
+        Self::on(Server::start_with(move |gate| gate.with_exec_limits(limits)).await).await
     }
 
     async fn on(server: Server) -> Self {
+        Self::with_agent(server, &["inputs"]).await
+    }
+
+    /// With an agent that heeds this beside commands.
+    async fn with_agent(server: Server, heeds: &[&str]) -> Self {
         cluster(&server, "c").await;
         let front = Front::open(&server).await;
-        let capability = [("ecs.capability.execute-command", None)];
+        let capability = [
+            ("ecs.capability.execute-command", None),
+            ("com.amazonaws.ecs.capability.logging-driver.awslogs", None),
+        ];
         let instance = Instance::register(&server.root, "c", &capability).await;
         let mut agent = instance.connect(&front, true).await.unwrap();
         eventually(&server, "connected", |view| is_connected(view, &instance.arn)).await;
         let role = task_role(&server, "shell", &allow("ssmmessages:*", "*")).await;
-        definition(&server, "shell", |request| request.task_role_arn = Some(role)).await;
+        definition(&server, "shell", |request| {
+            request.task_role_arn = Some(role);
+            let options = [("awslogs-group", "app"), ("awslogs-region", "eu-west-1")];
+            request.container_definitions[0].log_configuration = Some(ecs::LogConfiguration {
+                log_driver: "awslogs".to_owned(),
+                options: Some(
+                    options
+                        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+                        .into(),
+                ),
+                secret_options: None,
+            });
+        })
+        .await;
         let run = ecs::RunTaskRequest {
             cluster: Some("c".to_owned()),
             task_definition: "shell".to_owned(),
@@ -97,7 +118,8 @@ impl Stage {
             .unwrap();
         let itself = client_of(&server.root, &keys);
         let id = task.rsplit('/').next().unwrap();
-        let control = channel(&itself, &front, &format!("/v1/control-channel/ecs:c_{id}_d0c")).await;
+        let path = format!("/v1/control-channel/ecs:c_{id}_d0c");
+        let control = channel_with(&itself, &front, &path, heeds).await;
         Self {
             server,
             front,
@@ -108,14 +130,18 @@ impl Stage {
         }
     }
 
-    async fn execute(&self, caller: &Client) -> ecs::Session {
-        let request = ecs::ExecuteCommandRequest {
+    fn request(&self) -> ecs::ExecuteCommandRequest {
+        ecs::ExecuteCommandRequest {
             cluster: Some("c".to_owned()),
             container: None,
             command: "sh".to_owned(),
             interactive: true,
             task: self.task.clone(),
-        };
+        }
+    }
+
+    async fn execute(&self, caller: &Client) -> ecs::Session {
+        let request = self.request();
         // The server has no word for "open"; it is as soon as it has read the token.
         let until = Instant::now() + PATIENCE;
         loop {
@@ -140,13 +166,38 @@ impl Stage {
         (self.client(&session).await, host)
     }
 
-    /// The host's end of the session it has the order for.
-    async fn host(&mut self, session: &ecs::Session) -> Socket {
+    /// The next order of the host.
+    async fn order(&mut self) -> Value {
         let order = timeout(PATIENCE, self.control.next()).await.unwrap();
         let order = AgentMessage::parse(&order.unwrap().unwrap().into_data()).unwrap();
         assert_eq!(order.kind, MessageType::InteractiveShell);
+        let task: Value = serde_json::from_slice(&order.payload).unwrap();
+        serde_json::from_str(task["Content"].as_str().unwrap()).unwrap()
+    }
+
+    /// The host's end of the session it has the order for.
+    async fn host(&mut self, session: &ecs::Session) -> Socket {
+        self.order().await;
+        self.join(session).await
+    }
+
+    /// The host's end of a session.
+    async fn join(&self, session: &ecs::Session) -> Socket {
         let path = format!("/v1/data-channel/{}", session.session_id.as_deref().unwrap());
         channel(&self.itself, &self.front, &path).await
+    }
+
+    /// How sessions of the cluster are logged and encrypted from now on.
+    async fn configure(&self, exec: ecs::ExecuteCommandConfiguration) {
+        let update = ecs::UpdateClusterRequest {
+            cluster: "c".to_owned(),
+            configuration: Some(ecs::ClusterConfiguration {
+                execute_command_configuration: Some(exec),
+                ..Default::default()
+            }),
+            ..Default::default()
+        };
+        self.server.root.ok::<ecs::op::UpdateCluster>(&update).await;
     }
 
     async fn client(&self, session: &ecs::Session) -> Socket {
@@ -163,14 +214,24 @@ impl Stage {
     }
 }
 
-async fn told(mut socket: Socket, token: &str) -> Socket {
-    let opening = json!({ "MessageSchemaVersion": "1.0", "RequestId": "r", "TokenValue": token });
+async fn told(socket: Socket, token: &str) -> Socket {
+    told_with(socket, token, &["inputs"]).await
+}
+
+/// With what the agent heeds beside commands.
+async fn told_with(mut socket: Socket, token: &str, heeds: &[&str]) -> Socket {
+    let opening =
+        json!({ "MessageSchemaVersion": "1.0", "RequestId": "r", "TokenValue": token, "Heeds": heeds });
     socket.send(Message::text(opening.to_string())).await.unwrap();
     socket
 }
 
 /// Opens a channel as its host does.
 async fn channel(client: &Client, front: &Front, path: &str) -> Socket {
+    channel_with(client, front, path, &["inputs"]).await
+}
+
+async fn channel_with(client: &Client, front: &Front, path: &str, heeds: &[&str]) -> Socket {
     let request = Request::post(format!("http://{}{path}", front.address));
     let (mut parts, ()) = request.body(()).unwrap().into_parts();
     client.sign(SERVICE, &mut parts, b"{}", client.now());
@@ -188,7 +249,7 @@ async fn channel(client: &Client, front: &Front, path: &str) -> Socket {
     stream.read_to_string(&mut reply).await.unwrap();
     let token = reply.split_once("<TokenValue>").expect(&reply).1;
     let token = token.split_once("</TokenValue>").unwrap().0;
-    told(open_as(client, SERVICE, front, path).await.unwrap(), token).await
+    told_with(open_as(client, SERVICE, front, path).await.unwrap(), token, heeds).await
 }
 
 /// A frame of a stream, or a receipt.
@@ -223,32 +284,33 @@ async fn farewell(socket: &mut Socket) -> String {
 
 #[tokio::test]
 async fn ecs_9_a_session_in_which_nothing_is_said_ends() {
-    let mut stage = Stage::set().await;
+    let mut stage = Stage::with(LIMITS).await;
+    let begun = Instant::now();
     let (mut client, mut host) = stage.session().await;
-    let said = Instant::now();
     assert_eq!(
         farewell(&mut client).await,
         "Your session timed out due to inactivity."
     );
-    assert!(said.elapsed() >= LIMITS.idle / 2, "{:?}", said.elapsed());
+    assert!(begun.elapsed() >= LIMITS.idle, "{:?}", begun.elapsed());
     assert_eq!(farewell(&mut host).await, "");
 }
 
 #[tokio::test]
 async fn ecs_9_what_either_end_says_keeps_a_session_and_receipts_do_not() {
-    let mut stage = Stage::set().await;
+    let mut stage = Stage::with(LIMITS).await;
     let (mut client, mut host) = stage.session().await;
-    let begun = Instant::now();
-    for _ in 0..4 {
-        for (end, kind) in [
-            (&mut client, MessageType::InputStreamData),
-            (&mut host, MessageType::OutputStreamData),
-        ] {
-            tokio::time::sleep(LIMITS.idle / 2).await;
-            end.send(frame(kind)).await.unwrap();
+    for kind in [MessageType::InputStreamData, MessageType::OutputStreamData] {
+        let (from, to) = match kind {
+            MessageType::InputStreamData => (&mut client, &mut host),
+            _ => (&mut host, &mut client),
+        };
+        let begun = Instant::now();
+        // Longer than silence may last; much more often than it would take, however slow this machine is.
+        while begun.elapsed() <= LIMITS.idle * 5 / 4 {
+            tokio::time::sleep(LIMITS.idle / 40).await;
+            says(from, kind, to).await;
         }
     }
-    assert!(begun.elapsed() > LIMITS.idle * 3, "longer than silence may last");
     let receipts = async {
         loop {
             tokio::time::sleep(LIMITS.idle / 8).await;
@@ -266,7 +328,7 @@ async fn ecs_9_what_either_end_says_keeps_a_session_and_receipts_do_not() {
 
 #[tokio::test]
 async fn an_end_whose_other_end_does_not_come_is_told_so() {
-    let stage = Stage::set().await;
+    let stage = Stage::with(HASTY).await;
     let session = stage.execute(&stage.server.root).await;
     let token = session.token_value.as_deref().unwrap();
     assert!(!format!("{session:?}").contains(token));
@@ -275,6 +337,33 @@ async fn an_end_whose_other_end_does_not_come_is_told_so() {
         farewell(&mut client).await,
         "The other end of the session did not connect in time."
     );
+}
+
+#[tokio::test]
+async fn a_session_whose_host_ends_it_with_its_container_ended_with_the_container() {
+    let never_looks = Limits {
+        check: Duration::from_secs(3_600),
+        ..PATIENT
+    };
+    for is_stopped in [false, true] {
+        let mut stage = Stage::with(never_looks).await;
+        let (mut client, mut host) = stage.session().await;
+        says(&mut host, MessageType::OutputStreamData, &mut client).await;
+        if is_stopped {
+            let stop = ecs::StopTaskRequest {
+                cluster: Some("c".to_owned()),
+                task: stage.task.clone(),
+                reason: None,
+            };
+            stage.server.root.ok::<ecs::op::StopTask>(&stop).await;
+        }
+        drop(host);
+        let words = match is_stopped {
+            false => "The connection to the container was lost.",
+            true => "The container has stopped.",
+        };
+        assert_eq!(farewell(&mut client).await, words);
+    }
 }
 
 /// Passes a frame through.
@@ -286,7 +375,7 @@ async fn says(from: &mut Socket, kind: MessageType, to: &mut Socket) {
 
 #[tokio::test]
 async fn a_session_ends_with_its_caller_and_the_host_hears_nothing_more() {
-    let mut stage = Stage::patient().await;
+    let mut stage = Stage::with(PATIENT).await;
     let provider = Provider::open(&stage.server).await;
     for how in LEAVINGS {
         let leaver = Leaver::new(&stage.server, &provider, how, "ecs:*").await;
@@ -303,7 +392,7 @@ async fn a_session_ends_with_its_caller_and_the_host_hears_nothing_more() {
 }
 
 async fn a_token_from_before_is_worth_nothing(host_waits: bool) {
-    let mut stage = Stage::patient().await;
+    let mut stage = Stage::with(PATIENT).await;
     let provider = Provider::open(&stage.server).await;
     for how in LEAVINGS {
         let leaver = Leaver::new(&stage.server, &provider, how, "ecs:*").await;
@@ -337,7 +426,7 @@ async fn a_token_from_before_its_caller_ended_opens_no_session_whose_host_waits(
 
 #[tokio::test]
 async fn ecs_9_a_session_ends_when_the_tags_of_its_task_let_it_no_longer() {
-    let mut stage = Stage::patient().await;
+    let mut stage = Stage::with(PATIENT).await;
     let policy = json!({
         "Version": "2012-10-17",
         "Statement": [
@@ -358,4 +447,83 @@ async fn ecs_9_a_session_ends_when_the_tags_of_its_task_let_it_no_longer() {
     };
     stage.server.root.ok::<ecs::op::TagResource>(&tag).await;
     assert_eq!(farewell(&mut client).await, REFUSED);
+}
+
+#[tokio::test]
+async fn ecs_9_the_host_is_told_where_a_session_is_logged_and_with_which_key_it_is_encrypted() {
+    let mut stage = Stage::with(PATIENT).await;
+    let root = stage.server.root.clone();
+    let exec =
+        |logging: &str, key: Option<&str>, log: Option<(&str, &str)>| ecs::ExecuteCommandConfiguration {
+            logging: Some(logging.to_owned()),
+            kms_key_id: key.map(str::to_owned),
+            log_configuration: log.map(|(group, bucket)| ecs::ExecuteCommandLogConfiguration {
+                cloud_watch_log_group_name: Some(group.to_owned()),
+                s3_bucket_name: Some(bucket.to_owned()),
+                s3_key_prefix: Some("p".to_owned()),
+                s3_encryption_enabled: Some(true),
+                ..Default::default()
+            }),
+        };
+    let told = |group: &str, region: Option<&str>, bucket: Option<&str>, key: Option<&str>| {
+        let mut inputs = json!({ "cloudWatchLogGroupName": group, "cloudWatchEncryptionEnabled": false,
+            "s3EncryptionEnabled": bucket.is_some(), "logIsOptional": region.is_some() });
+        let prefix = bucket.map(|_| "p");
+        for (name, value) in [
+            ("cloudWatchRegion", region),
+            ("s3BucketName", bucket),
+            ("s3KeyPrefix", prefix),
+            ("kmsKeyId", key),
+        ] {
+            if let Some(value) = value {
+                inputs[name] = json!(value);
+            }
+        }
+        inputs
+    };
+    // Nothing said is DEFAULT: the container's own log group.
+    let ours = told("app", Some("eu-west-1"), None, None);
+    for (exec, inputs) in [
+        (ecs::ExecuteCommandConfiguration::default(), ours.clone()),
+        (exec("DEFAULT", None, None), ours),
+        (
+            exec("DEFAULT", Some("alias/k"), None),
+            told("app", Some("eu-west-1"), None, Some("alias/k")),
+        ),
+        (exec("NONE", None, None), Value::Null),
+        (
+            exec("OVERRIDE", None, Some(("g", "b"))),
+            told("g", None, Some("b"), None),
+        ),
+    ] {
+        stage.configure(exec).await;
+        let session = stage.execute(&root).await;
+        let order = stage.order().await;
+        assert_eq!(order["DocumentContent"]["inputs"], inputs);
+        assert_eq!(order["SessionId"], json!(session.session_id));
+        // Both ends come and go: room for the next.
+        let host = stage.join(&session).await;
+        drop((stage.client(&session).await, host));
+    }
+}
+
+#[tokio::test]
+async fn a_log_that_a_cluster_demands_is_not_left_out_by_a_host_that_does_not_know_it() {
+    let server = Server::start_with(|gate| gate.with_exec_limits(PATIENT)).await;
+    let stage = Stage::with_agent(server, &[]).await;
+    // Whoever gets a session has shown that the channel is open.
+    stage.execute(&stage.server.root).await;
+    stage
+        .configure(ecs::ExecuteCommandConfiguration {
+            kms_key_id: Some("alias/k".to_owned()),
+            ..Default::default()
+        })
+        .await;
+    let answer = stage
+        .server
+        .root
+        .call::<ecs::op::ExecuteCommand>(&stage.request())
+        .await;
+    let refused = answer.unwrap_err().to_string();
+    assert!(refused.starts_with("UnsupportedFeatureException: "), "{refused}");
 }

@@ -30,6 +30,7 @@ mod large_bodies;
 mod leaving;
 mod logs;
 mod parameters;
+mod partition;
 mod reasons;
 mod registrant;
 mod registry;

@@ -347,3 +347,28 @@ proptest! {
         let _any_answer = portcullis_policy::Document::parse(&damaged, Kind::Identity);
     }
 }
+
+/// Keys that meet, some in another spelling.
+fn some_keys() -> impl Strategy<Value = Vec<(String, String)>> {
+    prop::collection::vec(("[abAB]{1,2}", "[xy]{0,2}"), 0..8)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(300))]
+
+    #[test]
+    fn keys_on_top_of_others_are_seen_while_they_are_there(below in some_keys(), above in some_keys()) {
+        let before: Context = below.iter().cloned().collect();
+        let over: Context = above.iter().cloned().collect();
+        let together: Context = before.iter().chain(over.iter()).map(|(key, value)| (key, value.clone())).collect();
+        let mut context = before.clone();
+        let seen = context.with_over(&over, Context::clone);
+        prop_assert_eq!(&seen, &together);
+        prop_assert_eq!(&context, &before);
+        for (key, _) in below.iter().chain(&above) {
+            prop_assert_eq!(seen.get(key), together.get(key));
+            prop_assert_eq!(context.get(key), before.get(key));
+        }
+        prop_assert_eq!(context.with_over(&over, Context::clone), together);
+    }
+}

@@ -5,15 +5,15 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, bail};
 use futures_util::{SinkExt as _, StreamExt as _};
 use hyper::Uri;
-use portcullis_api::ecs;
 use portcullis_core::{Clock as _, Secret, SystemClock, SystemRandom, uuid};
 use portcullis_wire::session::document::{
-    ACTION_DONE, ACTION_UNSUPPORTED, Acknowledgement, ChannelClosed, Document as _, HandshakeComplete,
-    HandshakeRequest, HandshakeResponse, OpenChannel, ProcessedAction, SCHEMA_VERSION, Size,
+    ACTION_DONE, ACTION_FAILED, ACTION_SESSION_TYPE, ACTION_UNSUPPORTED, Acknowledgement, ChannelClosed,
+    Document as _, EncryptionChallenge, HandshakeComplete, HandshakeRequest, HandshakeResponse, OpenChannel,
+    ProcessedAction, RequestedAction, SCHEMA_VERSION, Size,
 };
 use portcullis_wire::session::{
     AgentMessage, CHUNK_BYTES_MAX, FRAME_BYTES_MAX, Incoming, MessageError, MessageType, Outgoing,
-    PayloadType,
+    PayloadType, SessionCipher,
 };
 use serde_json::Value;
 use tokio::net::TcpStream;
@@ -21,6 +21,8 @@ use tokio::time::interval;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::{WebSocketStream, client_async_with_config};
+
+use super::data_key::{Caller, is_asked};
 
 /// By this name the other end knows that the command's exit code is wanted.
 const CLIENT_VERSION: &str = concat!("portcullis/", env!("CARGO_PKG_VERSION"));
@@ -56,8 +58,10 @@ pub struct Ended {
 }
 
 /// Takes part in a session until it ends.
-pub async fn converse(session: &ecs::Session, screen: &mut impl Screen) -> Result<Ended> {
-    let (Some(url), Some(token)) = (&session.stream_url, &session.token_value) else {
+pub async fn converse(caller: &Caller<'_>, screen: &mut impl Screen) -> Result<Ended> {
+    let session = caller.made.session.as_ref();
+    let Some((url, token)) = session.and_then(|one| one.stream_url.as_ref().zip(one.token_value.as_ref()))
+    else {
         bail!("the server's answer holds no session");
     };
     let mut socket = open(url).await?;
@@ -67,10 +71,13 @@ pub async fn converse(session: &ecs::Session, screen: &mut impl Screen) -> Resul
         token_value: Secret::new(token.as_str()),
         client_id: Some(uuid(&SystemRandom)),
         client_version: Some(CLIENT_VERSION.to_owned()),
+        heeds: Vec::new(),
     };
     let text = String::from_utf8_lossy(&opening.to_json()).into_owned();
     socket.send(Message::text(text)).await?;
     let mut conversation = Conversation {
+        caller,
+        cipher: None,
         socket,
         outgoing: Outgoing::new(MessageType::InputStreamData),
         incoming: Incoming::default(),
@@ -96,7 +103,10 @@ async fn open(url: &str) -> Result<WebSocketStream<TcpStream>> {
     Ok(socket)
 }
 
-struct Conversation {
+struct Conversation<'a> {
+    caller: &'a Caller<'a>,
+    /// Of an encrypted session.
+    cipher: Option<SessionCipher>,
     socket: WebSocketStream<TcpStream>,
     outgoing: Outgoing,
     incoming: Incoming,
@@ -109,7 +119,7 @@ fn now_ms() -> u64 {
     u64::try_from(SystemClock.now().as_millis()).unwrap_or_default()
 }
 
-impl Conversation {
+impl Conversation<'_> {
     async fn run(&mut self, screen: &mut impl Screen) -> Result<Ended> {
         let mut tick = interval(TICK);
         let mut is_typing = true;
@@ -164,6 +174,7 @@ impl Conversation {
                     self.send(receipt).await?;
                 }
                 for message in received.ready {
+                    let message = self.opened(message)?;
                     self.heed(&message, screen).await?;
                 }
             }
@@ -177,8 +188,15 @@ impl Conversation {
             PayloadType::Output | PayloadType::StdErr => screen.show(&message.payload)?,
             PayloadType::HandshakeRequest => {
                 let request = HandshakeRequest::from_json(&message.payload);
-                let response = answer(&request.context("the handshake cannot be read")?);
+                let request = request.context("the handshake cannot be read")?;
+                let response = self.answer(&request).await;
                 self.stream(PayloadType::HandshakeResponse, response.to_json())
+                    .await?;
+            }
+            PayloadType::EncryptionChallengeRequest => {
+                let answer = self.meet(&message.payload);
+                let answer = answer.context("the agent does not have the session's data key")?;
+                self.stream(PayloadType::EncryptionChallengeResponse, answer)
                     .await?;
             }
             PayloadType::HandshakeComplete => {
@@ -198,7 +216,32 @@ impl Conversation {
         Ok(())
     }
 
-    async fn stream(&mut self, kind: PayloadType, payload: Vec<u8>) -> Result<()> {
+    /// What is shown, decrypted if the session is encrypted.
+    fn opened(&self, mut message: AgentMessage) -> Result<AgentMessage> {
+        let is_secret = matches!(
+            message.payload_type,
+            PayloadType::Output | PayloadType::StdErr | PayloadType::ExitCode
+        );
+        if let Some(cipher) = self.cipher.as_ref().filter(|_| is_secret) {
+            let opened = cipher.open(&message.payload);
+            message.payload = opened.context("the other end sent what its key does not open")?;
+        }
+        Ok(message)
+    }
+
+    /// Proves that this end has the data key.
+    fn meet(&self, challenge: &[u8]) -> Option<Vec<u8>> {
+        let cipher = self.cipher.as_ref()?;
+        let challenge = cipher.open(&EncryptionChallenge::from_json(challenge)?.challenge)?;
+        let sealed = cipher.seal(&challenge, &SystemRandom)?;
+        Some(EncryptionChallenge { challenge: sealed }.to_json())
+    }
+
+    async fn stream(&mut self, kind: PayloadType, mut payload: Vec<u8>) -> Result<()> {
+        if let Some(cipher) = self.cipher.as_ref().filter(|_| kind == PayloadType::Output) {
+            let sealed = cipher.seal(&payload, &SystemRandom);
+            payload = sealed.context("what was typed cannot be encrypted")?;
+        }
         let frame = self.outgoing.push(kind, payload, now_ms(), &SystemRandom);
         self.send(frame).await
     }
@@ -210,28 +253,50 @@ impl Conversation {
         }
         Ok(())
     }
-}
 
-/// Sessions with commands are all this client knows; it has no keys to encrypt with.
-fn answer(request: &HandshakeRequest) -> HandshakeResponse {
-    let mut errors = Vec::new();
-    let actions = request.requested_client_actions.iter().map(|action| {
-        let is_known = action.action_type == "SessionType";
-        let error = match is_known {
-            true => String::new(),
-            false => format!("Unsupported action {}", action.action_type),
-        };
-        errors.extend((!is_known).then(|| error.clone()));
-        ProcessedAction {
-            action_type: action.action_type.clone(),
-            action_status: if is_known { ACTION_DONE } else { ACTION_UNSUPPORTED },
-            action_result: Value::Null,
-            error,
+    /// Sessions with commands are all this client knows, and data keys of KMS.
+    async fn answer(&mut self, request: &HandshakeRequest) -> HandshakeResponse {
+        let mut actions = Vec::new();
+        for action in &request.requested_client_actions {
+            actions.push(self.process(action).await);
         }
-    });
-    HandshakeResponse {
-        client_version: CLIENT_VERSION.to_owned(),
-        processed_client_actions: actions.collect(),
-        errors: Some(errors),
+        let errors = actions.iter().map(|one| one.error.clone());
+        HandshakeResponse {
+            client_version: CLIENT_VERSION.to_owned(),
+            errors: Some(errors.filter(|error| !error.is_empty()).collect()),
+            processed_client_actions: actions,
+        }
+    }
+
+    async fn process(&mut self, action: &RequestedAction) -> ProcessedAction {
+        let done = match action.action_type.as_str() {
+            ACTION_SESSION_TYPE => Ok(Value::Null),
+            _ if is_asked(action) => match self.caller.data_key(action).await {
+                Ok((cipher, answer)) => {
+                    self.cipher = Some(cipher);
+                    Ok(answer)
+                }
+                Err(problem) => Err((
+                    ACTION_FAILED,
+                    format!("Failed to process action {}: {problem}", action.action_type),
+                )),
+            },
+            other => Err((ACTION_UNSUPPORTED, format!("Unsupported action {other}"))),
+        };
+        let action_type = action.action_type.clone();
+        match done {
+            Ok(action_result) => ProcessedAction {
+                action_type,
+                action_status: ACTION_DONE,
+                action_result,
+                error: String::new(),
+            },
+            Err((action_status, error)) => ProcessedAction {
+                action_type,
+                action_status,
+                action_result: Value::Null,
+                error,
+            },
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! `portcullis exec`: what `aws ecs execute-command --interactive` does, without the session-manager plugin.
 
 mod conversation;
+mod data_key;
 mod terminal;
 #[cfg(test)]
 mod tests;
@@ -12,6 +13,7 @@ use clap::Args;
 use portcullis_api::ecs;
 
 use self::conversation::{Ended, converse};
+use self::data_key::Caller;
 use self::terminal::Terminal;
 use crate::connection::Connection;
 use crate::printable::printable;
@@ -46,15 +48,19 @@ pub async fn run(options: Options) -> Result<ExitCode> {
         task: options.task,
     };
     let answer = client.call::<ecs::op::ExecuteCommand>(&request).await?;
-    let session = match answer.result {
-        Ok(reply) => reply.session.unwrap_or_default(),
+    let made = match answer.result {
+        Ok(reply) => reply,
         Err(refusal) => {
             crate::complain(&format!("portcullis: {}", told(&refusal.to_string())));
             return Ok(ExitCode::FAILURE);
         }
     };
     let mut terminal = Terminal::open()?;
-    let ended = converse(&session, &mut terminal).await;
+    let caller = Caller {
+        client: &client,
+        made: &made,
+    };
+    let ended = converse(&caller, &mut terminal).await;
     drop(terminal);
     let Ended { exit_code, words } = ended?;
     if !words.is_empty() {

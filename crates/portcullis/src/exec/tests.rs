@@ -1,5 +1,7 @@
 //! Server, agent and client in one process, over real sockets; commands run on the process engine.
 
+mod logging;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,7 +18,9 @@ use tokio::task::JoinHandle;
 use tokio_tungstenite::tungstenite::Message;
 
 use super::conversation::{Ended, Event, Screen, converse};
+use super::data_key::Caller;
 use super::line;
+use crate::client::Client;
 use crate::town::Town;
 
 const PATIENCE: Duration = Duration::from_secs(40);
@@ -162,7 +166,7 @@ impl Stage {
             .expect("the task gets there")
     }
 
-    async fn execute(&self, task: &ecs::Task, command: &str) -> Result<ecs::Session, String> {
+    async fn execute(&self, task: &ecs::Task, command: &str) -> Result<ecs::ExecuteCommandResponse, String> {
         let request = ecs::ExecuteCommandRequest {
             cluster: Some(CLUSTER.to_owned()),
             container: None,
@@ -179,7 +183,7 @@ impl Stage {
         match answer.result {
             Ok(reply) => {
                 assert_eq!(reply.container_name.as_deref(), Some("app"));
-                Ok(reply.session.unwrap())
+                Ok(reply)
             }
             Err(refusal) => Err(refusal.to_string()),
         }
@@ -255,8 +259,9 @@ fn typed(text: &str) -> Event {
     Event::Typed(text.as_bytes().to_vec())
 }
 
-async fn play(session: &ecs::Session, script: &mut Script) -> Ended {
-    let conversation = converse(session, script);
+async fn play(client: &Client, made: &ecs::ExecuteCommandResponse, script: &mut Script) -> Ended {
+    let caller = Caller { client, made };
+    let conversation = converse(&caller, script);
     tokio::time::timeout(PATIENCE, conversation)
         .await
         .expect("the session ends")
@@ -279,7 +284,7 @@ async fn a_command_runs_on_a_terminal_beside_its_task_and_its_exit_code_comes_ba
         "sh -c 'echo ready; read line; stty size; echo got:$line; echo $ECS_AGENT_URI; seq 1 3000; exit 3'";
     let session = stage.execute(&task, command).await.unwrap();
     let mut script = Script::new(vec![("ready", typed("hello\r"))]);
-    let ended = play(&session, &mut script).await;
+    let ended = play(&stage.town.admin, &session, &mut script).await;
     assert_eq!(
         (ended.exit_code, ended.words.as_str()),
         (Some(3), ""),
@@ -296,16 +301,25 @@ async fn a_command_runs_on_a_terminal_beside_its_task_and_its_exit_code_comes_ba
             .any(|notice| notice.contains("process engine"))
     );
     // Used once, a token opens nothing.
-    assert!(converse(&session, &mut Script::new(Vec::new())).await.is_err());
+    let again = Caller {
+        client: &stage.town.admin,
+        made: &session,
+    };
+    assert!(converse(&again, &mut Script::new(Vec::new())).await.is_err());
     protect_from_inside(&script.shown, &task).await;
     // Ctrl-C reaches the command.
     let session = stage
         .execute(&task, "sh -c 'echo ready; exec sleep 1000'")
         .await
         .unwrap();
-    let ended = play(&session, &mut Script::new(vec![("ready", typed("\u{3}"))])).await;
+    let ended = play(
+        &stage.town.admin,
+        &session,
+        &mut Script::new(vec![("ready", typed("\u{3}"))]),
+    )
+    .await;
     assert_eq!((ended.exit_code, ended.words.as_str()), (None, ""));
-    let token = session.token_value.unwrap();
+    let token = session.session.unwrap().token_value.unwrap();
     let records = stage
         .town
         .admin
@@ -388,6 +402,23 @@ async fn a_role_without_ssmmessages_has_no_sessions() {
     stage.strike().await;
 }
 
+/// Plays a session of `cat` whose terminal has shown what was typed: both of its ends are there.
+async fn cat(client: &Client, session: ecs::ExecuteCommandResponse) -> JoinHandle<(Ended, String)> {
+    let client = client.clone();
+    let mut script = Script::new(vec![("hello", typed("world\r"))]);
+    let (shown, mut seen) = mpsc::unbounded_channel();
+    let keyboard = std::mem::replace(&mut script.cue, shown);
+    keyboard.send(typed("hello\r")).unwrap();
+    let playing = tokio::spawn(async move {
+        let ended = play(&client, &session, &mut script).await;
+        // While it plays there is somebody who might type.
+        drop(keyboard);
+        (ended, script.shown)
+    });
+    seen.recv().await.expect("a terminal shows what is typed");
+    playing
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_container_has_two_sessions_and_they_end_with_its_task() {
     let stage = Stage::set().await;
@@ -399,7 +430,7 @@ async fn a_container_has_two_sessions_and_they_end_with_its_task() {
         third.starts_with("InvalidParameterException: The container has reached its limit of 2 sessions")
     );
     // A stranger who knows the session but not its token gets nothing, and takes nothing away.
-    let url = first.stream_url.clone().unwrap();
+    let url = first.session.as_ref().unwrap().stream_url.clone().unwrap();
     for opening in [
         "{}",
         "nothing",
@@ -417,13 +448,8 @@ async fn a_container_has_two_sessions_and_they_end_with_its_task() {
         let next = socket.next().await;
         assert!(!matches!(next, Some(Ok(Message::Binary(_)))), "{next:?}");
     }
-    let running = tokio::spawn(async move {
-        let mut script = Script::new(vec![("hello", typed("world\r"))]);
-        script.cue.send(typed("hello\r")).unwrap();
-        (play(&first, &mut script).await, script.shown)
-    });
-    let other = tokio::spawn(async move { play(&second, &mut Script::new(Vec::new())).await });
-    tokio::time::sleep(Duration::from_millis(300)).await;
+    let running = cat(&stage.town.admin, first).await;
+    let other = cat(&stage.town.admin, second).await;
     let stop = ecs::StopTaskRequest {
         cluster: Some(CLUSTER.to_owned()),
         task: task.task_arn.clone().unwrap(),
@@ -436,7 +462,7 @@ async fn a_container_has_two_sessions_and_they_end_with_its_task() {
         (None, "The container has stopped."),
         "{shown}"
     );
-    assert_eq!(other.await.unwrap().words, "The container has stopped.");
+    assert_eq!(other.await.unwrap().0.words, "The container has stopped.");
     let refused = stage.execute(&task, "cat").await.unwrap_err();
     assert!(
         refused.starts_with("InvalidParameterException: The execute command failed because"),

@@ -10,20 +10,29 @@ use serde_json::Value;
 use crate::limits::{self, Excess, Limits};
 use crate::reader::{ReadError, Reader};
 use crate::shape::Shape;
+use crate::writer::Write;
 use bytes::JsonWriter;
 use value::ValueWriter;
 
 /// A shape as a JSON value.
 pub fn to_value<S: Shape>(shape: &S) -> Value {
+    written_value(&|writer| shape.write(writer))
+}
+
+pub(crate) fn written_value(write: &Write<'_>) -> Value {
     let mut writer = ValueWriter::default();
-    shape.write(&mut writer);
+    write(&mut writer);
     writer.finish()
 }
 
 /// A shape as JSON text.
 pub fn to_bytes<S: Shape>(shape: &S) -> Vec<u8> {
+    written_bytes(&|writer| shape.write(writer))
+}
+
+pub(crate) fn written_bytes(write: &Write<'_>) -> Vec<u8> {
     let mut writer = JsonWriter::default();
-    shape.write(&mut writer);
+    write(&mut writer);
     writer.finish()
 }
 

@@ -42,7 +42,14 @@ pub struct OpenChannel {
     /// Of the plugin: its version.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub client_version: Option<String>,
+    /// Of our agent's control channels: what it heeds beside the command ([`HEEDS_INPUTS`]). An agent that does not know
+    /// [`SessionInputs`] would leave a demanded log out silently.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub heeds: Vec<String>,
 }
+
+/// In [`OpenChannel::heeds`]: the `inputs` of an order.
+pub const HEEDS_INPUTS: &str = "inputs";
 
 /// What CreateControlChannel and CreateDataChannel are asked.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -131,8 +138,50 @@ pub struct OrderDocument {
     pub schema_version: String,
     /// [`INTERACTIVE_COMMANDS`]
     pub session_type: String,
+    /// Where the session is logged, and with which key it is encrypted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub inputs: Option<SessionInputs>,
     /// What to run.
     pub properties: OrderProperties,
+}
+
+/// Where a session is logged, and with which key it is encrypted: names as session documents have them.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct SessionInputs {
+    /// No log when empty.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub cloud_watch_log_group_name: String,
+    /// The group must have a key.
+    pub cloud_watch_encryption_enabled: bool,
+    /// Ours: the group's region, when it is not the task's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cloud_watch_region: Option<String>,
+    /// No object when empty.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub s3_bucket_name: String,
+    /// What the object's key begins with.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub s3_key_prefix: String,
+    /// The bucket must be encrypted.
+    pub s3_encryption_enabled: bool,
+    /// Not encrypted when empty.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub kms_key_id: String,
+    /// Ours: the log was not demanded; a session that cannot be logged begins all the same.
+    pub log_is_optional: bool,
+}
+
+impl SessionInputs {
+    /// Whether there is to be a log.
+    pub fn wants_log(&self) -> bool {
+        !self.cloud_watch_log_group_name.is_empty() || !self.s3_bucket_name.is_empty()
+    }
+
+    /// Whether a host that does not heed this must not serve the session.
+    pub fn is_demanded(&self) -> bool {
+        !self.kms_key_id.is_empty() || (self.wants_log() && !self.log_is_optional)
+    }
 }
 
 /// What to run on which system.
@@ -184,6 +233,30 @@ pub struct RequestedAction {
     pub action_parameters: Value,
 }
 
+/// `ActionParameters` of `KMSEncryption`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KmsEncryptionRequest {
+    /// The key a data key is to be made with.
+    #[serde(rename = "KMSKeyId")]
+    pub key_id: String,
+}
+
+/// `ActionResult` of `KMSEncryption`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KmsEncryptionResponse {
+    /// The data key, encrypted.
+    #[serde(rename = "KMSCipherTextKey", with = "base64_text")]
+    pub data_key: Vec<u8>,
+}
+
+/// Of a challenge and of its answer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EncryptionChallenge {
+    /// Encrypted by who sends it.
+    #[serde(rename = "Challenge", with = "base64_text")]
+    pub challenge: Vec<u8>,
+}
+
 /// What the client did.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
@@ -217,6 +290,8 @@ pub struct ProcessedAction {
 
 /// [`ProcessedAction::action_status`] of what was done.
 pub const ACTION_DONE: i32 = 1;
+/// [`ProcessedAction::action_status`] of what failed.
+pub const ACTION_FAILED: i32 = 2;
 /// [`ProcessedAction::action_status`] of what the client does not know.
 pub const ACTION_UNSUPPORTED: i32 = 3;
 
@@ -242,6 +317,28 @@ pub struct Size {
 
 /// The flag by which a client ends its session, a number of four bytes.
 pub const FLAG_TERMINATE_SESSION: [u8; 4] = 2_u32.to_be_bytes();
+
+/// [`RequestedAction::action_type`]: which kind of session it is.
+pub const ACTION_SESSION_TYPE: &str = "SessionType";
+/// [`RequestedAction::action_type`]: the session is encrypted with a key of KMS.
+pub const ACTION_KMS_ENCRYPTION: &str = "KMSEncryption";
+
+/// Bytes as text.
+mod base64_text {
+    use base64::Engine as _;
+    use base64::engine::general_purpose::STANDARD;
+    use serde::de::Error as _;
+    use serde::{Deserialize as _, Deserializer, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&STANDARD.encode(bytes))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        STANDARD.decode(text).map_err(D::Error::custom)
+    }
+}
 
 /// Tokens go over the wire and nowhere else.
 mod secret {

@@ -6,9 +6,11 @@
 //! they stream, acknowledge what they get and send again what is not acknowledged ([`Outgoing`], [`Incoming`]).
 
 pub mod document;
+mod encryption;
 mod message;
 mod stream;
 
+pub use encryption::{CHALLENGE_BYTES, DATA_KEY_BYTES, End, SessionCipher, encryption_context};
 pub use message::{AgentMessage, MessageError, MessageType, PayloadType, flags};
 pub use stream::{GaveUp, Incoming, Outgoing, Received};
 

@@ -11,7 +11,7 @@ use super::super::{EngineError, ImageFacts, Pulled, Resolved};
 use super::errors::{Stage, at, status};
 use super::{DockerEngine, within};
 use crate::PullBehavior;
-use crate::supplies::{Access, ImageAccess, RegistryLogin};
+use crate::supplies::{Access, ImageAccess, RegistryLogin, is_public};
 
 const REASON_INACTIVE: &str =
     "CannotPullContainerError: inactivity time exceeded timeout while pulling image";
@@ -204,11 +204,11 @@ fn through(door: Option<SocketAddr>, name: &str) -> String {
     }
 }
 
-/// What an image is called on this host. One of ECR that is named by its digest has no such name here, for it comes under
-/// another registry's: a tag says what it is.
+/// What an image is called on this host. One of ECR, or of ECR Public, that is named by its digest has no such name here, for
+/// it comes under another registry's: a tag says what it is.
 pub(super) fn local_name(image: &str) -> String {
     match image.split_once('@') {
-        Some((name, digest)) if is_ecr(name) => {
+        Some((name, digest)) if is_ecr(name) || is_public(name) => {
             format!("{}:{}", repository(name), digest.replace(':', "-"))
         }
         _ => image.to_owned(),
@@ -341,6 +341,9 @@ mod tests {
             assert_eq!(through(door, &exactly(&image, known)), source);
             assert_eq!(local_name(&image), local);
         }
+        let public = format!("public.ecr.aws/team/app@{digest}");
+        let tag = digest.replace(':', "-");
+        assert_eq!(local_name(&public), format!("public.ecr.aws/team/app:{tag}"));
         let elsewhere = format!("registry.example.com/app@{digest}");
         assert_eq!(local_name(&elsewhere), elsewhere);
         let access = Access { login: None, door };

@@ -52,10 +52,7 @@ impl Manager {
         let now = self.parts.clock.now();
         for task in self.tasks.values() {
             let due = task.cleanup_at.is_some_and(|at| now >= at);
-            let settled = task
-                .containers
-                .iter()
-                .all(|container| !container.busy && !container.doubtful);
+            let settled = !task.is_doubtful() && task.containers.iter().all(|container| !container.busy);
             if due && settled && task.reported == Known::Stopped && self.removing.insert(task.arn.clone()) {
                 work::remove(&mut self.work, task, &self.parts);
             }

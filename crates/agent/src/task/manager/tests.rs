@@ -659,6 +659,23 @@ async fn agent_8_a_start_that_timed_out_is_stopped_to_make_sure() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_ending_agent_waits_until_a_start_that_timed_out_cannot_come_up_any_more() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut rig = Rig::new(folder.path(), Arc::default());
+    let refusals = [
+        ("launch app", EngineError::TimedOut("late".into())),
+        ("stop app 30", EngineError::Unreachable("gone".into())),
+    ];
+    let refusals = refusals.map(|(line, error)| (line.to_owned(), error));
+    rig.engine.refusals.lock().unwrap().extend(refusals);
+    rig.accept(simple(&[("app", true)])).await;
+    assert_eq!(rig.report().await, "STOPPED: app=STOPPED late");
+    rig.shutdown.send_replace(true);
+    rig.running.await.unwrap();
+    assert_eq!(rig.engine.log(), ["launch app", "stop app 30", "stop app 30"]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn agent_8_a_container_with_a_restart_policy_is_started_again_and_the_task_runs_on() {
     let folder = tempfile::tempdir().unwrap();
     let mut rig = Rig::new(folder.path(), Arc::default());

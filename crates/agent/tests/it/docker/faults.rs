@@ -242,8 +242,8 @@ impl Fragile {
     fn agent_on(&self, folder: &Path, host: &str) -> Agent {
         self.room.agent(folder, &self.plane, |config| {
             config.docker_host = Some(host.to_owned());
-            config.containers.create_timeout = Duration::from_secs(2);
-            config.containers.start_timeout = Duration::from_secs(2);
+            config.containers.create_timeout = Duration::from_secs(4);
+            config.containers.start_timeout = Duration::from_secs(4);
             config.stop_timeout = Duration::from_secs(1);
         })
     }
@@ -340,7 +340,7 @@ async fn agent_8_a_start_that_takes_too_long_is_a_timeout_and_never_comes_up_lat
     let stopped = fragile.plane.stopped().await;
     assert_eq!(
         stopped["containers"][0]["reason"],
-        "DockerTimeoutError: Could not transition to started; timed out after waiting 2s"
+        "DockerTimeoutError: Could not transition to started; timed out after waiting 4s"
     );
     gate.send_replace(true);
     // A second task goes through the same engine after the late start.

@@ -8,11 +8,12 @@ use serde_json::{Value, json};
 
 use super::awsvpc::{container, inside, running, task};
 use super::room::{IMAGE, Room, eventually, run, succeeds};
+use super::walls;
 use crate::plane::{Acs, Plane, Registration};
 use crate::rig::{Agent, role, shell_task};
 
 const WAITING: &str = "trap 'exit 0' TERM; echo ready; while :; do sleep 0.1; done";
-const SECRETS: &str = "instance secrets";
+pub const SECRETS: &str = "instance secrets";
 /// Nothing of ours may take longer to be put back.
 const BACK_WITHIN: std::time::Duration = std::time::Duration::from_secs(10);
 
@@ -99,7 +100,7 @@ impl Drop for DockerRules {
 }
 
 /// A task in each mode; the letter names it.
-const MODES: [(char, &str); 4] = [('b', "bridge"), ('c', "host"), ('d', "awsvpc"), ('e', "none")];
+pub const MODES: [(char, &str); 4] = [('b', "bridge"), ('c', "host"), ('d', "awsvpc"), ('e', "none")];
 
 fn task_in(letter: char, mode: &str) -> Value {
     let mut wire = match mode {
@@ -126,16 +127,24 @@ async fn a_task_in_each_mode(plane: &mut Plane, acs: &mut Acs) {
 
 /// What the task gets from each of these, asked all at once.
 fn gets(room: &Room, letter: char, urls: &[String]) -> Vec<String> {
-    let ask = |(number, url)| format!("(busybox timeout 2 wget -q -O - '{url}' >/tmp/got{number} 2>&1) & ");
-    let script: String = urls.iter().enumerate().map(ask).collect();
+    let ask = |url| format!("busybox timeout 2 wget -q -O - '{url}'");
+    let questions: Vec<_> = urls.iter().map(ask).collect();
+    answers(room, letter, &questions)
+}
+
+/// What each of these commands prints inside the task, run all at once.
+pub fn answers(room: &Room, letter: char, commands: &[String]) -> Vec<String> {
+    let ask = |(number, command)| format!("({command} >/tmp/got{number} 2>&1) & ");
+    let script: String = commands.iter().enumerate().map(ask).collect();
     let script = format!(
-        "{script} wait; for n in $(busybox seq 0 {}); do cat /tmp/got$n; echo; echo ---; done",
-        urls.len() - 1
+        "exec 2>/dev/null; {script} wait; for n in $(busybox seq 0 {}); do cat /tmp/got$n; echo; echo ---; done",
+        commands.len() - 1
     );
     let (done, text) = inside(room, letter, &script);
     assert!(done, "{text}");
-    let answers: Vec<_> = text.split("---\n").map(str::to_owned).collect();
-    assert_eq!(answers.len(), urls.len() + 1, "{text}");
+    let mut answers: Vec<_> = text.split("---\n").map(str::to_owned).collect();
+    assert_eq!(answers.pop().as_deref(), Some(""), "{text}");
+    assert_eq!(answers.len(), commands.len(), "{text}");
     answers
 }
 
@@ -159,7 +168,9 @@ async fn reliability_t21_no_mode_reaches_what_is_the_hosts() {
     let imds = Imds::start();
     let folder = tempfile::tempdir().unwrap();
     let mut plane = Plane::start(Registration::Echo).await;
-    let mut agent = room.agent(folder.path(), &plane, |_| {});
+    let mut agent = room.agent(folder.path(), &plane, |config| {
+        config.introspection_port = Some(51_678);
+    });
     agent.connected().await;
     let (_, mut acs) = plane.acs().await;
     a_task_in_each_mode(&mut plane, &mut acs).await;
@@ -194,6 +205,8 @@ async fn reliability_t21_no_mode_reaches_what_is_the_hosts() {
         );
         assert!(!there, "{mode}: {text}");
     }
+    walls::nothing_is_open(redirect.port);
+    walls::nothing_through_proxies(&room, &server_port);
     assert!(imds.answers_host(), "and the host still gets it");
     agent.end().await.unwrap();
 }

@@ -88,9 +88,14 @@ fn a_new_connection_repeats_what_was_under_way() {
         ["TaskExecution"],
         "the agent of a running task has it"
     );
+    // Sent into a connection that was cut.
+    outbox.sent_credentials(&task, RoleType::TaskExecution, issued(after(1)));
+    assert!(due(&outbox, &task, after(2)).is_empty());
+    outbox.connect(false, 0);
+    assert_eq!(due(&outbox, &task, after(2)), ["TaskExecution"]);
     outbox.connect(true, 0);
     assert_eq!(
-        due(&outbox, &task, after(1)),
+        due(&outbox, &task, after(2)),
         ["TaskApplication", "TaskExecution"]
     );
 }

@@ -178,9 +178,7 @@ impl EcrError {
             Self::Upstream(_) => "UnsupportedUpstreamRegistryException",
             Self::TemplateExists { .. } => "TemplateAlreadyExistsException",
             Self::NoTemplate { .. } => "TemplateNotFoundException",
-            Self::NoSecret => "SecretNotFoundException",
-            Self::SealedSecret => "UnableToDecryptSecretValueException",
-            Self::NoLogin => "UnableToGetUpstreamImageException",
+            Self::NoSecret | Self::SealedSecret | Self::NoLogin => "UnableToGetUpstreamImageException",
             Self::Validation(_) => "ValidationException",
             Self::NoSpace | Self::Internal => "ServerException",
         }

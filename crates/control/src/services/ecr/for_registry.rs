@@ -70,18 +70,14 @@ pub(crate) fn link(tx: &mut Tx<'_>, region: &Region, from: &str, to: &str, diges
     let Some(layer) = tx.view().ecr.layer(region, from, &digest) else {
         return false;
     };
+    let there = tx.view().ecr.layers.get(&(of_repository(region, to) + &digest));
     let row = Layer {
         repository: to.to_owned(),
         unused_since: None,
-        ..Layer::clone(layer)
+        ..Layer::clone(there.unwrap_or(layer))
     };
-    if tx
-        .view()
-        .ecr
-        .layers
-        .get(&(of_repository(region, to) + &digest))
-        .is_none()
-    {
+    // One that is about to be forgotten is wanted again.
+    if there.is_none_or(|there| there.unused_since.is_some()) {
         tx.put(row);
     }
     true

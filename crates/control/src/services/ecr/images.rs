@@ -10,6 +10,7 @@ use portcullis_api::ecr::{
 };
 
 use super::errors::EcrError;
+use super::fetch::Unbrought;
 use super::image_ids::{Absent, NOT_FOUND, failure, find, found, printed};
 use super::manifests::annotations;
 use super::names::Named;
@@ -50,7 +51,12 @@ pub(super) fn get(
 ) -> Result<BatchGetImageResponse, ServiceError> {
     let (input, call) = (auth.input(), auth.call());
     let named = Named::of(input.registry_id.as_ref(), &input.repository_name);
-    named.found(view, call)?;
+    let unbrought = auth
+        .prepared::<Unbrought>()
+        .filter(|unbrought| !unbrought.is_empty());
+    if unbrought.is_none() {
+        named.found(view, call)?;
+    }
     let accepted = input.accepted_media_types.as_deref().unwrap_or_default();
     let is_accepted = |row: &&Arc<Image>| accepted.is_empty() || accepted.contains(&row.media_type);
     let (mut images, mut failures) = (Vec::new(), Vec::new());
@@ -62,7 +68,10 @@ pub(super) fn get(
                 env.images.note_pull(&row.key(), call.now);
                 images.push(shown(row, call, id.image_tag.as_deref()));
             }
-            Err(absent) => failures.push(failure(id, absent)),
+            Err(absent) => {
+                let why = unbrought.and_then(|unbrought| unbrought.failure(id)).cloned();
+                failures.push(why.unwrap_or_else(|| failure(id, absent)));
+            }
         }
     }
     Ok(BatchGetImageResponse {

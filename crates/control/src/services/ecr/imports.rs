@@ -15,6 +15,7 @@ use super::names::Named;
 use super::put_image::{layers_of, name_layer, take_tag};
 use super::repositories;
 use super::templates::{self, ROOT};
+use super::upkeep::is_promised;
 use crate::gate::call::Call;
 use crate::gate::caller::Caller;
 use crate::gate::environment::Environment;
@@ -26,7 +27,7 @@ use crate::world::records::ecr::{Image, Layer, PullThroughRule};
 use crate::world::{Snapshot, Tx};
 
 /// What histories call the bringing of an image: the action it needs.
-pub(crate) const OPERATION: &str = "BatchImportUpstreamImage";
+pub(super) const OPERATION: &str = "BatchImportUpstreamImage";
 /// How old the answer of an upstream registry about a tag may be, in seconds: as ECR has it.
 const FRESH_SECONDS: i64 = 24 * 3_600;
 /// Who reads the secrets of rules.
@@ -34,7 +35,7 @@ const PRINCIPAL: &str = "pullthroughcache.ecr.amazonaws.com";
 
 /// An image that an upstream registry is to be asked for.
 #[derive(Debug)]
-pub(crate) struct Wanted {
+pub(super) struct Wanted {
     /// The rule that says so.
     pub rule: Arc<PullThroughRule>,
     /// What the repository is called there.
@@ -44,7 +45,7 @@ pub(crate) struct Wanted {
 }
 
 /// What a pull wants from an upstream registry; `None` if no rule is for it, or what is here will do.
-pub(crate) fn wanted(
+pub(super) fn wanted(
     view: &Snapshot,
     region: &Region,
     name: &str,
@@ -95,7 +96,7 @@ fn rule_of<'v>(
 }
 
 /// What whoever has an image brought must be allowed to do.
-pub(crate) fn checks(view: &Snapshot, call: &Call, name: &str) -> Vec<Check> {
+pub(super) fn checks(view: &Snapshot, call: &Call, name: &str) -> Vec<Check> {
     let named = Named::of(None, name);
     let mut checks = vec![check(view, call, "ecr:BatchImportUpstreamImage", named)];
     if named.find(view, call).is_none() {
@@ -115,13 +116,21 @@ struct Stored {
     access_token: String,
 }
 
+/// What is said of a rule for a registry that no operator named.
+pub(super) fn unnamed(rule: &PullThroughRule) -> String {
+    let (prefix, registry) = (&rule.prefix, &rule.upstream_url);
+    format!(
+        "The pull through cache rule '{prefix}' is for the upstream registry '{registry}', which this server was not told to ask: serve --upstream-registry {registry}=URL"
+    )
+}
+
 /// The login that a rule's secret holds.
-pub(crate) fn login(
+pub(super) fn login(
     view: &Snapshot,
     env: &Environment,
     call: &Call,
     rule: &PullThroughRule,
-) -> Result<Option<Login>, ServiceError> {
+) -> Result<Option<Login>, EcrError> {
     let Some(arn) = &rule.credential_arn else {
         return Ok(None);
     };
@@ -142,7 +151,7 @@ pub(crate) fn login(
 
 /// An image on its way into a repository.
 #[derive(Debug)]
-pub(crate) struct Import {
+pub(super) struct Import {
     repository: String,
     tag: Option<String>,
     text: String,
@@ -152,7 +161,7 @@ pub(crate) struct Import {
 
 impl Import {
     /// Reads what came. `reference` is what it was asked for by.
-    pub(crate) fn read(repository: &str, reference: &str, found: Found) -> Result<Self, NoManifest> {
+    pub(super) fn read(repository: &str, reference: &str, found: Found) -> Result<Self, NoManifest> {
         let manifest = Manifest::parse(&found.manifest, found.media_type.as_deref())?;
         Ok(Self {
             repository: repository.to_owned(),
@@ -168,12 +177,12 @@ impl Import {
     }
 
     /// Whether there is no repository for it yet.
-    pub(crate) fn is_homeless(&self, view: &Snapshot, call: &Call) -> bool {
+    pub(super) fn is_homeless(&self, view: &Snapshot, call: &Call) -> bool {
         self.named().find(view, call).is_none()
     }
 
     /// Makes its repository: by a template, or plain.
-    pub(crate) fn make_repository(&self, tx: &mut Tx<'_>, call: &Call) -> Result<(), ServiceError> {
+    pub(super) fn make_repository(&self, tx: &mut Tx<'_>, call: &Call) -> Result<(), ServiceError> {
         let named = self.named();
         if named.find(tx.view(), call).is_some() {
             return Ok(());
@@ -188,8 +197,11 @@ impl Import {
     }
 
     /// Layers and configuration that the repository has not, with the sizes that the manifest says.
-    pub(crate) fn missing(&self, view: &Snapshot, call: &Call) -> Result<Vec<(Digest, u64)>, NoManifest> {
-        let is_missing = |digest: &str| view.ecr.layer(&call.region, &self.repository, digest).is_none();
+    pub(super) fn missing(&self, view: &Snapshot, call: &Call) -> Result<Vec<(Digest, u64)>, NoManifest> {
+        let is_missing = |digest: &str| {
+            let known = view.ecr.layer(&call.region, &self.repository, digest);
+            known.is_none_or(|known| !is_promised(known, call.now))
+        };
         let parts = self
             .manifest
             .layers
@@ -204,12 +216,12 @@ impl Import {
     }
 
     /// Says that the repository has a layer.
-    pub(crate) fn keep_layer(&self, tx: &mut Tx<'_>, call: &Call, blob: &Blob) -> Result<(), ServiceError> {
+    pub(super) fn keep_layer(&self, tx: &mut Tx<'_>, call: &Call, blob: &Blob) -> Result<(), ServiceError> {
         // It may have been removed meanwhile.
         self.named().found(tx.view(), call)?;
         let digest = blob.digest.to_string();
         let known = tx.view().ecr.layer(&call.region, &self.repository, &digest);
-        if known.is_none() {
+        if known.is_none_or(|known| known.unused_since.is_some()) {
             tx.put(Layer {
                 region: call.region.clone(),
                 repository: self.repository.clone(),
@@ -223,7 +235,7 @@ impl Import {
     }
 
     /// Says that the repository has the image, and that its tag is what the upstream registry says it is.
-    pub(crate) fn keep(&self, tx: &mut Tx<'_>, call: &Call) -> Result<(), ServiceError> {
+    pub(super) fn keep(&self, tx: &mut Tx<'_>, call: &Call) -> Result<(), ServiceError> {
         let named = self.named();
         let repository = Arc::clone(named.found(tx.view(), call)?);
         let known = tx.view().ecr.image(&call.region, named.name, &self.digest);

@@ -13,6 +13,7 @@ use portcullis_blobs::{Blob, BlobError, Blobs, Bytes, Digest, Upload};
 use super::checks::{Checks, on_repository, or_create};
 use super::errors::EcrError;
 use super::names::{Named, upload_owner};
+use super::upkeep::is_promised;
 use super::{templates, tickets};
 use crate::gate::call::Call;
 use crate::gate::environment::Environment;
@@ -186,7 +187,8 @@ async fn finished(
         return Err(EcrError::InvalidLayer { given, actual });
     };
     let digest = promised.to_string();
-    if view.ecr.layer(&call.region, named.name, &digest).is_some() {
+    let known = view.ecr.layer(&call.region, named.name, &digest);
+    if known.is_some_and(|known| is_promised(known, call.now)) {
         return Err(EcrError::LayerThere { digest, place });
     }
     match env.blobs.finish(&upload, Some(promised)).await {
@@ -241,7 +243,8 @@ pub(super) fn availability(
     named.found(view, call)?;
     let (mut layers, mut failures) = (Vec::new(), Vec::new());
     for digest in &input.layer_digests {
-        match view.ecr.layer(&call.region, named.name, digest) {
+        let layer = view.ecr.layer(&call.region, named.name, digest);
+        match layer.filter(|layer| is_promised(layer, call.now)) {
             Some(layer) => layers.push(available(layer)),
             None if is_digest(digest) => layers.push(unavailable(digest)),
             None => failures.push(misnamed(digest)),

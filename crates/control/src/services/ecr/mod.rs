@@ -5,10 +5,11 @@
 
 mod checks;
 mod errors;
+mod fetch;
 pub(crate) mod for_registry;
 mod image_ids;
 mod images;
-pub(crate) mod imports;
+mod imports;
 mod layers;
 mod lifecycle;
 mod manifests;
@@ -29,7 +30,7 @@ pub(crate) mod visits;
 
 use portcullis_api::ecr::op;
 
-use crate::gate::operation::{Row, act, act_then_write, read, write};
+use crate::gate::operation::{Row, act, act_then_write, read, read_brought, write};
 use checks::{on_registry, on_repository};
 
 /// A row whose one check is its action on the repository of the input.
@@ -101,7 +102,17 @@ fn of_images() -> Vec<Row> {
             put_image::require,
             put_image::put,
         ),
-        of_repository!(read, BatchGetImage, "ecr:BatchGetImage", images::get),
+        read_brought::<op::BatchGetImage>(
+            &[
+                "ecr:BatchGetImage",
+                "ecr:BatchImportUpstreamImage",
+                "ecr:CreateRepository",
+                "ecr:TagResource",
+            ],
+            |ask| Ok(vec![on_repository(&ask, "ecr:BatchGetImage")]),
+            fetch::bring,
+            images::get,
+        ),
         of_repository!(write, BatchDeleteImage, "ecr:BatchDeleteImage", images::delete),
         of_repository!(read, ListImages, "ecr:ListImages", images::list),
         of_repository!(read, DescribeImages, "ecr:DescribeImages", images::describe),
@@ -279,11 +290,12 @@ fn of_pull_through() -> Vec<Row> {
             pull_through::update
         ),
         of_registry!(
-            read,
+            act,
             ValidatePullThroughCacheRule,
             "ecr:ValidatePullThroughCacheRule",
             pull_through::validate
-        ),
+        )
+        .as_read(),
     ]
 }
 

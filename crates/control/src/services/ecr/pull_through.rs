@@ -1,7 +1,9 @@
 //! Pull-through cache rules: where the images below a prefix come from.
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use futures_util::future::BoxFuture;
 use portcullis_api::ecr::op;
 use portcullis_api::ecr::{
     self as api, CreatePullThroughCacheRuleRequest, CreatePullThroughCacheRuleResponse,
@@ -12,6 +14,7 @@ use portcullis_core::AccountId;
 
 use super::checks::{Checks, on_registry};
 use super::errors::EcrError;
+use super::imports;
 use super::names::Named;
 use super::paging::Pager;
 use super::templates::ROOT;
@@ -19,9 +22,12 @@ use crate::gate::call::Call;
 use crate::gate::environment::Environment;
 use crate::gate::error::ServiceError;
 use crate::gate::operation::{Ask, Authorized, Check};
+use crate::upstream::{Failed, Session};
 use crate::world::records::ecr::PullThroughRule;
 use crate::world::{Snapshot, Tx};
 
+/// How long a registry may take to say whether a rule is let in: clients wait for a minute.
+const VALIDATION_TIME: Duration = Duration::from_secs(30);
 /// Most rules of a registry.
 const RULES_MAX: usize = 50;
 
@@ -257,28 +263,46 @@ pub(super) fn update(
     Ok(reply)
 }
 
-/// Whether the other registry can be read. This server asks nobody it was not told to ask, so the answer is that it was not
-/// tried.
-pub(super) fn validate(
-    view: &Snapshot,
-    _env: &Environment,
-    auth: Authorized<'_, op::ValidatePullThroughCacheRule>,
-) -> Result<ValidatePullThroughCacheRuleResponse, ServiceError> {
-    let (input, call) = (auth.input(), auth.call());
-    let row = found(
-        view,
-        call,
-        input.registry_id.as_ref(),
-        &input.ecr_repository_prefix,
-    )?;
-    Ok(ValidatePullThroughCacheRuleResponse {
-        ecr_repository_prefix: Some(row.prefix.clone()),
-        registry_id: Some(call.account.to_string()),
-        upstream_registry_url: Some(row.upstream_url.clone()),
-        credential_arn: row.credential_arn.clone(),
-        custom_role_arn: row.custom_role_arn.clone(),
-        upstream_repository_prefix: row.upstream_prefix.clone(),
-        is_valid: Some(false),
-        failure: Some("The upstream registry was not asked: this server does not validate rules.".to_owned()),
+/// Whether the other registry lets the rule in: it is asked, with the login of the rule's secret if there is one.
+pub(super) fn validate<'a>(
+    view: &'a Snapshot,
+    env: &'a Environment,
+    auth: Authorized<'a, op::ValidatePullThroughCacheRule>,
+) -> BoxFuture<'a, Result<ValidatePullThroughCacheRuleResponse, ServiceError>> {
+    Box::pin(async move {
+        let (input, call) = (auth.input(), auth.call());
+        let registry = input.registry_id.as_ref();
+        let row = found(view, call, registry, &input.ecr_repository_prefix)?;
+        let failure = tried(view, env, call, row).await.err();
+        Ok(ValidatePullThroughCacheRuleResponse {
+            ecr_repository_prefix: Some(row.prefix.clone()),
+            registry_id: Some(call.account.to_string()),
+            upstream_registry_url: Some(row.upstream_url.clone()),
+            credential_arn: row.credential_arn.clone(),
+            custom_role_arn: row.custom_role_arn.clone(),
+            upstream_repository_prefix: row.upstream_prefix.clone(),
+            is_valid: Some(failure.is_none()),
+            failure,
+        })
     })
+}
+
+/// What is wrong with a rule.
+async fn tried(
+    view: &Snapshot,
+    env: &Environment,
+    call: &Call,
+    rule: &PullThroughRule,
+) -> Result<(), String> {
+    let registry = &rule.upstream_url;
+    let upstream = env.upstreams.get(registry);
+    let upstream = upstream.ok_or_else(|| imports::unnamed(rule))?;
+    let login = imports::login(view, env, call, rule).map_err(|error| error.to_string())?;
+    let greeting = async {
+        let _place = env.upstreams.place().await;
+        Session::new(upstream, "", login.as_ref()).greet().await
+    };
+    let greeted = tokio::time::timeout(VALIDATION_TIME, greeting).await;
+    let greeted = greeted.unwrap_or(Err(Failed::Unavailable));
+    greeted.map_err(|failed| failed.said_of(registry, &rule.prefix))
 }

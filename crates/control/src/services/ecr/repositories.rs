@@ -98,13 +98,23 @@ pub(super) fn plain(region: &Region, name: &str, now: Timestamp) -> Repository {
 
 fn encryption(wanted: Option<&api::EncryptionConfiguration>) -> Result<Encryption, EcrError> {
     let kind = wanted.map_or(AES256, |wanted| wanted.encryption_type.as_str());
-    let key = wanted.and_then(|wanted| wanted.kms_key.clone());
-    if kind == AES256 && key.is_some() {
-        let constraint = "a KMS key is given, but the encryption type is not KMS";
-        return Err(EcrError::parameter("encryptionConfiguration", constraint));
-    }
-    let kind = kind.to_owned();
-    Ok(Encryption { kind, key })
+    let key = wanted.and_then(|wanted| wanted.kms_key.as_deref());
+    encryption_of(kind, key)
+}
+
+/// Layers lie in the blob store as they came, many repositories' one: a KMS key would be a promise.
+pub(super) fn encryption_of(kind: &str, key: Option<&str>) -> Result<Encryption, EcrError> {
+    let constraint = match (kind, key) {
+        (AES256, None) => {
+            return Ok(Encryption {
+                kind: kind.to_owned(),
+                key: None,
+            });
+        }
+        (AES256, Some(_)) => "a KMS key is given, but the encryption type is not KMS",
+        _ => "this server does not encrypt repositories under KMS keys: use AES256",
+    };
+    Err(EcrError::parameter("encryptionConfiguration", constraint))
 }
 
 /// A repository as replies show it.

@@ -175,7 +175,7 @@ pub(super) fn create(
         region: call.region.clone(),
         prefix: plain_prefix(&input.prefix).to_owned(),
         description: input.description.clone(),
-        encryption: encryption(input.encryption_configuration.as_ref()),
+        encryption: encryption(input.encryption_configuration.as_ref())?,
         tags: tags::checked(input.resource_tags.as_deref())?,
         mutability: mutability::checked(
             input.image_tag_mutability.as_deref(),
@@ -198,11 +198,12 @@ pub(super) fn create(
 
 fn encryption(
     wanted: Option<&api::EncryptionConfigurationForRepositoryCreationTemplate>,
-) -> Option<Encryption> {
-    wanted.map(|wanted| Encryption {
-        kind: wanted.encryption_type.clone(),
-        key: wanted.kms_key.clone().filter(|key| !key.is_empty()),
-    })
+) -> Result<Option<Encryption>, EcrError> {
+    let of = |wanted: &api::EncryptionConfigurationForRepositoryCreationTemplate| {
+        let key = wanted.kms_key.as_deref().filter(|key| !key.is_empty());
+        repositories::encryption_of(&wanted.encryption_type, key)
+    };
+    wanted.map(of).transpose()
 }
 
 /// A policy that repositories can have; an empty text is none.
@@ -270,7 +271,7 @@ pub(super) fn update(
         row.description = Some(description.clone());
     }
     if let Some(wanted) = &input.encryption_configuration {
-        row.encryption = encryption(Some(wanted));
+        row.encryption = encryption(Some(wanted))?;
     }
     if let Some(wanted) = &input.resource_tags {
         row.tags = tags::checked(Some(wanted))?;

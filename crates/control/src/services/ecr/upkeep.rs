@@ -15,10 +15,19 @@ const EVALUATION_SECONDS: i64 = 3_600;
 /// How long a layer stays that belongs to no image, in seconds: whoever is about to push one that needs it was told that it is
 /// there.
 const UNUSED_SECONDS: i64 = 24 * 3_600;
+/// How long it is said to be there, in seconds. Whoever was told so last has the rest of its time to push the image.
+const PROMISED_SECONDS: i64 = 12 * 3_600;
 /// How old the time of an image's last pull may be, in seconds.
 const PULL_SECONDS: i64 = 24 * 3_600;
 /// Most rows changed at once.
 const BATCH: usize = 500;
+
+/// Whether a push may count on a layer that is here. One that is soon forgotten has to be sent again, which makes it new.
+pub(super) fn is_promised(layer: &Layer, now: Timestamp) -> bool {
+    layer
+        .unused_since
+        .is_none_or(|since| now.seconds_since(since) < PROMISED_SECONDS)
+}
 
 /// One round.
 pub(crate) async fn round(world: &World) {

@@ -6,9 +6,10 @@ use portcullis_policy::{Document, Kind};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
-use super::crypto::{hex, new_material};
+use super::crypto::new_material;
 use super::errors::KmsError;
 use crate::gate::call::Call;
+use crate::hex::hex;
 use crate::world::Tx;
 use crate::world::records::PolicyText;
 use crate::world::records::kms::{Alias, Key, Rotation, State};

@@ -99,28 +99,40 @@ fn policy_of(
     key: &Key,
     asked: Asked<'_>,
 ) -> ResourcePolicy {
-    let own = || ResourcePolicy::of_resource(key.arn.as_str(), Some(&key.policy));
-    let statements = match found.home.as_deref() {
-        Some(home) if home.kms.grants_of(key) > 0 => {
-            let operation = action.strip_prefix("kms:").unwrap_or(action);
-            let names = names_of(&call.caller);
-            let grants = names.iter().flat_map(|name| home.kms.grants_to(key, name));
-            let grants = grants.filter(|grant| applies(grant, operation, asked));
-            grants.map(|grant| statement(grant, &[action])).collect()
-        }
-        _ => Vec::new(),
+    let operation = action.strip_prefix("kms:").unwrap_or(action);
+    let home = found.home.as_deref().filter(|home| home.kms.grants_of(key) > 0);
+    let names = home.map(|_| names_of(&call.caller)).unwrap_or_default();
+    // Another grant to the same name adds nothing.
+    let first = |name: &String| {
+        let mut grants = home?.kms.grants_to(key, name);
+        grants.find(|grant| applies(grant, operation, asked))
     };
-    match statements.is_empty() {
-        true => own().unwrap_or_else(|| unreadable(key)),
-        false => with_statements(key, statements),
+    let grants: Vec<&Grant> = names.iter().filter_map(first).collect();
+    match grants.as_slice() {
+        [] => {
+            let own = ResourcePolicy::of_resource(key.arn.as_str(), Some(&key.policy));
+            own.unwrap_or_else(|| unreadable(key))
+        }
+        [grant] => with_grant(key, grant),
+        several => with_statements(key, several.iter().map(|grant| statement(grant)).collect()),
+    }
+}
+
+/// The key's policy with all that one grant allows, which is kept: nearly every grantee has one name.
+fn with_grant(key: &Key, grant: &Grant) -> ResourcePolicy {
+    let merged = || merged(key, vec![statement(grant)]);
+    match grant.with_key.get_or_merge(&key.policy, merged) {
+        Some(policy) => ResourcePolicy {
+            name: key.arn.to_string(),
+            policy: Ok(policy),
+        },
+        None => unreadable(key),
     }
 }
 
 /// The key's policy with more statements.
 pub(super) fn with_statements(key: &Key, statements: Vec<Value>) -> ResourcePolicy {
-    let merged = merge(key.policy.as_str(), statements);
-    let document = merged.and_then(|text| Document::parse(&text, Kind::Resource).ok());
-    match document {
+    match merged(key, statements) {
         Some(document) => ResourcePolicy {
             name: key.arn.to_string(),
             policy: Ok(std::sync::Arc::new(Policy::new(document))),
@@ -136,8 +148,8 @@ fn unreadable(key: &Key) -> ResourcePolicy {
     }
 }
 
-fn merge(policy: &str, more: Vec<Value>) -> Option<String> {
-    let mut document: Value = serde_json::from_str(policy).ok()?;
+fn merged(key: &Key, more: Vec<Value>) -> Option<Document> {
+    let mut document: Value = serde_json::from_str(key.policy.as_str()).ok()?;
     let statements = document.get_mut("Statement")?;
     match statements {
         Value::Array(all) => all.extend(more),
@@ -146,16 +158,17 @@ fn merge(policy: &str, more: Vec<Value>) -> Option<String> {
             *one = std::iter::once(first).chain(more).collect();
         }
     }
-    serde_json::to_string(&document).ok()
+    Document::parse(&document.to_string(), Kind::Resource).ok()
 }
 
-/// A grant as a statement of its key's policy.
-pub(super) fn statement(grant: &Grant, actions: &[&str]) -> Value {
-    statement_for(&grant.grantee, &grant.id, actions)
+/// A grant as a statement of its key's policy. Whether it applies to a call was found out before.
+fn statement(grant: &Grant) -> Value {
+    let actions: Vec<_> = grant.operations.iter().map(|one| format!("kms:{one}")).collect();
+    statement_for(&grant.grantee, &grant.id, &actions)
 }
 
 /// Lets somebody do these actions, by the grant with that id.
-pub(super) fn statement_for(who: &Grantee, id: &str, actions: &[&str]) -> Value {
+pub(super) fn statement_for(who: &Grantee, id: &str, actions: &[String]) -> Value {
     let principal = match who {
         Grantee::Principal(name) => json!({ "AWS": name }),
         Grantee::Service(name) => json!({ "Service": name }),

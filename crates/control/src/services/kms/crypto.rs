@@ -13,6 +13,7 @@ use sha2::{Sha224, Sha256, Sha384, Sha512};
 use zeroize::{Zeroize as _, Zeroizing};
 
 use super::errors::KmsError;
+use crate::hex::hex;
 use crate::world::records::Sealed;
 use crate::world::records::kms::{Key, Material, RotationType};
 
@@ -222,11 +223,6 @@ fn authenticated(header: &[u8], context: &EncryptionContext) -> Vec<u8> {
         aad.extend_from_slice(part.as_bytes());
     }
     aad
-}
-
-/// Lower-case hexadecimal digits.
-pub(super) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn from_hex<const N: usize>(text: &str) -> Option<[u8; N]> {

@@ -7,7 +7,7 @@
 
 use std::sync::Arc;
 
-use portcullis_core::{Arn, Random, Region, uuid};
+use portcullis_core::{AccountId, Arn, Region, uuid};
 use portcullis_store::{Change, Txn, Vault};
 use serde_json::{Value, json};
 
@@ -51,7 +51,7 @@ impl KmsUse {
 }
 
 /// The key of a ciphertext, as it says of itself.
-fn key_of(ciphertext: &[u8]) -> Option<Arn> {
+pub(crate) fn key_of(ciphertext: &[u8]) -> Option<Arn> {
     Blob::read(ciphertext).map(|blob| blob.key)
 }
 
@@ -150,8 +150,7 @@ pub(crate) fn encrypt(
     }
     let key = key_to_encrypt(tx.view(), call, used, operation)?;
     let ciphertext = crypto::encrypt(tx.vault, tx.random, &key, &used.context(), plaintext)?;
-    let event = event(call, used, operation, &key, tx.random, tx.vault);
-    tx.append(event.key, event.document);
+    note_in(tx, call, used, operation, &key);
     Ok(ciphertext)
 }
 
@@ -192,10 +191,12 @@ pub(crate) fn decrypt(
     ciphertext: &[u8],
 ) -> Result<Plaintext, ServiceError> {
     let (key, plaintext) = opened(view, call, used, &env.vault, ciphertext)?;
-    keep(
-        env,
-        event(call, used, "Decrypt", &key, env.random.as_ref(), &env.vault),
-    );
+    let seams = Seams {
+        random: env.random.as_ref(),
+        vault: &env.vault,
+    };
+    let own = events(view, call, used, "Decrypt", &key, seams);
+    own.into_iter().for_each(|event| keep(env, call, event));
     Ok(plaintext)
 }
 
@@ -207,8 +208,7 @@ pub(crate) fn decrypt_in(
     ciphertext: &[u8],
 ) -> Result<Plaintext, ServiceError> {
     let (key, plaintext) = opened(tx.view(), call, used, tx.vault, ciphertext)?;
-    let event = event(call, used, "Decrypt", &key, tx.random, tx.vault);
-    tx.append(event.key, event.document);
+    note_in(tx, call, used, "Decrypt", &key);
     Ok(plaintext)
 }
 
@@ -227,20 +227,21 @@ fn opened(
     Ok((Arc::clone(key), plaintext))
 }
 
-/// KMS's own record of what a service did for its caller.
-fn event(
+/// KMS's own records of what a service did for its caller: in the caller's history, and in that of the key's owner if that is
+/// another. Gives back those of the account that `view` shows; the others are kept already.
+fn events(
+    view: &Snapshot,
     call: &Call,
     used: &KmsUse,
     operation: &'static str,
     key: &Key,
-    random: &dyn Random,
-    vault: &Vault,
-) -> Event {
+    seams: Seams<'_>,
+) -> Vec<Event> {
     let by = format!("{}.amazonaws.com", used.via);
     let kms_call = Call {
         service: &portcullis_api::kms::SERVICE,
         operation,
-        request_id: uuid(random),
+        request_id: uuid(seams.random),
         source_ip: by.clone(),
         user_agent: Some(by),
         referer: None,
@@ -248,14 +249,47 @@ fn event(
         host: None,
         ..call.clone()
     };
-    let parameters = parameters(operation, key, &used.context());
-    let outcome = Outcome::Answered(&|| Value::Null);
-    let recipient = Recipient {
-        resources: &[key.arn.to_string()],
-        ..Recipient::caller(&kms_call)
+    let owner = key.arn.account().parse::<AccountId>().ok();
+    let owner = owner.filter(|owner| *owner != call.caller.account);
+    let shared = owner.as_ref().map(|_| uuid(seams.random));
+    let mut own = Vec::new();
+    for account in [Some(&call.caller.account), owner.as_ref()].into_iter().flatten() {
+        let recipient = Recipient {
+            account,
+            shared: shared.as_deref(),
+            resources: &[key.arn.to_string()],
+        };
+        let parameters = Some(parameters(operation, key, &used.context()));
+        let outcome = Outcome::Answered(&|| Value::Null);
+        let event = record::event(&kms_call, recipient, false, parameters, &outcome, seams);
+        match *account == view.account {
+            true => own.push(event),
+            false => keep_elsewhere(view, account, event),
+        }
+    }
+    own
+}
+
+/// Notes a use inside a change, with which the records of its account go.
+fn note_in(tx: &mut Tx<'_>, call: &Call, used: &KmsUse, operation: &'static str, key: &Key) {
+    let seams = Seams {
+        random: tx.random,
+        vault: tx.vault,
     };
-    let seams = Seams { random, vault };
-    record::event(&kms_call, recipient, false, Some(parameters), &outcome, seams)
+    for event in events(tx.view(), call, used, operation, key, seams) {
+        tx.append(event.key, event.document);
+    }
+}
+
+/// A use is on record where the key is, whatever becomes of the change it was for, as on AWS.
+fn keep_elsewhere(view: &Snapshot, account: &AccountId, event: Event) {
+    let Some(store) = view.neighbours().store(account) else {
+        return;
+    };
+    let txn = Txn::of(vec![Change::put(event.key, event.document)]).relaxed();
+    if let Err(error) = store.commit(txn) {
+        tracing::error!(%error, %account, "an event of KMS was not kept");
+    }
 }
 
 fn parameters(operation: &str, key: &Key, context: &EncryptionContext) -> Value {
@@ -273,10 +307,12 @@ fn parameters(operation: &str, key: &Key, context: &EncryptionContext) -> Value 
     shown
 }
 
-/// In order with all other records, without waiting for the disk.
-fn keep(env: &Environment, event: Event) {
-    let txn = Txn::of(vec![Change::put(event.key, event.document)]).relaxed();
-    if let Err(error) = env.store.commit(txn) {
+/// In order with all other records, without waiting for the disk: with the call's own, if that is to come at once.
+fn keep(env: &Environment, call: &Call, event: Event) {
+    let Some(change) = call.along.take_in(event) else {
+        return;
+    };
+    if let Err(error) = env.store.commit(Txn::of(vec![change]).relaxed()) {
         tracing::error!(%error, "an event of KMS was not kept");
     }
 }

@@ -12,7 +12,6 @@ use portcullis_wire::Empty;
 
 use super::checks::{self, Asked, Wanted};
 use super::ciphers::unless_dry;
-use super::crypto::hex;
 use super::errors::KmsError;
 use super::grant_tokens;
 use super::keys::SYMMETRIC;
@@ -22,7 +21,9 @@ use crate::gate::call::Call;
 use crate::gate::environment::Environment;
 use crate::gate::error::ServiceError;
 use crate::gate::operation::{Ask, Authorized, Check};
+use crate::hex::hex;
 use crate::services::resource_policies::{Home, present_arn, unique_id};
+use crate::world::compiled::MergedSlot;
 use crate::world::records::Record as _;
 use crate::world::records::kms::{Grant, Grantee, Key};
 use crate::world::{Snapshot, Tx};
@@ -213,6 +214,7 @@ fn asked_for(
         operations,
         context_equals: equals.cloned(),
         context_subset: subset.cloned(),
+        with_key: MergedSlot::default(),
     })
 }
 
@@ -394,7 +396,7 @@ fn retirers(found: &Found<'_>, key: &Key, id: &str) -> Vec<serde_json::Value> {
     let Some(grant) = grant else { return Vec::new() };
     let grantee = grant.operations.iter().any(|one| one == "RetireGrant");
     let who = grant.retiring.iter().chain(grantee.then_some(&grant.grantee));
-    let action = ["kms:RetireGrant"];
+    let action = ["kms:RetireGrant".to_owned()];
     who.enumerate()
         .map(|(place, who)| checks::statement_for(who, &format!("{id}{place}"), &action))
         .collect()

@@ -15,6 +15,7 @@ use crate::gate::environment::Environment;
 use crate::gate::error::ServiceError;
 use crate::gate::operation::{Ask, Authorized, Check};
 use crate::world::Snapshot;
+use crate::world::records::secrets::{Order, StoredSecret};
 
 const PAGE_MAX: usize = 20;
 
@@ -30,9 +31,13 @@ fn wanted(
         }
         (None, Some(filters)) => {
             let pager = Pager::of(input.next_token.as_deref(), input.max_results, PAGE_MAX)?;
-            let rows = filters::matching(view, call, Some(filters)).filter(|row| row.deleted.is_none());
-            let keyed = rows.map(|row| (row.name.clone(), row.arn(&view.account).to_string()));
-            Ok(pager.page(keyed))
+            let rows = view
+                .secrets
+                .listed(&call.region, Order::Name, false, pager.after());
+            let is_wanted =
+                |row: &StoredSecret| row.deleted.is_none() && filters::is_wanted(call, Some(filters), row);
+            let rows = rows.filter(|(_, row)| is_wanted(row));
+            Ok(pager.page(rows.map(|(key, row)| (key, row.arn(&view.account).to_string()))))
         }
         _ => Err(SecretsError::Batch),
     }

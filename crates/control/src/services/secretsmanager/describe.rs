@@ -16,7 +16,7 @@ use crate::gate::environment::Environment;
 use crate::gate::error::ServiceError;
 use crate::gate::operation::{Ask, Authorized, Check};
 use crate::world::Snapshot;
-use crate::world::records::secrets::StoredSecret;
+use crate::world::records::secrets::{Order, StoredSecret};
 
 const PAGE_MAX: usize = 100;
 
@@ -86,16 +86,13 @@ fn by_version(stages: &Stages) -> Option<BTreeMap<String, Vec<String>>> {
     Some(versions).filter(|versions| !versions.is_empty())
 }
 
-/// By what lists are sorted: text that sorts as it does, each secret's own.
-fn sorting_key(by: Option<&str>, row: &StoredSecret) -> String {
-    let time = match by {
-        Some("name") => return row.name.clone(),
-        Some("last-changed-date") => Some(row.changed),
-        Some("last-accessed-date") => row.accessed.day(),
-        _ => Some(row.created),
-    };
-    let millis = time.map_or(0, |time| time.as_millis().max(0));
-    format!("{millis:016}/{}", row.name)
+fn order(by: Option<&str>) -> Order {
+    match by {
+        Some("name") => Order::Name,
+        Some("last-changed-date") => Order::Change,
+        Some("last-accessed-date") => Order::Access,
+        _ => Order::Creation,
+    }
 }
 
 /// The secrets of the region that a caller asks for.
@@ -107,16 +104,17 @@ pub(super) fn list(
     let (input, call) = (auth.input(), auth.call());
     let pager = Pager::of(input.next_token.as_deref(), input.max_results, PAGE_MAX)?;
     let also_deleted = input.include_planned_deletion.unwrap_or_default();
-    let found = filters::matching(view, call, input.filters.as_ref());
-    let found = found.filter(|row| also_deleted || row.deleted.is_none());
-    let mut rows: Vec<_> = found
-        .map(|row| (sorting_key(input.sort_by.as_deref(), row), row))
-        .collect();
-    rows.sort_by(|(one, _), (other, _)| one.cmp(other));
-    let (rows, next_token) = match input.sort_order.as_deref() {
-        Some("desc") => pager.page_backwards(rows.into_iter().rev()),
-        _ => pager.page(rows.into_iter()),
+    let is_wanted = |row: &StoredSecret| {
+        (also_deleted || row.deleted.is_none()) && filters::is_wanted(call, input.filters.as_ref(), row)
     };
+    let (order, is_backwards) = (
+        order(input.sort_by.as_deref()),
+        input.sort_order.as_deref() == Some("desc"),
+    );
+    let rows = view
+        .secrets
+        .listed(&call.region, order, is_backwards, pager.after());
+    let (rows, next_token) = pager.page(rows.filter(|(_, row)| is_wanted(row)));
     let shown = rows.into_iter().map(|row| shown(&view.account, row)).collect();
     Ok(ListSecretsResponse {
         secret_list: Some(shown),

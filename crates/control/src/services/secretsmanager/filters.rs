@@ -1,27 +1,15 @@
 //! The filters of ListSecrets and BatchGetSecretValue. A value is a prefix, `!` before it means "not"; all filters must hold,
 //! of each one of its values.
 
-use std::sync::Arc;
-
 use portcullis_api::secretsmanager::Filter;
 
 use crate::gate::call::Call;
-use crate::world::Snapshot;
 use crate::world::records::secrets::StoredSecret;
 
-/// The secrets of the call's region that match, by name.
-pub(super) fn matching<'v>(
-    view: &'v Snapshot,
-    call: &'v Call,
-    filters: Option<&'v Vec<Filter>>,
-) -> impl Iterator<Item = &'v Arc<StoredSecret>> {
-    let prefix = StoredSecret::key_of(&call.region, "");
-    let rows: Vec<_> = view.secrets.secrets.prefix(&prefix).map(|(_, row)| row).collect();
-    let is_wanted = move |row: &&Arc<StoredSecret>| {
-        let mut filters = filters.into_iter().flatten();
-        !row.is_gone(call.now) && filters.all(|filter| matches(filter, row))
-    };
-    rows.into_iter().filter(is_wanted)
+/// Whether a secret is there and matches.
+pub(super) fn is_wanted(call: &Call, filters: Option<&Vec<Filter>>, row: &StoredSecret) -> bool {
+    let mut filters = filters.into_iter().flatten();
+    !row.is_gone(call.now) && filters.all(|filter| matches(filter, row))
 }
 
 fn matches(filter: &Filter, row: &StoredSecret) -> bool {

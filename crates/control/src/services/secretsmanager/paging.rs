@@ -28,25 +28,16 @@ impl Pager {
         })
     }
 
-    /// The page, from rows in the order of their keys, and the token of the next one if there are more.
+    /// The key of the last row of the page before.
+    pub fn after(&self) -> Option<&str> {
+        self.after.as_deref()
+    }
+
+    /// The page, from the rows after that one in order, and the token of the next page if there are more.
     pub fn page<T>(&self, rows: impl Iterator<Item = (String, T)>) -> (Vec<T>, Option<String>) {
-        self.cut(rows, |key, after| key > after)
-    }
-
-    /// The same from rows in the opposite order.
-    pub fn page_backwards<T>(&self, rows: impl Iterator<Item = (String, T)>) -> (Vec<T>, Option<String>) {
-        self.cut(rows, |key, after| key < after)
-    }
-
-    fn cut<T>(
-        &self,
-        rows: impl Iterator<Item = (String, T)>,
-        comes_after: fn(&str, &str) -> bool,
-    ) -> (Vec<T>, Option<String>) {
-        let is_left = |key: &str| self.after.as_deref().is_none_or(|after| comes_after(key, after));
         let mut page = Vec::new();
         let mut last = None;
-        for (key, row) in rows.filter(|(key, _)| is_left(key)) {
+        for (key, row) in rows {
             if page.len() == self.limit {
                 return (page, last.map(|key: String| URL_SAFE_NO_PAD.encode(key)));
             }

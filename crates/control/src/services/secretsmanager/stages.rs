@@ -112,7 +112,8 @@ pub(super) fn list(
         .map(|version| shown(row, version))
         .filter(|entry| all || entry.version_stages.is_some());
     let keyed = shown.map(|entry| (entry.version_id.clone().unwrap_or_default(), entry));
-    let (versions, next_token) = pager.page(keyed);
+    let rest = keyed.filter(|(id, _)| pager.after().is_none_or(|after| id.as_str() > after));
+    let (versions, next_token) = pager.page(rest);
     Ok(ListSecretVersionIdsResponse {
         versions: Some(versions),
         next_token,

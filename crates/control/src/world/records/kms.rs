@@ -6,8 +6,9 @@ use portcullis_core::{Arn, Region, Tags, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::{PolicyText, Record, Sealed};
+use crate::world::compiled::MergedSlot;
 use crate::world::snapshot::Snapshot;
-use crate::world::table::{Index, Table};
+use crate::world::table::{Index, Table, move_entry};
 
 /// More than a page of grants has.
 const RETIRABLE_MAX: usize = 200;
@@ -60,13 +61,15 @@ impl Tables {
 
     /// The grants of a key to a grantee, as it is kept.
     pub fn grants_to<'t>(&'t self, key: &Key, grantee: &str) -> impl Iterator<Item = &'t Grant> + use<'t> {
-        let prefix = format!("{}/{grantee}\n", key.key());
-        let rows = self.grantees.prefix(&prefix);
-        let ids: Vec<_> = rows
-            .filter_map(|(row, ())| Some(format!("{}/{}", key.key(), row.get(prefix.len()..)?)))
-            .collect();
-        ids.into_iter()
-            .filter_map(|id| self.grants.get(&id).map(AsRef::as_ref))
+        let key = key.key();
+        let prefix = format!("{key}/{grantee}\n");
+        let mut last: Option<String> = None;
+        std::iter::from_fn(move || {
+            let (row, ()) = self.grantees.after(&prefix, last.as_deref()).next()?;
+            let id = row.get(prefix.len()..)?;
+            last = Some(row.to_owned());
+            self.grants.get(&format!("{key}/{id}")).map(AsRef::as_ref)
+        })
     }
 
     /// The grants of a region that somebody, as it is kept, may retire, by `KEY/ID` in order, those after `last`.
@@ -251,6 +254,9 @@ pub struct Grant {
     pub context_equals: Option<BTreeMap<String, String>>,
     /// The encryption context must hold these pairs.
     pub context_subset: Option<BTreeMap<String, String>>,
+    /// Its key's policy with what it grants. Derived.
+    #[serde(skip)]
+    pub with_key: MergedSlot,
 }
 
 /// Somebody a grant names.
@@ -349,17 +355,5 @@ fn count(counts: &mut Table<usize>, before: Option<&Grant>, after: Option<&Grant
     match now {
         0 => counts.remove(&key),
         now => counts.insert(&key, std::sync::Arc::new(now)),
-    }
-}
-
-fn move_entry(index: &mut Index, before: Option<String>, after: Option<String>) {
-    if before == after {
-        return;
-    }
-    if let Some(before) = before {
-        index.remove(&before);
-    }
-    if let Some(after) = after {
-        index.insert(&after, ());
     }
 }

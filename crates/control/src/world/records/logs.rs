@@ -2,7 +2,7 @@
 //! store of log events, under ids that only these rows know: a group made anew under an old name has other ones, and so none
 //! of the old events.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use portcullis_core::{AccountId, Arn, Region, Tags, Timestamp};
 use portcullis_logs::{GroupId, StreamId};
@@ -25,8 +25,8 @@ pub struct Tables {
     pub resource_policies: Table<ResourcePolicy>,
     /// What the store of log events has to be told yet, by group id and kind.
     pub errands: Table<Errand>,
-    /// What policies say together: `REGION` for all groups, `REGION/ARN` for those with one of their own. Derived.
-    pub(in crate::world) policies: Table<PolicyText>,
+    /// What policies say together, by [`Together::key_of`]. Derived.
+    together: Table<Together>,
 }
 
 impl Tables {
@@ -45,9 +45,15 @@ impl Tables {
 
     /// What the resource policies say together of a group; `None` when there are none.
     pub fn policy(&self, region: &Region, group: &Arn) -> Option<&PolicyText> {
-        let own = self.policies.get(&format!("{region}/{group}"));
-        own.or_else(|| self.policies.get(region.as_str()))
-            .map(AsRef::as_ref)
+        let own = PolicyScope::Resource(group.clone());
+        let of_account = format!("{region}/account/");
+        let rows = || self.resource_policies.prefix(&of_account).map(|(_, row)| row);
+        if let Some(slot) = self.together.get(&Together::key_of(region, &own)) {
+            let own = self.resource_policies.get(&ResourcePolicy::key_of(region, &own));
+            return slot.0.get_or_init(|| Together::of(rows().chain(own))).as_ref();
+        }
+        let slot = self.together.get(region.as_str())?;
+        slot.0.get_or_init(|| Together::of(rows())).as_ref()
     }
 }
 
@@ -299,24 +305,35 @@ impl Record for ResourcePolicy {
         let Some(changed) = after.or(before) else {
             return;
         };
-        let (region, changed_key) = (changed.region.clone(), changed.key());
-        let prefix = format!("{region}/");
-        let rows = snapshot.logs.resource_policies.prefix(&prefix);
-        let others = rows
-            .filter(|(key, _)| *key != changed_key)
-            .map(|(_, row)| row.as_ref());
-        let rows: Vec<&Self> = others.chain(after).collect();
-        let together = Together::of(&region, &rows);
-        let table = &mut snapshot.logs.policies;
-        table.remove(&Together::key_of(&region, &changed.scope));
-        for (key, policy) in together.0 {
-            table.insert(&key, Arc::new(policy));
+        let (region, changed_key) = (&changed.region, changed.key());
+        let Tables {
+            resource_policies,
+            together,
+            ..
+        } = &mut snapshot.logs;
+        let mut is_left = after.is_some();
+        if let PolicyScope::Account(_) = changed.scope {
+            let of_region = format!("{region}/");
+            let own = together.prefix(&of_region).map(|(key, _)| key.to_owned());
+            for key in own.collect::<Vec<_>>() {
+                together.insert(&key, Arc::default());
+            }
+            let of_account = format!("{region}/account/");
+            let mut others = resource_policies.prefix(&of_account);
+            is_left |= others.any(|(key, _)| key != changed_key);
+        }
+        let key = Together::key_of(region, &changed.scope);
+        match is_left {
+            true => together.insert(&key, Arc::default()),
+            false => together.remove(&key),
         }
     }
 }
 
-/// What the policies of a region say together, for the groups that have one of their own and for all others.
-struct Together(Vec<(String, PolicyText)>);
+/// What the policies of a region say together: of the groups without one of their own, or of one that has. Put together when
+/// it is first asked, and kept until one of them changes.
+#[derive(Debug, Default)]
+struct Together(OnceLock<Option<PolicyText>>);
 
 impl Together {
     /// `REGION` for all groups, `REGION/ARN` for one.
@@ -327,25 +344,8 @@ impl Together {
         }
     }
 
-    fn of(region: &Region, rows: &[&ResourcePolicy]) -> Self {
-        let is_of_account = |row: &&&ResourcePolicy| matches!(row.scope, PolicyScope::Account(_));
-        let common: Vec<Value> = rows
-            .iter()
-            .filter(is_of_account)
-            .flat_map(|row| statements(row))
-            .collect();
-        let own = rows.iter().filter(|row| !is_of_account(row));
-        let own = own.map(|row| {
-            let all = common.iter().cloned().chain(statements(row)).collect();
-            (Self::key_of(region, &row.scope), all)
-        });
-        let all = (!common.is_empty()).then(|| (region.to_string(), common.clone()));
-        let texts = all.into_iter().chain(own);
-        Self(
-            texts
-                .filter_map(|(key, all)| Some((key, policy_of(all)?)))
-                .collect(),
-        )
+    fn of<'r>(rows: impl Iterator<Item = &'r Arc<ResourcePolicy>>) -> Option<PolicyText> {
+        policy_of(rows.flat_map(|row| statements(row)).collect())
     }
 }
 
@@ -368,4 +368,73 @@ fn policy_of(statements: Vec<Value>) -> Option<PolicyText> {
     let text = json!({ "Version": "2012-10-17", "Statement": statements }).to_string();
     let document = Document::parse(&text, Kind::Resource).ok()?;
     Some(PolicyText::new(&document))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::{Strategy, prop, prop_assert_eq, proptest};
+
+    use super::*;
+
+    const NAMES: u8 = 3;
+
+    fn region() -> Region {
+        "eu-west-1".parse().unwrap()
+    }
+
+    fn group(name: u8) -> Arn {
+        LogGroup::arn_of(&region(), &"123456789012".parse().unwrap(), &name.to_string())
+    }
+
+    fn scope(is_of_account: bool, name: u8) -> PolicyScope {
+        match is_of_account {
+            true => PolicyScope::Account(name.to_string()),
+            false => PolicyScope::Resource(group(name)),
+        }
+    }
+
+    fn policy(scope: PolicyScope, action: u8) -> ResourcePolicy {
+        let statement = json!({ "Effect": "Allow", "Principal": "*", "Action": format!("logs:{action}"), "Resource": "*" });
+        ResourcePolicy {
+            region: region(),
+            scope,
+            document: policy_of(vec![statement]).unwrap(),
+            updated: Timestamp::default(),
+            revision: String::new(),
+        }
+    }
+
+    /// All rows looked at.
+    fn naive(view: &Snapshot, group: &Arn) -> Option<String> {
+        let rows = view.logs.resource_policies.iter().map(|(_, row)| row);
+        let own = PolicyScope::Resource(group.clone());
+        let speaks =
+            |row: &&Arc<ResourcePolicy>| matches!(row.scope, PolicyScope::Account(_)) || row.scope == own;
+        let rows: Vec<_> = rows.filter(speaks).collect();
+        (!rows.is_empty()).then(|| Together::of(rows.into_iter()).unwrap().as_str().to_owned())
+    }
+
+    fn steps() -> impl Strategy<Value = Vec<(bool, u8, Option<u8>, bool)>> {
+        let action = prop::option::of(0..4_u8);
+        prop::collection::vec((prop::bool::ANY, 0..NAMES, action, prop::bool::ANY), 0..20)
+    }
+
+    proptest! {
+        #![proptest_config(proptest::prelude::ProptestConfig::with_cases(100))]
+        #[test]
+        fn what_policies_say_together_is_what_those_of_now_say(steps in steps()) {
+            let mut view = Snapshot::empty("123456789012".parse().unwrap());
+            for (is_of_account, name, action, looks) in steps {
+                let scope = scope(is_of_account, name);
+                let key = ResourcePolicy::key_of(&region(), &scope);
+                let row = action.map(|action| Arc::new(policy(scope, action)));
+                crate::world::tx::replace(&mut view, &key, row);
+                for name in (0..NAMES).filter(|_| looks) {
+                    let said = view.logs.policy(&region(), &group(name));
+                    let said = said.map(|policy| policy.as_str().to_owned());
+                    prop_assert_eq!(said, naive(&view, &group(name)));
+                }
+            }
+        }
+    }
 }

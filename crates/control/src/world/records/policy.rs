@@ -36,6 +36,11 @@ impl PolicyText {
         &self.text
     }
 
+    /// Whether it is the other one, and not only equal: nobody has put another in its place.
+    pub fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.text, &other.text)
+    }
+
     /// The policy; `None` when the stored text no longer parses, which must deny everything (R31).
     pub fn policy(&self) -> Option<&Arc<Policy>> {
         let parse = || {

@@ -7,7 +7,7 @@ use portcullis_blobs::Digest;
 use portcullis_core::{Region, Tags, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use super::{PolicyText, Record};
+use super::{PolicyText, Record, Sealed};
 use crate::world::snapshot::Snapshot;
 use crate::world::table::{Index, Table};
 
@@ -69,6 +69,18 @@ pub struct Bucket {
     pub has_ownership_controls: bool,
     /// Its tags.
     pub tags: Tags,
+    /// Under which KMS key its objects rest, unless uploads say otherwise; `None` for none.
+    #[serde(default)]
+    pub encryption: Option<DefaultKey>,
+}
+
+/// The KMS key of a bucket.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DefaultKey {
+    /// As it was named; `None` for S3's own.
+    pub key: Option<String>,
+    /// Whether data keys are bound to the bucket instead of the object.
+    pub bucket_key: bool,
 }
 
 /// Block Public Access of one bucket.
@@ -99,8 +111,21 @@ impl PublicAccessBlock {
 pub struct Piece {
     /// The blob's digest, 64 digits.
     pub digest: String,
-    /// Its size in bytes; never 0.
+    /// How many bytes of the object it holds; never 0.
     pub size: u64,
+}
+
+/// The data key that the bytes of an object are under.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DataKey {
+    /// The ARN of the KMS key that it is under itself.
+    pub key: String,
+    /// What KMS made of it.
+    pub sealed: Sealed,
+    /// The pairs it is bound to.
+    pub context: BTreeMap<String, String>,
+    /// Whether it is bound to the bucket instead of the object.
+    pub bucket_key: bool,
 }
 
 /// A checksum as S3 keeps one.
@@ -146,6 +171,9 @@ pub struct Object {
     pub checksum: Option<Checksum>,
     /// The sizes of its parts and the id of its upload, if it came in parts.
     pub parts: Option<PartsOf>,
+    /// What its bytes are encrypted by.
+    #[serde(default)]
+    pub under: Option<DataKey>,
 }
 
 /// How an object came in parts.
@@ -185,6 +213,9 @@ pub struct MultipartUpload {
     pub composite_checksum: bool,
     /// Whether the algorithm was named: parts' checksums are by no other then.
     pub checksum_named: bool,
+    /// What the bytes of its parts are encrypted by.
+    #[serde(default)]
+    pub under: Option<DataKey>,
 }
 
 impl MultipartUpload {

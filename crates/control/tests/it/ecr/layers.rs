@@ -166,13 +166,38 @@ async fn layers_without_image_go_after_a_day_and_those_with_one_stay() {
     super::push(&server.root, "app", "kept", Some("v1")).await;
     let kept = Digest::of(b"kept").to_string();
     let lost = layer(&server.root, "app", b"lost").await;
-    for hours in [0, 23, 2] {
-        assert!(has(&server.root, "app", &lost).await);
+    let sent_again = layer(&server.root, "app", b"sent again").await;
+    for hours in [0, 11] {
         server.clock.advance_seconds(hours * 3_600);
         super::upkeep(&server).await;
+        assert!(has(&server.root, "app", &lost).await);
     }
-    assert!(!has(&server.root, "app", &lost).await);
+    // Whoever asks now could be too late with the image.
+    server.clock.advance_seconds(2 * 3_600);
+    for digest in [&lost, &sent_again] {
+        assert!(!has(&server.root, "app", digest).await);
+    }
+    assert_eq!(layer(&server.root, "app", b"sent again").await, sent_again);
+    assert!(has(&server.root, "app", &sent_again).await);
+    server.clock.advance_seconds(11 * 3_600);
+    super::upkeep(&server).await;
+    let ask = |digest: &str| api::GetDownloadUrlForLayerRequest {
+        repository_name: "app".to_owned(),
+        layer_digest: digest.to_owned(),
+        ..Default::default()
+    };
+    for digest in [&kept, &sent_again] {
+        server.root.ok::<op::GetDownloadUrlForLayer>(&ask(digest)).await;
+    }
+    let gone = server.root.err::<op::GetDownloadUrlForLayer>(&ask(&lost)).await;
+    assert!(gone.starts_with("LayersNotFoundException: "), "{gone}");
     assert!(has(&server.root, "app", &kept).await);
+    let config = Digest::of(b"{}").to_string();
+    let image = super::manifest(&config, &sent_again);
+    server
+        .root
+        .ok::<op::PutImage>(&super::put("app", &image, None))
+        .await;
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@ use portcullis_api::ecs::op;
 use serde_json::{Value, json};
 
 use super::tasks::{Scene, merged};
-use super::{arn, as_agent, err, ok};
+use super::{arn, as_agent, err};
 use crate::agent::{Instance, definition, eventually, is_connected, task_role};
 use crate::harness::allow;
 
@@ -139,27 +139,6 @@ async fn ecs_9_a_task_that_was_not_asked_for_has_no_managed_agent_whatever_its_h
         None
     );
     assert_eq!(refused(&scene, &task, json!({})).await, NOT_ENABLED);
-}
-
-#[tokio::test]
-async fn a_log_that_a_cluster_demands_is_not_left_out_silently() {
-    let scene = with_host().await;
-    let task = task(&scene, &["app"], true).await;
-    report(&scene, &task, "RUNNING", None).await;
-    let demand =
-        |exec: Value| json!({ "cluster": "c", "configuration": { "executeCommandConfiguration": exec } });
-    for exec in [
-        json!({ "logging": "OVERRIDE", "logConfiguration": { "s3BucketName": "logs" } }),
-        json!({ "logging": "NONE", "kmsKeyId": "arn:aws:kms:us-east-1:123456789012:key/k" }),
-    ] {
-        ok::<op::UpdateCluster>(&scene.server.root, demand(exec)).await;
-        let refused = refused(&scene, &task, json!({})).await;
-        assert!(refused.starts_with("UnsupportedFeatureException: "), "{refused}");
-    }
-    for logging in ["NONE", "DEFAULT"] {
-        ok::<op::UpdateCluster>(&scene.server.root, demand(json!({ "logging": logging }))).await;
-        assert_eq!(refused(&scene, &task, json!({})).await, NOT_CONNECTED);
-    }
 }
 
 #[tokio::test]

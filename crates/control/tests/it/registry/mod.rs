@@ -3,6 +3,7 @@
 mod content;
 mod lists;
 mod other_accounts;
+mod public;
 mod pull;
 mod pull_through;
 mod push;

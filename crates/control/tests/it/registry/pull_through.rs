@@ -16,7 +16,7 @@ use crate::harness::{Client, Server};
 const DAY_SECONDS: i64 = 24 * 3_600;
 
 /// A server that may ask these registries.
-async fn server(options: &[String]) -> Server {
+pub async fn server(options: &[String]) -> Server {
     let upstreams = Upstreams::parse(options, &Authorities::default()).unwrap();
     let upstreams = Arc::new(upstreams);
     Server::start_with(move |gate| gate.with_upstreams(upstreams.clone())).await
@@ -381,4 +381,109 @@ async fn what_an_upstream_registry_refuses_or_gets_wrong_is_said() {
         assert_eq!(upstream.image("team/app", "v1", b"layer"), whole);
         assert_eq!(registry.get(V1).await.body, whole);
     }
+}
+
+fn get_v1() -> api::BatchGetImageRequest {
+    api::BatchGetImageRequest {
+        repository_name: "quay/team/app".to_owned(),
+        image_ids: vec![api::ImageIdentifier {
+            image_tag: Some("v1".to_owned()),
+            image_digest: None,
+        }],
+        ..Default::default()
+    }
+}
+
+#[tokio::test]
+async fn the_api_brings_images_as_a_pull_does() {
+    let (server, _, upstream, manifest) = start().await;
+    upstream.put("/v2/team/app/manifests/v1", "429 Too Many Requests", "", b"");
+    let reply = server.root.ok::<op::BatchGetImage>(&get_v1()).await;
+    let [failure] = reply.failures.as_deref().unwrap() else {
+        panic!("{reply:?}");
+    };
+    assert_eq!(failure.failure_code.as_deref(), Some("UpstreamTooManyRequests"));
+    upstream.image("team/app", "v1", b"layer");
+
+    let user = server
+        .user("dev", &crate::harness::allow("ecr:BatchGetImage", "*"))
+        .await;
+    let refused = user.err::<op::BatchGetImage>(&get_v1()).await;
+    assert!(
+        refused.contains("is not authorized to perform: ecr:BatchImportUpstreamImage on resource"),
+        "{refused}"
+    );
+    let reply = server.root.ok::<op::BatchGetImage>(&get_v1()).await;
+    let image = reply.images.unwrap().remove(0);
+    assert_eq!(image.image_manifest.as_deref(), Some(manifest.as_str()));
+    let layer = api::GetDownloadUrlForLayerRequest {
+        repository_name: "quay/team/app".to_owned(),
+        layer_digest: Digest::of(b"layer").to_string(),
+        ..Default::default()
+    };
+    server.root.ok::<op::GetDownloadUrlForLayer>(&layer).await;
+    // Who may only read has what is here now.
+    user.ok::<op::BatchGetImage>(&get_v1()).await;
+}
+
+async fn validated(client: &Client, prefix: &str) -> Result<(), String> {
+    let validate = api::ValidatePullThroughCacheRuleRequest {
+        ecr_repository_prefix: prefix.to_owned(),
+        ..Default::default()
+    };
+    let reply = client.ok::<op::ValidatePullThroughCacheRule>(&validate).await;
+    match reply.failure {
+        None => {
+            assert_eq!(reply.is_valid, Some(true));
+            Ok(())
+        }
+        Some(failure) => {
+            assert_eq!(reply.is_valid, Some(false));
+            Err(failure)
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_rule_is_valid_when_its_registry_lets_its_login_in() {
+    let hub = Upstream::start().await;
+    let server = server(&[format!("registry-1.docker.io={}", hub.url)]).await;
+    let absent = "arn:aws:secretsmanager:us-east-1:123456789012:secret:ecr-pullthroughcache/no-AbCdEf";
+    let create = secretsmanager::CreateSecretRequest {
+        name: "ecr-pullthroughcache/hub".to_owned(),
+        secret_string: Some(json!({ "username": "me", "accessToken": "canary" }).to_string()),
+        ..Default::default()
+    };
+    let root = &server.root;
+    let secret = root.ok::<secretsmanager::op::CreateSecret>(&create).await.arn;
+    rule(root, "unread", "registry-1.docker.io", Some(absent.to_owned())).await;
+    rule(root, "unnamed", "quay.io", None).await;
+    rule(root, "hub", "registry-1.docker.io", secret).await;
+    let failure = validated(root, "unread").await.unwrap_err();
+    assert!(failure.starts_with("The ARN of the secret"), "{failure}");
+    let failure = validated(root, "unnamed").await.unwrap_err();
+    assert!(
+        failure.ends_with("serve --upstream-registry quay.io=URL"),
+        "{failure}"
+    );
+    assert!(hub.asked().is_empty());
+
+    let failure = validated(root, "hub").await.unwrap_err();
+    assert!(failure.contains("is unavailable for"), "{failure}");
+    let challenge = format!("Bearer realm=\"{}/token\",service=\"hub\"", hub.url);
+    hub.want("Bearer ticket", &challenge);
+    hub.put("/token?service=hub", "401 Unauthorized", "", b"");
+    let failure = validated(root, "hub").await.unwrap_err();
+    assert!(failure.contains("denied access to"), "{failure}");
+    hub.put("/v2/", "200 OK", "", b"{}");
+    hub.put("/token?service=hub", "200 OK", "", br#"{"token":"ticket"}"#);
+    assert_eq!(validated(root, "hub").await, Ok(()));
+    let login = ("/token?service=hub".to_owned(), "Basic bWU6Y2FuYXJ5".to_owned());
+    assert!(hub.asked().contains(&login));
+    // Where an answer would send us to is nobody's business here.
+    let elsewhere = Upstream::start().await;
+    let location = format!("Location: {}/v2/\r\n", elsewhere.url);
+    hub.put("/v2/", "302 Found", &location, b"");
+    assert!(validated(root, "hub").await.is_err());
+    assert!(elsewhere.asked().is_empty());
 }

@@ -4,6 +4,7 @@ mod accounts;
 mod multipart;
 mod objects;
 mod policies;
+mod sealed;
 mod strangers;
 
 use base64::Engine as _;

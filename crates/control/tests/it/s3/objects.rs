@@ -126,7 +126,7 @@ async fn a_body_that_is_not_what_its_request_says_leaves_nothing() {
             "400 InvalidRequest",
         ),
         (
-            vec![("x-amz-server-side-encryption", "aws:kms")],
+            vec![("x-amz-server-side-encryption", "aws:kms:dsse")],
             "501 NotImplemented",
         ),
         (

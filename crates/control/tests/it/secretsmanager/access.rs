@@ -301,6 +301,30 @@ async fn public_and_broken_policies_are_told() {
     );
 }
 
+/// Whether it is KMS's record of a value that was opened.
+fn is_decrypt(record: &Value) -> bool {
+    record["eventSource"] == "kms.amazonaws.com" && record["eventName"] == "Decrypt"
+}
+
+async fn the_use_of_the_key_is_in_both_histories(root: &Client, other: &Client, id: &str) {
+    let there: Vec<_> = root.records().await.into_iter().filter(is_decrypt).collect();
+    let here: Vec<_> = other.records().await.into_iter().filter(is_decrypt).collect();
+    let [(theirs, ours)] = there
+        .iter()
+        .filter(|record| record["sharedEventID"].is_string())
+        .zip(&here)
+        .collect::<Vec<_>>()[..]
+    else {
+        panic!("KMS's record is in both histories: {there:?} {here:?}");
+    };
+    assert_eq!(theirs["sharedEventID"], ours["sharedEventID"]);
+    assert_eq!(
+        (&theirs["recipientAccountId"], &ours["recipientAccountId"]),
+        (&json!(ACCOUNT), &json!(id))
+    );
+    assert_eq!(theirs["userIdentity"], ours["userIdentity"]);
+}
+
 #[tokio::test]
 async fn another_account_reads_by_policy_identity_and_a_key_of_the_customers() {
     let server = Server::start().await;
@@ -351,6 +375,7 @@ async fn another_account_reads_by_policy_identity_and_a_key_of_the_customers() {
         ok::<op::GetSecretValue>(&other, get(&own)).await["SecretString"],
         json!("y")
     );
+    the_use_of_the_key_is_in_both_histories(root, &other, &id).await;
     let partial = own.rsplit_once('-').unwrap().0;
     assert!(
         err::<op::GetSecretValue>(&other, get(partial))

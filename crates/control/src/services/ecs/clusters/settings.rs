@@ -52,10 +52,12 @@ pub(super) fn check_configuration(configuration: Option<&api::ClusterConfigurati
         return Ok(());
     };
     let overriding = exec.logging.as_deref() == Some("OVERRIDE");
+    // A name without letters would be no log at all.
+    let is_missing = |name: &Option<String>| name.as_deref().is_none_or(str::is_empty);
     match &exec.log_configuration {
         Some(_) if !overriding => Err(EcsError::ExecLoggingNotOverride),
         None if overriding => Err(EcsError::ExecLoggingTarget),
-        Some(log) if log.cloud_watch_log_group_name.is_none() && log.s3_bucket_name.is_none() => {
+        Some(log) if is_missing(&log.cloud_watch_log_group_name) && is_missing(&log.s3_bucket_name) => {
             Err(EcsError::ExecLoggingTarget)
         }
         _ => Ok(()),
@@ -132,6 +134,7 @@ mod tests {
             (None, Some(Some("group")), Err(EcsError::ExecLoggingNotOverride)),
             (Some("OVERRIDE"), None, Err(EcsError::ExecLoggingTarget)),
             (Some("OVERRIDE"), Some(None), Err(EcsError::ExecLoggingTarget)),
+            (Some("OVERRIDE"), Some(Some("")), Err(EcsError::ExecLoggingTarget)),
         ];
         for (logging, group, expected) in cases {
             assert_eq!(

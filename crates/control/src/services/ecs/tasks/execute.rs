@@ -1,5 +1,7 @@
 //! ExecuteCommand: makes a session with a container and orders its host to take part (ecs.md 9 and 15, rule 10).
 
+mod logging;
+
 use std::sync::Arc;
 
 use portcullis_api::ecs as api;
@@ -15,7 +17,7 @@ use crate::gate::operation::{Ask, Authorized, Check, Prepared};
 use crate::services::ecs::checks::{on_cluster, on_task};
 use crate::services::ecs::errors::EcsError;
 use crate::services::ecs::names::{ClusterRef, Kind, MemberRef, Scope};
-use crate::world::records::ecs::{Cluster, DesiredStatus, ExecAgentStatus, LastStatus, Task, TaskContainer};
+use crate::world::records::ecs::{DesiredStatus, ExecAgentStatus, LastStatus, Task, TaskContainer};
 use crate::world::{Snapshot, Tx};
 
 fn named(scope: Scope<'_>, input: &ExecuteCommandRequest) -> Result<(ClusterRef, MemberRef), EcsError> {
@@ -74,7 +76,7 @@ pub fn prepare(
     let task = reference.task(view).ok_or(EcsError::TaskNotFound)?;
     let container = container(task, input.container.as_deref())?;
     is_ready(task, container)?;
-    can_be_logged(cluster)?;
+    let definition = task.definition(view).map(|one| one.as_ref());
     let order = Order {
         subject: Subject {
             container: Container {
@@ -85,11 +87,15 @@ pub fn prepare(
         },
         command: input.command.clone(),
         owner: call.caller.arn(),
+        inputs: logging::inputs(cluster, definition, &container.name, &task.region),
     };
     let begun = env.exec.begin(&order, call.now, env.random.as_ref());
     let begun = begun.map_err(|error| match error {
         NotBegun::NotConnected => EcsError::ExecNotConnected,
         NotBegun::TooMany => EcsError::ExecSessionLimit(SESSIONS_MAX),
+        NotBegun::Heedless => EcsError::Unsupported(
+            "sessions of Execute Command that are logged or encrypted as their cluster demands on this host, whose agent is too old (update it)",
+        ),
     })?;
     Ok(Box::new(answer(call, task, container, &begun)?))
 }
@@ -134,25 +140,6 @@ fn is_ready(task: &Task, container: &TaskContainer) -> Result<(), EcsError> {
         Some(ExecAgentStatus::Stopped) => Err(EcsError::ExecNotConnected),
         Some(ExecAgentStatus::Running) => Ok(()),
     }
-}
-
-/// A log or a key that a cluster's operator demands must not be missing silently (docs/fidelity.md).
-fn can_be_logged(cluster: &Cluster) -> Result<(), EcsError> {
-    let configuration = cluster.chosen.configuration.as_ref();
-    let Some(exec) = configuration.and_then(|one| one.execute_command_configuration.as_ref()) else {
-        return Ok(());
-    };
-    if exec.logging.as_deref() == Some("OVERRIDE") {
-        return Err(EcsError::Unsupported(
-            "sessions of Execute Command that are logged to CloudWatch Logs or S3 (logging OVERRIDE)",
-        ));
-    }
-    if exec.kms_key_id.is_some() {
-        return Err(EcsError::Unsupported(
-            "sessions of Execute Command with a KMS key",
-        ));
-    }
-    Ok(())
 }
 
 fn answer(

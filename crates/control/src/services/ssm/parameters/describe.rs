@@ -43,7 +43,9 @@ pub(super) fn describe(
         Wanted::read(new, &KEYS)?,
     );
     let last = paging::last(input.next_token.as_deref())?;
-    let prefix = Parameter::key_of(&call.region, "");
+    // Those of the older form and of the newer one never come together.
+    let beginning = old.beginning() + &new.beginning();
+    let prefix = Parameter::key_of(&call.region, &beginning);
     let rows = view.parameters.parameters.after(&prefix, last.as_deref());
     let rows = rows
         .filter(|(_, row)| !row.is_expired(call.now) && old.is_met_by(view, row) && new.is_met_by(view, row));

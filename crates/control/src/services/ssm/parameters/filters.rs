@@ -70,6 +70,12 @@ impl<'a> Wanted<'a> {
         Self(filters.into_iter().flatten().map(one).collect())
     }
 
+    /// How the name of every parameter begins that meets all of them: no others need to be looked at.
+    pub fn beginning(&self) -> String {
+        let all = self.0.iter().map(One::beginning);
+        all.max_by_key(String::len).unwrap_or_default()
+    }
+
     /// Whether a parameter meets all of them.
     pub fn is_met_by(&self, view: &Snapshot, row: &Parameter) -> bool {
         self.0.iter().all(|one| one.is_met_by(view, row))
@@ -119,6 +125,25 @@ impl One<'_> {
         }
     }
 
+    /// How the names begin of those that meet it.
+    fn beginning(&self) -> String {
+        let mut values = self.values.iter();
+        match (self.key, self.how) {
+            ("Name", How::Equals | How::BeginsWith) => {
+                let first = values.next().map_or("", |first| *first);
+                values
+                    .fold(first, |shared, value| in_common(shared, value))
+                    .to_owned()
+            }
+            ("Path", _) => {
+                let mut paths = values.map(|path| below(path));
+                let first = paths.next().unwrap_or_default();
+                paths.fold(first, |shared, path| in_common(&shared, &path).to_owned())
+            }
+            _ => String::new(),
+        }
+    }
+
     fn fits(&self, text: &str) -> bool {
         self.values.iter().any(|value| match self.how {
             How::BeginsWith => text.starts_with(value),
@@ -128,8 +153,76 @@ impl One<'_> {
     }
 
     fn is_below(&self, path: &str, name: &str) -> bool {
-        let below = format!("{}/", path.trim_end_matches('/'));
-        let rest = name.strip_prefix(&below);
+        let rest = name.strip_prefix(&below(path));
         rest.is_some_and(|rest| self.how == How::Recursive || !rest.contains('/'))
+    }
+}
+
+/// A path as the names below it begin.
+pub(super) fn below(path: &str) -> String {
+    format!("{}/", path.trim_end_matches('/'))
+}
+
+/// What two texts both begin with.
+fn in_common<'a>(one: &'a str, other: &str) -> &'a str {
+    let letters = one.char_indices().zip(other.chars());
+    let differs = letters
+        .filter(|((_, letter), other)| letter != other)
+        .map(|((at, _), _)| at)
+        .next();
+    let end = differs.unwrap_or_else(|| one.len().min(other.len()));
+    one.get(..end).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use portcullis_core::{AccountId, Tags};
+    use proptest::prelude::{Strategy, prop, prop_assert, proptest};
+
+    use super::*;
+    use crate::world::records::parameters::Tier;
+
+    fn filter() -> impl Strategy<Value = ParameterStringFilter> {
+        let values = prop::collection::vec("/?[ab]{1,2}(/[ab]){0,2}", 1..3);
+        let kinds = vec![
+            ("Name", "Equals"),
+            ("Name", "BeginsWith"),
+            ("Name", "Contains"),
+            ("Path", "OneLevel"),
+            ("Path", "Recursive"),
+        ];
+        (prop::sample::select(kinds), values).prop_map(|((key, option), values)| ParameterStringFilter {
+            key: key.to_owned(),
+            option: Some(option.to_owned()),
+            values: Some(values),
+        })
+    }
+
+    fn parameter(name: &str) -> Parameter {
+        Parameter {
+            name: name.to_owned(),
+            region: "eu-west-1".parse().unwrap(),
+            kind: "String".to_owned(),
+            tier: Tier::Standard,
+            latest: 1,
+            labels: std::collections::BTreeMap::new(),
+            expires: None,
+            tags: Tags::new(),
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn every_name_that_is_wanted_begins_so(
+            filters in prop::collection::vec(filter(), 0..3), names in prop::collection::vec("/?[ab]{1,2}(/[ab]){0,3}", 1..20),
+        ) {
+            let account: AccountId = "123456789012".parse().unwrap();
+            let view = Snapshot::empty(account);
+            let Ok(wanted) = Wanted::read(Some(&filters), &["Name", "Path"]) else { return Ok(()) };
+            let beginning = wanted.beginning();
+            for name in names {
+                prop_assert!(!wanted.is_met_by(&view, &parameter(&name)) || name.starts_with(&beginning));
+            }
+        }
     }
 }

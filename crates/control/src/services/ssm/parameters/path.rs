@@ -6,7 +6,7 @@ use portcullis_api::ssm::op;
 use portcullis_api::ssm::{GetParametersByPathRequest, GetParametersByPathResult, ParameterStringFilter};
 
 use super::errors::ParameterError;
-use super::filters::{self, Wanted};
+use super::filters::{self, Wanted, below};
 use super::get::shown;
 use super::names::{PUBLIC, arn};
 use super::{paging, sealing};
@@ -34,11 +34,6 @@ pub(super) fn require(ask: Ask<'_, GetParametersByPathRequest>) -> Result<Vec<Ch
         }
     }
     Ok(checks)
-}
-
-/// A path as the names below it begin.
-fn below(path: &str) -> String {
-    format!("{}/", path.trim_end_matches('/'))
 }
 
 /// The values of the parameters below a path.
