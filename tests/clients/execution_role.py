@@ -7,11 +7,15 @@ pushes is told that the server's address speaks HTTP.
 """
 
 import base64
+import http.server
 import json
 import os
 import re
 import subprocess
 import sys
+import threading
+import urllib.error
+import urllib.request
 from pathlib import Path
 
 import pytest
@@ -34,15 +38,62 @@ SLEEP = "trap exit TERM; echo started; while :; do sleep 1; done"
 CANARIES = {"PARAMETER": "canary-parameter", "PLAIN": "canary-plain", "SECRET": "canary-secret", "FILE": "canary-file"}
 
 
+class PublicRegistry:
+    """Stands for ECR Public: lets anybody read `team/app`, which is `app` of our server."""
+
+    def __init__(self):
+        registry, self.asked = self, []
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_GET(self):
+                registry.asked.append(self.path)
+                login = base64.b64encode(":".join(login_of(Account.root(registry.url))).encode()).decode()
+                address = registry.url + self.path.replace("/v2/team/app/", "/v2/app/")
+                headers = {"Authorization": f"Basic {login}", "Accept": self.headers["Accept"]}
+                try:
+                    reply = urllib.request.urlopen(urllib.request.Request(address, headers=headers))
+                except urllib.error.HTTPError as error:
+                    reply = error
+                body = reply.read()
+                self.send_response(reply.status)
+                for name in ("Content-Type", "Docker-Content-Digest"):
+                    if value := reply.headers[name]:
+                        self.send_header(name, value)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, *_):
+                pass
+
+        self.http = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.port = self.http.server_port
+
+    def serves(self, url):
+        self.url = url
+        threading.Thread(target=self.http.serve_forever, daemon=True).start()
+
+    def stop(self):
+        self.http.shutdown()
+        self.http.server_close()
+
+
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
     # Docker's command writes logins down.
     os.environ["DOCKER_CONFIG"] = str(tmp_path_factory.mktemp("docker"))
     build_bridge()
-    server = Server(tmp_path_factory.mktemp("server") / "data", "--store", "memory", "--account", ACCOUNT, host=SERVER_ADDRESS)
+    public = PublicRegistry()
+    server = Server(
+        tmp_path_factory.mktemp("server") / "data",
+        *("--store", "memory", "--account", ACCOUNT, "--upstream-registry", f"public.ecr.aws=http://127.0.0.1:{public.port}"),
+        host=SERVER_ADDRESS,
+    )
     server.wait_until(Account.root(server.url).sts.get_caller_identity)
+    public.serves(server.url)
     yield server
     server.stop()
+    public.stop()
     remove_bridge()
 
 
@@ -53,7 +104,7 @@ def root(server):
     return root
 
 
-def login(root):
+def login_of(root):
     """User name and password at the registry, as whoever asks."""
     (data,) = root.client("ecr").get_authorization_token()["authorizationData"]
     return base64.b64decode(data["authorizationToken"]).decode().split(":", 1)
@@ -71,7 +122,7 @@ def hosts(root, server, registry, tmp_path_factory):
     role = root.role(trust=TRUST_SSM)
     root.iam.attach_role_policy(RoleName=role, PolicyArn=FOR_INSTANCES)
     token = root.client("ssm").create_activation(IamRole=role, RegistrationLimit=2)
-    user, password = login(root)
+    user, password = login_of(root)
     hosts = {}
     for number, daemon in ((1, {"insecure-registries": [registry]}), (2, {})):
         variables = {
@@ -116,7 +167,7 @@ def push(host, registry, mark, name="app:1"):
 @pytest.fixture(scope="module")
 def pushed(root, hosts, registry):
     root.client("ecr").create_repository(repositoryName="app")
-    user, password = login(root)
+    user, password = login_of(root)
     told = run(
         "docker", "--host", hosts[1].engine, "login", "--username", user, "--password-stdin", registry, input=password.encode()
     )
@@ -339,7 +390,7 @@ def test_6_logins_of_the_operator_and_of_the_task(root, hosts, pushed, registry)
     with_operators = Start(root, hosts[1], image=image)
     with_operators.running()
     with_operators.end()
-    user, password = login(root)
+    user, password = login_of(root)
     secret = root.client("secretsmanager").create_secret(
         Name="login", SecretString=json.dumps({"username": user, "password": password})
     )["ARN"]
@@ -387,6 +438,8 @@ def test_7_tasks_of_one_deployment_run_the_digest_the_first_one_found(root, host
     revision = root.ecs.describe_service_revisions(serviceRevisionArns=[deployment["targetServiceRevisionArn"]])
     (image,) = revision["serviceRevisions"][0]["containerImages"]
     assert image == {"containerName": "app", "image": IMAGE, "imageDigest": moved}
+    root.ecs.delete_service(cluster=CLUSTER, service="pinned", force=True)
+    wait_for(lambda: not root.ecs.list_tasks(cluster=CLUSTER, family="pinned")["taskArns"], log)
 
 
 def test_8_the_page_can_be_acted_out_with_the_aws_cli_and_docker(root, hosts, registry, server, tmp_path):
@@ -435,3 +488,65 @@ def test_8_the_page_can_be_acted_out_with_the_aws_cli_and_docker(root, hosts, re
     wait_for(lambda: [one["message"] for one in events(logGroupName="app")["events"]] == ["careful"])
     lookup = shown.strip().splitlines()[-1]
     assert "assumed-role/app-execution/" in act(f"{exports}\n{lookup}")
+
+
+def test_9_images_of_ecr_public_come_from_the_registry_the_server_was_told(root, hosts, pushed):
+    """Without an execution role, and without a permission at ECR that reads images. A copy of the image's layers is kept."""
+    forget_images(hosts[2])
+    names = ["ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"]
+    document = {"Version": "2012-10-17", "Statement": [{"Effect": "Deny", "Action": names, "Resource": "*"}]}
+    root.iam.put_role_policy(RoleName=hosts[2].role, PolicyName="without", PolicyDocument=json.dumps(document))
+    try:
+        task = Start(root, hosts[2], image="public.ecr.aws/team/app:1")
+        (container,) = task.running()["containers"]
+        assert container["imageDigest"].startswith("sha256:")
+        images = hosts[2].docker("images", "--format", "{{.Repository}}:{{.Tag}}").split()
+        assert "public.ecr.aws/team/app:1" in images and not [name for name in images if name.startswith("127.0.0.1")]
+        task.end()
+        absent = Start(root, hosts[2], image="public.ecr.aws/team/app:absent").settled()
+        assert absent["stopCode"] == "TaskFailedToStart"
+        reason = absent["stoppedReason"]
+        assert reason.startswith("CannotPull") and "public.ecr.aws" in reason and "127.0.0.1" not in reason, reason
+    finally:
+        root.iam.delete_role_policy(RoleName=hosts[2].role, PolicyName="without")
+
+
+def test_9_a_fargate_task_starts_under_its_execution_role(root, hosts, pushed, supplies):
+    filters = [{"Name": "availability-zone", "Values": [f"{REGION}a"]}]
+    subnets = [one["SubnetId"] for one in root.ec2.describe_subnets(Filters=filters)["Subnets"]]
+    arns = root.ecs.list_container_instances(cluster=CLUSTER, filter="attribute:place == 2")["containerInstanceArns"]
+    offer = {"name": "portcullis.launch-type", "value": "FARGATE", "targetId": arns[0]}
+    root.ecs.put_attributes(cluster=CLUSTER, attributes=[offer])
+    forget_images(hosts[2])
+
+    def start(actions):
+        task = Start.__new__(Start)
+        task.root, task.host = root, hosts[2]
+        container = {"name": "app", "image": IMAGE, "command": ["sh", "-c", SLEEP], "stopTimeout": 2, **supplies}
+        family = root.name("fargate")
+        root.ecs.register_task_definition(
+            family=family,
+            networkMode="awsvpc",
+            requiresCompatibilities=["FARGATE"],
+            cpu="256",
+            memory="512",
+            containerDefinitions=[container],
+            executionRoleArn=root.role_arn(allowing(root, actions)),
+        )
+        network = {"awsvpcConfiguration": {"subnets": subnets[:1]}}
+        reply = root.ecs.run_task(cluster=CLUSTER, taskDefinition=family, launchType="FARGATE", networkConfiguration=network)
+        assert reply["tasks"], reply["failures"]
+        task.arn = reply["tasks"][0]["taskArn"]
+        return task
+
+    task = start(TABLE)
+    assert task.running()["launchType"] == "FARGATE"
+    variables = dict(pair.split("=", 1) for pair in task.variables())
+    assert {name: variables[name] for name in CANARIES} == CANARIES
+    wait_for(lambda: task.messages() == ["started"], task.messages)
+    task.end()
+    words = "ResourceInitializationError: unable to pull secrets or registry auth: execution resource retrieval failed: "
+    for action in ("ssm:GetParameters", "ecr:GetAuthorizationToken"):
+        refused = start(set(TABLE) - {action}).settled()
+        assert refused["stopCode"] == "TaskFailedToStart", refused
+        assert refused["stoppedReason"].startswith(words) and action in refused["stoppedReason"], refused["stoppedReason"]

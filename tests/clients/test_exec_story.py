@@ -230,7 +230,7 @@ def test_a_session_is_logged_where_its_cluster_demands_it_or_does_not_begin(admi
     assert b"secret plan\r\n" in kept, kept
     # p2 is what lets it write objects.
     admin.iam.delete_role_policy(RoleName=role, PolicyName="p2")
-    shown, code = Shell(admin, task, "echo", "ran").end()
+    shown, code = Shell(admin, task, "sh", "-c", "echo ran").end()
     assert "Couldn't start the session" in shown and "s3:PutObject" in shown and code == 1, (shown, code)
     assert "ran" not in shown.split("Couldn't", 1)[0]
     admin.ecs.stop_task(cluster=CLUSTER, task=task)
@@ -244,11 +244,11 @@ def test_nothing_said_is_the_containers_own_log_group_and_no_demand(request, adm
     options = {"awslogs-group": group, "awslogs-region": REGION, "awslogs-stream-prefix": "web"}
     role = admin.role(CHANNELS, LOGS)
     task = started(admin, role, "app", log={"logDriver": "awslogs", "options": options})
-    shown, code = Shell(admin, task, "echo", "hello").end()
+    shown, code = Shell(admin, task, "sh", "-c", "echo hello").end()
     assert "hello\r\n" in shown and "not logged" not in shown and code == 0, shown
     assert "hello\n" in lines(admin, group, "ecs-execute-command-")[0]
     admin.iam.delete_role_policy(RoleName=role, PolicyName="p1")
-    shown, code = Shell(admin, task, "echo", "hello").end()
+    shown, code = Shell(admin, task, "sh", "-c", "echo hello").end()
     assert "This session is not logged. " in shown and "hello\r\n" in shown and code == 0, shown
     admin.ecs.stop_task(cluster=CLUSTER, task=task)
 
