@@ -60,7 +60,7 @@ pub struct Plan {
     pub public_parameters: PublicParameters,
     /// Certificate authorities that are trusted when the keys of identity providers are fetched.
     pub provider_authorities: Authorities,
-    /// The registries that pull-through cache rules may read.
+    /// The registries that pull-through cache rules may read, and where ECR Public's images are.
     pub upstreams: Upstreams,
     /// Where images and objects are kept.
     pub blobs: BlobOptions,

@@ -56,7 +56,8 @@ pub struct Options {
     #[arg(long)]
     provider_ca: Option<PathBuf>,
     /// Registry that pull-through cache rules may read, as rules call it, and where it may send this server on to for tokens and
-    /// layers, such as quay.io=https://quay.io,https://cdn.quay.io; may be given more than once (docs/registry.md)
+    /// layers, such as quay.io=https://quay.io,https://cdn.quay.io; public.ecr.aws serves the images of ECR Public by their own
+    /// names too; may be given more than once (docs/registry.md)
     #[arg(long, value_name = "NAME=URL[,URL...]")]
     #[serde(default)]
     upstream_registry: Vec<String>,

@@ -2,6 +2,7 @@
 //! data channel.
 
 mod agreement;
+mod logging;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,6 +19,7 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, interval, sleep_until, timeout};
 use tokio_tungstenite::tungstenite::Message;
 
+use self::logging::{Shown, note};
 use super::log::SessionLog;
 use super::{Parts, Place, channel, words};
 use crate::engine::Terminal;
@@ -175,32 +177,10 @@ impl Session<'_> {
         ended.map(|()| String::new())
     }
 
-    /// What is shown is noted first.
-    async fn note(&mut self, shown: &[u8]) -> Result<(), End> {
-        let Some(log) = &mut self.log else {
-            return Ok(());
-        };
-        let Err(problem) = log.note(shown).await else {
-            return Ok(());
-        };
-        self.log = None;
-        match self.log_is_optional {
-            true => Ok(()),
-            false => Err(End::Done(format!(
-                "The session was ended because its log cannot be written: {problem}"
-            ))),
-        }
-    }
-
-    /// Why the log is not whole, to be told.
-    async fn finish_log(&mut self) -> Option<String> {
-        let problem = self.log.take()?.finish().await.err()?;
-        (!self.log_is_optional).then(|| format!("The session's log is not whole: {problem}"))
-    }
-
     /// Until the command ends or the client is gone.
     async fn carry(&mut self, terminal: &dyn Terminal, keys: &mpsc::Sender<Vec<u8>>) -> Result<(), End> {
         let mut tick = interval(TICK);
+        let mut shown: Option<Shown> = None;
         loop {
             tokio::select! {
                 message = self.socket.next() => {
@@ -210,22 +190,37 @@ impl Session<'_> {
                         heed(&message, terminal, keys).await?;
                     }
                 }
-                output = terminal.read(), if !self.outgoing.is_full() => match output {
+                output = terminal.read(), if shown.is_none() && !self.outgoing.is_full() => match output {
                     None => return Ok(()),
-                    Some(output) => {
-                        self.note(&output).await?;
-                        for chunk in output.chunks(CHUNK_BYTES_MAX) {
-                            self.stream(PayloadType::Output, chunk.to_vec()).await?;
-                        }
-                    }
+                    Some(output) => shown = Some(self.shown(output)),
                 },
-                _ = tick.tick() => {
-                    self.send_again().await?;
-                    if !self.parts.is_open(self.place) {
-                        return Err(End::Done("The container has stopped.".to_owned()));
+                // What is shown is noted first.
+                noted = note(&mut self.log, shown.as_ref()), if shown.is_some() => {
+                    if let Err(problem) = noted {
+                        let words = self.without_log(&problem)?;
+                        self.show(&words).await?;
+                    }
+                    if let Some(shown) = shown.take() {
+                        self.show(&shown.output).await?;
                     }
                 }
+                _ = tick.tick() => self.tick().await?,
             }
+        }
+    }
+
+    async fn show(&mut self, output: &[u8]) -> Result<(), End> {
+        for chunk in output.chunks(CHUNK_BYTES_MAX) {
+            self.stream(PayloadType::Output, chunk.to_vec()).await?;
+        }
+        Ok(())
+    }
+
+    async fn tick(&mut self) -> Result<(), End> {
+        self.send_again().await?;
+        match self.parts.is_open(self.place) {
+            true => Ok(()),
+            false => Err(End::Done("The container has stopped.".to_owned())),
         }
     }
 

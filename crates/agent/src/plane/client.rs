@@ -18,6 +18,7 @@ use portcullis_wire::{ClientError, Operation, decode_reply, encode_request};
 use sha2::{Digest as _, Sha256};
 use thiserror::Error;
 use tokio::net::TcpStream;
+use tokio::time::Instant;
 
 use super::backoff::between;
 use super::{InstanceCredentialsProvider, KeyHolder};
@@ -26,12 +27,19 @@ use crate::credentials::RoleCredentials;
 
 const SIGNING_NAME: &str = "ecs";
 const CALL_TIME_MAX: Duration = Duration::from_secs(15);
+/// How long a request to S3 may take that has a body: a part of 5 MiB passes a line of 44 KB/s in two minutes.
+const S3_TIME_MAX: Duration = Duration::from_secs(120);
 /// A connection asked for while the network was cut is asked for again rather than waited for: the kernel repeats its request
 /// after 1, 3 and 7 seconds, then ever later.
 const CONNECTING_TIME_MAX: Duration = Duration::from_secs(4);
 const REPLY_BYTES_MAX: usize = 1024 * 1024;
 /// A server that is away is looked for this often, by chance up to twice as long: agents do not all come back in one moment.
 const LOOK_AGAIN_AFTER: Duration = Duration::from_secs(2);
+/// A server that is back is left alone for up to this part of what is left of the pause, and no longer than
+/// [`SPREAD_MAX`]: one that was started again is asked by thousands of agents.
+const SPREAD: f64 = 0.25;
+/// Agents agree with a server that can be reached again within 10 s.
+const SPREAD_MAX: Duration = Duration::from_secs(4);
 /// Largest part of a build (docs/agent-updates.md).
 const BUILD_PART_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// What the agent's key proves to be given a build.
@@ -69,6 +77,22 @@ pub(crate) enum CallError {
     /// It answered an error.
     #[error(transparent)]
     Refused(#[from] ClientError),
+}
+
+/// What a request may take.
+#[derive(Debug, Clone, Copy)]
+struct Most {
+    reply_bytes: usize,
+    time: Duration,
+}
+
+impl Most {
+    fn reply(reply_bytes: usize) -> Self {
+        Self {
+            reply_bytes,
+            time: CALL_TIME_MAX,
+        }
+    }
 }
 
 /// The control plane, as the container instance sees it.
@@ -206,7 +230,13 @@ impl ControlPlane {
         body: Vec<u8>,
     ) -> Result<(u16, Bytes), CallError> {
         let request = (Method::POST, path);
-        let answer = self.request(request, signing, headers, body.into(), REPLY_BYTES_MAX);
+        let answer = self.request(
+            request,
+            signing,
+            headers,
+            body.into(),
+            Most::reply(REPLY_BYTES_MAX),
+        );
         Ok(taken_apart(answer.await?))
     }
 
@@ -217,7 +247,13 @@ impl ControlPlane {
         let request = (Method::GET, path);
         let headers = proof.into_iter().collect();
         let instance = Signing::Instance;
-        let answer = self.request(request, instance, headers, Bytes::new(), BUILD_PART_BYTES_MAX);
+        let answer = self.request(
+            request,
+            instance,
+            headers,
+            Bytes::new(),
+            Most::reply(BUILD_PART_BYTES_MAX),
+        );
         Ok(taken_apart(answer.await?))
     }
 
@@ -227,7 +263,7 @@ impl ControlPlane {
         signing: Signing<'_>,
         headers: Vec<(&'static str, String)>,
         body: Bytes,
-        reply_bytes_max: usize,
+        most: Most,
     ) -> Result<Response<Bytes>, CallError> {
         let unreachable = |error: &dyn std::fmt::Display| CallError::Unreachable(error.to_string());
         let mut message = Request::new(());
@@ -250,12 +286,12 @@ impl ControlPlane {
         let exchange = exchange(
             &self.url,
             Request::from_parts(parts, Full::new(body)),
-            reply_bytes_max,
+            most.reply_bytes,
         );
-        match tokio::time::timeout(CALL_TIME_MAX, exchange).await {
+        match tokio::time::timeout(most.time, exchange).await {
             Err(_) => Err(unreachable(&format_args!(
                 "no reply within {} s",
-                CALL_TIME_MAX.as_secs()
+                most.time.as_secs()
             ))),
             Ok(Err(error)) => Err(unreachable(&error)),
             Ok(Ok(answer)) => Ok(answer),
@@ -271,7 +307,13 @@ impl ControlPlane {
     ) -> Result<(u16, Bytes), CallError> {
         let request = (Method::GET, path);
         let payload = ("x-amz-content-sha256", EMPTY_SHA256.to_owned());
-        let answer = self.request(request, signing, vec![payload], Bytes::new(), bytes_max);
+        let answer = self.request(
+            request,
+            signing,
+            vec![payload],
+            Bytes::new(),
+            Most::reply(bytes_max),
+        );
         Ok(taken_apart(answer.await?))
     }
 
@@ -283,14 +325,23 @@ impl ControlPlane {
         body: Bytes,
     ) -> Result<Response<Bytes>, CallError> {
         let payload = ("x-amz-content-sha256", sha256_hex(&body));
-        self.request(request, signing, vec![payload], body, REPLY_BYTES_MAX)
-            .await
+        let most = Most {
+            time: S3_TIME_MAX,
+            ..Most::reply(REPLY_BYTES_MAX)
+        };
+        self.request(request, signing, vec![payload], body, most).await
     }
 
     /// How it answers to anybody who reads a path.
     pub(crate) async fn look(&self, path: &str, bytes_max: usize) -> Result<u16, CallError> {
         let request = (Method::GET, path);
-        let answered = self.request(request, Signing::Nobody, Vec::new(), Bytes::new(), bytes_max);
+        let answered = self.request(
+            request,
+            Signing::Nobody,
+            Vec::new(),
+            Bytes::new(),
+            Most::reply(bytes_max),
+        );
         answered.await.map(|answer| answer.status().as_u16())
     }
 
@@ -302,10 +353,16 @@ impl ControlPlane {
     /// Waits for a pause to pass, but no longer than something gives hope: somebody listens where nobody was reached before, or
     /// the instance has new credentials. A server that is there, and refuses or is slow, is spared for the whole pause.
     pub(crate) async fn rest(&self, pause: Duration, random: &dyn Random) {
+        let until = Instant::now() + pause;
+        let is_back = async {
+            self.comes_back(random).await;
+            let left = until.saturating_duration_since(Instant::now());
+            tokio::time::sleep(between(Duration::ZERO, spread(left), random)).await;
+        };
         tokio::select! {
-            () = tokio::time::sleep(pause) => {}
+            () = tokio::time::sleep_until(until) => {}
             () = self.credentials.replaced() => {}
-            () = self.comes_back(random) => {}
+            () = is_back => {}
         }
     }
 
@@ -378,6 +435,11 @@ impl ControlPlane {
     }
 }
 
+/// How long agents that found their server again are apart, with that much left of their pause.
+fn spread(left: Duration) -> Duration {
+    left.mul_f64(SPREAD).min(SPREAD_MAX)
+}
+
 fn taken_apart(answer: Response<Bytes>) -> (u16, Bytes) {
     (answer.status().as_u16(), answer.into_body())
 }
@@ -445,6 +507,17 @@ mod tests {
         assert!(new("http://127.0.0.1:4566").is_ok());
         for bad in ["https://127.0.0.1", "127.0.0.1:4566", "", "http://"] {
             assert!(matches!(new(bad), Err(AgentError::Setting(_))), "{bad}");
+        }
+    }
+
+    #[test]
+    fn agents_come_back_apart_but_within_4_seconds() {
+        for (left, apart) in [(0, 0), (2, 500), (8, 2_000), (16, 4_000), (120, 4_000)] {
+            assert_eq!(
+                spread(Duration::from_secs(left)),
+                Duration::from_millis(apart),
+                "{left}"
+            );
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The one loop that owns the tasks: something happens, the picture changes and is saved, what is due follows from it
 //! and is started; its end is the next thing that happens.
 
+mod ending;
 mod housekeeping;
 mod launching;
 mod outcomes;
@@ -16,8 +17,9 @@ use portcullis_api::ecs::SubmitTaskStateChangeRequest;
 use portcullis_core::{Clock, Random, Timestamp};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::{AbortHandle, JoinSet};
-use tokio::time::{Instant, MissedTickBehavior};
+use tokio::time::MissedTickBehavior;
 
+use self::ending::Waits;
 use super::environment::Surroundings;
 use super::images::Images;
 use super::metadata_file::MetadataFiles;
@@ -36,8 +38,6 @@ const TICK: Duration = Duration::from_secs(1);
 /// Ends of single containers are reported this often (agent.md 5.1: 10 to 30 s).
 const FLUSH_TICKS: u32 = 10;
 const CHANNEL_LENGTH: usize = 256;
-/// How long an ending agent waits for the control plane to take the last reports.
-const REPORT_PATIENCE: Duration = Duration::from_secs(5);
 
 /// Sends state changes, retrying as agent.md 5.1 says until the control plane has the change or refuses it for good.
 pub(crate) trait Submit: Send + Sync {
@@ -252,20 +252,11 @@ impl Manager {
         let mut ticker = tokio::time::interval(TICK);
         ticker.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut ending = false;
-        let mut started_waiting = None;
+        let mut waits = Waits::default();
         self.look_at_all();
         loop {
             self.settle();
-            if ending && (!stop_all || self.all_over()) {
-                return;
-            }
-            if ending
-                && self.all_stopped()
-                && started_waiting.get_or_insert_with(Instant::now).elapsed() > REPORT_PATIENCE
-            {
-                tracing::warn!(
-                    "the control plane does not take the last state changes; they are sent at the next start"
-                );
+            if ending && (!stop_all || self.may_end(&mut waits)) {
                 return;
             }
             tokio::select! {
@@ -287,17 +278,6 @@ impl Manager {
                 }
             }
         }
-    }
-
-    fn all_over(&self) -> bool {
-        self.all_stopped() && self.tasks.values().all(|task| task.reported == Known::Stopped)
-    }
-
-    /// Also what the engine may still bring up: nobody would stop it after the agent's end.
-    fn all_stopped(&self) -> bool {
-        self.tasks
-            .values()
-            .all(|task| task.known() == Known::Stopped && !task.is_doubtful())
     }
 
     fn stop_all(&mut self) {

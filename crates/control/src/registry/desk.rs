@@ -7,7 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 use http::header;
 use http::request::Parts;
 use portcullis_blobs::{Blobs, Upload};
-use portcullis_core::{Region, uuid};
+use portcullis_core::{AccountId, Region, uuid};
 use portcullis_wire::Operation;
 use serde_json::Value;
 
@@ -62,6 +62,11 @@ impl Bearer {
         })?;
         let registry = Registry { account, region };
         Ok(Self { caller, registry })
+    }
+
+    /// The account whose identity it is.
+    pub fn account(&self) -> &AccountId {
+        &self.caller.account
     }
 }
 

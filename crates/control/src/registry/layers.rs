@@ -94,8 +94,7 @@ async fn bytes(blobs: &Blobs, digest: &Digest, parts: &Parts) -> Result<Response
     }
 }
 
-/// Headers of a layer.
-pub(super) fn headers(digest: &str) -> [(header::HeaderName, &str); 3] {
+fn headers(digest: &str) -> [(header::HeaderName, &str); 3] {
     [
         (header::CONTENT_TYPE, "application/octet-stream"),
         (header::ACCEPT_RANGES, "bytes"),

@@ -2,13 +2,12 @@
 //! them, and kept nowhere. On AWS anybody reads them; here everybody does who has a token of this server, and needs no
 //! permission, so that strangers have nothing sent for.
 
-use futures_util::stream::{self, BoxStream, StreamExt as _};
 use http::request::Parts;
 use http::{Method, Response, StatusCode, header};
 use hyper::body::Bytes;
 use percent_encoding::percent_decode_str;
 use portcullis_blobs::Digest;
-use tokio::sync::OwnedSemaphorePermit;
+use portcullis_core::AccountId;
 
 use super::answer::{self, CONTENT_DIGEST};
 use super::desk::Bearer;
@@ -17,9 +16,9 @@ use super::manifests::{DEFAULT_TYPE, Reference};
 use super::path::{self, Registry, Target};
 use super::{layers, ping};
 use crate::accounts::Accounts;
-use crate::events::{Body, Broken};
+use crate::events::Body;
 use crate::gate::Peer;
-use crate::upstream::{self, ECR_PUBLIC, Failed, LAYER_BYTES_MAX, Session, Upstream, Upstreams};
+use crate::upstream::{ECR_PUBLIC, Failed, LAYER_BYTES_MAX, Place, Session, Upstream, Upstreams, passed_on};
 
 /// Whether a request is for ECR Public: by its path, on a server that was told where that is. Repositories of the same name
 /// are found under their registry's own.
@@ -46,7 +45,7 @@ pub(super) async fn answer(
     parts: &Parts,
     peer: &Peer,
 ) -> Result<Response<Body>, Refusal> {
-    Bearer::of(accounts, parts, peer)?;
+    let bearer = Bearer::of(accounts, parts, peer)?;
     let upstreams = accounts.first().gate.upstreams();
     let upstream = upstreams.get(ECR_PUBLIC).ok_or_else(Refusal::unsupported)?;
     let below = path::of_ecr_public(parts.uri.path()).unwrap_or_default();
@@ -55,28 +54,30 @@ pub(super) async fn answer(
         return Err(Refusal::unsupported());
     }
     let below = percent_decode_str(below).decode_utf8_lossy();
-    match Target::read(below.strip_prefix('/').unwrap_or_default())? {
-        Target::Ping => Ok(ping()),
+    let target = Target::read(below.strip_prefix('/').unwrap_or_default())?;
+    if target == Target::Ping {
+        return Ok(ping());
+    }
+    let place = place(upstreams, bearer.account())?;
+    match target {
         Target::Manifest { name, reference } => {
             let reference = Reference::read(&reference)?;
-            manifest(upstreams, upstream, &name, &reference, is_head).await
+            manifest(upstream, &name, &reference, is_head).await
         }
         Target::Blob { name, digest } => {
             let digest = digest.parse().map_err(|_| Refusal::digest())?;
-            layer(upstreams, upstream, &name, &digest, is_head).await
+            layer(upstream, place, &name, &digest, is_head).await
         }
         _ => Err(Refusal::unsupported()),
     }
 }
 
 async fn manifest(
-    upstreams: &Upstreams,
     upstream: &Upstream,
     name: &str,
     reference: &Reference,
     is_head: bool,
 ) -> Result<Response<Body>, Refusal> {
-    let _place = place(upstreams)?;
     let mut session = Session::new(upstream, name, None);
     let found = session.manifest(&reference.text()).await;
     let found = found.map_err(|failed| refused(failed, name, Code::ManifestUnknown))?;
@@ -96,13 +97,12 @@ async fn manifest(
 
 /// Bytes of a layer as they come; whoever asked for them knows their digest.
 async fn layer(
-    upstreams: &Upstreams,
     upstream: &Upstream,
+    place: Place,
     name: &str,
     digest: &Digest,
     is_head: bool,
 ) -> Result<Response<Body>, Refusal> {
-    let place = place(upstreams)?;
     let answer = Session::new(upstream, name, None).blob(digest).await;
     let answer = answer.map_err(|failed| match failed {
         Failed::Missing => layers::unknown(digest),
@@ -111,7 +111,11 @@ async fn layer(
     let length = answer.length().filter(|length| *length <= LAYER_BYTES_MAX);
     let length = length.ok_or_else(|| refused(Failed::Unavailable, name, Code::BlobUnknown))?;
     let digest = digest.to_string();
-    let headers = layers::headers(&digest);
+    // Ranges are not passed on, and so not offered.
+    let headers = [
+        (header::CONTENT_TYPE, "application/octet-stream"),
+        (CONTENT_DIGEST, digest.as_str()),
+    ];
     Ok(match is_head {
         true => answer::head(length, &headers),
         false => {
@@ -120,21 +124,10 @@ async fn layer(
     })
 }
 
-/// A body on its way; its place is free when it ends.
-fn passed_on(body: upstream::Body, place: OwnedSemaphorePermit) -> BoxStream<'static, Result<Bytes, Broken>> {
-    let next = |(mut body, place): (upstream::Body, OwnedSemaphorePermit)| async move {
-        match body.part().await {
-            Ok(part) => Ok(part.map(|part| (part, (body, place)))),
-            Err(_) => Err(Broken::from("the upstream registry broke off")),
-        }
-    };
-    stream::try_unfold((body, place), next).boxed()
-}
-
-fn place(upstreams: &Upstreams) -> Result<OwnedSemaphorePermit, Refusal> {
+fn place(upstreams: &Upstreams, account: &AccountId) -> Result<Place, Refusal> {
     let text = "Too many images of ECR Public are on their way. Try again later.";
     upstreams
-        .pass()
+        .pass(account)
         .ok_or_else(|| Refusal::new(Code::TooManyRequests, text))
 }
 

@@ -3,24 +3,34 @@
 
 mod ask;
 mod challenge;
+mod pass;
+mod places;
 mod session;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
+use portcullis_core::AccountId;
 use thiserror::Error;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_rustls::rustls::ClientConfig;
 
 use crate::federation::{Authorities, Endpoint, tls_client};
+use places::Places;
 
 pub(crate) use ask::Body;
+pub(crate) use pass::passed_on;
+pub(crate) use places::Place;
 pub(crate) use session::{Found, Login, Session};
 
 /// How many images are fetched at a time; more wait.
 const FETCHES_MAX: usize = 8;
-/// How many answers are passed on at a time, of whatever size.
+/// How many images are fetched or wait for it, and how many of them for one account.
+const QUEUE_MAX: usize = FETCHES_MAX + 64;
+const QUEUE_SHARE_MAX: usize = QUEUE_MAX / 2;
+/// How many answers are passed on at a time, of whatever size, and how many of them to one account.
 const PASSES_MAX: usize = 64;
+const PASSES_SHARE_MAX: usize = 16;
 /// What rules and images call ECR Public.
 pub(crate) const ECR_PUBLIC: &str = "public.ecr.aws";
 /// Largest layer, in bytes: ECR's quota of 52,000 MiB.
@@ -32,7 +42,8 @@ pub struct Upstreams {
     registries: BTreeMap<String, Arc<Upstream>>,
     turns: Mutex<HashMap<String, Weak<tokio::sync::Mutex<()>>>>,
     places: Arc<Semaphore>,
-    passes: Arc<Semaphore>,
+    queue: Places,
+    passes: Places,
 }
 
 impl Default for Upstreams {
@@ -41,7 +52,8 @@ impl Default for Upstreams {
             registries: BTreeMap::new(),
             turns: Mutex::default(),
             places: Arc::new(Semaphore::new(FETCHES_MAX)),
-            passes: Arc::new(Semaphore::new(PASSES_MAX)),
+            queue: Places::new(QUEUE_MAX, QUEUE_SHARE_MAX),
+            passes: Places::new(PASSES_MAX, PASSES_SHARE_MAX),
         }
     }
 }
@@ -137,9 +149,15 @@ impl Upstreams {
         Arc::clone(&self.places).acquire_owned().await.ok()
     }
 
-    /// A place among the answers that are passed on, if there is one.
-    pub(crate) fn pass(&self) -> Option<OwnedSemaphorePermit> {
-        Arc::clone(&self.passes).try_acquire_owned().ok()
+    /// A place among those who fetch and who wait for it, if there is one for this account. Whoever has it need not be there
+    /// any more, so that nothing else bounds them.
+    pub(crate) fn queue(&self, account: &AccountId) -> Option<Place> {
+        self.queue.take(account)
+    }
+
+    /// A place among the answers that are passed on, if there is one for this account.
+    pub(crate) fn pass(&self, account: &AccountId) -> Option<Place> {
+        self.passes.take(account)
     }
 }
 

@@ -186,6 +186,12 @@ impl Conversation<'_> {
     async fn heed(&mut self, message: &AgentMessage, screen: &mut impl Screen) -> Result<()> {
         match message.payload_type {
             PayloadType::Output | PayloadType::StdErr => screen.show(&message.payload)?,
+            // A second handshake would put another key, of whoever asks, in the place of the one that was agreed on.
+            PayloadType::HandshakeRequest | PayloadType::EncryptionChallengeRequest if self.has_begun => {
+                bail!(
+                    "the other end began the handshake again in the middle of the session; the session was ended"
+                )
+            }
             PayloadType::HandshakeRequest => {
                 let request = HandshakeRequest::from_json(&message.payload);
                 let request = request.context("the handshake cannot be read")?;

@@ -1,5 +1,6 @@
 //! Server, agent and client in one process, over real sockets; commands run on the process engine.
 
+mod handshake;
 mod logging;
 
 use std::sync::Arc;

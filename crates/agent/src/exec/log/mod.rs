@@ -3,7 +3,7 @@
 //!
 //! The log is opened before the command runs, and what is shown is handed to it first. It is a task of its own: when a
 //! session is given up, with its client or with its channel, the log is finished all the same. What waits to be written
-//! is bounded; when the log cannot keep up the command waits.
+//! is bounded; when the log cannot keep up the command waits, for as long as the session lets it.
 
 mod object;
 mod open_logs;
@@ -18,7 +18,7 @@ use portcullis_wire::Operation;
 use portcullis_wire::session::document::{SessionInputs, SessionOrder};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
-use tokio::time::{MissedTickBehavior, interval, timeout};
+use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 
 use self::object::LogObject;
 pub(crate) use self::open_logs::{AfterLogs, OpenLogs};
@@ -35,8 +35,9 @@ const PIECES_MAX: usize = 16;
 const FLUSH: Duration = Duration::from_secs(1);
 /// How long the end of a log is waited for before the session's client is told that it is over.
 const LAST_WRITES: Duration = Duration::from_secs(60);
-/// Tries of what is not refused for good: about a minute.
-const TRIES: u32 = 16;
+/// What is not refused for good is tried again until this is over. The last try may take as long as a call may: 15 s, with
+/// S3 two minutes. A session does not wait that long for its log (`session/logging.rs`).
+const TRYING: Duration = Duration::from_secs(60);
 const PAUSE_FIRST: Duration = Duration::from_millis(250);
 const PAUSE_MAX: Duration = Duration::from_secs(5);
 
@@ -80,12 +81,13 @@ pub(super) async fn open(
 }
 
 impl SessionLog {
-    /// Notes what the terminal shows. `Err` when the log is not written any more: why.
+    /// Notes what the terminal shows; nothing of it when given up. `Err` when the log is not written any more: why.
     pub(super) async fn note(&mut self, shown: &[u8]) -> Result<(), String> {
-        match self.pieces.send(shown.to_vec()).await {
-            Ok(()) => Ok(()),
-            Err(_) => Err(self.outcome().await),
+        if let Ok(room) = self.pieces.reserve().await {
+            room.send(shown.to_vec());
+            return Ok(());
         }
+        Err(self.outcome().await)
     }
 
     /// Waits until all is written. `Err` when it could not be.
@@ -98,6 +100,14 @@ impl SessionLog {
         }
     }
 
+    /// One that takes nothing, and what it would take.
+    #[cfg(test)]
+    pub(super) fn stalled() -> (Self, mpsc::Receiver<Vec<u8>>) {
+        let (pieces, given) = mpsc::channel(1);
+        let writer = tokio::spawn(std::future::pending());
+        (Self { pieces, writer }, given)
+    }
+
     async fn outcome(&mut self) -> String {
         match (&mut self.writer).await {
             Ok(Err(problem)) => problem,
@@ -107,6 +117,7 @@ impl SessionLog {
 }
 
 /// Who writes: the task's role.
+#[derive(Clone)]
 struct Scribe {
     parts: Arc<Parts>,
     place: Place,
@@ -145,7 +156,19 @@ impl Scribe {
         }
     }
 
-    /// Asks S3, likewise.
+    /// Asks S3 once.
+    async fn ask_s3_once(
+        &mut self,
+        method: Method,
+        path: &str,
+        body: Bytes,
+    ) -> Result<Response<Bytes>, CallError> {
+        let keys = self.keys()?;
+        let signing = Signing::Role(&keys, "s3", self.parts.plane.region());
+        self.parts.plane.ask_s3(signing, (method, path), body).await
+    }
+
+    /// Asks S3, again while it may go better the next time.
     async fn ask_s3(
         &mut self,
         method: Method,
@@ -154,10 +177,7 @@ impl Scribe {
     ) -> Result<Response<Bytes>, CallError> {
         let mut patience = Patience::new();
         loop {
-            let keys = self.keys()?;
-            let signing = Signing::Role(&keys, "s3", self.parts.plane.region());
-            let request = (method.clone(), path);
-            let may_go_better = match self.parts.plane.ask_s3(signing, request, body.clone()).await {
+            let may_go_better = match self.ask_s3_once(method.clone(), path, body.clone()).await {
                 Ok(answer) if answer.status().is_server_error() => Ok(answer),
                 Err(error) if is_passing(&error) => Err(error),
                 outcome => return outcome,
@@ -172,21 +192,20 @@ impl Scribe {
 
 /// How long it is tried.
 struct Patience {
-    left: u32,
+    until: Instant,
     backoff: Backoff,
 }
 
 impl Patience {
     fn new() -> Self {
         Self {
-            left: TRIES,
+            until: Instant::now() + TRYING,
             backoff: Backoff::new(PAUSE_FIRST, PAUSE_MAX, 2.0),
         }
     }
 
-    fn lasts(&mut self) -> bool {
-        self.left -= 1;
-        self.left > 0
+    fn lasts(&self) -> bool {
+        Instant::now() < self.until
     }
 
     async fn wait(&mut self, parts: &Parts) {

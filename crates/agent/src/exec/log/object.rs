@@ -4,6 +4,7 @@
 use http::{Method, Response};
 use hyper::body::Bytes;
 use portcullis_wire::session::document::SessionInputs;
+use tokio::runtime::Handle;
 
 use super::Scribe;
 use crate::supplies::env_file::{error_text, path};
@@ -14,12 +15,54 @@ const PART_BYTES: usize = 5 * 1024 * 1024;
 const NOT_ENCRYPTED: &str = "We couldn't start the session because encryption is not set up on the selected Amazon S3 bucket. Either \
                              encrypt the bucket or choose an option to enable logging without encryption.";
 
+/// An upload that has begun. One that does not become an object is given up: what it holds costs until then.
+struct Upload {
+    scribe: Scribe,
+    path: String,
+    id: String,
+    is_over: bool,
+}
+
+impl Upload {
+    fn path(&self) -> String {
+        format!("{}?uploadId={}", self.path, self.id)
+    }
+
+    fn part(&self, number: usize) -> String {
+        format!("{}?partNumber={number}&uploadId={}", self.path, self.id)
+    }
+
+    /// Once; the bucket's rules may do it later. The role may lack the permission.
+    async fn give_up(&mut self) {
+        self.is_over = true;
+        let path = self.path();
+        give_up(&mut self.scribe, &path).await;
+    }
+}
+
+async fn give_up(scribe: &mut Scribe, path: &str) {
+    let asked = scribe.ask_s3_once(Method::DELETE, path, Bytes::new()).await;
+    if !asked.is_ok_and(|answer| answer.status().is_success()) {
+        tracing::warn!(path, "the upload of a session's log is left unfinished");
+    }
+}
+
+/// The session ended while its log was being opened.
+impl Drop for Upload {
+    fn drop(&mut self) {
+        if !self.is_over
+            && let Ok(runtime) = Handle::try_current()
+        {
+            let (mut scribe, path) = (self.scribe.clone(), self.path());
+            runtime.spawn(async move { give_up(&mut scribe, &path).await });
+        }
+    }
+}
+
 /// What is not written yet, and where it goes.
-#[derive(Debug)]
 pub(super) struct LogObject {
     bucket: String,
-    path: String,
-    upload: String,
+    upload: Upload,
     parts: Vec<String>,
     waiting: Vec<u8>,
 }
@@ -37,17 +80,21 @@ impl LogObject {
         }
         let path = path(bucket, &key(&inputs.s3_key_prefix, session));
         let begun = ask(scribe, Method::POST, &format!("{path}?uploads="), Bytes::new()).await;
-        let upload = begun.and_then(|answer| {
+        let id = begun.and_then(|answer| {
             let id = element(answer.body(), "UploadId");
             id.ok_or_else(|| "the answer has no upload".to_owned())
         });
-        let upload = upload.map_err(|problem| {
+        let id = id.map_err(|problem| {
             format!("Couldn't start the session because its log cannot be written to the bucket {bucket}: {problem}")
         })?;
         Ok(Self {
             bucket: bucket.clone(),
-            path,
-            upload,
+            upload: Upload {
+                scribe: scribe.clone(),
+                path,
+                id,
+                is_over: false,
+            },
             parts: Vec::new(),
             waiting: Vec::new(),
         })
@@ -65,7 +112,7 @@ impl LogObject {
     async fn put(&mut self, scribe: &mut Scribe) -> Result<(), String> {
         let body = Bytes::from(std::mem::take(&mut self.waiting));
         let number = self.parts.len() + 1;
-        let path = format!("{}?partNumber={number}&uploadId={}", self.path, self.upload);
+        let path = self.upload.part(number);
         let put = ask(scribe, Method::PUT, &path, body.clone()).await;
         if put.is_err() {
             // Whoever completes what there is tries it again.
@@ -78,8 +125,17 @@ impl LogObject {
         Ok(())
     }
 
-    /// Writes the rest; from then on the object is there.
+    /// Writes the rest; from then on the object is there, or there never will be one.
     pub(super) async fn complete(mut self, scribe: &mut Scribe) -> Result<(), String> {
+        let completed = self.write_rest(scribe).await;
+        match completed {
+            Ok(()) => self.upload.is_over = true,
+            Err(_) => self.upload.give_up().await,
+        }
+        completed
+    }
+
+    async fn write_rest(&mut self, scribe: &mut Scribe) -> Result<(), String> {
         if !self.waiting.is_empty() {
             self.put(scribe).await?;
         }
@@ -89,7 +145,7 @@ impl LogObject {
         });
         let parts: String = parts.collect();
         let list = format!("<CompleteMultipartUpload>{parts}</CompleteMultipartUpload>");
-        let path = format!("{}?uploadId={}", self.path, self.upload);
+        let path = self.upload.path();
         let done = ask(scribe, Method::POST, &path, Bytes::from(list)).await;
         let done = done.map_err(|problem| self.failed(&problem))?;
         // An error that comes late is told in an answer that began well.

@@ -9,7 +9,7 @@ use portcullis_wire::session::document::{
 use serde_json::json;
 use tokio::time::{Instant, interval, sleep_until};
 
-use super::super::{encryption, log};
+use super::super::encryption;
 use super::{End, HANDSHAKE, Session, TICK, unreadable};
 use crate::EngineKind;
 use crate::engine::process::PROCESS_ENGINE_NOTICE;
@@ -89,23 +89,6 @@ impl Session<'_> {
         }
         self.cipher = Some(cipher);
         Ok(())
-    }
-
-    /// A log that was demanded and cannot be written is the session's end; of another the person is told.
-    async fn open_log(&mut self, order: &SessionOrder) -> Result<Option<String>, End> {
-        match log::open(self.parts, self.place, order).await {
-            Ok(log) => {
-                self.log = log;
-                Ok(None)
-            }
-            Err(problem) => {
-                tracing::warn!(session = order.session_id, problem, "a session has no log");
-                match self.log_is_optional {
-                    true => Ok(Some(format!("This session is not logged. {problem}"))),
-                    false => Err(End::Done(problem)),
-                }
-            }
-        }
     }
 
     /// The payload of the first message of a kind.

@@ -37,6 +37,8 @@ struct FakeEngine {
     panics: Mutex<HashSet<String>>,
     /// What has ended stays as it is when it is told to stop.
     stays: std::sync::atomic::AtomicBool,
+    /// It stops nothing any more.
+    is_gone: std::sync::atomic::AtomicBool,
     log: Mutex<Vec<String>>,
 }
 
@@ -178,6 +180,9 @@ impl Engine for FakeEngine {
             let name = &container.docker_name;
             if let Some(error) = self.note(format!("stop {name} {}", timeout.as_secs())) {
                 return Err(error);
+            }
+            if self.is_gone.load(std::sync::atomic::Ordering::SeqCst) {
+                return Err(EngineError::Unreachable("gone".to_owned()));
             }
             let made = self.containers.lock().unwrap().get(name).cloned();
             let is_over = self.stays.load(std::sync::atomic::Ordering::SeqCst)

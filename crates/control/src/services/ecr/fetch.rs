@@ -7,6 +7,7 @@ use futures_util::future::BoxFuture;
 use portcullis_api::ecr::{ImageFailure, ImageIdentifier, op};
 use portcullis_blobs::{Blob, BlobError, Digest, Writer};
 use serde_json::{Value, json};
+use tokio::sync::OwnedMutexGuard;
 
 use super::errors::EcrError;
 use super::image_ids::is_tag;
@@ -16,7 +17,7 @@ use crate::gate::call::{Call, OtherPictures};
 use crate::gate::error::ServiceError;
 use crate::gate::operation::{Authorized, Prepared};
 use crate::gate::{Gate, ledger};
-use crate::upstream::{Body, Failed, LAYER_BYTES_MAX, Login, Session, Upstream, Upstreams};
+use crate::upstream::{Body, Failed, LAYER_BYTES_MAX, Login, Place, Session, Upstream, Upstreams};
 use crate::world::{Tx, World, WriteError};
 
 /// What could not be brought, for the answer of BatchGetImage.
@@ -130,7 +131,19 @@ async fn bring_one(
         reason: imports::unnamed(&wanted.rule),
     })?;
     let login = imports::login(&gate.world().view(), gate.environment(), &call, &wanted.rule)?;
+    // Whoever waits for another's fetch and goes leaves nothing behind.
+    let turn = format!("{}/{}/{name}@{reference}", call.account, call.region);
+    let turn = gate.upstreams().turn(&turn).lock_owned().await;
+    if imports::wanted(&gate.world().view(), &call.region, name, reference, call.now).is_none() {
+        return Ok(());
+    }
+    let place = gate
+        .upstreams()
+        .queue(&call.caller.account)
+        .ok_or_else(too_many)?;
     let fetch = Fetch {
+        _turn: turn,
+        _queued: place,
         world: Arc::clone(gate.world()),
         upstreams: Arc::clone(gate.upstreams()),
         upstream: Arc::clone(upstream),
@@ -148,6 +161,9 @@ async fn bring_one(
 
 /// The bringing of one image.
 struct Fetch {
+    /// Nobody else brings it meanwhile.
+    _turn: OwnedMutexGuard<()>,
+    _queued: Place,
     world: Arc<World>,
     upstreams: Arc<Upstreams>,
     upstream: Arc<Upstream>,
@@ -162,15 +178,7 @@ struct Fetch {
 
 impl Fetch {
     async fn run(self) -> Result<(), NotBrought> {
-        let (account, region) = (&self.call.account, &self.call.region);
-        let turn = format!("{account}/{region}/{}@{}", self.name, self.reference);
-        let turn = self.upstreams.turn(&turn);
-        let _turn = turn.lock().await;
         let _place = self.upstreams.place().await;
-        let view = self.world.view();
-        if imports::wanted(&view, region, &self.name, &self.reference, self.call.now).is_none() {
-            return Ok(());
-        }
         let mut session = Session::new(&self.upstream, &self.upstream_name, self.login.as_ref());
         let found = match session.manifest(&self.reference).await {
             // ECR's own words follow.
@@ -289,6 +297,13 @@ async fn write(mut body: Body, mut writer: Writer, announced: Option<u64>) -> Re
     }
     writer.flush().await?;
     Ok(announced.is_none_or(|announced| announced == received))
+}
+
+fn too_many() -> NotBrought {
+    NotBrought::Image {
+        code: "UpstreamTooManyRequests",
+        reason: "Too many images of other registries are on their way. Try again later.".to_owned(),
+    }
 }
 
 fn unkept(error: BlobError) -> NotBrought {

@@ -12,7 +12,7 @@ mod upstream;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use http::{HeaderMap, Method, Request};
+use http::{HeaderMap, Method, Request, Response};
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::{Body, Bytes};
 use portcullis_api::ecr::{self, op};
@@ -118,6 +118,26 @@ impl Registry {
     where
         B: Body<Data = Bytes, Error: std::fmt::Display> + Send + Unpin,
     {
+        let response = self.open(method, path, headers, body).await;
+        let (parts, body) = response.into_parts();
+        Reply {
+            status: parts.status.as_u16(),
+            headers: parts.headers,
+            body: body.collect().await.unwrap().to_bytes(),
+        }
+    }
+
+    /// A response whose body nobody has read.
+    pub async fn open<B>(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: B,
+    ) -> Response<portcullis_control::events::Body>
+    where
+        B: Body<Data = Bytes, Error: std::fmt::Display> + Send + Unpin,
+    {
         let mut builder = Request::builder()
             .method(method.parse::<Method>().unwrap())
             .uri(path)
@@ -130,13 +150,7 @@ impl Registry {
         }
         let request = builder.body(body).unwrap();
         assert!(registry::is_for(request.uri().path()));
-        let response = registry::serve(&self.server, request, self.client.peer.clone()).await;
-        let (parts, body) = response.into_parts();
-        Reply {
-            status: parts.status.as_u16(),
-            headers: parts.headers,
-            body: body.collect().await.unwrap().to_bytes(),
-        }
+        registry::serve(&self.server, request, self.client.peer.clone()).await
     }
 
     pub async fn get(&self, path: &str) -> Reply {

@@ -1,10 +1,13 @@
 //! Images of ECR Public are passed on from where an operator said that they are, to whoever has a token.
 
+use http_body_util::Empty;
+use hyper::body::Bytes;
 use portcullis_blobs::Digest;
 
 use super::pull_through::server;
 use super::upstream::Upstream;
 use super::{MANIFEST, Registry};
+use crate::accounts::account;
 
 const V1: &str = "/v2/public.ecr.aws/team/app/manifests/v1";
 
@@ -61,6 +64,35 @@ async fn images_of_ecr_public_are_passed_on_without_any_permission() {
     ] {
         assert_eq!(registry.send(method, path, &[], b"").await.status, 405, "{path}");
     }
+}
+
+#[tokio::test]
+async fn an_account_that_stops_reading_keeps_no_other_from_ecr_public() {
+    let upstream = Upstream::start().await;
+    let server = server(&[format!("public.ecr.aws={}", upstream.url)]).await;
+    upstream.image("team/app", "v1", b"layer");
+    let layer = format!("/v2/public.ecr.aws/team/app/blobs/{}", Digest::of(b"layer"));
+    let (_, admin) = account(&server, "other").await;
+    let (registry, other) = (
+        Registry::of(&server, &server.root).await,
+        Registry::of(&server, &admin).await,
+    );
+    let mut unread = Vec::new();
+    loop {
+        let response = registry.open("GET", &layer, &[], Empty::<Bytes>::new()).await;
+        if response.status() != 200 {
+            break;
+        }
+        unread.push(response);
+    }
+    assert_eq!(unread.len(), 16);
+    registry.get(V1).await.is(429, "TOOMANYREQUESTS");
+    assert_eq!(other.get(&layer).await.body.as_ref(), b"layer");
+    drop(unread);
+    while registry.get(V1).await.status == 429 {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(registry.get(&layer).await.body.as_ref(), b"layer");
 }
 
 #[tokio::test]

@@ -426,6 +426,25 @@ async fn the_api_brings_images_as_a_pull_does() {
     user.ok::<op::BatchGetImage>(&get_v1()).await;
 }
 
+#[tokio::test]
+async fn no_more_than_so_many_images_wait_for_a_registry_that_does_not_answer() {
+    // It accepts nothing, so that whoever asks it waits.
+    let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let server = server(&[format!("quay.io=http://{}", silent.local_addr().unwrap())]).await;
+    rule(&server.root, "quay", "quay.io", None).await;
+    let registry = Registry::of(&server, &server.root).await;
+    // The same image is brought once, for however many: nobody is refused who waits for another.
+    let same = std::iter::repeat_n("same".to_owned(), 100);
+    let paths = same.chain((0..40).map(|tag| tag.to_string()));
+    let paths: Vec<_> = paths
+        .map(|tag| format!("/v2/quay/team/app/manifests/{tag}"))
+        .collect();
+    let pulls = paths.iter().map(|path| Box::pin(registry.get(path)));
+    let (first, place, _) = futures_util::future::select_all(pulls).await;
+    first.is(429, "TOOMANYREQUESTS");
+    assert!(place >= 100, "{place}");
+}
+
 async fn validated(client: &Client, prefix: &str) -> Result<(), String> {
     let validate = api::ValidatePullThroughCacheRuleRequest {
         ecr_repository_prefix: prefix.to_owned(),

@@ -78,6 +78,9 @@ async fn the_callers_permissions_on_the_key_decide_by_way_of_s3() {
     );
     let refused = get(&server, &user, "/docs/x").await;
     assert_eq!(refused.outcome(), "403 AccessDenied");
+    let with_checksum = [("x-amz-checksum-mode", "ENABLED")];
+    let head = send(&server, Some(&user), "HEAD", "/docs/x", &with_checksum, b"").await;
+    assert_eq!(head.status, 403, "a checksum tells of the bytes");
     server
         .allow("u", "read", &allow_when(&json!("kms:Decrypt"), &through_s3))
         .await;
@@ -86,6 +89,8 @@ async fn the_callers_permissions_on_the_key_decide_by_way_of_s3() {
         (read.status, read.body == body, read.header("etag")),
         (200, true, written.header("etag"))
     );
+    let head = send(&server, Some(&user), "HEAD", "/docs/x", &with_checksum, b"").await;
+    assert_eq!(head.status, 200);
     let range = send(
         &server,
         Some(&user),
@@ -355,4 +360,16 @@ async fn an_upload_in_parts_is_under_the_key_it_began_with() {
     let tail = format!("bytes={}-", first.len() - 3);
     let end = send(&server, Some(by), "GET", "/docs/big", &[("range", &tail)], b"").await;
     assert_eq!(end.body, "789under S3's own");
+}
+
+#[tokio::test]
+async fn the_etag_of_a_part_under_a_key_does_not_tell_its_bytes() {
+    let server = with_bucket().await;
+    let by = Some(&server.root);
+    let begun = send(&server, by, "POST", "/docs/big?uploads", &[KMS], b"").await;
+    let path = format!("/docs/big?partNumber=1&uploadId={}", begun.element("UploadId"));
+    let first = root(&server, "PUT", &path, b"guess").await;
+    let again = root(&server, "PUT", &path, b"guess").await;
+    assert_eq!((first.status, again.status), (200, 200));
+    assert_ne!(first.header("etag"), again.header("etag"));
 }

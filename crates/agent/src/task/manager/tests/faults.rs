@@ -141,3 +141,26 @@ async fn each_task_that_cannot_be_saved_has_a_minute_of_its_own() {
         "{report}"
     );
 }
+
+/// Nothing of it can be stopped, and nobody knows whether there is anything.
+#[tokio::test(start_paused = true)]
+async fn an_ending_agent_does_not_wait_for_ever_for_an_engine_that_is_gone() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut rig = Rig::new(folder.path(), Arc::default());
+    refuse(
+        &rig.engine,
+        "launch app",
+        EngineError::TimedOut("late".to_owned()),
+    );
+    rig.engine
+        .is_gone
+        .store(true, std::sync::atomic::Ordering::SeqCst);
+    rig.accept(simple(&[("app", true)])).await;
+    let report = rig.report().await;
+    assert!(report.starts_with("STOPPED: app=STOPPED"), "{report}");
+    let begun = tokio::time::Instant::now();
+    rig.shutdown.send_replace(true);
+    rig.running.await.unwrap();
+    let waited = begun.elapsed().as_secs();
+    assert!((30..=32).contains(&waited), "{waited} s");
+}

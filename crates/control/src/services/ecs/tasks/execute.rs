@@ -87,7 +87,7 @@ pub fn prepare(
         },
         command: input.command.clone(),
         owner: call.caller.arn(),
-        inputs: logging::inputs(cluster, definition, &container.name, &task.region),
+        inputs: logging::inputs(cluster, definition, &container.name, &task.region)?,
     };
     let begun = env.exec.begin(&order, call.now, env.random.as_ref());
     let begun = begun.map_err(|error| match error {

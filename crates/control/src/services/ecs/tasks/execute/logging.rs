@@ -5,6 +5,7 @@ use portcullis_api::ecs as api;
 use portcullis_core::Region;
 use portcullis_wire::session::document::SessionInputs;
 
+use crate::services::ecs::errors::EcsError;
 use crate::world::records::ecs::{Cluster, TaskDefinition};
 
 /// What the host is told; nothing when there is nothing to do.
@@ -13,17 +14,29 @@ pub(super) fn inputs(
     definition: Option<&TaskDefinition>,
     container: &str,
     region: &Region,
-) -> Option<SessionInputs> {
+) -> Result<Option<SessionInputs>, EcsError> {
     let configuration = cluster.chosen.configuration.as_ref();
     let exec = configuration.and_then(|one| one.execute_command_configuration.as_ref());
+    let inputs = chosen(exec, || of_awslogs(definition, container, region))?;
+    Ok(Some(inputs).filter(|inputs| inputs.wants_log() || !inputs.kms_key_id.is_empty()))
+}
+
+fn chosen(
+    exec: Option<&api::ExecuteCommandConfiguration>,
+    of_container: impl FnOnce() -> Option<SessionInputs>,
+) -> Result<SessionInputs, EcsError> {
     let log = exec.and_then(|exec| exec.log_configuration.as_ref());
     let mut inputs = match exec.and_then(|exec| exec.logging.as_deref()) {
         Some("NONE") => SessionInputs::default(),
-        Some("OVERRIDE") => log.map(demanded).unwrap_or_default(),
-        _ => of_awslogs(definition, container, region).unwrap_or_default(),
+        // Clusters of earlier releases may say so without a target. Their sessions are to be logged: none goes without.
+        Some("OVERRIDE") => log
+            .map(demanded)
+            .filter(SessionInputs::wants_log)
+            .ok_or(EcsError::ExecLoggingTarget)?,
+        _ => of_container().unwrap_or_default(),
     };
     inputs.kms_key_id = exec.and_then(|exec| exec.kms_key_id.clone()).unwrap_or_default();
-    (inputs.wants_log() || !inputs.kms_key_id.is_empty()).then_some(inputs)
+    Ok(inputs)
 }
 
 fn demanded(log: &api::ExecuteCommandLogConfiguration) -> SessionInputs {
@@ -58,4 +71,42 @@ fn of_awslogs(
         log_is_optional: true,
         ..SessionInputs::default()
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_session_whose_log_has_no_target_is_refused_and_not_left_unlogged() {
+        let log = |group: Option<&str>, bucket: Option<&str>| api::ExecuteCommandLogConfiguration {
+            cloud_watch_log_group_name: group.map(str::to_owned),
+            s3_bucket_name: bucket.map(str::to_owned),
+            ..Default::default()
+        };
+        let exec = |logging: &str, log: Option<api::ExecuteCommandLogConfiguration>| {
+            api::ExecuteCommandConfiguration {
+                logging: Some(logging.to_owned()),
+                kms_key_id: Some("key".to_owned()),
+                log_configuration: log,
+            }
+        };
+        let is_logged = |exec: api::ExecuteCommandConfiguration| {
+            let of_container = || Some(demanded(&log(Some("container"), None)));
+            chosen(Some(&exec), of_container).map(|inputs| inputs.wants_log())
+        };
+        for nowhere in [
+            None,
+            Some(log(None, None)),
+            Some(log(Some(""), None)),
+            Some(log(None, Some(""))),
+        ] {
+            let refused = is_logged(exec("OVERRIDE", nowhere.clone()));
+            assert_eq!(refused, Err(EcsError::ExecLoggingTarget), "{nowhere:?}");
+        }
+        assert_eq!(is_logged(exec("OVERRIDE", Some(log(Some("g"), None)))), Ok(true));
+        assert_eq!(is_logged(exec("OVERRIDE", Some(log(None, Some("b"))))), Ok(true));
+        assert_eq!(is_logged(exec("DEFAULT", None)), Ok(true));
+        assert_eq!(is_logged(exec("NONE", None)), Ok(false));
+    }
 }
