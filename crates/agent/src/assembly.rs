@@ -286,14 +286,8 @@ impl Ground {
         status: &watch::Sender<Status>,
     ) -> Result<Self, AgentError> {
         let plan = network::Plan::of(config, task_api.as_ref().map(|api| api.port));
-        let (network, notices) = TaskNetwork::establish(
-            Arc::clone(engine),
-            &config.state_dir,
-            plan,
-            running,
-            status.clone(),
-        )
-        .await?;
+        let (network, notices) =
+            TaskNetwork::establish(Arc::clone(engine), &config.state_dir, plan, running).await?;
         tell(status, notices);
         let network = Arc::new(network);
         let opened = async {

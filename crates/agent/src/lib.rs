@@ -40,7 +40,7 @@ pub use engine::process::PROCESS_ENGINE_NOTICE;
 pub use error::AgentError;
 pub use imds::InstanceMetadata;
 pub use plane::Activation;
-pub use status::{EngineKind, SetUps, Status, connected};
+pub use status::{EngineKind, Status, connected};
 pub use supplies::RegistryLogins;
 pub use update::{BuildFolder, Happened, Supervision, Then, UpdateSettings, Which};
 

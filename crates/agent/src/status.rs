@@ -1,7 +1,6 @@
 //! What the agent tells whoever started it.
 
 use std::net::SocketAddr;
-use std::time::Duration;
 
 use tokio::sync::watch;
 
@@ -35,34 +34,8 @@ pub struct Status {
     pub credentials_endpoint: Option<SocketAddr>,
     /// ARN of the container instance, once registered.
     pub container_instance_arn: Option<String>,
-    /// What it took to give tasks their own network interfaces.
-    pub interfaces: SetUps,
     /// Whether the ACS websocket is open now: tasks can be placed here.
     pub connected: bool,
-}
-
-/// How often something was set up, and how long it took.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct SetUps {
-    /// How often.
-    pub count: u32,
-    /// All together.
-    pub total: Duration,
-    /// The longest.
-    pub max: Duration,
-}
-
-impl SetUps {
-    pub(crate) fn add(&mut self, took: Duration) {
-        self.count = self.count.saturating_add(1);
-        self.total = self.total.saturating_add(took);
-        self.max = self.max.max(took);
-    }
-
-    /// On average.
-    pub fn mean(&self) -> Duration {
-        self.total.checked_div(self.count).unwrap_or_default()
-    }
 }
 
 /// Waits until the agent is registered and connected; `None` when it ended before that.

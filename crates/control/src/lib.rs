@@ -13,7 +13,6 @@ pub mod events;
 pub mod exec;
 pub mod federation;
 pub mod gate;
-mod hex;
 mod open_points;
 pub mod registry;
 pub mod s3;

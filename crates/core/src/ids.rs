@@ -114,7 +114,8 @@ pub fn hex_id(random: &dyn Random) -> String {
     hex(&bytes)
 }
 
-fn hex(bytes: &[u8]) -> String {
+/// Bytes as lower-case hexadecimal digits, two each.
+pub fn hex(bytes: &[u8]) -> String {
     let digit = |nibble: u8| char::from_digit(u32::from(nibble), 16).unwrap_or('0');
     let mut text = String::with_capacity(bytes.len() * 2);
     for byte in bytes {
@@ -220,5 +221,12 @@ mod tests {
         let (a, b) = (hex_id(&one), hex_id(&one));
         assert_ne!(a, b);
         assert_eq!((a, b), (hex_id(&two), hex_id(&two)));
+    }
+
+    #[test]
+    fn every_byte_has_two_hexadecimal_digits() {
+        let all: Vec<u8> = (0..=255).collect();
+        let naive: String = all.iter().map(|byte| format!("{byte:02x}")).collect();
+        assert_eq!(super::hex(&all), naive);
     }
 }

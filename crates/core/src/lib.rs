@@ -19,7 +19,7 @@ mod time;
 
 pub use account::{AccountId, InvalidAccountId, InvalidRegion, Partition, Region};
 pub use arn::{Arn, InvalidArn};
-pub use ids::{IamIdKind, account_of_key, hex_id, iam_id, secret_access_key, uuid};
+pub use ids::{IamIdKind, account_of_key, hex, hex_id, iam_id, secret_access_key, uuid};
 pub use seams::{Clock, FixedClock, Random, SeededRandom, SystemClock, SystemRandom};
 pub use secret::Secret;
 pub use tags::{Tag, Tags};

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use portcullis_core::Random;
+use portcullis_core::{Random, hex};
 use serde_json::{Value, json};
 
 use crate::OpenError;
@@ -66,7 +66,7 @@ fn make_ring(path: &Path, wrapping: &Vault, random: Arc<dyn Random>) -> Result<V
     let wrap = |record: &[u8], key: &Key| {
         wrapping
             .seal(WRAP, record, key.as_slice())
-            .map(|sealed| to_hex(&sealed))
+            .map(|sealed| hex(&sealed))
     };
     let io = |error: VaultError| OpenError::Damaged {
         path: path.to_owned(),
@@ -135,10 +135,6 @@ fn read_ring(
         ring.get("derive").and_then(|derive| derive.get("wrapped")),
     )?;
     Ok(Vault::new(seal_keys, active, derive_key, random))
-}
-
-fn to_hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn from_hex(text: &str) -> Option<Vec<u8>> {

@@ -41,9 +41,9 @@ pub(crate) use self::rules::Walls;
 use self::rules::{Fence, HostMark};
 use self::watch::Changes;
 pub(crate) use self::wire::{interface_of, security_rules};
+use crate::AgentError;
 use crate::engine::Engine;
 use crate::task::admission::TASK_ENDPOINT_ADDRESS;
-use crate::{AgentError, Status};
 
 /// Rules that something else removed are back this soon, even where nobody tells that they are gone.
 const REASSERT_INTERVAL: Duration = Duration::from_secs(10);
@@ -122,7 +122,6 @@ pub(crate) struct TaskNetwork {
     plan: Plan,
     host: Option<HostCgroups>,
     marker: PathBuf,
-    status: channel::Sender<Status>,
     /// Whether the host is a router between its tasks already.
     routing: Mutex<bool>,
     cables: Mutex<Cables>,
@@ -149,7 +148,6 @@ impl TaskNetwork {
         state_dir: &Path,
         plan: Plan,
         running: Vec<(String, Interface)>,
-        status: channel::Sender<Status>,
     ) -> Result<(Self, Vec<String>), NetworkError> {
         let firewall = Firewall::detect().await?;
         let marker = marker_path(state_dir);
@@ -178,7 +176,6 @@ impl TaskNetwork {
             plan,
             host,
             marker,
-            status,
             routing: Mutex::default(),
             cables: Mutex::new(cables.collect()),
             version: AtomicU64::new(1),

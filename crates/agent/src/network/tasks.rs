@@ -97,7 +97,6 @@ impl TaskNetwork {
                 .unwrap_or_else(|| refused("the pause container ended".to_owned())));
         }
         let took = started.elapsed();
-        self.status.send_modify(|status| status.interfaces.add(took));
         tracing::info!(task = container.task_id, address = %interface.ipv4, ?took, "task network is set up");
         Ok(())
     }

@@ -12,7 +12,7 @@ use hyper::body::Bytes;
 use hyper_util::rt::TokioIo;
 use portcullis_api::ecs::op::RegisterContainerInstance;
 use portcullis_api::ecs::{RegisterContainerInstanceRequest, RegisterContainerInstanceResponse};
-use portcullis_core::{Clock, Random, Timestamp};
+use portcullis_core::{Clock, Random, Timestamp, hex};
 use portcullis_wire::sigv4::Signer;
 use portcullis_wire::{ClientError, Operation, decode_reply, encode_request};
 use sha2::{Digest as _, Sha256};
@@ -324,7 +324,7 @@ impl ControlPlane {
         request: (Method, &str),
         body: Bytes,
     ) -> Result<Response<Bytes>, CallError> {
-        let payload = ("x-amz-content-sha256", sha256_hex(&body));
+        let payload = ("x-amz-content-sha256", hex(&Sha256::digest(&body)));
         let most = Most {
             time: S3_TIME_MAX,
             ..Most::reply(REPLY_BYTES_MAX)
@@ -442,15 +442,6 @@ fn spread(left: Duration) -> Duration {
 
 fn taken_apart(answer: Response<Bytes>) -> (u16, Bytes) {
     (answer.status().as_u16(), answer.into_body())
-}
-
-fn sha256_hex(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    let mut text = String::with_capacity(64);
-    for byte in Sha256::digest(bytes) {
-        let _ = write!(text, "{byte:02x}");
-    }
-    text
 }
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;

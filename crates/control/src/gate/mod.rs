@@ -483,12 +483,7 @@ impl Gate {
         if !row.is_data_event {
             call.along.begin();
         }
-        let answer = decoded
-            .read(&granted, None, view, &self.environment, call)
-            .ok_or_else(|| ServiceError::internal(call.service))??;
-        self.record_done(call, &granted, row, decoded, answer.as_ref())
-            .await;
-        Ok(answer)
+        self.answer_by(view, call, row, decoded, &granted, None).await
     }
 
     /// The same by the picture of now, which has what was brought for the operation.
@@ -502,10 +497,24 @@ impl Gate {
         call.others.forget();
         let view = self.world.view();
         let granted = self.grant(&view, call, decoded)?;
+        self.answer_by(&view, call, row, decoded, &granted, Some(brought))
+            .await
+    }
+
+    /// Reads what was granted, and puts it on record.
+    async fn answer_by(
+        &self,
+        view: &Arc<Snapshot>,
+        call: &Call,
+        row: &Row,
+        decoded: &dyn Decoded,
+        granted: &Granted,
+        brought: Option<&Prepared>,
+    ) -> Result<Answer, ServiceError> {
         let answer = decoded
-            .read(&granted, Some(brought), &view, &self.environment, call)
+            .read(granted, brought, view, &self.environment, call)
             .ok_or_else(|| ServiceError::internal(call.service))??;
-        self.record_done(call, &granted, row, decoded, answer.as_ref())
+        self.record_done(call, granted, row, decoded, answer.as_ref())
             .await;
         Ok(answer)
     }

@@ -10,6 +10,7 @@ use http_body_util::combinators::UnsyncBoxBody;
 use hyper::body::Bytes;
 use md5::Md5;
 use portcullis_blobs::{Blobs, Upload};
+use portcullis_core::hex;
 use portcullis_wire::sigv4::{ChunkVerifier, Chunked, PayloadForm};
 use sha2::{Digest as _, Sha256};
 use tokio::runtime::Handle;
@@ -17,7 +18,6 @@ use tokio::runtime::Handle;
 use super::checksum::{Algorithm, Hasher};
 use super::cipher::Sealer;
 use super::errors::S3Error;
-use crate::hex::hex;
 use crate::world::records::s3::Piece;
 
 /// A body as the listener hands it over.

@@ -3,7 +3,7 @@
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use http::StatusCode;
-use portcullis_core::{AccountId, Region, Tag, Tags};
+use portcullis_core::{AccountId, Region, Tag, Tags, hex};
 use roxmltree::Node;
 use sha2::{Digest as _, Sha256};
 
@@ -16,7 +16,6 @@ use super::xml::{self, Element};
 use crate::gate::error::ServiceError;
 use crate::gate::operation::Check;
 use crate::gate::streaming::Cleared;
-use crate::hex::hex;
 use crate::world::records::s3::{Bucket, PublicAccessBlock};
 use crate::world::{Snapshot, Tx};
 

@@ -6,10 +6,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use crc::{CRC_32_ISCSI, CRC_32_ISO_HDLC, CRC_64_NVME, Crc, Table};
 use md5::Md5;
+use portcullis_core::hex;
 use sha1::Sha1;
 use sha2::{Digest as _, Sha256};
-
-use crate::hex::hex;
 
 /// An algorithm.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

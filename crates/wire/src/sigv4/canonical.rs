@@ -3,9 +3,10 @@
 use http::HeaderMap;
 use http::request::Parts;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, percent_encode};
+use portcullis_core::hex;
 use sha2::{Digest as _, Sha256};
 
-use super::{ALGORITHM, TERMINATOR, hex};
+use super::{ALGORITHM, TERMINATOR};
 
 /// Everything but RFC 3986's unreserved characters.
 const ENCODED: &AsciiSet = &NON_ALPHANUMERIC

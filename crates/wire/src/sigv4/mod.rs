@@ -30,15 +30,6 @@ const ALGORITHM: &str = "AWS4-HMAC-SHA256";
 /// The last element of every scope.
 const TERMINATOR: &str = "aws4_request";
 
-/// Bytes as lower-case hexadecimal.
-fn hex(bytes: &[u8]) -> String {
-    let digit = |nibble: u8| char::from_digit(u32::from(nibble), 16).unwrap_or('0');
-    bytes
-        .iter()
-        .flat_map(|byte| [digit(byte >> 4), digit(byte & 15)])
-        .collect()
-}
-
 /// 64 hexadecimal digits as bytes.
 fn unhex(text: &str) -> Option<[u8; 32]> {
     let digits: Vec<u8> = text

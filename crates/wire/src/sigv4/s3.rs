@@ -3,7 +3,7 @@
 
 use http::request::Parts;
 use percent_encoding::percent_decode_str;
-use portcullis_core::Timestamp;
+use portcullis_core::{Timestamp, hex};
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 
@@ -11,7 +11,7 @@ use super::canonical::{Paths, View, sha256_hex};
 use super::error::AuthError;
 use super::key::SigningKey;
 use super::presented::{Form, Presented};
-use super::{hex, unhex};
+use super::unhex;
 
 /// How far the time of a request to S3 may lie from ours, in seconds.
 pub const S3_MAX_SKEW_SECONDS: i64 = 900;

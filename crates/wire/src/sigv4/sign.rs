@@ -2,12 +2,12 @@
 
 use http::header::{AUTHORIZATION, CONTENT_TYPE, HOST, HeaderName, HeaderValue};
 use http::request::Parts;
-use portcullis_core::{Secret, Timestamp};
+use portcullis_core::{Secret, Timestamp, hex};
 use thiserror::Error;
 
+use super::ALGORITHM;
 use super::canonical::{View, scope_text, sha256_hex, string_to_sign};
 use super::key::SigningKey;
-use super::{ALGORITHM, hex};
 
 /// A request that cannot be signed.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]

@@ -24,7 +24,7 @@ impl Fetch for Served {
 }
 
 fn hex(bytes: &[u8]) -> String {
-    digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+    portcullis_core::hex(&digest(bytes))
 }
 
 fn key() -> AgentKey {

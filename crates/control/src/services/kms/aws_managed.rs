@@ -1,7 +1,7 @@
 //! Keys that AWS services have in an account: `alias/aws/SERVICE`. They are made when a service first encrypts with one,
 //! with AWS's policy, and change by nobody's hand.
 
-use portcullis_core::{AccountId, Arn, Region, Tags, Timestamp};
+use portcullis_core::{AccountId, Arn, Region, Tags, Timestamp, hex};
 use portcullis_policy::{Document, Kind};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
@@ -9,7 +9,6 @@ use sha2::{Digest as _, Sha256};
 use super::crypto::new_material;
 use super::errors::KmsError;
 use crate::gate::call::Call;
-use crate::hex::hex;
 use crate::world::Tx;
 use crate::world::records::PolicyText;
 use crate::world::records::kms::{Alias, Key, Rotation, State};

@@ -7,13 +7,12 @@ use std::collections::BTreeMap;
 use aes_gcm::aead::{Aead as _, KeyInit as _, Payload};
 use aes_gcm::{Aes256Gcm, Nonce};
 use hmac::{Hmac, Mac as _};
-use portcullis_core::{AccountId, Arn, Random, Region};
+use portcullis_core::{AccountId, Arn, Random, Region, hex};
 use portcullis_store::Vault;
 use sha2::{Sha224, Sha256, Sha384, Sha512};
 use zeroize::{Zeroize as _, Zeroizing};
 
 use super::errors::KmsError;
-use crate::hex::hex;
 use crate::world::records::Sealed;
 use crate::world::records::kms::{Key, Material, RotationType};
 

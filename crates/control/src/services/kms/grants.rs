@@ -7,7 +7,7 @@ use portcullis_api::kms::{
     CreateGrantRequest, CreateGrantResponse, GrantConstraints, GrantListEntry, ListGrantsRequest,
     ListGrantsResponse, RetireGrantRequest, RevokeGrantRequest,
 };
-use portcullis_core::{Arn, Random};
+use portcullis_core::{Arn, Random, hex};
 use portcullis_wire::Empty;
 
 use super::checks::{self, Asked, Wanted};
@@ -21,7 +21,6 @@ use crate::gate::call::Call;
 use crate::gate::environment::Environment;
 use crate::gate::error::ServiceError;
 use crate::gate::operation::{Ask, Authorized, Check};
-use crate::hex::hex;
 use crate::services::resource_policies::{Home, present_arn, unique_id};
 use crate::world::compiled::MergedSlot;
 use crate::world::records::Record as _;
