@@ -32,7 +32,9 @@ def remove_bridge():
 
 
 def run(*command, **more):
-    return subprocess.run(command, check=True, capture_output=True, **more).stdout
+    ended = subprocess.run(command, capture_output=True, **more)
+    assert ended.returncode == 0, f"{command} ended with {ended.returncode}: {ended.stderr}"
+    return ended.stdout
 
 
 def busybox_image(mark=""):
@@ -139,6 +141,8 @@ class Host:
         """The host is gone, as if its plug were pulled: the kernel ends whatever ran in its namespaces."""
         self.process.kill()
         self.process.wait()
+        # The kernel takes a namespace's own wires away when its last process is gone, which is later than this.
+        run("ip", "link", "delete", self.name)
         run("ip", "netns", "delete", self.name)
 
 

@@ -83,6 +83,7 @@ class Namespace:
         return json.loads(self.enter(sys.executable, "-c", PROGRAM, url, env=environment))
 
     def remove(self):
+        run("ip", "link", "delete", self.name)
         run("ip", "netns", "delete", self.name)
 
 
