@@ -1,12 +1,10 @@
 //! Puts an agent together, runs it, and takes it apart again.
 
-use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
 use arc_swap::ArcSwapOption;
 use portcullis_api::ecs::DeregisterContainerInstanceRequest;
 use portcullis_api::ecs::op::DeregisterContainerInstance;
-use tokio::net::TcpListener;
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::JoinSet;
 
@@ -17,12 +15,11 @@ use crate::credentials::CredentialCache;
 use crate::endpoint::{
     Admission, Anyone, Endpoint, EndpointParts, Instance, Introspection, TaskMetadata, TaskProtection, serve,
 };
-use crate::engine::docker::DockerEngine;
-use crate::engine::process::{PROCESS_ENGINE_NOTICE, ProcessEngine};
+use crate::engine::choice::{choose_engine, engine_of_tasks};
 use crate::engine::{Engine, EngineEvent};
 use crate::exec;
+use crate::ground::Ground;
 use crate::imds::{self, Imds};
-use crate::network::{self, Interface, TaskNetwork};
 use crate::plane::{
     ControlPlane, InstanceCredentialsProvider, KeyHolder, ManagedInstance, PollEndpoints, Registration,
     Submitter, register,
@@ -30,19 +27,13 @@ use crate::plane::{
 use crate::session::{AcsSession, Handler, Peer, TcsSession, Telemetry};
 use crate::stats::Stats;
 use crate::supplies::{Door, Supplies};
-use crate::task::admission::{ENDPOINT_PORT, SourceAdmission, TASK_ENDPOINT_ADDRESS, TokenAdmission};
-use crate::task::environment::Surroundings;
+use crate::task::admission::{SourceAdmission, TokenAdmission};
 use crate::task::manager::{Commands, Manager, Parts, Rules};
 use crate::task::metadata_file::MetadataFiles;
-use crate::task::model::Known;
 use crate::task::plan::Pulls;
 use crate::task::shared::SharedTasks;
 use crate::update::Stager;
-use crate::{
-    AgentError, Config, CredentialsSource, EngineChoice, EngineKind, InjectEndpoint, Seams, Status, TaskApi,
-};
-
-const ENGINE_EVENTS_MAX: usize = 1024;
+use crate::{AgentError, Config, CredentialsSource, EngineKind, Seams, Status};
 
 /// Runs an agent until `shutdown` becomes true (or its sender is dropped), reporting its progress through `status`.
 pub async fn run(
@@ -59,6 +50,7 @@ pub async fn run(
     let plane = plane(&config, &credentials, &seams)?;
     let task_api = config.task_api.take();
     // Before the machine joins: that uses its activation up.
+    config.engine = engine_of_tasks(config.engine, &identity, &checkpoint)?;
     let (engine, engine_events, notices) = choose_engine(&config, &seams).await?;
     let _on_host = alone::on_host(engine.kind()).await?;
     status.send_modify(|status| {
@@ -81,17 +73,11 @@ pub async fn run(
     };
     let (mut imds, notices) = Imds::prepare(config.instance_metadata.take(), parts).await?;
     tell(&status, notices);
-    let ground = match Ground::prepare(
-        &config,
-        &engine,
-        task_api,
-        &identity,
-        interfaces_in_use(&checkpoint)?,
-        &status,
-    )
-    .await
-    {
-        Ok(ground) => ground,
+    let ground = match Ground::prepare(&config, &engine, task_api, &checkpoint).await {
+        Ok((ground, notices)) => {
+            tell(&status, notices);
+            ground
+        }
         Err(error) => {
             imds.leave().await;
             return Err(error);
@@ -115,7 +101,7 @@ pub async fn run(
     };
     imds.leave().await;
     agent.status.send_modify(|status| status.connected = false);
-    ground.leave(&agent.tasks).await;
+    ground.leave(&agent.checkpoint).await;
     outcome
 }
 
@@ -142,17 +128,6 @@ fn refuse_other_cluster(identity: &Identity, config: &Config) -> Result<(), Agen
         identity.cluster,
         config.cluster
     )))
-}
-
-/// Interfaces of tasks that an earlier agent left running.
-fn interfaces_in_use(checkpoint: &Checkpoint) -> Result<Vec<(String, Interface)>, AgentError> {
-    let tasks = checkpoint.tasks()?;
-    let in_use = tasks.into_iter().filter(|task| {
-        let mut containers = task.containers.iter();
-        containers.any(|one| one.is_internal() && one.attempted && one.known != Known::Stopped)
-    });
-    let with_id = in_use.filter_map(|task| Some((task.id().to_owned(), task.interface.clone()?)));
-    Ok(with_id.collect())
 }
 
 /// The control plane, to which the agent proves by its key who it is.
@@ -211,176 +186,6 @@ async fn renew(machine: Option<&ManagedInstance>, credentials: &InstanceCredenti
     match machine {
         Some(machine) => machine.renew(credentials).await,
         None => std::future::pending().await,
-    }
-}
-
-async fn choose_engine(
-    config: &Config,
-    seams: &Seams,
-) -> Result<(Arc<dyn Engine>, mpsc::Receiver<EngineEvent>, Vec<String>), AgentError> {
-    let (events, receiver) = mpsc::channel(ENGINE_EVENTS_MAX);
-    let docker = match config.engine {
-        EngineChoice::Process => Err("it was not asked for".to_owned()),
-        _ if !rustix::process::geteuid().is_root() => Err("this agent does not run as root".to_owned()),
-        _ => {
-            DockerEngine::connect(
-                config.docker_host.as_deref(),
-                &config.images,
-                &config.containers,
-                Arc::clone(&seams.clock),
-                events.clone(),
-            )
-            .await
-        }
-    };
-    match docker {
-        Ok(docker) => Ok((Arc::new(docker), receiver, Vec::new())),
-        Err(problem) if config.engine == EngineChoice::Docker => Err(AgentError::Docker(problem)),
-        Err(problem) => {
-            let mut notices = vec![PROCESS_ENGINE_NOTICE.to_owned()];
-            if config.engine == EngineChoice::Auto {
-                notices.push(format!("Docker is not used: {problem}"));
-            }
-            for notice in &notices {
-                tracing::warn!("{notice}");
-            }
-            let engine = ProcessEngine::new(&config.state_dir, Arc::clone(&seams.clock), events)
-                .only(config.only_command.clone());
-            Ok((Arc::new(engine), receiver, notices))
-        }
-    }
-}
-
-/// What tasks stand on: the way to the endpoint.
-struct Ground {
-    /// Docker only.
-    network: Option<Arc<TaskNetwork>>,
-    listener: TcpListener,
-    address: SocketAddr,
-    surroundings: Surroundings,
-}
-
-impl Ground {
-    async fn prepare(
-        config: &Config,
-        engine: &Arc<dyn Engine>,
-        task_api: Option<TaskApi>,
-        identity: &Identity,
-        running: Vec<(String, Interface)>,
-        status: &watch::Sender<Status>,
-    ) -> Result<Self, AgentError> {
-        match engine.kind() {
-            EngineKind::Docker => Self::fenced(config, engine, task_api, running, status).await,
-            EngineKind::Process => {
-                network::clear_leftovers(&config.state_dir).await;
-                Self::loopback(config, identity).await
-            }
-        }
-    }
-
-    async fn fenced(
-        config: &Config,
-        engine: &Arc<dyn Engine>,
-        task_api: Option<TaskApi>,
-        running: Vec<(String, Interface)>,
-        status: &watch::Sender<Status>,
-    ) -> Result<Self, AgentError> {
-        let plan = network::Plan::of(config, task_api.as_ref().map(|api| api.port));
-        let (network, notices) =
-            TaskNetwork::establish(Arc::clone(engine), &config.state_dir, plan, running).await?;
-        tell(status, notices);
-        let network = Arc::new(network);
-        let opened = async {
-            let api_port = task_api.as_ref().map(|api| api.port);
-            if let Some(api) = task_api {
-                // Nobody may have asked for it any more; then it is closed again.
-                let _ = api.listener.send(network::listen(api.port).await?);
-            }
-            Ok((network::listen(ENDPOINT_PORT).await?, api_port))
-        };
-        match opened.await {
-            Ok((listener, api_port)) => {
-                let url = format!("http://{TASK_ENDPOINT_ADDRESS}");
-                let task_side = api_port.map(|port| format!("{url}:{port}"));
-                let surroundings = surroundings(config, EngineKind::Docker, url, task_side);
-                let address = SocketAddr::from((TASK_ENDPOINT_ADDRESS, ENDPOINT_PORT));
-                Ok(Self {
-                    network: Some(network),
-                    listener,
-                    address,
-                    surroundings,
-                })
-            }
-            Err(error) => {
-                network.remove().await;
-                Err(error)
-            }
-        }
-    }
-
-    fn capabilities(&self) -> Vec<&'static str> {
-        let network = self.network.as_ref();
-        network.map(|network| network.capabilities()).unwrap_or_default()
-    }
-
-    /// At the port of the agent before, when it is free: its processes know no other.
-    async fn loopback(config: &Config, identity: &Identity) -> Result<Self, AgentError> {
-        let failed =
-            |error: std::io::Error| AgentError::Network(format!("cannot listen on loopback: {error}"));
-        let before = identity.endpoint_port.unwrap_or(0);
-        let listener = match TcpListener::bind((Ipv4Addr::LOCALHOST, before)).await {
-            Ok(listener) => listener,
-            Err(_) => TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
-                .await
-                .map_err(failed)?,
-        };
-        let address = listener.local_addr().map_err(failed)?;
-        let task_side = Some(config.control_url.clone());
-        let surroundings = surroundings(
-            config,
-            EngineKind::Process,
-            format!("http://{address}"),
-            task_side,
-        );
-        Ok(Self {
-            network: None,
-            listener,
-            address,
-            surroundings,
-        })
-    }
-
-    /// Takes address and fence away, unless tasks outlive the agent: they keep both.
-    async fn leave(self, tasks: &SharedTasks) {
-        drop(self.listener);
-        let Some(network) = self.network else { return };
-        if tasks.all().iter().any(|task| task.known() == Known::Running) {
-            tracing::info!("tasks go on running; the task network stays for them and the next agent");
-        } else {
-            network.remove().await;
-        }
-    }
-}
-
-fn surroundings(
-    config: &Config,
-    kind: EngineKind,
-    endpoint_url: String,
-    task_side: Option<String>,
-) -> Surroundings {
-    let api_url = match &config.inject_endpoint {
-        InjectEndpoint::Off => None,
-        InjectEndpoint::TaskSide => task_side,
-        InjectEndpoint::Url(url) => Some(url.clone()),
-    };
-    Surroundings {
-        kind,
-        cluster: config.cluster.clone(),
-        region: config.region.as_str().to_owned(),
-        endpoint_url,
-        api_url,
-        log_endpoint: (kind == EngineKind::Docker).then(|| config.control_url.clone()),
-        block_imds: config.block_imds,
     }
 }
 
@@ -671,6 +476,7 @@ impl Agent {
             submit: Arc::clone(&shared.submitter) as Arc<_>,
             logs: Arc::clone(&shared.session_logs),
             cluster: self.config.cluster.clone(),
+            silence: self.config.silence_max,
             clock: Arc::clone(&seams.clock),
             random: Arc::clone(&seams.random),
         });

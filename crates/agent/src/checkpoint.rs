@@ -8,10 +8,10 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::AgentError;
 use crate::saved::{read, write};
 use crate::task::images::Images;
-use crate::task::model::{Task, id_of};
+use crate::task::model::{Container, Task, id_of};
+use crate::{AgentError, EngineKind};
 
 /// Who the agent is.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -21,6 +21,17 @@ pub(crate) struct Identity {
     pub(crate) container_instance_arn: Option<String>,
     /// Loopback port that running process tasks know as their credentials endpoint.
     pub(crate) endpoint_port: Option<u16>,
+}
+
+impl Identity {
+    /// What ran the tasks of the agent that registered so.
+    pub(crate) fn engine(&self) -> Option<EngineKind> {
+        self.container_instance_arn.as_ref()?;
+        Some(match self.endpoint_port {
+            Some(_) => EngineKind::Process,
+            None => EngineKind::Docker,
+        })
+    }
 }
 
 /// The folder of saved state.
@@ -62,6 +73,18 @@ impl Checkpoint {
         saved.filter_map(|path| read(&path).transpose()).collect()
     }
 
+    /// Whether containers of saved tasks may be running, whatever became of the agent that started them.
+    pub(crate) fn has_running(&self) -> Result<bool, AgentError> {
+        let tasks = self.tasks()?;
+        let mut containers = tasks.iter().flat_map(|task| &task.containers);
+        Ok(containers.any(Container::may_run))
+    }
+
+    /// Whether anything is still to be done for a saved task.
+    pub(crate) fn has_unfinished(&self) -> Result<bool, AgentError> {
+        Ok(self.tasks()?.iter().any(|task| !task.is_over()))
+    }
+
     /// Saves a task.
     pub(crate) fn save_task(&self, task: &Task) -> Result<(), AgentError> {
         write(&self.task_path(&task.arn), task)
@@ -98,6 +121,37 @@ impl Checkpoint {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::task::model::Known;
+    use crate::task::plan::tests::{container, task};
+
+    /// What stands around containers stands as long as one of them may run.
+    #[test]
+    fn containers_may_run_from_the_first_try_until_their_end_is_seen() {
+        let folder = tempfile::tempdir().unwrap();
+        let checkpoint = Checkpoint::open(folder.path()).unwrap();
+        assert!(!checkpoint.has_running().unwrap());
+        for (attempted, known, doubtful, may_run) in [
+            (false, Known::None, false, false),
+            (true, Known::None, false, true),
+            (true, Known::Running, false, true),
+            (true, Known::Stopped, true, true),
+            (true, Known::Stopped, false, false),
+            (false, Known::Stopped, false, false),
+        ] {
+            // Another that has not come as far says nothing about it.
+            let mut saved = task(vec![container("app", true, &[]), container("side", true, &[])]);
+            let app = saved.container_mut("app").unwrap();
+            (app.attempted, app.known, app.doubtful) = (attempted, known, doubtful);
+            checkpoint.save_task(&saved).unwrap();
+            assert_eq!(
+                checkpoint.has_running().unwrap(),
+                may_run,
+                "{attempted} {known:?} {doubtful}"
+            );
+        }
+        fs::write(folder.path().join("checkpoint/tasks/torn.json"), "{").unwrap();
+        assert!(checkpoint.has_running().is_err(), "nobody knows");
+    }
 
     #[test]
     fn what_was_saved_comes_back_and_what_is_torn_is_named() {

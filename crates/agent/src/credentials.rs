@@ -133,13 +133,16 @@ impl CredentialCache {
         self.came.notified()
     }
 
-    /// The id is unknown from now on.
-    pub(crate) fn forget(&self, id: &str) {
+    /// Every id a task ever had for this is unknown from now on: while its containers run they ask by the first, which
+    /// stays in their environment whatever id a refresh brings (agent.md 1.4).
+    pub(crate) fn forget(&self, task_arn: &str, kind: RoleKind) {
         self.change(|ids| {
-            let gone = ids.get(id)?;
-            gone.current.store(None);
+            let goes = |known: &Known| known.kind == kind && *known.task_arn == *task_arn;
+            let mut gone = ids.values().filter(|known| goes(known)).peekable();
+            gone.peek()?;
+            gone.for_each(|known| known.current.store(None));
             let mut rest = Ids::clone(ids);
-            rest.remove(id);
+            rest.retain(|_, known| !goes(known));
             Some(rest)
         });
     }
@@ -215,12 +218,26 @@ mod tests {
         assert_eq!(cache.keys("c").unwrap().access_key_id, "AK2");
         cache.expect("c", "task/a", RoleKind::TaskApplication);
         assert!(!cache.is_waiting(), "keys that are there are not lost");
-        cache.forget("c");
+        cache.forget("task/a", RoleKind::TaskExecution);
+        assert!(cache.get("c").is_some(), "the other role ended");
+        cache.forget("task/a", RoleKind::TaskApplication);
         assert!(cache.get("c").is_none());
         assert!(
             before.held().is_none(),
             "also for whoever looked it up just before"
         );
+    }
+
+    #[test]
+    fn agent_1_4_an_id_that_was_replaced_goes_with_its_task() {
+        let cache = CredentialCache::default();
+        cache.put("task/a", RoleKind::TaskApplication, credentials("old", "AK1"));
+        cache.put("task/b", RoleKind::TaskApplication, credentials("other", "AK3"));
+        cache.put("task/a", RoleKind::TaskApplication, credentials("new", "AK2"));
+        assert!(cache.get("old").is_some(), "running containers know no other");
+        cache.forget("task/a", RoleKind::TaskApplication);
+        assert!(cache.get("old").is_none() && cache.get("new").is_none());
+        assert!(cache.get("other").is_some());
     }
 
     #[test]

@@ -14,6 +14,7 @@ mod endpoint;
 mod engine;
 mod error;
 mod exec;
+mod ground;
 mod imds;
 mod network;
 mod plane;

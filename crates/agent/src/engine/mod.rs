@@ -1,6 +1,7 @@
 //! Engines: what can run a container. The agent asks for containers by name and learns what became of them by
 //! looking; events only say that it is worth looking.
 
+pub(crate) mod choice;
 pub(crate) mod docker;
 mod patience;
 pub(crate) mod process;
@@ -18,6 +19,7 @@ use crate::EngineKind;
 use crate::network::{CgroupDriver, Wiring};
 use crate::supplies::ImageAccess;
 use crate::task::model::{Definition, Health, NetworkBinding, Volume, VolumesFrom};
+use crate::task::namespaces::ContainerNamespaces;
 
 /// Which container.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,6 +58,8 @@ pub(crate) struct Launch {
     pub(crate) metadata_folder: Option<(String, String)>,
     /// Its place in the network.
     pub(crate) wiring: Wiring,
+    /// Whose processes and shared memory it sees.
+    pub(crate) namespaces: ContainerNamespaces,
 }
 
 /// What the engine knows of an image on the host.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::{SinkExt as _, StreamExt as _};
+use futures_util::SinkExt as _;
 use portcullis_core::{Secret, uuid};
 use portcullis_wire::session::document::{
     AgentTask, CreateChannel, Document as _, HEEDS_INPUTS, OpenChannel, SCHEMA_VERSION, SessionOrder,
@@ -15,7 +15,7 @@ use thiserror::Error;
 use tokio::task::JoinSet;
 use tokio_tungstenite::tungstenite::Message;
 
-use super::{Parts, Place, session};
+use super::{Parts, Place, presence, session};
 use crate::plane::backoff::Backoff;
 use crate::plane::{CallError, Refusal, Signing, Socket, open_path};
 
@@ -130,12 +130,13 @@ fn token(status: u16, answer: &[u8]) -> Result<Secret, NoChannel> {
     Ok(Secret::new(token))
 }
 
-/// Takes orders until the channel breaks.
+/// Takes orders until the channel breaks, or nothing says any more that the control plane is there.
 async fn serve(parts: &Arc<Parts>, place: &Place, mut socket: Socket) -> NoChannel {
     let mut sessions = JoinSet::new();
+    let mut pulse = parts.pulse();
     loop {
         let message = tokio::select! {
-            message = socket.next() => message,
+            message = presence::next(&mut socket, &mut pulse) => message,
             Some(_) = sessions.join_next() => continue,
         };
         let frame = match message {

@@ -5,6 +5,7 @@
 mod channel;
 mod encryption;
 mod log;
+mod presence;
 mod session;
 mod words;
 
@@ -14,12 +15,15 @@ use std::time::Duration;
 
 use portcullis_api::ecs;
 use portcullis_core::{Clock, Random};
+use portcullis_wire::session::Pulse;
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 
 pub(crate) use self::log::{AfterLogs, OpenLogs};
 use crate::credentials::{CredentialCache, RoleCredentials};
 use crate::engine::{ContainerRef, Engine};
 use crate::plane::ControlPlane;
+use crate::plane::backoff::between;
 use crate::task::manager::Submit;
 use crate::task::model::{Container, Desired, Known, Task};
 use crate::task::shared::SharedTasks;
@@ -39,6 +43,8 @@ pub(crate) struct Parts {
     /// The logs that are being written.
     pub(crate) logs: Arc<OpenLogs>,
     pub(crate) cluster: String,
+    /// A channel on which nothing comes for this long, by chance up to twice as long, is over.
+    pub(crate) silence: Duration,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) random: Arc<dyn Random>,
 }
@@ -83,6 +89,12 @@ impl Parts {
     fn keys(&self, place: &Place) -> Option<Arc<RoleCredentials>> {
         let task = self.tasks.get(&place.task_arn)?;
         self.cache.keys(task.credentials_id.as_deref()?)
+    }
+
+    /// Of a channel that is open now.
+    fn pulse(&self) -> Pulse {
+        let silence_max = between(self.silence, self.silence, self.random.as_ref());
+        Pulse::new(silence_max, Instant::now().into_std())
     }
 
     /// Whether the container still runs.

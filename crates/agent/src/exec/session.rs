@@ -13,7 +13,7 @@ use portcullis_wire::session::document::{
 };
 use portcullis_wire::session::{
     AgentMessage, CHUNK_BYTES_MAX, DATA_CHANNEL_PATH, GaveUp, Incoming, MessageType, Outgoing, PayloadType,
-    SessionCipher, flags,
+    Pulse, SessionCipher, flags,
 };
 use tokio::sync::mpsc;
 use tokio::time::{Instant, interval, sleep_until, timeout};
@@ -21,7 +21,7 @@ use tokio_tungstenite::tungstenite::Message;
 
 use self::logging::{Shown, note};
 use super::log::SessionLog;
-use super::{Parts, Place, channel, words};
+use super::{Parts, Place, channel, presence, words};
 use crate::engine::Terminal;
 use crate::plane::Socket;
 
@@ -31,6 +31,8 @@ const HANDSHAKE: Duration = Duration::from_secs(30);
 const TICK: Duration = Duration::from_millis(100);
 /// How long the client may take to receive the last bytes.
 const LAST_BYTES: Duration = Duration::from_secs(10);
+/// How long a frame may take to be written.
+const WRITE: Duration = Duration::from_secs(30);
 /// Keystrokes on their way to the command. What does not fit is not acknowledged, and comes again.
 const KEYS_MAX: usize = 4096;
 /// Room that one frame may need at once: it may complete a long row that came too early.
@@ -73,6 +75,7 @@ pub(super) async fn serve(parts: Arc<Parts>, place: Place, order: SessionOrder) 
         parts: &parts,
         place: &place,
         socket,
+        pulse: parts.pulse(),
         outgoing: Outgoing::new(MessageType::OutputStreamData),
         incoming: Incoming::default(),
         client: String::new(),
@@ -129,6 +132,7 @@ struct Session<'a> {
     parts: &'a Arc<Parts>,
     place: &'a Place,
     socket: Socket,
+    pulse: Pulse,
     outgoing: Outgoing,
     incoming: Incoming,
     /// What the client says it is.
@@ -183,7 +187,7 @@ impl Session<'_> {
         let mut shown: Option<Shown> = None;
         loop {
             tokio::select! {
-                message = self.socket.next() => {
+                message = presence::next(&mut self.socket, &mut self.pulse) => {
                     let has_room = keys.capacity() > KEYS_AT_ONCE;
                     for message in self.taken(message, has_room).await? {
                         let message = self.opened(message)?;
@@ -230,7 +234,7 @@ impl Session<'_> {
         let mut tick = interval(TICK);
         while !self.outgoing.is_settled() {
             tokio::select! {
-                message = self.socket.next() => {
+                message = presence::next(&mut self.socket, &mut self.pulse) => {
                     self.taken(message, true).await?;
                 }
                 _ = tick.tick() => self.send_again().await?,
@@ -312,10 +316,10 @@ impl Session<'_> {
     }
 
     async fn send(&mut self, frame: Vec<u8>) -> Result<(), End> {
-        self.socket
-            .send(Message::binary(frame))
-            .await
-            .map_err(|_| End::Gone)
+        match timeout(WRITE, self.socket.send(Message::binary(frame))).await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(_)) | Err(_) => Err(End::Gone),
+        }
     }
 
     /// Says that it is over; what is between tells the client.

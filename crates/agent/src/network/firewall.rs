@@ -1,16 +1,22 @@
 //! Putting the fence up and taking it down, with nft, or iptables where there is no nft.
 
+use std::io;
 use std::path::Path;
-use std::process::Stdio;
+use std::process::{Output, Stdio};
+use std::time::Duration;
 
 use tokio::io::AsyncWriteExt as _;
-use tokio::process::Command;
+use tokio::process::{Child, Command};
+use tokio::time::timeout;
 
 use super::NetworkError;
-use super::rules::{CHAINS, Fence, NFT_TABLE};
+use super::rules::{CHAINS, Chain, FORMER_CHAIN, Fence, NFT_TABLE};
 
 /// Where the tools are, also for an agent that was started with a user's path.
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/// What a tool may take: one that waits for another's lock must not keep everything else waiting.
+const TOOL_PATIENCE: Duration = Duration::from_secs(10);
 
 /// All our cables, as iptables writes it.
 const CABLES: &str = "pcv+";
@@ -29,9 +35,16 @@ pub(crate) enum Firewall {
 impl Firewall {
     /// The first tool that is there and works.
     pub(crate) async fn detect() -> Result<Self, NetworkError> {
-        for (tool, probe) in [(Self::Nft, "nft"), (Self::Iptables, "iptables-restore")] {
-            if run(probe, &["--version"], None).await.is_ok() {
-                return Ok(tool);
+        Self::first_of([(Self::Nft, "nft"), (Self::Iptables, "iptables-restore")]).await
+    }
+
+    /// One that does not answer may work a moment later, and what it made before is in force.
+    async fn first_of(tools: [(Self, &str); 2]) -> Result<Self, NetworkError> {
+        for (tool, probe) in tools {
+            match run(probe, &["--version"], None).await {
+                Ok(()) => return Ok(tool),
+                Err(NetworkError::NoAnswer(reason)) => return Err(NetworkError::NoAnswer(reason)),
+                Err(_) => {}
             }
         }
         Err(NetworkError::Firewall(
@@ -43,7 +56,7 @@ impl Firewall {
     pub(crate) fn place(self) -> &'static str {
         match self {
             Self::Nft => "nftables table inet portcullis",
-            Self::Iptables => "iptables chains PORTCULLIS-INPUT and PORTCULLIS-FORWARD",
+            Self::Iptables => "iptables chains PORTCULLIS-GUARD and PORTCULLIS-INPUT",
         }
     }
 
@@ -59,13 +72,8 @@ impl Firewall {
                 let has_v6 = Path::new("/proc/net/if_inet6").exists();
                 for (family, rules) in families.into_iter().take(if has_v6 { 2 } else { 1 }) {
                     run(&format!("{family}-restore"), &["-w", "--noflush"], Some(&rules)).await?;
-                    for (chain, parent) in CHAINS {
-                        if run(family, &["-w", "-C", parent, "-j", chain], None)
-                            .await
-                            .is_err()
-                        {
-                            run(family, &["-w", "-I", parent, "1", "-j", chain], None).await?;
-                        }
+                    for chain in CHAINS {
+                        put_first(family, chain).await?;
                     }
                 }
                 Ok(())
@@ -100,10 +108,10 @@ impl Firewall {
             }
             Self::Iptables => {
                 for family in ["iptables", "ip6tables"] {
-                    for (chain, parent) in CHAINS {
-                        let _ = run(family, &["-w", "-D", parent, "-j", chain], None).await;
-                        let _ = run(family, &["-w", "-F", chain], None).await;
-                        let _ = run(family, &["-w", "-X", chain], None).await;
+                    for Chain { name, table, parent } in CHAINS.into_iter().chain([FORMER_CHAIN]) {
+                        for step in [&["-D", parent, "-j", name][..], &["-F", name], &["-X", name]] {
+                            let _ = run(family, &[&["-w", "-t", table][..], step].concat(), None).await;
+                        }
                     }
                 }
             }
@@ -111,11 +119,39 @@ impl Firewall {
     }
 }
 
+/// Makes our chain the first that its parent asks. Others put theirs first whenever they make them anew, as after a reload of
+/// firewalld, and what they accept would never come to ours.
+async fn put_first(family: &str, chain: Chain) -> Result<(), NetworkError> {
+    let present = ask(family, &["-w", "-t", chain.table, "-S", chain.parent]).await?;
+    let Some(rules) = moved_first(&present, chain) else {
+        return Ok(());
+    };
+    run(&format!("{family}-restore"), &["-w", "--noflush"], Some(&rules)).await
+}
+
+/// The one step that moves it there; `None` when it is the first, and there once.
+fn moved_first(present: &str, chain: Chain) -> Option<String> {
+    let Chain { name, table, parent } = chain;
+    let jump = format!("-A {parent} -j {name}");
+    let rules = present.lines().filter(|line| line.starts_with("-A "));
+    let places: Vec<_> = rules
+        .enumerate()
+        .filter(|(_, rule)| rule.trim_end() == jump)
+        .map(|(place, _)| place)
+        .collect();
+    if places == [0] {
+        return None;
+    }
+    let taken_out = format!("-D {parent} -j {name}\n").repeat(places.len());
+    Some(format!("*{table}\n{taken_out}-I {parent} 1 -j {name}\nCOMMIT\n"))
+}
+
 async fn let_through(family: &str) -> Result<(), NetworkError> {
     for chain in FORWARD_CHAINS {
         // A family or chain that is not there drops nothing.
-        let Ok(present) = ask(family, &["-w", "-S", chain]).await else {
-            continue;
+        let present = match ask(family, &["-w", "-S", chain]).await {
+            Err(NetworkError::Firewall(_)) => continue,
+            asked => asked?,
         };
         let missing = ["-i", "-o"].map(|side| format!("{chain} {side} {CABLES} -j ACCEPT"));
         let missing = missing
@@ -141,7 +177,8 @@ async fn ask(program: &str, arguments: &[&str]) -> Result<String, NetworkError> 
 
 async fn output(program: &str, arguments: &[&str], input: Option<&str>) -> Result<String, NetworkError> {
     let failed = |what: &dyn std::fmt::Display| NetworkError::Firewall(format!("{program}: {what}"));
-    let mut child = Command::new(program)
+    let unknown = |what: &dyn std::fmt::Display| NetworkError::NoAnswer(format!("{program}: {what}"));
+    let child = Command::new(program)
         .args(arguments)
         .env("PATH", PATH)
         .stdin(Stdio::piped())
@@ -149,16 +186,99 @@ async fn output(program: &str, arguments: &[&str], input: Option<&str>) -> Resul
         .stderr(Stdio::piped())
         .kill_on_drop(true)
         .spawn()
-        .map_err(|error| failed(&error))?;
-    if let (Some(mut stdin), Some(text)) = (child.stdin.take(), input) {
-        stdin
-            .write_all(text.as_bytes())
-            .await
-            .map_err(|error| failed(&error))?;
+        .map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound => failed(&error),
+            _ => unknown(&error),
+        })?;
+    // One that is given up is killed.
+    let output = match timeout(TOOL_PATIENCE, to_its_end(child, input)).await {
+        Ok(output) => output.map_err(|error| unknown(&error))?,
+        Err(_) => {
+            return Err(unknown(&format_args!(
+                "no end after {} s",
+                TOOL_PATIENCE.as_secs()
+            )));
+        }
+    };
+    match output.status.code() {
+        Some(0) => Ok(String::from_utf8_lossy(&output.stdout).into_owned()),
+        Some(_) => Err(failed(&String::from_utf8_lossy(&output.stderr).trim())),
+        None => Err(unknown(&output.status)),
     }
-    let output = child.wait_with_output().await.map_err(|error| failed(&error))?;
-    match output.status.success() {
-        true => Ok(String::from_utf8_lossy(&output.stdout).into_owned()),
-        false => Err(failed(&String::from_utf8_lossy(&output.stderr).trim())),
+}
+
+async fn to_its_end(mut child: Child, input: Option<&str>) -> io::Result<Output> {
+    if let (Some(mut stdin), Some(text)) = (child.stdin.take(), input) {
+        stdin.write_all(text.as_bytes()).await?;
+    }
+    child.wait_with_output().await
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+
+    #[test]
+    fn reliability_t22_our_chain_is_put_before_others_in_one_step() {
+        let [ours, others] = ["-A INPUT -j PORTCULLIS-INPUT\n", "-A INPUT -j OTHERS\n"];
+        let (out, first) = (
+            "-D INPUT -j PORTCULLIS-INPUT\n",
+            "-I INPUT 1 -j PORTCULLIS-INPUT\n",
+        );
+        let chain = Chain {
+            name: "PORTCULLIS-INPUT",
+            table: "filter",
+            parent: "INPUT",
+        };
+        for (present, expected) in [
+            (String::new(), Some(String::new())),
+            (ours.to_owned(), None),
+            (format!("{ours}{others}"), None),
+            (others.to_owned(), Some(String::new())),
+            (format!("{others}{ours}"), Some(out.to_owned())),
+            (format!("{ours}{others}{ours}"), Some(out.repeat(2))),
+        ] {
+            let present = format!("-P INPUT DROP\n{present}");
+            let expected = expected.map(|taken_out| format!("*filter\n{taken_out}{first}COMMIT\n"));
+            assert_eq!(moved_first(&present, chain), expected, "{present}");
+        }
+    }
+
+    /// Time stands still while there is something to do, and then goes on to the end of the tool's time.
+    #[tokio::test(start_paused = true)]
+    async fn a_tool_that_hangs_is_given_up() {
+        let error = run("sleep", &["3600"], None).await.unwrap_err().to_string();
+        assert_eq!(error, "firewall: sleep: no end after 10 s");
+    }
+
+    /// A tool that hangs, whatever it is asked.
+    fn hanging() -> (tempfile::TempDir, String) {
+        let folder = tempfile::tempdir().unwrap();
+        let tool = folder.path().join("tool");
+        std::fs::write(&tool, "#!/bin/sh\nexec sleep 3600\n").unwrap();
+        std::fs::set_permissions(&tool, std::fs::Permissions::from_mode(0o755)).unwrap();
+        let tool = tool.to_str().unwrap().to_owned();
+        (folder, tool)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_does_not_answer_is_not_taken_for_what_is_not_there() {
+        let (_folder, hangs) = hanging();
+        let tools = [(Firewall::Nft, hangs.as_str()), (Firewall::Iptables, "true")];
+        let error = Firewall::first_of(tools).await.unwrap_err();
+        assert!(matches!(error, NetworkError::NoAnswer(_)), "{error}");
+        let error = let_through(&hangs).await.unwrap_err();
+        assert!(matches!(error, NetworkError::NoAnswer(_)), "{error}");
+    }
+
+    #[tokio::test]
+    async fn what_is_missing_or_fails_gives_way_to_the_next() {
+        for missing in ["/nowhere/nft", "false"] {
+            let tools = [(Firewall::Nft, missing), (Firewall::Iptables, "true")];
+            assert_eq!(Firewall::first_of(tools).await.unwrap(), Firewall::Iptables);
+            let_through(missing).await.unwrap();
+        }
     }
 }

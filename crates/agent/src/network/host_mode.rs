@@ -33,6 +33,11 @@ pub(super) enum Mark {
     Class,
 }
 
+/// The slice of a host-mode task, where systemd makes the cgroups.
+pub(crate) fn host_slice(task_id: &str) -> String {
+    format!("{GROUP}-{task_id}.slice")
+}
+
 /// The hierarchy in which host-mode tasks are told apart.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct HostCgroups {
@@ -59,7 +64,7 @@ impl HostCgroups {
     pub(crate) fn parent_of(&self, task_id: &str) -> String {
         match self.driver {
             CgroupDriver::Cgroupfs => format!("/{GROUP}/{task_id}"),
-            CgroupDriver::Systemd => format!("{GROUP}-{task_id}.slice"),
+            CgroupDriver::Systemd => host_slice(task_id),
         }
     }
 

@@ -16,37 +16,47 @@ mod tasks;
 mod watch;
 mod wire;
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use thiserror::Error;
 use tokio::net::TcpListener;
 use tokio::sync::{Notify, watch as channel};
+use tokio::time::timeout;
 
 use self::address::Owner;
 pub(crate) use self::caller::{SocketOwner, owner_of_socket};
 use self::firewall::Firewall;
-pub(crate) use self::host_mode::{CgroupDriver, HostCgroups};
+pub(crate) use self::host_mode::{CgroupDriver, HostCgroups, host_slice};
 use self::interface::Cables;
 pub(crate) use self::interface::{Interface, SecurityRules, Wiring};
 pub(crate) use self::pause::{
-    PAUSE_CONTAINER, PAUSE_PROGRAM, PAUSE_REPOSITORY, PAUSE_TAG, pause_archive, pause_image,
+    PAUSE_CONTAINER, PAUSE_PROGRAM, PAUSE_REPOSITORY, PAUSE_TAG, is_possible as pause_is_possible,
+    pause_archive, pause_image,
 };
 pub(crate) use self::rules::Walls;
 use self::rules::{Fence, HostMark};
-use self::watch::Changes;
+use self::watch::{Change, Changes};
 pub(crate) use self::wire::{interface_of, security_rules};
 use crate::AgentError;
 use crate::engine::Engine;
 use crate::task::admission::TASK_ENDPOINT_ADDRESS;
 
-/// Rules that something else removed are back this soon, even where nobody tells that they are gone.
-const REASSERT_INTERVAL: Duration = Duration::from_secs(10);
+/// How often it is looked for rules of which nobody tells that they are gone: with what it takes to put them back, ten
+/// seconds must do (T22).
+const REASSERT_INTERVAL: Duration = Duration::from_secs(6);
+/// Between tries to put them back that failed: tasks wait for it.
+const RETRY_INTERVAL: Duration = Duration::from_secs(1);
+/// How long the engine may take to tell its networks before those it told last must do.
+const ENGINE_PATIENCE: Duration = Duration::from_secs(2);
+/// How long Docker's rules may take before it is tried again: anybody may hold iptables' lock.
+const ROUTER_PATIENCE: Duration = Duration::from_secs(1);
 /// Changes come in crowds; one look does for all that come this soon after the first.
 const CROWD: Duration = Duration::from_millis(50);
 
@@ -59,6 +69,9 @@ pub(crate) enum NetworkError {
     /// The fence.
     #[error("firewall: {0}")]
     Firewall(String),
+    /// A tool of the fence that did not come to an end of its own: nobody knows what is there.
+    #[error("firewall: {0}")]
+    NoAnswer(String),
     /// A task's own interface.
     #[error("task interface: {0}")]
     Interface(String),
@@ -123,14 +136,20 @@ pub(crate) struct TaskNetwork {
     host: Option<HostCgroups>,
     marker: PathBuf,
     /// Whether the host is a router between its tasks already.
-    routing: Mutex<bool>,
+    routing: AtomicBool,
+    /// Held while it is made one.
+    router: tokio::sync::Mutex<()>,
     cables: Mutex<Cables>,
+    /// Tasks that are over and whose interfaces could not be taken away.
+    over: Mutex<BTreeSet<String>>,
     /// Counts changes of the fence that is due.
     version: AtomicU64,
     /// The change up to which the fence is up; held while it is put up.
     applied: tokio::sync::Mutex<Applied>,
     /// The last fence put up, for when the engine does not tell its networks.
     last: Mutex<Fence>,
+    /// Whether it told them when it was last asked.
+    told: AtomicBool,
 }
 
 #[derive(Default)]
@@ -176,13 +195,17 @@ impl TaskNetwork {
             plan,
             host,
             marker,
-            routing: Mutex::default(),
+            routing: AtomicBool::default(),
+            router: tokio::sync::Mutex::default(),
             cables: Mutex::new(cables.collect()),
+            over: Mutex::default(),
             version: AtomicU64::new(1),
             applied: tokio::sync::Mutex::default(),
             last: Mutex::default(),
+            told: AtomicBool::new(true),
         };
         let owner = network.assert().await?;
+        network.stay_router().await;
         network.clear_other_cables().await?;
         let notices = network.notices(owner);
         Ok((network, notices))
@@ -215,20 +238,25 @@ impl TaskNetwork {
 
     /// Puts back what is missing.
     async fn assert(&self) -> Result<Owner, NetworkError> {
-        let bridges = match self.engine.bridges().await {
-            Ok(bridges) => Some(bridges),
-            // Without Docker no container can start, but those that run keep what they have.
-            Err(error) if self.last_fence() == Fence::default() => {
-                return Err(NetworkError::Bridges(error.to_string()));
-            }
-            Err(_) => None,
-        };
+        let bridges = self.bridges().await?;
         self.version.fetch_add(1, Ordering::SeqCst);
         self.put_up(bridges).await?;
-        if !self.cables().is_empty() {
-            self.firewall.let_cables_through().await?;
-        }
         address::ensure().await
+    }
+
+    /// What the engine tells now. Without it no container can start, but those that run keep what they have, and their
+    /// walls do not wait for an engine that hangs.
+    async fn bridges(&self) -> Result<Option<Vec<String>>, NetworkError> {
+        let asked = self.engine.bridges();
+        if self.last_fence() == Fence::default() {
+            let told = asked.await;
+            return told
+                .map(Some)
+                .map_err(|error| NetworkError::Bridges(error.to_string()));
+        }
+        let told = timeout(ENGINE_PATIENCE, asked).await.ok().and_then(Result::ok);
+        self.told.store(told.is_some(), Ordering::SeqCst);
+        Ok(told)
     }
 
     /// Puts the fence up that is due, unless somebody did since it became due: many tasks that start at once wait for
@@ -284,6 +312,19 @@ impl TaskNetwork {
 
     /// Keeps it all in place until dropped. `ready` is false while it is not: no task starts then.
     pub(crate) async fn keep(&self, ready: channel::Sender<bool>, networks_changed: Arc<Notify>) {
+        let looked = Notify::new();
+        // Beside each other: a wall that goes is heard of also while iptables hangs.
+        let keep_router = async {
+            loop {
+                looked.notified().await;
+                self.stay_router().await;
+            }
+        };
+        tokio::join!(self.keep_walls(ready, networks_changed, &looked), keep_router);
+    }
+
+    /// Tells each time it looked.
+    async fn keep_walls(&self, ready: channel::Sender<bool>, networks_changed: Arc<Notify>, looked: &Notify) {
         let mut changes = Changes::watch().ok().filter(|_| self.firewall == Firewall::Nft);
         loop {
             let rules_changed = async {
@@ -292,32 +333,49 @@ impl TaskNetwork {
                     None => std::future::pending().await,
                 }
             };
+            let pause = match *ready.borrow() && !self.owes_the_way() {
+                true => REASSERT_INTERVAL,
+                false => RETRY_INTERVAL,
+            };
             let all = tokio::select! {
                 () = networks_changed.notified() => true,
-                () = rules_changed => { tokio::time::sleep(CROWD).await; false }
-                () = tokio::time::sleep(REASSERT_INTERVAL) => false,
+                change = rules_changed => {
+                    let missed = change == Change::Missed && !self.has_its_rules().await;
+                    if change == Change::Lost || missed {
+                        ready.send_replace(false);
+                    }
+                    tokio::time::sleep(CROWD).await;
+                    false
+                }
+                () = tokio::time::sleep(pause) => false,
             };
-            if !all && *ready.borrow() && self.is_untouched().await {
-                continue;
+            if all || !*ready.borrow() || !self.is_untouched().await {
+                let result = self.assert().await;
+                if let Err(error) = &result {
+                    tracing::error!(%error, "the task network is not in place; no task starts until it is");
+                }
+                ready.send_replace(result.is_ok());
             }
-            let result = self.assert().await;
-            if let Err(error) = &result {
-                tracing::error!(%error, "the task network is not in place; no task starts until it is");
-            }
-            ready.send_replace(result.is_ok());
+            looked.notify_one();
+            self.detach_what_stayed().await;
         }
     }
 
-    /// Whether nobody but us changed the packet filter since the fence was put up, and the rest is there.
+    /// Whether nobody but us changed the packet filter since the fence was put up, and the rest is there. While the engine
+    /// owes its networks it is asked again.
     async fn is_untouched(&self) -> bool {
-        let generation = self.applied.lock().await.generation;
-        let same_rules = generation.is_some() && watch::generation().ok() == generation;
         let same_group = match self.host_mark() {
             Ok(Some(mark)) => self.last_fence().holds_back(&mark),
             Ok(None) => true,
             Err(_) => false,
         };
-        same_rules && same_group && address::ensure().await.is_ok()
+        let known = same_group && self.told.load(Ordering::SeqCst) && self.has_its_rules().await;
+        known && address::ensure().await.is_ok()
+    }
+
+    async fn has_its_rules(&self) -> bool {
+        let generation = self.applied.lock().await.generation;
+        generation.is_some() && watch::generation().ok() == generation
     }
 
     /// Takes everything of ours away, the address first.

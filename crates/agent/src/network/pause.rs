@@ -1,11 +1,11 @@
 //! The image of the pause container (agent.md 1.2, 4): one tiny static program that sleeps for ever and holds the
-//! task's network namespace. It is made here, byte by byte, so that a host needs no registry for it.
+//! namespaces its task shares. It is made here, byte by byte, so that a host needs no registry for it.
 
 /// Name of the pause container in its task. It belongs to the agent: nobody is told of it.
 pub(crate) const PAUSE_CONTAINER: &str = "~internal~ecs~pause";
 /// Repository and tag of its image.
 pub(crate) const PAUSE_REPOSITORY: &str = "amazon/amazon-ecs-pause";
-pub(crate) const PAUSE_TAG: &str = "portcullis";
+pub(crate) const PAUSE_TAG: &str = "portcullis-2";
 /// Where the program lies in the image.
 pub(crate) const PAUSE_PROGRAM: &str = "/pause";
 
@@ -41,16 +41,29 @@ impl Machine {
         }
     }
 
-    /// Waits for a signal, again and again.
+    /// Ignores SIGCHLD (17), then waits for a signal, again and again: in pidMode `task` it is the first process of the
+    /// namespace, and the kernel itself takes away the children it inherits there. The kernel's `struct sigaction` for that,
+    /// four words of which the first is SIG_IGN (1), stands behind the code.
     fn code(self) -> &'static [u8] {
         match self {
-            // again: mov eax, 34 (pause); syscall; jmp again
-            Self::X86_64 => &[0xb8, 34, 0, 0, 0, 0x0f, 0x05, 0xeb, 0xf7],
+            // mov edi, 17; lea rsi, [rip + 28]; xor edx, edx; mov r10d, 8; mov eax, 13 (rt_sigaction); syscall;
+            // again: mov eax, 34 (pause); syscall; jmp again; four bytes to the next word
+            Self::X86_64 => &[
+                0xbf, 17, 0, 0, 0, 0x48, 0x8d, 0x35, 28, 0, 0, 0, 0x31, 0xd2, 0x41, 0xba, 8, 0, 0, 0, 0xb8,
+                13, 0, 0, 0, 0x0f, 0x05, 0xb8, 34, 0, 0, 0, 0x0f, 0x05, 0xeb, 0xf7, 0, 0, 0, 0, //
+                1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+                0,
+            ],
+            // x0 = 17; adr x1, + 52; x2 = 0; x3 = 8; x8 = 134 (rt_sigaction); svc 0;
             // again: x0..x4 = 0; x8 = 73 (ppoll); svc 0; b again
             Self::Aarch64 => &[
+                0x20, 0x02, 0x80, 0xd2, 0xa1, 0x01, 0x00, 0x10, 0x02, 0x00, 0x80, 0xd2, 0x03, 0x01, 0x80,
+                0xd2, 0xc8, 0x10, 0x80, 0xd2, 0x01, 0x00, 0x00, 0xd4, //
                 0x00, 0x00, 0x80, 0xd2, 0x01, 0x00, 0x80, 0xd2, 0x02, 0x00, 0x80, 0xd2, 0x03, 0x00, 0x80,
                 0xd2, 0x04, 0x00, 0x80, 0xd2, 0x28, 0x09, 0x80, 0xd2, 0x01, 0x00, 0x00, 0xd4, 0xf9, 0xff,
-                0xff, 0x17,
+                0xff, 0x17, //
+                1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+                0,
             ],
         }
     }
@@ -147,6 +160,13 @@ mod tests {
             std::thread::yield_now();
         }
         assert!(state().contains("(pause)"));
+        let status = std::fs::read_to_string(format!("/proc/{}/status", sleeping.id())).unwrap();
+        let ignored = status
+            .lines()
+            .find_map(|line| line.strip_prefix("SigIgn:"))
+            .unwrap();
+        let ignored = u64::from_str_radix(ignored.trim(), 16).unwrap();
+        assert!(ignored & (1 << 16) != 0, "children it inherits stay: {ignored:x}");
         sleeping.kill().unwrap();
         sleeping.wait().unwrap();
     }

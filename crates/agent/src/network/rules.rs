@@ -16,9 +16,36 @@ pub(super) const IMDS_V6: Ipv6Addr = Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0,
 const AGENT_PORTS: &str = "51678, 51679";
 /// Family and name of the table.
 pub(super) const NFT_TABLE: [&str; 2] = ["inet", "portcullis"];
-/// Chains of the iptables form, and the built-in chain each hangs on.
-pub(super) const CHAINS: [(&str, &str); 2] =
-    [("PORTCULLIS-INPUT", "INPUT"), ("PORTCULLIS-FORWARD", "FORWARD")];
+
+/// A chain of the iptables form.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Chain {
+    pub(super) name: &'static str,
+    pub(super) table: &'static str,
+    /// The built-in chain it hangs on.
+    pub(super) parent: &'static str,
+}
+
+/// What is kept from containers is dropped before any rule of FORWARD: Docker accepts there, and puts itself first.
+pub(super) const CHAINS: [Chain; 2] = [
+    Chain {
+        name: "PORTCULLIS-GUARD",
+        table: "raw",
+        parent: "PREROUTING",
+    },
+    Chain {
+        name: "PORTCULLIS-INPUT",
+        table: "filter",
+        parent: "INPUT",
+    },
+];
+
+/// What agents before this one made besides; to be taken away, not made.
+pub(super) const FORMER_CHAIN: Chain = Chain {
+    name: "PORTCULLIS-FORWARD",
+    table: "filter",
+    parent: "FORWARD",
+};
 
 /// From whom the instance metadata service is kept.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -188,17 +215,14 @@ impl Fence {
     }
 
     fn restore(&self, input_rules: &str, imds: &str) -> String {
-        let mut text = "*filter\n".to_owned();
-        for (chain, _) in CHAINS {
-            let _ = writeln!(text, ":{chain} - [0:0]");
-        }
-        text.push_str(input_rules);
-        if self.walls.bridge {
-            let _ = writeln!(text, "-A PORTCULLIS-INPUT ! -i lo -d {imds} -j DROP");
-            let _ = writeln!(text, "-A PORTCULLIS-FORWARD -d {imds} -j DROP");
-        }
-        text.push_str("COMMIT\n");
-        text
+        let guard = match self.walls.bridge {
+            true => format!("-A PORTCULLIS-GUARD ! -i lo -d {imds} -j DROP\n"),
+            false => String::new(),
+        };
+        let filled = CHAINS.iter().zip([guard.as_str(), input_rules]);
+        let tables = filled
+            .map(|(Chain { name, table, .. }, rules)| format!("*{table}\n:{name} - [0:0]\n{rules}COMMIT\n"));
+        tables.collect()
     }
 
     /// One line for the operator.

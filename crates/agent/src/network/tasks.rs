@@ -5,8 +5,12 @@ use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
+use tokio::time::timeout;
+
 use super::interface::{cable, clash};
-use super::{Interface, NetworkError, SecurityRules, TaskNetwork, Wiring, clear_cables, link, proxy};
+use super::{
+    Interface, NetworkError, ROUTER_PATIENCE, SecurityRules, TaskNetwork, Wiring, clear_cables, link, proxy,
+};
 use crate::engine::{ContainerRef, EngineError, Launch, patiently};
 
 const IP_FORWARD: &str = "/proc/sys/net/ipv4/ip_forward";
@@ -126,23 +130,40 @@ impl TaskNetwork {
     /// Takes a task's interface away; one that is not there is fine.
     pub(crate) async fn detach(&self, task_id: &str) {
         let name = cable(task_id);
-        if self
+        if !self.has_interface(task_id) {
+            return;
+        }
+        // Its address and its rules are the cable's as long as that is there.
+        if let Err(error) = link::cut(&name).await {
+            tracing::warn!(%error, task = task_id, "the interface of a task that is over stays until it is tried again");
+            let mut over = self.over.lock().unwrap_or_else(PoisonError::into_inner);
+            over.insert(task_id.to_owned());
+            return;
+        }
+        let removed = self
             .cables
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
-            .remove(&name)
-            .is_none()
-        {
+            .remove(&name);
+        // Somebody else was about it as well.
+        if removed.is_none() {
             return;
         }
-        let cut = link::cut(&name).await;
         let answering = proxy::answer_for(&self.task_addresses()).await;
         self.version.fetch_add(1, Ordering::SeqCst);
         let fence = self.put_up(None).await;
-        for result in [cut, answering, fence] {
+        for result in [answering, fence] {
             if let Err(error) = result {
-                tracing::warn!(%error, task = task_id, "something of the task's network stays for the next look");
+                tracing::warn!(%error, task = task_id, "something of the task's network stays for now");
             }
+        }
+    }
+
+    /// Tries again what failed: by now nobody else may know of the task.
+    pub(super) async fn detach_what_stayed(&self) {
+        let over = std::mem::take(&mut *self.over.lock().unwrap_or_else(PoisonError::into_inner));
+        for task_id in over {
+            self.detach(&task_id).await;
         }
     }
 
@@ -187,18 +208,54 @@ impl TaskNetwork {
         self.cables().values().map(|interface| interface.ipv4).collect()
     }
 
-    /// With the first task that needs it: the host forwards, and Docker's filter lets our cables be.
+    /// With the first task that needs it.
     async fn become_router(&self) -> Result<(), NetworkError> {
-        if *self.routing.lock().unwrap_or_else(PoisonError::into_inner) {
+        if self.routing.load(Ordering::SeqCst) {
             return Ok(());
         }
+        let _alone = self.router.lock().await;
+        match self.routing.load(Ordering::SeqCst) {
+            true => Ok(()),
+            false => self.route().await,
+        }
+    }
+
+    /// Where there are tasks with cables. Docker's rules are iptables', which may be the old one that the kernel's
+    /// generations know nothing of. Walls do not wait for it: when it fails, only tasks with cables do not start.
+    pub(super) async fn stay_router(&self) {
+        if self.cables().is_empty() {
+            return;
+        }
+        let routed = async {
+            let _alone = self.router.lock().await;
+            self.route().await
+        };
+        let failure = match timeout(ROUTER_PATIENCE, routed).await {
+            Ok(Ok(())) => return,
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => format!("iptables has not ended after {} s", ROUTER_PATIENCE.as_secs()),
+        };
+        self.routing.store(false, Ordering::SeqCst);
+        tracing::warn!(
+            error = failure,
+            "tasks' interfaces may not be let through until it is tried again"
+        );
+    }
+
+    /// Whether that has to be tried again soon.
+    pub(super) fn owes_the_way(&self) -> bool {
+        !self.routing.load(Ordering::SeqCst) && !self.cables().is_empty()
+    }
+
+    /// The host forwards, and Docker's filter lets our cables be. One at a time: what is missing is put in once.
+    async fn route(&self) -> Result<(), NetworkError> {
         let forwards = std::fs::read_to_string(IP_FORWARD).unwrap_or_default();
         if forwards.trim() != "1" {
             tracing::warn!("net.ipv4.ip_forward is switched on: this host routes for its awsvpc tasks");
             std::fs::write(IP_FORWARD, "1").map_err(|error| NetworkError::Interface(error.to_string()))?;
         }
         self.firewall.let_cables_through().await?;
-        *self.routing.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        self.routing.store(true, Ordering::SeqCst);
         Ok(())
     }
 }

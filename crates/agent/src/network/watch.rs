@@ -5,6 +5,7 @@ use std::io;
 use rtnetlink::sys::{
     AsyncSocket as _, AsyncSocketExt as _, Socket, SocketAddr, TokioSocket, protocols::NETLINK_NETFILTER,
 };
+use rustix::net::sockopt;
 
 use super::rules::NFT_TABLE;
 
@@ -12,9 +13,15 @@ use super::rules::NFT_TABLE;
 const GROUP: u32 = 7;
 /// Subsystem nftables, message `NFT_MSG_GETGEN`.
 const GET_GENERATION: u16 = (10 << 8) | 16;
+/// The last message of every transaction.
 const NEW_GENERATION: u16 = (10 << 8) | 15;
+const NEW_TABLE: u16 = 10 << 8;
+/// `NFT_MSG_DELTABLE`, `NFT_MSG_DELCHAIN`, `NFT_MSG_DELRULE`.
+const DELETIONS: [u16; 3] = [(10 << 8) | 2, (10 << 8) | 5, (10 << 8) | 8];
 const REQUEST_FLAG: u16 = 1;
 const MESSAGE_BYTES: u32 = 20;
+/// What the kernel keeps for us while we are busy: our own transaction, with the rules of some hundred tasks, fits.
+const KEPT_BYTES: usize = 4 << 20;
 /// `NFTA_*_TABLE`
 const ATTRIBUTE_TABLE: u16 = 1;
 /// After `nlmsghdr` and `nfgenmsg`.
@@ -22,8 +29,23 @@ const ATTRIBUTES_AT: usize = 20;
 /// After `nlmsghdr` and `nfgenmsg`, and after the attribute's own header.
 const GENERATION_AT: usize = 24;
 
+/// What a transaction did to our table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Change {
+    /// Something of it was taken away, and no table made anew in its place.
+    Lost,
+    /// Anything else.
+    Other,
+    /// More than the kernel could keep for us: nobody knows. The generation tells whether it was our own doing.
+    Missed,
+}
+
 /// Tells of changes of our table in this network namespace.
-pub(super) struct Changes(TokioSocket);
+pub(super) struct Changes {
+    socket: TokioSocket,
+    /// Of the transaction whose messages are coming.
+    so_far: Option<Change>,
+}
 
 impl Changes {
     /// From now on.
@@ -31,40 +53,67 @@ impl Changes {
         let mut socket = TokioSocket::new(NETLINK_NETFILTER)?;
         socket.socket_mut().bind_auto()?;
         socket.socket_mut().add_membership(GROUP)?;
-        Ok(Self(socket))
+        // Only more comfortable: what does not fit is missed.
+        let _ = sockopt::set_socket_recv_buffer_size_force(socket.socket_ref(), KEPT_BYTES);
+        let so_far = None;
+        Ok(Self { socket, so_far })
     }
 
-    /// Waits for the next one, by us or by others. More than the kernel could keep for us counts as one. What others do
-    /// to tables of their own (Docker, with every published port) does not.
-    pub(super) async fn next(&mut self) {
+    /// Waits for the next one, by us or by others. What others do to tables of their own (Docker, with every published
+    /// port) does not count. Can be dropped at any time.
+    pub(super) async fn next(&mut self) -> Change {
         loop {
-            match self.0.recv_from_full().await {
-                Ok((messages, _)) if concern_us(&messages) => return,
-                Ok(_) => {}
-                Err(_) => return,
+            match self.socket.recv_from_full().await {
+                Ok((messages, _)) => {
+                    if let Some(change) = take_up(&messages, &mut self.so_far) {
+                        return change;
+                    }
+                }
+                Err(_) => {
+                    self.forget();
+                    return Change::Missed;
+                }
             }
         }
     }
+
+    /// The rest of what was missed in part would be taken for the beginning of what comes next.
+    fn forget(&mut self) {
+        while self.socket.socket_ref().recv_from_full().is_ok() {}
+        self.so_far = None;
+    }
 }
 
-/// Whether one of these messages is about our table: all that are about a table begin with its name.
-fn concern_us(messages: &[u8]) -> bool {
+/// What ended with these messages, of which one transaction may fill several: all that are about a table begin with its
+/// name. Whoever replaces our table as we do takes it away first.
+fn take_up(messages: &[u8], so_far: &mut Option<Change>) -> Option<Change> {
     let [_, ours] = NFT_TABLE;
+    let mut ended = None;
     let mut rest = messages;
     while let Some(length) = rest.first_chunk().map(|bytes| u32::from_ne_bytes(*bytes)) {
         let Some(length) = usize::try_from(length)
             .ok()
-            .filter(|length| *length >= ATTRIBUTES_AT)
+            .filter(|length| (ATTRIBUTES_AT..=rest.len()).contains(length))
         else {
-            return false;
+            break;
         };
         let named = rest.get(ATTRIBUTES_AT..length).and_then(first_name);
-        if kind(rest) != Some(NEW_GENERATION) && named == Some(ours.as_bytes()) {
-            return true;
+        match kind(rest) {
+            // Of several, a loss is what matters: whether it was made good is looked at.
+            Some(NEW_GENERATION) => ended = [ended, so_far.take()].into_iter().flatten().min(),
+            Some(kind) if named == Some(ours.as_bytes()) => {
+                let before = so_far.unwrap_or(Change::Other);
+                *so_far = Some(match kind {
+                    NEW_TABLE => Change::Other,
+                    _ if DELETIONS.contains(&kind) => Change::Lost,
+                    _ => before,
+                });
+            }
+            _ => {}
         }
         rest = rest.get(length.next_multiple_of(4)..).unwrap_or_default();
     }
-    false
+    ended
 }
 
 /// The text of the first attribute, if that is a name.
@@ -103,6 +152,9 @@ fn kind(message: &[u8]) -> Option<u16> {
 
 #[cfg(test)]
 mod tests {
+    use futures_util::FutureExt as _;
+    use rtnetlink::sys::protocols::NETLINK_ROUTE;
+
     use super::*;
 
     fn message(kind: u16, table: &str) -> Vec<u8> {
@@ -119,20 +171,78 @@ mod tests {
         bytes
     }
 
+    const NEW_RULE: u16 = (10 << 8) | 6;
+    const DELETE_TABLE: u16 = DELETIONS[0];
+    const DELETE_RULE: u16 = DELETIONS[2];
+
+    /// A transaction, told in as many parts as it has messages.
+    fn told(about: &[(u16, &str)]) -> Option<Change> {
+        let mut so_far = None;
+        for (kind, table) in about {
+            assert_eq!(take_up(&message(*kind, table), &mut so_far), None);
+        }
+        let last = take_up(&message(NEW_GENERATION, ""), &mut so_far);
+        assert_eq!(so_far, None);
+        last
+    }
+
     #[test]
     fn only_what_is_about_our_table_wakes_us() {
-        let delete_table = (10 << 8) | 2;
-        let new_rule = (10 << 8) | 6;
-        assert!(concern_us(&message(delete_table, "portcullis")));
-        assert!(concern_us(
-            &[message(new_rule, "nat"), message(new_rule, "portcullis")].concat()
-        ));
+        assert_eq!(
+            told(&[(NEW_RULE, "nat"), (NEW_RULE, "portcullis")]),
+            Some(Change::Other)
+        );
         for other in ["nat", "portcullis2", "port", ""] {
-            assert!(!concern_us(&message(new_rule, other)), "{other}");
+            assert_eq!(told(&[(DELETE_TABLE, other)]), None, "{other}");
         }
-        let whole = message(delete_table, "portcullis");
+        let whole = [message(DELETE_TABLE, "portcullis"), message(NEW_GENERATION, "")].concat();
+        assert_eq!(take_up(&whole, &mut None), Some(Change::Lost));
         for cut in 0..whole.len() - 4 {
-            assert!(!concern_us(whole.get(..cut).unwrap()));
+            assert_eq!(take_up(whole.get(..cut).unwrap(), &mut None), None);
         }
+    }
+
+    #[test]
+    fn reliability_t22_what_is_taken_away_is_lost_until_the_table_is_made_anew() {
+        let (table, rule) = ((DELETE_TABLE, "portcullis"), (DELETE_RULE, "portcullis"));
+        let (new, other) = ((NEW_TABLE, "portcullis"), (NEW_TABLE, "nat"));
+        for (about, change) in [
+            (&[rule, table][..], Change::Lost),
+            (&[rule], Change::Lost),
+            (&[table, other, (NEW_RULE, "portcullis")], Change::Lost),
+            (&[new, rule, table, new, (NEW_RULE, "portcullis")], Change::Other),
+        ] {
+            assert_eq!(told(about), Some(change), "{about:?}");
+        }
+        // Two transactions at once: a loss is not hidden by what came after it.
+        let all = [
+            message(DELETE_TABLE, "portcullis"),
+            message(NEW_GENERATION, ""),
+            message(NEW_TABLE, "portcullis"),
+            message(NEW_GENERATION, ""),
+        ];
+        assert_eq!(take_up(&all.concat(), &mut None), Some(Change::Lost));
+    }
+
+    /// The kernel's answers to as many requests stand for a transaction that is more than it keeps for us.
+    #[tokio::test]
+    async fn reliability_t22_what_was_missed_leaves_nothing_behind() {
+        const NOTHING: u16 = 1;
+        const ASK_FOR_ANSWER: u16 = 4;
+        let mut socket = TokioSocket::new(NETLINK_ROUTE).unwrap();
+        socket.socket_mut().bind_auto().unwrap();
+        socket.socket_ref().connect(&SocketAddr::new(0, 0)).unwrap();
+        let mut request = 16_u32.to_ne_bytes().to_vec();
+        request.extend(NOTHING.to_ne_bytes());
+        request.extend((REQUEST_FLAG | ASK_FOR_ANSWER).to_ne_bytes());
+        request.extend([0; 8]);
+        for _ in 0..5_000 {
+            socket.socket_ref().send(&request, 0).unwrap();
+        }
+        let so_far = Some(Change::Lost);
+        let mut changes = Changes { socket, so_far };
+        assert_eq!(changes.next().await, Change::Missed);
+        assert_eq!(changes.next().now_or_never(), None);
+        assert_eq!(take_up(&message(NEW_GENERATION, ""), &mut changes.so_far), None);
     }
 }

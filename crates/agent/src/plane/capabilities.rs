@@ -3,6 +3,7 @@
 
 use portcullis_api::ecs::{Attribute, Resource};
 
+use crate::network::pause_is_possible;
 use crate::{Config, EngineKind};
 
 const PREFIXED: &str = "com.amazonaws.ecs.capability.";
@@ -34,6 +35,8 @@ const DOCKER_ONLY: [&str; 9] = [
     "ecs.capability.docker-plugin.local",
     "ecs.capability.network.container-port-range",
 ];
+/// `pidMode` and `ipcMode`; `task` needs a container that holds what is shared.
+const NAMESPACES: &str = "ecs.capability.pid-ipc-namespace-sharing";
 const PROCESS_LOG_DRIVERS: [&str; 2] = ["json-file", "none"];
 
 /// Custom attributes first (only at the first registration), then capabilities, then facts of the machine.
@@ -46,6 +49,7 @@ pub(super) fn attributes(config: &Config, kind: EngineKind, first_time: bool) ->
         .map(|name| (*name).to_owned())
         .chain(config.host.external.then(|| EXTERNAL.to_owned()))
         .chain(config.only_command.as_ref().map(|_| OWN_TASKS_ONLY.to_owned()))
+        .chain((docker && pause_is_possible()).then(|| NAMESPACES.to_owned()))
         .chain(optional(config, docker));
     let versions = DOCKER_API_VERSIONS
         .iter()
@@ -208,6 +212,9 @@ mod tests {
             &resources(&config)[2].string_set_value
         ));
         assert!(after.contains(&format!("{PREFIXED}selinux")));
+        assert!(before.iter().any(|name| name == NAMESPACES));
+        let of_processes = attributes(&config, EngineKind::Process, true);
+        assert!(of_processes.iter().all(|one| one.name != NAMESPACES));
         assert!(after.iter().any(|name| name == EXTERNAL) && !before.iter().any(|name| name == EXTERNAL));
     }
 }

@@ -35,6 +35,8 @@ const CONNECTING_TIME_MAX: Duration = Duration::from_secs(4);
 const REPLY_BYTES_MAX: usize = 1024 * 1024;
 /// A server that is away is looked for this often, by chance up to twice as long: agents do not all come back in one moment.
 const LOOK_AGAIN_AFTER: Duration = Duration::from_secs(2);
+/// Where every registry client asks first, without a name: refused at once and in no record.
+const UNRECORDED_PATH: &str = "/v2/";
 /// A server that is back is left alone for up to this part of what is left of the pause, and no longer than
 /// [`SPREAD_MAX`]: one that was started again is asked by thousands of agents.
 const SPREAD: f64 = 0.25;
@@ -366,17 +368,28 @@ impl ControlPlane {
         }
     }
 
-    /// Resolves when the server can be reached after it could not.
+    /// Resolves when the server answers after it did not.
     async fn comes_back(&self, random: &dyn Random) {
-        if connect(&self.url).await.is_ok() {
+        if self.answers().await {
             return std::future::pending().await;
         }
         loop {
             tokio::time::sleep(between(LOOK_AGAIN_AFTER, LOOK_AGAIN_AFTER, random)).await;
-            if connect(&self.url).await.is_ok() {
+            if self.answers().await {
                 return;
             }
         }
+    }
+
+    /// Whether it says anything: a balancer before it takes connections while it is away.
+    async fn answers(&self) -> bool {
+        let most = Most {
+            time: CONNECTING_TIME_MAX,
+            ..Most::reply(REPLY_BYTES_MAX)
+        };
+        let request = (Method::GET, UNRECORDED_PATH);
+        let answered = self.request(request, Signing::Nobody, Vec::new(), Bytes::new(), most);
+        answered.await.is_ok()
     }
 
     /// Its address.

@@ -424,7 +424,7 @@ pub const VARIABLES: &[Variable] = &[
     Variable {
         name: "ECS_ENABLE_TASK_CPU_MEM_LIMIT",
         default: "true",
-        meaning: "hold whole tasks to their CPU and memory",
+        meaning: "hold whole tasks to their CPU and memory, in every network mode",
         effect: Effect::Sets(|config, text| set(&mut config.containers.task_limits, flag(text))),
     },
     Variable {

@@ -17,6 +17,7 @@ pub(crate) use self::sample::Rates;
 use self::sample::Sample;
 use crate::EngineKind;
 use crate::engine::{Engine, EngineError};
+use crate::network::PAUSE_CONTAINER;
 use crate::task::model::{Container, Known, Task};
 use crate::task::shared::SharedTasks;
 
@@ -143,7 +144,10 @@ fn take_container(
     container: &Container,
 ) -> Option<acs::ContainerMetric> {
     // In mode awsvpc the network is the pause container's.
-    let pause = task.containers.iter().find(|one| one.is_internal());
+    let pause = task
+        .interface
+        .as_ref()
+        .and_then(|_| task.container(PAUSE_CONTAINER));
     let network_of = pause.unwrap_or(container).runtime_id.as_deref()?;
     let network = gauges.get(network_of).and_then(|watched| watched.gauge.network());
     let watched = gauges.get_mut(container.runtime_id.as_deref()?)?;

@@ -1,6 +1,7 @@
 //! From a task of an ACS payload to the agent's own picture of it (agent.md 5.2).
 
 mod awsvpc;
+mod pause;
 
 use portcullis_api::acs;
 use portcullis_core::{Random, hex_id, uuid};
@@ -10,6 +11,7 @@ use super::model::{
     Condition, Container, Definition, Dependency, Desired, DockerVolume, Known, MountPoint, PortMapping,
     RestartPolicy, Task, Volume, VolumesFrom, id_of,
 };
+use super::namespaces::Namespaces;
 use super::plan::dependencies_resolvable;
 use crate::exec::EXEC_AGENT_NAME;
 use crate::supplies::Wants;
@@ -45,6 +47,7 @@ pub(crate) fn task(wire: &acs::Task, random: &dyn Random) -> Result<Task, Unacce
         "STOPPED" => Desired::Stopped,
         other => return Err(reject(&format!("unknown desiredStatus `{other}`"))),
     };
+    let namespaces = Namespaces::read(wire.pid_mode.as_deref(), wire.ipc_mode.as_deref());
     let containers = wire
         .containers
         .iter()
@@ -61,6 +64,7 @@ pub(crate) fn task(wire: &acs::Task, random: &dyn Random) -> Result<Task, Unacce
         memory: wire.memory.map(i64::from),
         service_name: wire.service_name.clone(),
         interface: None,
+        namespaces: namespaces.map_err(|text| reject(&text))?,
         volumes: wire.volumes.iter().map(volume).collect(),
         containers: containers.collect::<Result<_, _>>()?,
         credentials_id: wire
@@ -81,10 +85,12 @@ pub(crate) fn task(wire: &acs::Task, random: &dyn Random) -> Result<Task, Unacce
         ran: false,
         reported: Known::None,
     };
-    awsvpc::give_interface(&mut task, wire, random)?;
+    awsvpc::give_interface(&mut task, wire)?;
+    pause::give_pause(&mut task, random);
     if !dependencies_resolvable(&task) {
         return Err(Unacceptable(
-            "TaskDependencyError: the containers' dependsOn cannot be resolved".to_owned(),
+            "TaskDependencyError: the containers' dependsOn, links and volumesFrom cannot be resolved"
+                .to_owned(),
         ));
     }
     Ok(task)
@@ -155,12 +161,7 @@ fn definition(task: &acs::Task, wire: &acs::Container) -> Result<Definition, Una
         mounts: wire.mount_points.iter().map(mount).collect(),
         volumes_from: wire.volumes_from.iter().map(volumes_from).collect(),
         links: wire.links.clone(),
-        depends_on: wire
-            .depends_on
-            .iter()
-            .flatten()
-            .map(dependency)
-            .collect::<Result<_, _>>()?,
+        depends_on: depends_on(wire)?,
         start_timeout: wire
             .start_timeout
             .and_then(|seconds| u32::try_from(seconds).ok())
@@ -285,6 +286,27 @@ fn volumes_from(wire: &acs::VolumeFrom) -> VolumesFrom {
     }
 }
 
+/// What a container names as its dependencies, and those whose address or volumes it gets: the engine has to know them
+/// before it (agent.md 8). The agent has no state between nothing and started, so CREATE is START here.
+fn depends_on(wire: &acs::Container) -> Result<Vec<Dependency>, Unacceptable> {
+    let linked = wire
+        .links
+        .iter()
+        .map(|link| link.split_once(':').map_or(link.as_str(), |(name, _)| name));
+    let sources = wire
+        .volumes_from
+        .iter()
+        .map(|from| from.source_container.as_deref().unwrap_or_default());
+    let started = |name: &str| {
+        Ok(Dependency {
+            container: name.to_owned(),
+            condition: Condition::Start,
+        })
+    };
+    let named = wire.depends_on.iter().flatten().map(dependency);
+    named.chain(linked.chain(sources).map(started)).collect()
+}
+
 fn dependency(wire: &acs::ContainerDependency) -> Result<Dependency, Unacceptable> {
     let condition = match wire.condition.as_str() {
         "START" => Condition::Start,
@@ -304,182 +326,4 @@ fn dependency(wire: &acs::ContainerDependency) -> Result<Dependency, Unacceptabl
 }
 
 #[cfg(test)]
-mod tests {
-    use portcullis_core::SeededRandom;
-
-    use super::*;
-
-    fn wire() -> acs::Task {
-        acs::Task {
-            arn: "arn:aws:ecs:us-west-2:111122223333:task/probe/aaaa".into(),
-            desired_status: "RUNNING".into(),
-            family: "fam".into(),
-            version: "3".into(),
-            containers: vec![acs::Container {
-                name: "my_app".into(),
-                overrides: "{}".into(),
-                ..Default::default()
-            }],
-            ..Default::default()
-        }
-    }
-
-    fn accept(change: impl FnOnce(&mut acs::Task)) -> Result<Task, Unacceptable> {
-        let mut wire = wire();
-        change(&mut wire);
-        task(&wire, &SeededRandom::new(1))
-    }
-
-    #[test]
-    fn agent_1_1_docker_names_and_endpoint_ids() {
-        let task = accept(|_| {}).unwrap();
-        let container = &task.containers[0];
-        let suffix = container.docker_name.strip_prefix("ecs-fam-3-myapp-").unwrap();
-        assert!(
-            suffix.len() == 20 && suffix.bytes().all(|b| b.is_ascii_hexdigit()),
-            "{suffix}"
-        );
-        assert_eq!(container.endpoint_id.len(), 36);
-    }
-
-    #[test]
-    fn agent_5_2_command_override_wins() {
-        let task = accept(|task| {
-            task.containers[0].command = Some(vec!["a".into()]);
-            task.containers[0].overrides = r#"{"command":["b"]}"#.into();
-        });
-        assert_eq!(
-            task.unwrap().containers[0].definition.command,
-            Some(vec!["b".to_owned()])
-        );
-    }
-
-    #[test]
-    fn agent_5_2_bad_tasks_are_refused_with_a_reason() {
-        let dependency = |on: &str, condition: &str| acs::ContainerDependency {
-            container_name: on.into(),
-            condition: condition.into(),
-        };
-        type Change = Box<dyn FnOnce(&mut acs::Task)>;
-        let cases: [(Change, &str); 8] = [
-            (
-                Box::new(|task| task.arn.clear()),
-                "UnrecognizedTaskError: the task has no arn",
-            ),
-            (
-                Box::new(|task| task.arn.push_str("/..")),
-                "UnrecognizedTaskError: the task's id is none",
-            ),
-            (
-                Box::new(|task| task.containers[0].name = "/etc".into()),
-                "UnrecognizedTaskError: `/etc` is no container's name",
-            ),
-            (
-                Box::new(|task| task.containers.clear()),
-                "UnrecognizedTaskError: the task has no containers",
-            ),
-            (
-                Box::new(|task| task.desired_status = "X".into()),
-                "UnrecognizedTaskError: unknown desiredStatus `X`",
-            ),
-            (
-                Box::new(move |task| {
-                    task.containers[0].depends_on = Some(vec![dependency("my_app", "LATER")])
-                }),
-                "UnrecognizedTaskError: unknown condition `LATER`",
-            ),
-            (
-                Box::new(move |task| {
-                    task.containers[0].depends_on = Some(vec![dependency("my_app", "START")])
-                }),
-                "TaskDependencyError: the containers' dependsOn cannot be resolved",
-            ),
-            (
-                Box::new(|task| {
-                    let port = acs::PortMapping {
-                        container_port: Some(70_000),
-                        ..Default::default()
-                    };
-                    task.containers[0].port_mappings = vec![port];
-                }),
-                "UnrecognizedTaskError: a port is out of range",
-            ),
-        ];
-        for (change, text) in cases {
-            assert_eq!(accept(change).unwrap_err(), Unacceptable(text.to_owned()));
-        }
-    }
-
-    #[test]
-    fn agent_5_2_restart_policies_port_ranges_and_volumes_are_read() {
-        let task = accept(|task| {
-            task.volumes = vec![acs::Volume {
-                name: "data".into(),
-                r#type: Some("docker".into()),
-                docker_volume_configuration: Some(acs::DockerVolumeConfiguration {
-                    scope: Some("shared".into()),
-                    autoprovision: Some(true),
-                    driver: Some("local".into()),
-                    ..Default::default()
-                }),
-                ..Default::default()
-            }];
-            let container = &mut task.containers[0];
-            container.restart_policy = Some(acs::RestartPolicy {
-                enabled: true,
-                ignored_exit_codes: Some(vec![0]),
-                restart_attempt_period: None,
-            });
-            container.port_mappings = vec![acs::PortMapping {
-                container_port_range: Some("8080-8090".into()),
-                ..Default::default()
-            }];
-        })
-        .unwrap();
-        let definition = &task.containers[0].definition;
-        assert_eq!(
-            definition.restart_policy,
-            Some(RestartPolicy {
-                ignored_exit_codes: vec![0],
-                attempt_period: 300
-            })
-        );
-        assert_eq!(definition.ports[0].container_ports(), 8080..=8090);
-        assert!(definition.unsupported.is_empty(), "{:?}", definition.unsupported);
-        assert_eq!(task.volumes[0].engine_name("t").as_deref(), Some("data"));
-        assert!(
-            task.volumes[0]
-                .docker
-                .as_ref()
-                .is_some_and(|docker| docker.autoprovision)
-        );
-    }
-
-    #[test]
-    fn a_port_range_that_is_none_refuses_the_task() {
-        for bad in ["x", "90-80", "0-3", "1-70000", "5"] {
-            let refused = accept(|task| {
-                task.containers[0].port_mappings = vec![acs::PortMapping {
-                    container_port_range: Some(bad.into()),
-                    ..Default::default()
-                }];
-            });
-            assert_eq!(refused.unwrap_err(), bad_port(), "{bad}");
-        }
-    }
-
-    #[test]
-    fn what_cannot_be_honoured_is_named() {
-        let task = accept(|task| {
-            task.containers[0].firelens_configuration = Some(acs::FirelensConfiguration::default());
-            task.containers[0].secrets = Some(vec![acs::Secret {
-                name: "S".into(),
-                ..acs::Secret::default()
-            }]);
-        });
-        assert_eq!(
-            task.unwrap().containers[0].definition.unsupported,
-            ["the secret S of this kind", "firelensConfiguration"]
-        );
-    }
-}
+mod tests;

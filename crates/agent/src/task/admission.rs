@@ -122,16 +122,16 @@ impl Admission for SourceAdmission {
     }
 }
 
-/// Process engine: by the token each process got in its environment.
+/// Process engine: by the token each process got in its environment. The execution role's credentials are for nobody: no log
+/// driver works for processes.
 #[derive(Debug)]
 pub(crate) struct TokenAdmission(pub(crate) Arc<SharedTasks>);
 
 impl Admission for TokenAdmission {
-    fn admits<'a>(&'a self, caller: Caller<'a>, task_arn: &'a str, _: RoleKind) -> BoxFuture<'a, bool> {
-        let admitted = self
-            .0
-            .get(task_arn)
-            .is_some_and(|task| token_may_fetch(&task, caller.authorization));
+    fn admits<'a>(&'a self, caller: Caller<'a>, task_arn: &'a str, kind: RoleKind) -> BoxFuture<'a, bool> {
+        let task = self.0.get(task_arn);
+        let has_token = task.is_some_and(|task| token_may_fetch(&task, caller.authorization));
+        let admitted = kind == RoleKind::TaskApplication && has_token;
         Box::pin(std::future::ready(admitted))
     }
 }
@@ -162,6 +162,8 @@ pub(crate) fn token_digest(token: &Secret) -> String {
 
 #[cfg(test)]
 mod tests {
+    use futures_util::FutureExt as _;
+
     use super::super::plan::tests::{container, task};
     use super::*;
     use crate::endpoint::Remote;
@@ -264,15 +266,30 @@ mod tests {
             token_digest(&Secret::new("one")),
             token_digest(&Secret::new("two")),
         ];
-        let task = task(vec![app]);
-        for (token, admitted) in [
-            (Some("one"), true),
-            (Some("two"), true),
-            (Some("three"), false),
-            (Some(""), false),
-            (None, false),
+        let (tasks, task) = (Arc::new(SharedTasks::default()), task(vec![app]));
+        let arn = task.arn.clone();
+        tasks.publish(task);
+        let admission = TokenAdmission(tasks);
+        let remote = Remote::new(
+            "127.0.0.1:40000".parse().unwrap(),
+            "127.0.0.1:80".parse().unwrap(),
+        );
+        use RoleKind::{TaskApplication, TaskExecution};
+        for (token, kind, admitted) in [
+            (Some("one"), TaskApplication, true),
+            (Some("two"), TaskApplication, true),
+            (Some("three"), TaskApplication, false),
+            (Some(""), TaskApplication, false),
+            (None, TaskApplication, false),
+            // What the agent starts a task with is not the task's.
+            (Some("one"), TaskExecution, false),
         ] {
-            assert_eq!(token_may_fetch(&task, token), admitted, "{token:?}");
+            let caller = Caller {
+                remote: &remote,
+                authorization: token,
+            };
+            let said = admission.admits(caller, &arn, kind).now_or_never();
+            assert_eq!(said, Some(admitted), "{token:?} {kind:?}");
         }
     }
 }

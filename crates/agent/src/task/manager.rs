@@ -5,6 +5,7 @@ mod ending;
 mod housekeeping;
 mod launching;
 mod outcomes;
+mod starting;
 mod wiring;
 mod work;
 
@@ -150,6 +151,13 @@ enum Done {
         container: String,
         result: Result<Launched, EngineError>,
         seen: Option<Observed>,
+    },
+    /// Its task is to stop, and the engine was not told to start it.
+    NotStarted {
+        task: String,
+        container: String,
+        /// Nor ever before.
+        first_try: bool,
     },
     Stopped {
         task: String,
@@ -312,10 +320,8 @@ impl Manager {
             }
             housekeeping::note_end(task, &self.parts);
             let orders = work::orders(task, &steps, &self.images, &self.parts);
-            if task.known() == Known::Stopped
-                && let Some(id) = &task.credentials_id
-            {
-                self.parts.cache.forget(id);
+            if task.known() == Known::Stopped && task.credentials_id.is_some() {
+                self.parts.cache.forget(&arn, RoleKind::TaskApplication);
             }
             let saved = self.parts.checkpoint.save_task(task);
             if let Err(error) = saved {
@@ -408,7 +414,7 @@ impl Manager {
             None => {
                 let mut task = incoming.task;
                 if self.parts.surroundings.kind == EngineKind::Process {
-                    housekeeping::needs_no_images(&mut task);
+                    housekeeping::made_of_processes(&mut task);
                 }
                 self.tasks.insert(arn.clone(), task);
             }
@@ -456,7 +462,10 @@ impl Manager {
                     self.look(&task, &container);
                 }
             }
-            EngineEvent::Resync => self.look_at_all(),
+            EngineEvent::Resync => {
+                self.look_at_all();
+                self.parts.networks_changed.notify_one();
+            }
             EngineEvent::Networks => self.parts.networks_changed.notify_one(),
         }
     }
@@ -493,12 +502,9 @@ impl Manager {
     fn forget(&mut self, arn: &str) {
         self.removing.remove(arn);
         self.unsaved_since.remove(arn);
-        if let Some(id) = self
-            .tasks
-            .remove(arn)
-            .and_then(|task| task.execution_credentials_id)
-        {
-            self.parts.cache.forget(&id);
+        self.tasks.remove(arn);
+        for kind in [RoleKind::TaskApplication, RoleKind::TaskExecution] {
+            self.parts.cache.forget(arn, kind);
         }
         if let Some(files) = &self.parts.metadata_files {
             files.remove(arn);

@@ -7,6 +7,7 @@ pub(crate) mod images;
 pub(crate) mod manager;
 pub(crate) mod metadata_file;
 pub(crate) mod model;
+pub(crate) mod namespaces;
 mod observation;
 pub(crate) mod plan;
 pub(crate) mod report;

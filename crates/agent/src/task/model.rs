@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use portcullis_core::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::namespaces::Namespaces;
 use crate::network::{Interface, PAUSE_CONTAINER};
 use crate::supplies::Wants;
 
@@ -317,6 +318,8 @@ pub(crate) struct Task {
     /// Its own, in mode awsvpc.
     #[serde(default)]
     pub(crate) interface: Option<Interface>,
+    #[serde(default)]
+    pub(crate) namespaces: Namespaces,
     pub(crate) volumes: Vec<Volume>,
     pub(crate) containers: Vec<Container>,
     pub(crate) credentials_id: Option<String>,
@@ -347,6 +350,11 @@ impl Container {
     pub(crate) fn is_internal(&self) -> bool {
         self.definition.name == PAUSE_CONTAINER
     }
+
+    /// Whether the engine may be running it: it was told to start it, and has not been seen to be rid of it.
+    pub(crate) fn may_run(&self) -> bool {
+        self.attempted && (self.known != Known::Stopped || self.doubtful)
+    }
 }
 
 impl Task {
@@ -360,8 +368,8 @@ impl Task {
         !container.supplied && container.definition.supplies.come_first(self.is_fargate())
     }
 
-    /// Why the task never had a network, if that is why it ends.
-    pub(crate) fn network_failure(&self) -> Option<&str> {
+    /// Why the task never had what its containers share, if that is why it ends.
+    pub(crate) fn pause_failure(&self) -> Option<&str> {
         let pause = self.container(PAUSE_CONTAINER)?;
         let failed = pause.known == Known::Stopped && !pause.started;
         pause.reason.as_deref().filter(|_| failed)
@@ -379,6 +387,11 @@ impl Task {
     /// Whether the engine may still bring up a container that was given up.
     pub(crate) fn is_doubtful(&self) -> bool {
         self.containers.iter().any(|container| container.doubtful)
+    }
+
+    /// Whether nothing of it runs, or ever will.
+    pub(crate) fn is_over(&self) -> bool {
+        self.known() == Known::Stopped && !self.is_doubtful()
     }
 
     /// The container of that name.

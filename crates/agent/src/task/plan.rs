@@ -115,7 +115,7 @@ fn give_up(task: &Task, container: &Container, now: Timestamp) -> Option<End> {
     if task.desired == Desired::Stopped {
         return Some(End {
             exit_code: None,
-            reason: task.network_failure().map(ToOwned::to_owned),
+            reason: task.pause_failure().map(ToOwned::to_owned),
         });
     }
     container.definition.depends_on.iter().find_map(|dependency| {

@@ -71,7 +71,7 @@ pub enum Registration {
     Refuse,
 }
 
-/// A call of another service than ECS.
+/// A call of another service than ECS, or of what AWS does not have.
 #[derive(Debug)]
 pub struct Question {
     /// Access key id.
@@ -258,10 +258,10 @@ impl Server {
         reply
     }
 
-    /// Other services than ECS: what the test has for them.
+    /// Other services than ECS, and builds of the agent: what the test has for them.
     fn service(&self, parts: &http::request::Parts, body: &[u8]) -> Option<Reply> {
         let (region, service) = scope(parts);
-        if service == "ecs" {
+        if service == "ecs" && !parts.uri.path().starts_with("/portcullis/") {
             return None;
         }
         let target = parts.headers.get("x-amz-target");

@@ -338,6 +338,40 @@ mod tests {
     }
 
     #[test]
+    fn a_file_that_is_asked_for_is_read_and_must_be_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("ecs.config");
+        let line = [
+            "agent",
+            "--endpoint",
+            "http://h",
+            "--config-file",
+            path.to_str().unwrap(),
+        ];
+        let prepare = || Line::parse_from(line).options.prepare();
+        let error = prepare().err().unwrap();
+        let text = error.to_string();
+        assert!(
+            matches!(error, AgentError::File { .. }) && text.contains("ecs.config"),
+            "{text}"
+        );
+        std::fs::write(
+            &path,
+            "ECS_CONTAINER_STOP_TIMEOUT=9s\nECS_LOGLEVEL=warn\nAWS_ACCESS_KEY_ID=AK\nAWS_SECRET_ACCESS_KEY=sk\n",
+        )
+        .unwrap();
+        let prepared = prepare().unwrap();
+        assert_eq!(
+            (prepared.config.stop_timeout.as_secs(), prepared.log_level),
+            (9, "warn")
+        );
+        // Nobody asked for the usual one: it need not be there.
+        let unreadable = read_config_file(folder.path()).unwrap_err();
+        assert!(matches!(unreadable, AgentError::File { .. }));
+        assert!(read_config_file(Path::new(CONFIG_FILE)).is_ok());
+    }
+
+    #[test]
     fn agent_7_what_is_missing_is_final_and_named() {
         for (line, file, text) in [
             (&[][..], "", "no server: give --endpoint, or set ECS_BACKEND_HOST"),

@@ -8,10 +8,12 @@
 pub mod document;
 mod encryption;
 mod message;
+mod pulse;
 mod stream;
 
 pub use encryption::{CHALLENGE_BYTES, DATA_KEY_BYTES, End, SessionCipher, encryption_context};
 pub use message::{AgentMessage, MessageError, MessageType, PayloadType, flags};
+pub use pulse::{Beat, Pulse};
 pub use stream::{GaveUp, Incoming, Outgoing, Received};
 
 /// The signing name of the service the websockets belong to, which is also the prefix of its IAM actions.

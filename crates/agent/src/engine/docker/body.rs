@@ -8,7 +8,7 @@ use bollard::models::{ContainerCreateBody, HostConfig, HostConfigLogConfig, Port
 use super::super::{EngineError, Launch};
 use super::image::local_name;
 use super::ports::HostPorts;
-use super::wiring;
+use super::{namespaces, wiring};
 use crate::network::Wiring;
 
 /// Docker refuses fewer CPU shares.
@@ -57,6 +57,7 @@ pub(super) fn create_body(
     );
     body.host_config = Some(host_config(launch, ports, cgroup_parent)?);
     wiring::wire(&mut body, &launch.wiring);
+    namespaces::lay_over(&mut body, &launch.namespaces);
     Ok(body)
 }
 
@@ -193,6 +194,7 @@ mod tests {
     use super::super::super::ContainerRef;
     use super::*;
     use crate::task::model::{Definition, MountPoint, PortMapping, Volume, VolumesFrom};
+    use crate::task::namespaces::{ContainerNamespaces, Namespace};
 
     fn launch() -> Launch {
         let definition = Definition {
@@ -250,6 +252,7 @@ mod tests {
             task_limits: (None, None),
             metadata_folder: None,
             wiring: crate::network::Wiring::default(),
+            namespaces: ContainerNamespaces::default(),
         }
     }
 
@@ -288,6 +291,61 @@ mod tests {
         let mut body = serde_json::to_value(create_body(&launch()).unwrap()).unwrap();
         body.sort_all_objects();
         insta::assert_json_snapshot!(body);
+    }
+
+    #[test]
+    fn a_log_drivers_options_are_the_definitions_the_agents_and_secrets() {
+        let options = |driver: &str, own: &str| {
+            let mut launch = launch();
+            launch.definition.docker_host_config =
+                format!(r#"{{"LogConfig":{{"Type":"{driver}","Config":{{{own}}}}}}}"#);
+            launch.log_options = vec![("token".into(), Secret::new("of-a-secret"))];
+            launch.log_endpoint = Some("http://server".into());
+            launch.log_credentials_id = launch.log_credentials_id.filter(|_| driver == "awslogs");
+            let host = create_body(&launch).unwrap().host_config.unwrap();
+            let mut options: Vec<_> = host.log_config.unwrap().config.unwrap().into_iter().collect();
+            options.sort();
+            options
+                .iter()
+                .map(|(name, value)| format!("{name}={value}"))
+                .collect::<Vec<_>>()
+                .join(" ")
+        };
+        let credentials = "awslogs-credentials-endpoint=/v2/credentials/EXECUTION";
+        assert_eq!(
+            options("awslogs", r#""awslogs-group":"g""#),
+            format!("{credentials} awslogs-endpoint=http://server awslogs-group=g token=of-a-secret")
+        );
+        // What the definition says of the endpoint stays; a secret is in the place of an option of its name.
+        assert_eq!(
+            options("awslogs", r#""awslogs-endpoint":"http://mine","token":"plain""#),
+            format!("{credentials} awslogs-endpoint=http://mine token=of-a-secret")
+        );
+        assert_eq!(
+            options("splunk", ""),
+            "token=of-a-secret",
+            "the endpoint is of awslogs alone"
+        );
+    }
+
+    #[test]
+    fn namespaces_are_said_in_dockers_words() {
+        let modes = |pid, ipc| {
+            let mut launch = launch();
+            launch.namespaces = ContainerNamespaces { pid, ipc };
+            let host = create_body(&launch).unwrap().host_config.unwrap();
+            let ipc = host.ipc_mode.unwrap_or_default();
+            format!("{}/{ipc}", host.pid_mode.unwrap_or_default())
+        };
+        let of = || Namespace::Of("ecs-fam-1-pause-00".into());
+        assert_eq!(modes(Namespace::Unsaid, Namespace::Unsaid), "/");
+        assert_eq!(modes(Namespace::Host, Namespace::Host), "host/host");
+        assert_eq!(modes(Namespace::Unsaid, Namespace::Nobody), "/none");
+        assert_eq!(modes(Namespace::Unsaid, Namespace::Shareable), "/shareable");
+        assert_eq!(
+            modes(of(), of()),
+            "container:ecs-fam-1-pause-00/container:ecs-fam-1-pause-00"
+        );
     }
 
     #[test]

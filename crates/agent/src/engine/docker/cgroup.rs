@@ -9,9 +9,8 @@ use bollard::Docker;
 use bollard::models::{SystemInfoCgroupDriverEnum, SystemInfoCgroupVersionEnum};
 use tokio::process::Command;
 
-use super::super::Launch;
 use crate::ContainerSettings;
-use crate::network::Wiring;
+use crate::network::host_slice;
 
 /// Of the kernel's CPU time accounting, in microseconds.
 const PERIOD: u32 = 100_000;
@@ -43,9 +42,19 @@ pub(super) struct TaskCgroups {
 
 /// What a task may use.
 #[derive(Debug, Clone, Copy, PartialEq)]
-struct Limits {
+pub(super) struct Limits {
     vcpu: Option<f64>,
     memory_mib: Option<i64>,
+}
+
+impl Limits {
+    /// vCPU and MiB as the task says them; 0 is as good as nothing.
+    pub(super) fn of((vcpu, memory_mib): (Option<f64>, Option<i64>)) -> Self {
+        Self {
+            vcpu: vcpu.filter(|vcpu| *vcpu > 0.0),
+            memory_mib: memory_mib.filter(|mib| *mib > 0),
+        }
+    }
 }
 
 impl TaskCgroups {
@@ -68,27 +77,18 @@ impl TaskCgroups {
         }
     }
 
-    /// Makes the task's cgroup; its name for Docker. Without limits, or when it cannot be made, the container stays
-    /// with the engine's own.
-    pub(super) async fn prepare(&self, launch: &Launch) -> Option<String> {
-        let (vcpu, memory_mib) = launch.task_limits;
-        let limits = Limits {
-            vcpu: vcpu.filter(|vcpu| *vcpu > 0.0),
-            memory_mib: memory_mib.filter(|mib| *mib > 0),
-        };
+    /// The cgroup of a task's containers, for Docker: its `own` where it has one already. The task's limits are set on
+    /// it. Without limits, or when they cannot be set, it is only the one it has; else the engine's own.
+    pub(super) async fn parent(&self, task_id: &str, limits: Limits, own: Option<&str>) -> Option<String> {
+        let limited = self.prepare(task_id, limits, own).await;
+        limited.or_else(|| own.map(str::to_owned))
+    }
+
+    async fn prepare(&self, id: &str, limits: Limits, own: Option<&str>) -> Option<String> {
         if limits.vcpu.is_none() && limits.memory_mib.is_none() {
             return None;
         }
-        let id = &launch.container.task_id;
-        // A task that shares the host's network has a cgroup already, by which it is known there.
-        let own = match &launch.wiring {
-            Wiring::Host(cgroup) => cgroup.clone(),
-            _ => None,
-        };
-        let name = own.unwrap_or_else(|| match self.manager {
-            Manager::Systemd => self.slice(id),
-            _ => format!("/{}", self.folder(id)),
-        });
+        let name = own.map_or_else(|| self.name(id), str::to_owned);
         let folder = name.trim_matches('/');
         let made = match self.manager {
             Manager::Off => return None,
@@ -113,9 +113,10 @@ impl TaskCgroups {
         match self.manager {
             Manager::Off => {}
             Manager::Systemd => {
-                let slice = self.slice(task_id);
-                let _ = Command::new("systemctl").args(["stop", &slice]).output().await;
-                let _ = Command::new("systemctl").args(["revert", &slice]).output().await;
+                for slice in [self.slice(task_id), host_slice(task_id)] {
+                    let _ = Command::new("systemctl").args(["stop", &slice]).output().await;
+                    let _ = Command::new("systemctl").args(["revert", &slice]).output().await;
+                }
             }
             Manager::FoldersV2 => remove_folder(&self.root.join(folder)),
             Manager::FoldersV1 => {
@@ -124,6 +125,14 @@ impl TaskCgroups {
                     remove_folder(&controller.path().join(&folder));
                 }
             }
+        }
+    }
+
+    /// What Docker calls the cgroup that is made for a task.
+    fn name(&self, task_id: &str) -> String {
+        match self.manager {
+            Manager::Systemd => self.slice(task_id),
+            _ => format!("/{}", self.folder(task_id)),
         }
     }
 
@@ -256,6 +265,43 @@ mod tests {
         };
         assert!(v1_files("x", nothing).is_empty() && v2_files("x", nothing).is_empty());
         assert_eq!(quota(0.001), 1000);
+    }
+
+    #[tokio::test]
+    async fn a_task_on_the_hosts_network_has_its_limits_in_the_cgroup_it_is_known_by() {
+        let root = tempfile::tempdir().unwrap();
+        let cgroups = |manager| TaskCgroups {
+            manager,
+            root: root.path().to_owned(),
+            parent: "ecs".into(),
+        };
+        let group = "/portcullishost/aaaa";
+        let limits = Limits::of((Some(0.0), Some(512)));
+        let v1 = cgroups(Manager::FoldersV1);
+        assert_eq!(
+            v1.parent("aaaa", limits, Some(group)).await.as_deref(),
+            Some(group)
+        );
+        let limit = root
+            .path()
+            .join("memory/portcullishost/aaaa/memory.limit_in_bytes");
+        assert_eq!(fs::read_to_string(limit).unwrap(), "536870912");
+        assert_eq!(
+            v1.parent("bbbb", limits, None).await.as_deref(),
+            Some("/ecs/bbbb")
+        );
+        // Its group tells who it is, with limits or without.
+        let off = cgroups(Manager::Off);
+        assert_eq!(
+            off.parent("aaaa", limits, Some(group)).await.as_deref(),
+            Some(group)
+        );
+        let nothing = Limits::of((None, None));
+        assert_eq!(
+            v1.parent("aaaa", nothing, Some(group)).await.as_deref(),
+            Some(group)
+        );
+        assert_eq!(v1.parent("aaaa", nothing, None).await, None);
     }
 
     #[test]

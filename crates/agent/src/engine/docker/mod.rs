@@ -6,6 +6,7 @@ mod errors;
 mod events;
 mod exec;
 mod image;
+mod namespaces;
 mod observe;
 mod pause;
 mod ports;
@@ -28,14 +29,14 @@ use portcullis_core::Clock;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
-use self::cgroup::TaskCgroups;
+use self::cgroup::{Limits, TaskCgroups};
 use self::errors::{Stage, at, status, timed_out};
 use self::ports::HostPorts;
 use self::stats::Statistics;
 use super::{
     ContainerRef, Engine, EngineError, EngineEvent, Launch, Launched, Observed, Pulled, Resolved, Terminal,
 };
-use crate::network::{CgroupDriver, Wiring};
+use crate::network::{CgroupDriver, PAUSE_CONTAINER, Wiring};
 use crate::supplies::ImageAccess;
 use crate::{ContainerSettings, EngineKind, ImageSettings};
 
@@ -123,15 +124,17 @@ impl DockerEngine {
         if self.containers.privileged_disabled && body::is_privileged(launch) {
             return Err(EngineError::Refused(REASON_PRIVILEGED.to_owned()));
         }
-        if let Wiring::Pause(_) = launch.wiring {
+        if launch.container.name == PAUSE_CONTAINER {
             self.ensure_pause_image().await?;
         }
         self.ensure_volumes(launch).await?;
-        let parent = match &launch.wiring {
-            // A host-mode task is known by its cgroup.
-            Wiring::Host(Some(group)) => Some(group.clone()),
-            _ => self.cgroups.prepare(launch).await,
+        // A task that shares the host's network has a cgroup already, by which it is known there.
+        let own = match &launch.wiring {
+            Wiring::Host(group) => group.as_deref(),
+            _ => None,
         };
+        let limits = Limits::of(launch.task_limits);
+        let parent = self.cgroups.parent(&launch.container.task_id, limits, own).await;
         let body = body::create_body(launch, &self.ports, parent)?;
         let options = CreateContainerOptions {
             name: Some(launch.container.docker_name.clone()),

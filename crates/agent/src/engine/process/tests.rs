@@ -44,6 +44,7 @@ fn shell(script: &str) -> Launch {
         task_limits: (None, None),
         metadata_folder: None,
         wiring: crate::network::Wiring::default(),
+        namespaces: crate::task::namespaces::ContainerNamespaces::default(),
     }
 }
 

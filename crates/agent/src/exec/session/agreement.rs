@@ -1,6 +1,5 @@
 //! What is agreed on before a session's command runs: the kind of session, its key, its log.
 
-use futures_util::StreamExt as _;
 use portcullis_wire::session::PayloadType;
 use portcullis_wire::session::document::{
     ACTION_DONE, ACTION_SESSION_TYPE, Document as _, HandshakeComplete, HandshakeRequest, HandshakeResponse,
@@ -9,7 +8,7 @@ use portcullis_wire::session::document::{
 use serde_json::json;
 use tokio::time::{Instant, interval, sleep_until};
 
-use super::super::encryption;
+use super::super::{encryption, presence};
 use super::{End, HANDSHAKE, Session, TICK, unreadable};
 use crate::EngineKind;
 use crate::engine::process::PROCESS_ENGINE_NOTICE;
@@ -96,7 +95,7 @@ impl Session<'_> {
         let mut tick = interval(TICK);
         loop {
             let ready = tokio::select! {
-                message = self.socket.next() => self.taken(message, true).await?,
+                message = presence::next(&mut self.socket, &mut self.pulse) => self.taken(message, true).await?,
                 _ = tick.tick() => {
                     self.send_again().await?;
                     continue;

@@ -3,11 +3,11 @@
 
 use std::time::Duration;
 
-use futures_util::StreamExt as _;
 use portcullis_wire::session::document::SessionOrder;
 use tokio::time::{Instant, interval, timeout, timeout_at};
 
 use super::super::log::{self, SessionLog};
+use super::super::presence;
 use super::{End, Session, TICK};
 
 /// How long a log that nobody demanded may keep the session waiting.
@@ -99,7 +99,7 @@ impl Session<'_> {
                     Err(format!("Couldn't start the session because its log cannot be written: {problem}"))
                 })),
                 // Nobody reads yet what is typed: without its receipt it comes again.
-                message = self.socket.next() => {
+                message = presence::next(&mut self.socket, &mut self.pulse) => {
                     self.taken(message, false).await?;
                 }
                 _ = tick.tick() => self.tick().await?,

@@ -127,9 +127,12 @@ pub(super) fn give_up_unsaved(task: &mut Task, error: &AgentError, seconds: i64)
     }
 }
 
-/// The process engine has no images: nothing is looked up or pulled.
-pub(super) fn needs_no_images(task: &mut Task) {
+/// The process engine has no images: nothing is looked up or pulled. Nor has it namespaces: a task that asks for some is
+/// refused.
+pub(super) fn made_of_processes(task: &mut Task) {
     for container in &mut task.containers {
         (container.resolved, container.pulled) = (true, true);
+        let asked_for = task.namespaces.named().map(str::to_owned);
+        container.definition.unsupported.extend(asked_for);
     }
 }

@@ -6,8 +6,10 @@ use portcullis_core::Secret;
 
 use super::super::metadata_file;
 use super::super::model::{Container, Task, VolumesFrom};
+use super::super::namespaces::ContainerNamespaces;
 use super::Parts;
 use crate::engine::{ContainerRef, Launch};
+use crate::network::PAUSE_CONTAINER;
 
 /// All that a start takes; the token is the process's.
 pub(super) fn launch(task: &Task, container: &Container, token: Option<Secret>, parts: &Parts) -> Launch {
@@ -52,7 +54,17 @@ pub(super) fn launch(task: &Task, container: &Container, token: Option<Secret>, 
             .map(|files| files.folders(task, container)),
         definition: definition.clone(),
         wiring: parts.wiring(task, container),
+        namespaces: namespaces(task, container),
     }
+}
+
+fn namespaces(task: &Task, container: &Container) -> ContainerNamespaces {
+    if container.is_internal() {
+        return task.namespaces.of_holder();
+    }
+    let holder = task.container(PAUSE_CONTAINER);
+    task.namespaces
+        .of_member(holder.map_or("", |pause| &pause.docker_name))
 }
 
 /// Which container.

@@ -45,11 +45,14 @@ impl Manager {
                 seen,
             } => {
                 let unseen = result.is_ok() && seen.is_none();
-                self.change(&task, |task| launched(task, &container, result, seen, now));
-                if unseen {
-                    self.look(&task, &container);
-                }
+                let start = |task: &mut Task| launched(task, &container, result, seen, now);
+                self.note_start(&task, &container, unseen, start);
             }
+            Done::NotStarted {
+                task,
+                container,
+                first_try,
+            } => self.change(&task, |task| not_started(task, &container, first_try)),
             Done::Restarted {
                 task,
                 container,
@@ -57,20 +60,14 @@ impl Manager {
                 seen,
             } => {
                 let unseen = result.is_ok() && seen.is_none();
-                self.change(&task, |task| restarted(task, &container, result, seen, now));
-                if unseen {
-                    self.look(&task, &container);
-                }
+                let start = |task: &mut Task| restarted(task, &container, result, seen, now);
+                self.note_start(&task, &container, unseen, start);
             }
             Done::Stopped {
                 task,
                 container,
                 seen,
-            } => self.change(&task, |task| {
-                if let Some(container) = task.container_mut(&container) {
-                    observation::stopped(container, seen, now);
-                }
-            }),
+            } => self.change(&task, |task| stopped(task, &container, seen, now)),
             Done::Observed {
                 task,
                 container,
@@ -83,6 +80,13 @@ impl Manager {
             }
             Done::Removed { task } => self.forget(&task),
             Done::ImagesRemoved(ids) => self.images_removed(&ids),
+        }
+    }
+
+    fn note_start(&mut self, task: &str, container: &str, unseen: bool, start: impl FnOnce(&mut Task)) {
+        self.change(task, start);
+        if unseen {
+            self.look(task, container);
         }
     }
 
@@ -165,6 +169,19 @@ fn launched(
     let desired = task.desired;
     if let (Some(container), Some(seen)) = (task.container_mut(name), seen) {
         observation::observed(container, seen, desired, now);
+    }
+}
+
+fn not_started(task: &mut Task, name: &str, first_try: bool) {
+    if let Some(container) = task.container_mut(name) {
+        container.busy = false;
+        container.attempted &= !first_try;
+    }
+}
+
+fn stopped(task: &mut Task, name: &str, seen: Observed, now: Timestamp) {
+    if let Some(container) = task.container_mut(name) {
+        observation::stopped(container, seen, now);
     }
 }
 

@@ -8,6 +8,7 @@ use portcullis_core::{FixedClock, Secret, SeededRandom};
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
+use super::super::namespaces::Namespaces;
 use super::super::plan::tests::{container, task};
 use super::*;
 use crate::engine::{ContainerRef, Exit, Facts, ImageFacts, Launch};
@@ -16,6 +17,7 @@ use crate::supplies::{GivenLogins, ImageAccess};
 use crate::{CredentialsSource, EngineKind, InstanceCredentials};
 
 mod faults;
+mod stops;
 
 const ARN: &str = "arn:aws:ecs:us-west-2:111122223333:task/probe/aaaa";
 
@@ -426,6 +428,14 @@ async fn what_the_agent_cannot_honour_is_refused_by_name() {
     let expected = "STOPPED: app=STOPPED CannotCreateContainerError: this agent does not support secrets";
     assert_eq!(rig.report().await, expected);
     assert!(rig.engine.log().is_empty());
+}
+
+#[test]
+fn processes_share_no_namespaces() {
+    let mut task = simple(&[("app", true)]);
+    task.namespaces = Namespaces::read(Some("host"), Some("none")).unwrap();
+    housekeeping::made_of_processes(&mut task);
+    assert_eq!(task.containers[0].definition.unsupported, ["pidMode", "ipcMode"]);
 }
 
 #[tokio::test(start_paused = true)]

@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use portcullis_core::{Secret, hex_id};
-use tokio::sync::watch;
 use tokio::task::{AbortHandle, JoinSet};
 
 use super::super::admission::token_digest;
@@ -15,10 +14,10 @@ use super::super::model::{Container, Task};
 use super::super::plan::Step;
 use super::super::report::Report;
 use super::launching::{launch, reference, stop_timeout};
-use super::{Done, Parts};
+use super::{Done, Parts, starting};
 use crate::EngineKind;
-use crate::engine::{ContainerRef, Engine, EngineError, Launch, Launched, Observed, patiently, pause};
-use crate::network::{PAUSE_CONTAINER, TaskNetwork, Wiring};
+use crate::engine::{ContainerRef, Engine, EngineError, Launch, Observed, patiently, pause};
+use crate::network::PAUSE_CONTAINER;
 use crate::supplies::{Customer, ImageAccess};
 
 type Work = JoinSet<Option<Done>>;
@@ -202,20 +201,12 @@ pub(super) fn start(work: &mut Work, order: Order, parts: &Parts) -> AbortHandle
     let what = order.undertaking();
     match order {
         Order::Supply { .. } | Order::Resolve { .. } | Order::Pull { .. } => bring(work, order, parts),
-        Order::Start { task, launch, .. } => {
-            let ready = parts.network_ready.clone();
-            spawn(work, what, start_container(engine, ready, network, task, launch))
-        }
-        Order::Restart { task, launch } => spawn(work, what, async move {
-            let result = patiently(&launch.container, || engine.restart(&launch)).await;
-            let seen = seen_after(engine.as_ref(), &launch, &result).await;
-            Some(Done::Restarted {
-                task,
-                container: launch.container.name,
-                result,
-                seen,
-            })
-        }),
+        Order::Start {
+            task,
+            launch,
+            first_try,
+        } => spawn(work, what, starting::start(parts, task, launch, first_try)),
+        Order::Restart { task, launch } => spawn(work, what, starting::restart(parts, task, launch)),
         Order::Stop {
             task,
             container,
@@ -286,80 +277,13 @@ fn bring(work: &mut Work, order: Order, parts: &Parts) -> AbortHandle {
     })
 }
 
-async fn start_container(
-    engine: Arc<dyn Engine>,
-    mut ready: watch::Receiver<bool>,
-    network: Option<Arc<TaskNetwork>>,
-    task: String,
-    launch: Box<Launch>,
-) -> Option<Done> {
-    ready.wait_for(|ready| *ready).await.ok()?;
-    let result = match supported(&launch) {
-        Ok(()) => on_network(engine.as_ref(), network.as_deref(), &launch).await,
-        Err(error) => Err(error),
-    };
-    let seen = seen_after(engine.as_ref(), &launch, &result).await;
-    Some(Done::Launched {
-        task,
-        container: launch.container.name,
-        result,
-        seen,
-    })
-}
-
-/// What a container needs of the network is there before it runs: the wall before a host-mode task, and a pause
-/// container's interface before any other container of its task.
-async fn on_network(
-    engine: &dyn Engine,
-    network: Option<&TaskNetwork>,
-    launch: &Launch,
-) -> Result<Launched, EngineError> {
-    let Some(network) = network else {
-        return match launch.wiring {
-            Wiring::AsDefined | Wiring::Host(_) => {
-                patiently(&launch.container, || engine.launch(launch)).await
-            }
-            Wiring::Pause(_) | Wiring::Joined(_) => Err(no_interfaces()),
-        };
-    };
-    network.prepare(launch).await?;
-    let launched = patiently(&launch.container, || engine.launch(launch)).await?;
-    let Wiring::Pause(interface) = &launch.wiring else {
-        return Ok(launched);
-    };
-    if !network.offers_interfaces() {
-        stop_patiently(engine, &launch.container, Duration::ZERO).await;
-        return Err(no_interfaces());
-    }
-    match network.attach(&launch.container, interface).await {
-        Ok(()) => Ok(launched),
-        Err(error) => {
-            stop_patiently(engine, &launch.container, Duration::ZERO).await;
-            Err(error)
-        }
-    }
-}
-
-fn no_interfaces() -> EngineError {
-    EngineError::Refused(
-        "CannotCreateContainerError: this agent does not support networkMode awsvpc on this host".to_owned(),
-    )
-}
-
-async fn seen_after(
-    engine: &dyn Engine,
-    launch: &Launch,
-    result: &Result<Launched, EngineError>,
-) -> Option<Observed> {
-    match result {
-        Ok(_) => engine.inspect(&launch.container).await.ok(),
-        Err(_) => None,
-    }
-}
-
 /// Until it is seen to have ended. One that was made and not started is removed: a start that is still under way in
 /// the engine must not find it.
-async fn stop_patiently(engine: &dyn Engine, container: &ContainerRef, timeout: Duration) -> Observed {
+pub(super) async fn stop_patiently(
+    engine: &dyn Engine,
+    container: &ContainerRef,
+    timeout: Duration,
+) -> Observed {
     loop {
         match try_stop(engine, container, timeout).await {
             Ok(seen) => return seen,
@@ -383,18 +307,6 @@ async fn try_stop(
         }
         seen => Ok(seen),
     }
-}
-
-fn supported(launch: &Launch) -> Result<(), EngineError> {
-    let missing = &launch.definition.unsupported;
-    if missing.is_empty() {
-        return Ok(());
-    }
-    let text = format!(
-        "CannotCreateContainerError: this agent does not support {}",
-        missing.join(", ")
-    );
-    Err(EngineError::Refused(text))
 }
 
 /// Looks at a container.

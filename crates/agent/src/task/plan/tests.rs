@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 
 use super::super::model::Definition;
+use super::super::namespaces::Namespaces;
 use super::*;
 
 const NOW: Timestamp = Timestamp::from_seconds(1_000);
@@ -42,6 +43,7 @@ pub(crate) fn task(containers: Vec<Container>) -> Task {
         memory: None,
         service_name: None,
         interface: None,
+        namespaces: Namespaces::default(),
         volumes: Vec::new(),
         containers,
         credentials_id: None,

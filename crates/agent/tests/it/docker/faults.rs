@@ -3,14 +3,15 @@
 use std::fs::{self, File};
 use std::path::Path;
 use std::process::{Child, Command};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::watch;
 
-use super::room::{IMAGE, Room, eventually, run, succeeds};
+use super::imds::BACK_WITHIN;
+use super::room::{IMAGE, Room, eventually, run, succeeds, traces};
 use crate::plane::{Plane, Registration};
 use crate::rig::{Agent, TASK, payload, shell_task};
 
@@ -290,6 +291,11 @@ async fn reliability_t9_an_engine_that_hangs_for_a_while_loses_nothing() {
     acs.send("PayloadMessage", payload("m2", 2, unnetworked("h2")))
         .await;
     acs.receive().await;
+    // What stands around the container that runs does not wait for it.
+    let start = Instant::now();
+    run("nft", &["delete", "table", "inet", "portcullis"]);
+    eventually("the fence is back", || traces().1).await;
+    assert!(start.elapsed() < BACK_WITHIN, "{:?}", start.elapsed());
     tokio::time::sleep(hang()).await;
     daemon.signal("-CONT");
     let change = fragile.plane.call("SubmitTaskStateChange").await;

@@ -3,11 +3,16 @@
 
 use std::process::Command;
 
+use portcullis_agent::{Config, EngineChoice, TaskApi};
+use serde_json::json;
 use tokio::sync::oneshot;
 
-use super::room::{Room, eventually, run, succeeds, traces};
+use super::room::{IMAGE, Room, eventually, run, succeeds, traces};
 use crate::plane::{Plane, Registration};
-use portcullis_agent::TaskApi;
+use crate::rig::{payload, shell_task};
+
+/// Ends at once when told to.
+const WAITING: &str = "trap 'exit 0' TERM; while :; do sleep 0.1; done";
 
 /// A network namespace joined to the room by a cable; gone when dropped.
 struct Neighbour {
@@ -81,12 +86,17 @@ impl Drop for Neighbour {
 }
 
 /// A tool that does not work for a while. The room's mounts are its own: the machine keeps it.
-struct Hidden(String);
+pub struct Hidden(String);
 
 impl Hidden {
-    fn new(tool: &str) -> Self {
+    pub fn new(tool: &str) -> Self {
+        Self::behind(tool, "/bin/false")
+    }
+
+    /// The other is run in its place, under whatever name it has.
+    pub fn behind(tool: &str, other: &str) -> Self {
         let path = run("which", &[tool]).trim().to_owned();
-        run("mount", &["--bind", "/bin/false", &path]);
+        run("mount", &["--bind", other, &path]);
         Self(path)
     }
 }
@@ -97,7 +107,8 @@ impl Drop for Hidden {
     }
 }
 
-async fn a_neighbour_reaches_nothing(room: &Room, expected_rules: (&str, &[&str])) {
+/// `disturb` is what somebody else does to the rules.
+async fn a_neighbour_reaches_nothing(room: &Room, disturb: impl Fn()) {
     let folder = tempfile::tempdir().unwrap();
     let plane = Plane::start(Registration::Echo).await;
     let (deliver, delivered) = oneshot::channel();
@@ -116,8 +127,7 @@ async fn a_neighbour_reaches_nothing(room: &Room, expected_rules: (&str, &[&str]
     for port in ["80", "4566"] {
         assert!(neighbour.is_barred("169.254.170.2", port), "port {port}");
     }
-    let (remove, arguments) = expected_rules;
-    run(remove, arguments);
+    disturb();
     assert!(
         neighbour.reaches("169.254.170.2", "80"),
         "without the rules it could: they are what keeps it out"
@@ -133,7 +143,8 @@ async fn a_neighbour_reaches_nothing(room: &Room, expected_rules: (&str, &[&str]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn reliability_4_11_a_neighbour_reaches_no_port_of_the_address() {
     let room = Room::enter();
-    a_neighbour_reaches_nothing(&room, ("nft", &["delete", "table", "inet", "portcullis"])).await;
+    let delete = || drop(run("nft", &["delete", "table", "inet", "portcullis"]));
+    a_neighbour_reaches_nothing(&room, delete).await;
     assert!(!traces().1);
 }
 
@@ -141,7 +152,21 @@ async fn reliability_4_11_a_neighbour_reaches_no_port_of_the_address() {
 async fn reliability_4_11_the_same_holds_with_iptables() {
     let room = Room::enter();
     let hidden = Hidden::new("nft");
-    a_neighbour_reaches_nothing(&room, ("iptables", &["-w", "-F", "PORTCULLIS-INPUT"])).await;
+    let accept = |step| run("iptables", &["-w", step, "INPUT", "-i", "next0", "-j", "ACCEPT"]);
+    // As an agent of former times left it.
+    for step in [
+        &["-N", "PORTCULLIS-FORWARD"][..],
+        &["-A", "FORWARD", "-j", "PORTCULLIS-FORWARD"],
+    ] {
+        run("iptables", &[&["-w"], step].concat());
+    }
+    // Emptied, and put behind what somebody else accepts, as Docker does when it makes its chains anew.
+    a_neighbour_reaches_nothing(&room, || {
+        run("iptables", &["-w", "-F", "PORTCULLIS-INPUT"]);
+        accept("-I");
+    })
+    .await;
+    accept("-D");
     drop(hidden);
     assert!(
         !succeeds("iptables", &["-w", "-L", "PORTCULLIS-INPUT"]),
@@ -159,15 +184,21 @@ async fn reliability_4_7_containers_do_not_reach_instance_metadata_unless_allowe
     imds.ip(&["addr", "add", "169.254.169.254/32", "dev", "lo"]);
     run("ip", &["route", "add", "169.254.169.254/32", "via", "10.8.0.2"]);
     imds.serve(served.path());
-    for block_imds in [false, true] {
+    for (block_imds, by_iptables) in [(false, false), (true, false), (true, true)] {
+        let hidden = by_iptables.then(|| Hidden::new("nft"));
         let folder = tempfile::tempdir().unwrap();
         let plane = Plane::start(Registration::Echo).await;
         let mut agent = room.agent(folder.path(), &plane, |config| config.block_imds = block_imds);
         agent.connected().await;
+        // As Docker's rules do, which are the first again after each of its starts.
+        let accept = |step| run("iptables", &["-w", step, "FORWARD", "-j", "ACCEPT"]);
+        accept("-I");
         let output = room.stranger_gets("http://169.254.169.254/");
+        accept("-D");
         let reached = String::from_utf8_lossy(&output.stdout).contains("instance secrets");
-        assert_eq!(reached, !block_imds, "{output:?}");
+        assert_eq!(reached, !block_imds, "{by_iptables}: {output:?}");
         agent.end().await.unwrap();
+        drop(hidden);
     }
 }
 
@@ -190,6 +221,53 @@ async fn an_address_that_was_there_before_is_used_and_left() {
     agent.end().await.unwrap();
     assert_eq!(traces(), (true, false));
     run("ip", &["addr", "del", "169.254.170.2/32", "dev", "lo"]);
+}
+
+/// One container runs, the other has not begun; nothing that ends an agent, at whatever point, bares the first.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_stands_around_a_container_outlives_every_agent_that_does_not_stop_it() {
+    let room = Room::enter();
+    let folder = tempfile::tempdir().unwrap();
+    let mut plane = Plane::start(Registration::Echo).await;
+    let leave_running = |config: &mut Config| config.stop_tasks_on_shutdown = false;
+    let mut first = room.agent(folder.path(), &plane, leave_running);
+    first.connected().await;
+    let (_, mut acs) = plane.acs().await;
+    let mut task = shell_task(IMAGE, WAITING, "RUNNING", None);
+    let mut later = task["containers"][0].clone();
+    later["name"] = json!("later");
+    later["dependsOn"] = json!([{"containerName": "app", "condition": "COMPLETE"}]);
+    task["containers"].as_array_mut().unwrap().push(later);
+    acs.send("PayloadMessage", payload("m1", 1, task)).await;
+    eventually("it runs", || !room.docker(&["ps", "-q"]).is_empty()).await;
+    first.end().await.unwrap();
+    assert_eq!(traces(), (true, true));
+
+    let kept_by = async |change: fn(&mut Config), text: &str| {
+        let agent = room.agent(folder.path(), &plane, change);
+        let error = agent.outcome().await.unwrap_err().to_string();
+        assert!(error.contains(text), "{error}");
+        assert_eq!(traces(), (true, true), "{error}");
+    };
+    kept_by(|config| config.registry_logins.kind = "ghost".into(), "`ghost`").await;
+    kept_by(
+        |config| config.engine = EngineChoice::Process,
+        "`--engine docker`",
+    )
+    .await;
+    let docker_is_away = |config: &mut Config| {
+        config.engine = EngineChoice::Auto;
+        config.docker_host = Some("unix:///nowhere".into());
+    };
+    kept_by(docker_is_away, "the Docker engine cannot be used").await;
+    let taken = std::net::TcpListener::bind("0.0.0.0:80").unwrap();
+    kept_by(|_| {}, "169.254.170.2:80").await;
+    drop(taken);
+
+    let mut last = room.agent(folder.path(), &plane, |_| {});
+    last.connected().await;
+    last.end().await.unwrap();
+    assert_eq!(traces(), (false, false));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

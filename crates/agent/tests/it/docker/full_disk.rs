@@ -8,13 +8,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
-use portcullis_core::{Clock, SystemClock, SystemRandom, Timestamp};
+use portcullis_agent::UpdateSettings;
+use portcullis_core::{Clock, SeededRandom, SystemClock, SystemRandom, Timestamp};
+use portcullis_wire::agent_build::{SignedBuild, own_architecture};
+use portcullis_wire::agent_proof::{AgentKey, digest};
 use serde_json::{Value, json};
 
 use super::awsvpc::{arn, container, inside, running};
 use super::registry::Registry;
 use super::room::{IMAGE, Room, agent_config, eventually, run};
-use crate::plane::{Plane, Registration};
+use crate::plane::{Acs, Plane, Question, Registration};
 use crate::rig::{Agent, payload, role, shell_task};
 
 /// A file system in memory, gone when dropped.
@@ -46,6 +49,13 @@ impl Disk {
             .open(self.filler())
             .unwrap();
         while file.write_all(&[0; 4_096]).is_ok() {}
+    }
+
+    /// Makes a little room again.
+    fn give_back(&self, bytes: u64) {
+        let filler = File::options().write(true).open(self.filler()).unwrap();
+        let length = filler.metadata().unwrap().len();
+        filler.set_len(length - bytes).unwrap();
     }
 
     fn free(&self) {
@@ -100,14 +110,77 @@ fn send(letter: char, number: i64) -> Value {
     payload(&format!("m{number}"), number, task(letter, 0))
 }
 
+/// A build of the agent, larger than the room that is left, and its operator's signature.
+struct Build {
+    key: AgentKey,
+    signed: SignedBuild,
+}
+
+static BUILD: [u8; 150_000] = [b'x'; 150_000];
+
+impl Build {
+    fn sign() -> Self {
+        let key = AgentKey::generate(&SeededRandom::new(1)).unwrap();
+        let hash = portcullis_core::hex(&digest(&BUILD));
+        let version = "9.0.0".parse().unwrap();
+        let signed = SignedBuild::sign(&key, version, own_architecture(), &hash).unwrap();
+        Self { key, signed }
+    }
+
+    fn take(&self, settings: &mut UpdateSettings) {
+        (settings.enabled, settings.supervised) = (true, true);
+        settings.set_public_key(&self.key.public().to_string()).unwrap();
+    }
+
+    /// A part of it, as the server gives them.
+    fn part(question: &Question) -> (u16, String) {
+        let (_, offset) = question.asked.split_once("&offset=").unwrap();
+        let rest = &BUILD[offset.parse().unwrap()..];
+        let part = &rest[..rest.len().min(16 * 1_024)];
+        (200, String::from_utf8(part.to_vec()).unwrap())
+    }
+
+    /// Has it staged; the agent's answer.
+    async fn staged(&self, acs: &mut Acs, message: &str) -> Value {
+        let info = json!({"location": format!("/portcullis/agent-builds/{}", self.signed.file_name()), "signature": self.signed.sha256,
+            "portcullisVersion": "9.0.0", "portcullisArchitecture": self.signed.architecture,
+            "portcullisSignature": self.signed.signature, "portcullisSize": BUILD.len()});
+        let staging =
+            json!({"clusterArn": "c", "containerInstanceArn": "i", "messageId": message, "updateInfo": info});
+        acs.send("StageUpdateMessage", staging).await;
+        loop {
+            let answer = acs.receive().await;
+            if answer["message"]["messageId"] == message {
+                return answer;
+            }
+        }
+    }
+
+    /// Fills the disk, but for some of it: nothing of the build stays. Then the rest.
+    async fn does_not_fit(&self, disk: &Disk, acs: &mut Acs) {
+        disk.fill();
+        disk.give_back(64 * 1_024);
+        let refused = self.staged(acs, "u1").await;
+        let reason = refused["message"]["reason"].as_str().unwrap_or_default();
+        assert!(
+            reason.starts_with("The update cannot be stored: ") && reason.contains("No space left on device"),
+            "{refused}"
+        );
+        assert_eq!(fs::read_dir(disk.path().join("updates")).unwrap().count(), 0);
+        disk.fill();
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_full_disk_begins_nothing_stops_nothing_and_is_got_over() {
     let room = Room::enter();
     let disk = Disk::of("512k");
-    let mut plane = Plane::start(Registration::Echo).await;
+    let build = Build::sign();
+    let mut plane = Plane::with_services(Registration::Echo, Arc::new(Build::part)).await;
     let clock = Arc::new(LeapingClock::default());
     let mut config = agent_config(disk.path(), &plane.url, room.docker_host());
     config.stop_timeout = Duration::from_secs(1);
+    build.take(&mut config.updates);
     let mut agent = Agent::start_by(config, clock.clone(), Arc::new(SystemRandom));
     agent.connected().await;
     let (_, mut acs) = plane.acs().await;
@@ -119,7 +192,7 @@ async fn a_full_disk_begins_nothing_stops_nothing_and_is_got_over() {
             .contains("ready")
     })
     .await;
-    disk.fill();
+    build.does_not_fit(&disk, &mut acs).await;
 
     assert_eq!(fetches(&room, 'b'), 30, "a log that is full holds nobody up");
     // An end is told although it cannot be saved.
@@ -149,6 +222,8 @@ async fn a_full_disk_begins_nothing_stops_nothing_and_is_got_over() {
     assert_eq!(container(&room, 'd', "app"), "");
     disk.free();
     assert_eq!(change_of(&mut plane, 'e').await["status"], "RUNNING");
+    let staged = build.staged(&mut acs, "u2").await;
+    assert_eq!(staged["type"], "AckRequest", "{staged}");
 
     assert_eq!(fetches(&room, 'b'), 30);
     whole_lines(&disk.path().join("audit.log"));

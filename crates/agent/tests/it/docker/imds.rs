@@ -1,12 +1,15 @@
-//! Isolation matrix T21 and flush test T22: a stand-in of the instance metadata service listens on the room's own
-//! loopback interface, where the host reaches it, and nothing else may.
+//! Isolation matrix T21 and flush test T22, also as firewalld does it: a stand-in of the instance metadata service listens
+//! on the room's own loopback interface, where the host reaches it, and nothing else may.
 
 use std::io::Write as _;
+use std::os::unix::fs::PermissionsExt as _;
 use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
 use super::awsvpc::{container, inside, running, task};
+use super::fence::Hidden;
 use super::room::{IMAGE, Room, eventually, run, succeeds};
 use super::walls;
 use crate::plane::{Acs, Plane, Registration};
@@ -15,7 +18,9 @@ use crate::rig::{Agent, role, shell_task};
 const WAITING: &str = "trap 'exit 0' TERM; echo ready; while :; do sleep 0.1; done";
 pub const SECRETS: &str = "instance secrets";
 /// Nothing of ours may take longer to be put back.
-const BACK_WITHIN: std::time::Duration = std::time::Duration::from_secs(10);
+pub const BACK_WITHIN: Duration = Duration::from_secs(10);
+
+const IP_FORWARD: &str = "/proc/sys/net/ipv4/ip_forward";
 
 /// The stand-in, on both of the service's addresses.
 struct Imds {
@@ -84,10 +89,9 @@ impl DockerRules {
     fn keep() -> Self {
         Self(run("iptables-save", &[]))
     }
-}
 
-impl Drop for DockerRules {
-    fn drop(&mut self) {
+    /// As Docker makes them anew: its own are the first again.
+    fn restore(&self) {
         let restore = Command::new("iptables-restore").stdin(Stdio::piped()).spawn();
         if let Ok(mut restore) = restore {
             let written = restore
@@ -97,7 +101,37 @@ impl Drop for DockerRules {
             let _ = (written, restore.wait());
         }
     }
+
+    /// What `firewall-cmd --reload` comes to: firewalld makes its own table anew and takes all that there is of iptables
+    /// away, with its rules; told of it, Docker makes its chains anew.
+    fn reload_with_firewalld(&self) {
+        for family in ["iptables", "ip6tables"] {
+            for table in ["filter", "nat"] {
+                for step in ["-F", "-X"] {
+                    run(family, &["-w", "-t", table, step]);
+                }
+            }
+        }
+        for table in ["add table inet firewalld", "delete table inet firewalld"] {
+            run("nft", &[table]);
+        }
+        run("nft", &[FIREWALLDS]);
+        self.restore();
+    }
 }
+
+impl Drop for DockerRules {
+    fn drop(&mut self) {
+        self.restore();
+    }
+}
+
+/// Its base chains, which accept.
+const FIREWALLDS: &str = "table inet firewalld {
+    chain mangle_PREROUTING { type filter hook prerouting priority -140; policy accept; }
+    chain filter_INPUT { type filter hook input priority 10; policy accept; counter accept; }
+    chain filter_FORWARD { type filter hook forward priority 10; policy accept; counter accept; }
+}";
 
 /// A task in each mode; the letter names it.
 pub const MODES: [(char, &str); 4] = [('b', "bridge"), ('c', "host"), ('d', "awsvpc"), ('e', "none")];
@@ -260,7 +294,7 @@ fn blocked_everywhere(room: &Room) -> bool {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn reliability_t22_flushed_rules_are_back_and_nothing_starts_meanwhile() {
     let room = Room::enter();
-    let _dockers = DockerRules::keep();
+    let dockers = DockerRules::keep();
     let imds = Imds::start();
     let folder = tempfile::tempdir().unwrap();
     let mut plane = Plane::start(Registration::Echo).await;
@@ -283,22 +317,24 @@ async fn reliability_t22_flushed_rules_are_back_and_nothing_starts_meanwhile() {
     ];
     assert!(!room.docker(&fetch).contains(SECRETS));
     room.docker(&["network", "rm", "later"]);
-    let disturbances: [(&str, &[&str]); 4] = [
-        ("nft", &["flush", "ruleset"]),
-        ("nft", &["delete", "table", "inet", "portcullis"]),
-        ("nft", &["flush", "chain", "inet", "portcullis", "guard"]),
-        ("iptables", &["-F"]),
+    let disturbances: [&[&str]; 4] = [
+        &["flush", "ruleset"],
+        &["delete", "table", "inet", "portcullis"],
+        &["flush", "chain", "inet", "portcullis", "guard"],
+        &[],
     ];
-    for (tool, arguments) in disturbances {
-        run(tool, arguments);
-        let start = std::time::Instant::now();
-        eventually("the guard is back", || {
-            let table = Command::new("nft")
-                .args(["list", "table", "inet", "portcullis"])
-                .output()
-                .unwrap();
-            let text = String::from_utf8_lossy(&table.stdout).into_owned();
-            text.contains("ip daddr 169.254.169.254 drop") && text.contains("meta cgroup")
+    for arguments in disturbances {
+        if arguments.is_empty() {
+            dockers.reload_with_firewalld();
+        }
+        let start = Instant::now();
+        match arguments {
+            [] => std::fs::write(IP_FORWARD, "0").unwrap(),
+            _ => drop(run("nft", arguments)),
+        }
+        eventually("what was taken away is back", || match arguments {
+            [] => guard_is_up() && lets_tasks_through(),
+            _ => guard_is_up(),
         })
         .await;
         assert!(
@@ -310,9 +346,74 @@ async fn reliability_t22_flushed_rules_are_back_and_nothing_starts_meanwhile() {
         assert!(blocked_everywhere(&room), "{arguments:?}");
         assert!(imds.answers_host());
     }
+    run("nft", &["delete", "table", "inet", "firewalld"]);
+    walls_do_not_wait_for_iptables().await;
+    nothing_starts_without_the_wall(&room, &mut plane, &mut acs).await;
     agent.end().await.unwrap();
     assert!(!succeeds("nft", &["list", "table", "inet", "portcullis"]));
 }
+
+fn guard_is_up() -> bool {
+    let table = Command::new("nft")
+        .args(["list", "table", "inet", "portcullis"])
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&table.stdout).into_owned();
+    let tells_tasks = text.contains("meta cgroup") || text.contains("socket cgroupv2");
+    text.contains("ip daddr 169.254.169.254 drop") && tells_tasks
+}
+
+fn lets_tasks_through() -> bool {
+    let forwards = std::fs::read_to_string(IP_FORWARD).unwrap();
+    forwards == "1\n" && run("iptables-save", &[]).contains("-A DOCKER-USER -i pcv+ -j ACCEPT")
+}
+
+/// The second time the agent is about Docker's rules, which somebody keeps locked.
+async fn walls_do_not_wait_for_iptables() {
+    let folder = tempfile::tempdir().unwrap();
+    let hangs = folder.path().join("hangs");
+    std::fs::write(&hangs, "#!/bin/sh\nexec sleep 3600\n").unwrap();
+    std::fs::set_permissions(&hangs, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let _hung = Hidden::behind("iptables", hangs.to_str().unwrap());
+    for _ in 0..2 {
+        let start = Instant::now();
+        run("nft", &["delete", "table", "inet", "portcullis"]);
+        eventually("the guard is back", guard_is_up).await;
+        assert!(start.elapsed() < BACK_WITHIN, "{:?}", start.elapsed());
+    }
+}
+
+/// Takes the wall away when nothing can put it back, and gives the agent a task that would use that.
+async fn nothing_starts_without_the_wall(room: &Room, plane: &mut Plane, acs: &mut Acs) {
+    let folder = tempfile::tempdir().unwrap();
+    let nft = folder.path().join("nft");
+    std::fs::copy(run("which", &["nft"]).trim(), &nft).unwrap();
+    let hidden = Hidden::new("nft");
+    run(nft.to_str().unwrap(), &["delete", "table", "inet", "portcullis"]);
+    let mut greedy = task_in('f', "bridge");
+    greedy["containers"][0]["command"] = json!([GREEDY]);
+    acs.send("PayloadMessage", crate::rig::payload("m9", 9, greedy))
+        .await;
+    // Another container starts meanwhile, and shows that the wall is down.
+    let stranger = room.stranger_gets("http://169.254.169.254/");
+    assert!(
+        String::from_utf8_lossy(&stranger.stdout).contains(SECRETS),
+        "{stranger:?}"
+    );
+    assert_eq!(container(room, 'f', "app"), "", "nothing of the task is made");
+    drop(hidden);
+    let mut change = plane.call("SubmitTaskStateChange").await;
+    while change["task"] != super::awsvpc::arn('f') {
+        change = plane.call("SubmitTaskStateChange").await;
+    }
+    assert_eq!(change["status"], "RUNNING", "{change}");
+    let id = container(room, 'f', "app");
+    eventually("it has tried", || room.docker(&["logs", &id]).contains("tried")).await;
+    assert!(!room.docker(&["logs", &id]).contains(SECRETS));
+}
+
+/// Asks for the instance's secrets as soon as it runs.
+const GREEDY: &str = "busybox timeout 1 wget -q -O - http://169.254.169.254/ 2>&1; echo tried; trap 'exit 0' TERM; while :; do sleep 0.1; done";
 
 /// The tables are empty, the engine is there, and the agent starts: as after a reboot.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -322,14 +423,13 @@ async fn no_container_starts_before_the_wall_stands() {
     let imds = Imds::start();
     let folder = tempfile::tempdir().unwrap();
     let mut plane = Plane::start(Registration::Echo).await;
-    let greedy = "busybox timeout 1 wget -q -O - http://169.254.169.254/ 2>&1; echo tried; trap 'exit 0' TERM; while :; do sleep 0.1; done";
     let mut first = room.agent(folder.path(), &plane, |_| {});
     first.connected().await;
     let (_, mut acs) = plane.acs().await;
     eventually("the stand-in answers the host", || imds.answers_host()).await;
     for (number, (letter, mode)) in (1..).zip(MODES) {
         let mut wire = task_in(letter, mode);
-        wire["containers"][0]["command"] = json!([greedy]);
+        wire["containers"][0]["command"] = json!([GREEDY]);
         acs.send(
             "PayloadMessage",
             crate::rig::payload(&format!("m{number}"), number, wire),
@@ -350,9 +450,9 @@ async fn no_container_starts_before_the_wall_stands() {
     for (number, (letter, mode)) in (20..).zip(MODES) {
         let mut wire = task_in(char::from(letter as u8 + 8), mode);
         if mode == "awsvpc" {
-            wire = task('l', 40, greedy, Value::Null);
+            wire = task('l', 40, GREEDY, Value::Null);
         }
-        wire["containers"][0]["command"] = json!([greedy]);
+        wire["containers"][0]["command"] = json!([GREEDY]);
         running(&mut plane, &mut acs, number, wire).await;
         let id = container(&room, char::from(letter as u8 + 8), "app");
         eventually("it has tried", || room.docker(&["logs", &id]).contains("tried")).await;

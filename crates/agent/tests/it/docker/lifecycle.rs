@@ -357,6 +357,54 @@ async fn agent_5_2_linux_parameters_limits_hosts_and_ports() {
     stage.end().await;
 }
 
+/// Without any `dependsOn`: links say the order.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_tasks_containers_share_what_pid_mode_and_ipc_mode_say_and_start_after_those_they_link_to() {
+    let mut stage = Stage::set(|_| {}).await;
+    let app = "trap 'exit 0' TERM; echo told > /dev/shm/word; MARK=peer; while :; do sleep 0.1; done";
+    let mut sharing = task("n1", IMAGE, app);
+    (sharing["pidMode"], sharing["ipcMode"]) = (json!("task"), json!("task"));
+    let script = "set -e; grep -q peer /etc/hosts; until grep -q told /dev/shm/word; do sleep 0.1; done; \
+                  cat /proc/[0-9]*/cmdline | grep -q 'MARK[=]peer'; grep -q pause /proc/1/comm; exit 0";
+    let mut side = sharing["containers"][0].clone();
+    (side["name"], side["command"], side["links"]) = (json!("side"), json!([script]), json!(["app:peer"]));
+    sharing["containers"].as_array_mut().unwrap().insert(0, side);
+    let stopped = stage.outcome(sharing).await;
+    let containers = stopped["containers"].as_array().unwrap();
+    assert_eq!(
+        containers.len(),
+        2,
+        "nobody is told of the pause container: {stopped}"
+    );
+    for container in containers {
+        assert_eq!(container["exitCode"], 0, "{stopped}");
+    }
+
+    let script = format!(
+        "busybox readlink /proc/self/ns/pid; grep -q ' /dev/shm ' /proc/mounts || echo alone; {WAITING}"
+    );
+    let mut exposed = task("n2", IMAGE, &script);
+    (exposed["pidMode"], exposed["ipcMode"]) = (json!("host"), json!("none"));
+    (exposed["networkMode"], exposed["memory"]) = (json!("host"), json!(64));
+    exposed["containers"][0]["dockerConfig"]["hostConfig"] = json!("{\"NetworkMode\":\"host\"}");
+    stage.send(exposed).await;
+    while stage.change().await["status"] != "RUNNING" {}
+    let id = stage.containers(&arn("n2"));
+    let ours = fs::read_link("/proc/self/ns/pid").unwrap();
+    eventually("it says what it sees", || {
+        let said = stage.room.docker(&["logs", id.trim()]);
+        said.contains(ours.to_str().unwrap()) && said.contains("alone")
+    })
+    .await;
+    let limit = Path::new("/sys/fs/cgroup/memory/portcullishost")
+        .join(arn("n2").rsplit('/').next().unwrap())
+        .join("memory.limit_in_bytes");
+    if Path::new("/sys/fs/cgroup/memory").exists() {
+        assert_eq!(fs::read_to_string(&limit).unwrap().trim(), "67108864");
+    }
+    stage.end().await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn agent_7_privileged_containers_are_refused_where_they_are_disabled() {
     let mut stage = Stage::set(|config| config.containers.privileged_disabled = true).await;

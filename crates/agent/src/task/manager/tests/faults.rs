@@ -53,6 +53,23 @@ async fn agent_5_4_an_end_is_seen_although_the_engine_does_not_answer_at_first()
 }
 
 #[tokio::test(start_paused = true)]
+async fn no_container_starts_again_before_the_network_is_in_place() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut rig = Rig::new(folder.path(), Arc::default());
+    let mut task = simple(&[("app", true)]);
+    task.containers[0].definition.restart_policy = Some(RestartPolicy::default());
+    rig.accept(task).await;
+    assert_eq!(rig.report().await, "RUNNING: app=RUNNING");
+    rig.ready.send_replace(false);
+    rig.happens("app", exited("app", 1)).await;
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    assert_eq!(rig.engine.log(), ["launch app"]);
+    rig.ready.send_replace(true);
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    assert_eq!(rig.engine.log(), ["launch app", "restart app"]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_container_that_could_not_be_looked_at_after_its_start_is_looked_at_later() {
     let folder = tempfile::tempdir().unwrap();
     let mut rig = Rig::new(folder.path(), Arc::default());
@@ -163,4 +180,33 @@ async fn an_ending_agent_does_not_wait_for_ever_for_an_engine_that_is_gone() {
     rig.running.await.unwrap();
     let waited = begun.elapsed().as_secs();
     assert!((30..=32).contains(&waited), "{waited} s");
+}
+
+/// It runs, and nothing stops it; then the engine is back.
+#[tokio::test(start_paused = true)]
+async fn an_ending_agent_leaves_a_container_that_nothing_can_stop_to_the_next_agent() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut rig = Rig::new(folder.path(), Arc::default());
+    rig.accept(simple(&[("app", true), ("side", true)])).await;
+    assert_eq!(rig.report().await, "RUNNING: app=RUNNING side=RUNNING");
+    let engine = Arc::clone(&rig.engine);
+    let is_gone = |gone| engine.is_gone.store(gone, std::sync::atomic::Ordering::SeqCst);
+    is_gone(true);
+    let begun = tokio::time::Instant::now();
+    rig.shutdown.send_replace(true);
+    // One ends by itself after all: as long as that goes on, it is waited for.
+    tokio::time::sleep(Duration::from_secs(80)).await;
+    rig.happens("side", exited("side", 3)).await;
+    rig.running.await.unwrap();
+    let waited = begun.elapsed().as_secs();
+    // Its thirty seconds, and a minute.
+    assert!((170..=173).contains(&waited), "{waited} s");
+
+    is_gone(false);
+    let mut next = Rig::new(folder.path(), Arc::clone(&engine));
+    let report = next.report().await;
+    assert!(
+        report.starts_with("STOPPED: ") && report.contains("app=STOPPED(143)"),
+        "{report}"
+    );
 }
