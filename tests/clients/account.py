@@ -166,12 +166,17 @@ class Account:
     def approve_host(self, instance, source="127.0.0.1", key=None):
         """Lets an agent in that has this key or none, as `portcullis hosts approve` does."""
         body = json.dumps({"containerInstance": instance, "source": source, "agentKey": key}).encode()
-        request = AWSRequest("POST", f"{self.url}/portcullis/hosts", data=body, headers={"content-type": "application/json"})
+        self.ours("POST", "hosts", data=body, headers={"content-type": "application/json"})
+
+    def ours(self, method, name, **more):
+        """What a server has beside the services of AWS: the answer's text."""
+        request = AWSRequest(method, f"{self.url}/portcullis/{name}", **more)
         keys = self.credentials
         signer = Credentials(keys["aws_access_key_id"], keys["aws_secret_access_key"], keys.get("aws_session_token"))
         SigV4Auth(signer, "portcullis", self.region).add_auth(request)
         reply = URLLib3Session(verify=self.verify or True).send(request.prepare())
         assert reply.status_code == 200, reply.text
+        return reply.text
 
     # EC2's network objects
 

@@ -25,6 +25,7 @@ from cases.ssm import TRUST_SSM
 from hosts import SERVER_ADDRESS, Host, build_bridge, busybox_image, remove_bridge, run
 from server import ROOT, Server
 from task_identity import FOR_INSTANCES, wait_for
+from test_secrets import forms, told
 
 CLUSTER = "starts"
 POLICY = "arn:aws:iam::aws:policy/service-role/AmazonECSTaskExecutionRolePolicy"
@@ -141,14 +142,13 @@ def hosts(root, server, registry, tmp_path_factory):
             variables=variables,
             daemon=daemon,
         )
-        hosts[number].role = role
+        hosts[number].role, hosts[number].password = role, password
 
     def connected():
         arns = root.ecs.list_container_instances(cluster=CLUSTER)["containerInstanceArns"]
         found = root.ecs.describe_container_instances(cluster=CLUSTER, containerInstances=arns) if len(arns) == 2 else {}
         return len([one for one in found.get("containerInstances", []) if one["agentConnected"]]) == 2
 
-        hosts[number].role = role
     try:
         wait_for(connected, lambda: "\n".join(host.log.read_text()[-3000:] for host in hosts.values()))
         yield hosts
@@ -273,6 +273,8 @@ def test_1_the_table_has_the_managed_policy_and_what_the_issue_names(root):
     assert {action for action, cells in TABLE.items() if cells[0] == "yes"} == set(statement["Action"])
     others = {"secretsmanager:GetSecretValue", "ssm:GetParameters", "kms:Decrypt", "s3:GetObject", "s3:GetBucketLocation"}
     assert {action for action, cells in TABLE.items() if cells[0] == "no"} == others
+    # What the page's own commands give the role.
+    assert re.search(r'^ALL="([^"]*)"', DOC, re.MULTILINE).group(1).split() == list(TABLE)
 
 
 def test_2_the_managed_policy_is_enough_for_image_and_logs(root, hosts, pushed, supplies):
@@ -287,20 +289,33 @@ def test_2_the_managed_policy_is_enough_for_image_and_logs(root, hosts, pushed, 
     task.end()
 
 
-def test_3_what_the_task_wants_reaches_it_and_nobody_else(root, hosts, pushed, supplies):
+def said_of(task, server):
+    """All that is to be read of a task by those who are not to know its secrets."""
+    root, host = task.root, task.host
+    described = task.described()
+    yield json.dumps(described, default=str)
+    yield json.dumps(root.ecs.describe_task_definition(taskDefinition=described["taskDefinitionArn"]), default=str)
+    if described["lastStatus"] == "RUNNING":
+        fetch = 'wget -q -O - "$ECS_CONTAINER_METADATA_URI_V4/task"'
+        yield host.docker("exec", task.container, "sh", "-c", fetch)
+        yield host.docker("inspect", "--format", "{{json .Config.Labels}}", task.container)
+    yield from root.cloudtrail.get_paginator("lookup_events").paginate().search("Events[].CloudTrailEvent")
+    yield root.ours("GET", "events", params={"follow": "false"})
+    yield root.ours("GET", "audit", params={"cluster": CLUSTER})
+    yield root.ours("GET", "metrics", params={"cluster": CLUSTER, "task": task.arn})
+    for path in (server.log, host.log, *(host.folder / "agent").rglob("*")):
+        if path.is_file():
+            yield path.read_bytes()
+
+
+def test_3_what_the_task_wants_reaches_it_and_nobody_else(root, server, hosts, pushed, supplies):
     task = Start(root, hosts[2], allowing(root, TABLE), **supplies)
-    described = task.running()
+    task.running()
     variables = dict(pair.split("=", 1) for pair in task.variables())
     assert {name: variables[name] for name in CANARIES} == CANARIES
     assert variables["MINE"] == "definition"
-    fetch = 'wget -q -O - "$ECS_CONTAINER_METADATA_URI_V4/task"'
-    metadata = hosts[2].docker("exec", task.container, "sh", "-c", fetch)
-    labels = hosts[2].docker("inspect", "--format", "{{json .Config.Labels}}", task.container)
-    records = root.cloudtrail.get_paginator("lookup_events").paginate().search("Events[].CloudTrailEvent")
-    told = [json.dumps(described, default=str), metadata, labels, hosts[2].log.read_text(), *records]
-    told += [path.read_text(errors="replace") for path in (hosts[2].folder / "agent").rglob("*") if path.is_file()]
-    for canary in CANARIES.values():
-        assert not [text for text in told if canary in text], canary
+    canaries = [form for canary in CANARIES.values() for form in forms(canary.encode())]
+    assert not [text for text in said_of(task, server) if told(text, canaries)]
     task.end()
 
 
@@ -384,11 +399,12 @@ def test_5_a_task_without_execution_role_is_pulled_and_logged_by_the_hosts_role(
             root.iam.delete_role_policy(RoleName=hosts[2].role, PolicyName="without")
 
 
-def test_6_logins_of_the_operator_and_of_the_task(root, hosts, pushed, registry):
+def test_6_logins_of_the_operator_and_of_the_task(root, server, hosts, pushed, registry):
     """The same registry under its address, where it is one like any other: it wants a login."""
     image = f"{registry}/app:1"
     with_operators = Start(root, hosts[1], image=image)
     with_operators.running()
+    assert not [text for text in said_of(with_operators, server) if told(text, forms(hosts[1].password.encode()))]
     with_operators.end()
     user, password = login_of(root)
     secret = root.client("secretsmanager").create_secret(
@@ -399,6 +415,7 @@ def test_6_logins_of_the_operator_and_of_the_task(root, hosts, pushed, registry)
             root, hosts[1], allowing(root, [allowed]), image=image, repositoryCredentials={"credentialsParameter": secret}
         )
         assert task.settled()["lastStatus"] == status, task.described()
+        assert not [text for text in said_of(task, server) if told(text, forms(password.encode()))]
         task.end()
     reason = task.described()["stoppedReason"]
     assert reason.startswith("ResourceInitializationError: asm fetching secret from the service for arn:aws:secretsmanager:")
@@ -442,52 +459,31 @@ def test_7_tasks_of_one_deployment_run_the_digest_the_first_one_found(root, host
     wait_for(lambda: not root.ecs.list_tasks(cluster=CLUSTER, family="pinned")["taskArns"], log)
 
 
-def test_8_the_page_can_be_acted_out_with_the_aws_cli_and_docker(root, hosts, registry, server, tmp_path):
-    blocks = re.findall(r"```sh\n(.*?)```", DOC, re.DOTALL)
-    secret = None
-
-    def act(script):
-        """Runs lines of the page, as somebody whose server, cluster and image are called otherwise."""
-        for page, here in (
-            ("http://127.0.0.1:4566", server.url),
-            ("127.0.0.1:4566", registry),
-            ("--repository-name app", "--repository-name acted"),
-            ("/app:1", "/acted:1"),
-            ("busybox", "portcullis-hosts:latest"),
-            ("--cluster demo", f"--cluster {CLUSTER}"),
-            ("ACCOUNT", ACCOUNT),
-            ("ARN-OF-THE-SECRET", secret),
-        ):
-            script = script.replace(page, here or page)
-        keys = {name.upper(): value for name, value in root.credentials.items()}
-        path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
-        more = {"DOCKER_HOST": hosts[1].engine, "DOCKER_CONFIG": str(tmp_path), "HOME": str(tmp_path), "PATH": path}
-        done = subprocess.run(["bash", "-ec", script], env={**keys, **more}, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, (script, done.stdout, done.stderr)
-        return done.stdout
-
-    def started(task):
-        task = json.loads(task[task.rindex('{\n    "tasks"') :])["tasks"][0]["taskArn"]
-        shown = lambda: root.ecs.describe_tasks(cluster=CLUSTER, tasks=[task])["tasks"][0]  # noqa: E731
-        return wait_for(lambda: (one := shown())["lastStatus"] in ("RUNNING", "STOPPED") and one, shown)
-
-    exports = blocks[0].split("\n", 1)[0]
-    arranged, defined = blocks[0].split("aws ecs register-task-definition")
-    act(arranged)
-    secret = root.client("secretsmanager").describe_secret(SecretId="app-db")["ARN"]
-    defined = f"{exports}\naws ecs register-task-definition{defined.split('aws ecs describe-tasks')[0]}"
-    refused = started(act(defined))
-    assert refused["stopCode"] == "TaskFailedToStart"
-    assert "is not authorized to perform: ssm:GetParameters on resource" in refused["stoppedReason"]
-    granted, shown = blocks[1].split("aws logs tail")
-    act(f"{exports}\n{granted}")
-    run_again = next(line for line in blocks[0].splitlines() if line.startswith("aws ecs run-task"))
-    assert started(act(f"{exports}\n{run_again}"))["lastStatus"] == "RUNNING"
-    # `aws logs tail` is of version 2 of the AWS CLI; this is what it asks.
-    events = root.client("logs").filter_log_events
-    wait_for(lambda: [one["message"] for one in events(logGroupName="app")["events"]] == ["careful"])
-    lookup = shown.strip().splitlines()[-1]
-    assert "assumed-role/app-execution/" in act(f"{exports}\n{lookup}")
+def test_8_the_page_can_be_acted_out_with_the_aws_cli_and_docker(root, hosts, registry, tmp_path):
+    """But for its first block, which makes a server and a host: here are others."""
+    first, *blocks = re.findall(r"```sh\n(.*?)```", DOC, re.DOTALL)[:5]
+    exports = next(line for line in first.splitlines() if line.startswith("export AWS_ENDPOINT_URL"))
+    script = "\necho =====\n".join([exports, *blocks])
+    for page, here in (
+        ("127.0.0.1:4566", registry),
+        ("busybox", "portcullis-hosts:latest"),
+        ("run-task", "run-task --placement-constraints 'type=memberOf,expression=attribute:place == 1'"),
+        ("--cluster demo", f"--cluster {CLUSTER}"),
+    ):
+        assert page in script
+        script = script.replace(page, here)
+    keys = {name.upper(): value for name, value in root.credentials.items()}
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    more = {"DOCKER_HOST": hosts[1].engine, "DOCKER_CONFIG": str(tmp_path), "HOME": str(tmp_path), "PATH": path}
+    done = subprocess.run(["bash", "-ec", script], env=keys | more, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, (done.stdout, done.stderr, hosts[1].log.read_text()[-5000:])
+    _, _, refused, granted, without = done.stdout.split("=====\n")
+    assert refused.startswith("STOPPED\nTaskFailedToStart\t")
+    assert "is not authorized to perform: ssm:GetParameters on resource" in refused
+    assert granted.startswith("RUNNING\n") and "careful green\n" in granted
+    assert "assumed-role/web-execution/" in granted
+    assert without.startswith("STOPPED\nTaskFailedToStart\tCannotPullECRContainerError: ")
+    assert "is not authorized to perform: ecr:GetDownloadUrlForLayer on resource" in without
 
 
 def test_9_images_of_ecr_public_come_from_the_registry_the_server_was_told(root, hosts, pushed):

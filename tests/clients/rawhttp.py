@@ -9,7 +9,15 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
-TARGETS = {"ecs": "AmazonEC2ContainerServiceV20141113", "iam": None}
+TARGETS = {
+    "ecs": "AmazonEC2ContainerServiceV20141113",
+    "iam": None,
+    "ecr": "AmazonEC2ContainerRegistry_V20150921",
+    "secretsmanager": "secretsmanager",
+    "ssm": "AmazonSSM",
+    "logs": "Logs_20140328",
+    "kms": "TrentService",
+}
 
 
 def signed(account, service, operation, body, **changes):

@@ -32,9 +32,12 @@ def free_port():
 
 
 class Server:
-    """A `portcullis serve`, on loopback unless told. Its log lies beside its data directory."""
+    """A `portcullis serve`, on loopback unless told, started by the words of `around` if there are any. Its log lies beside its
+    data directory."""
 
-    def __init__(self, data_dir, *arguments, scheme="http", host="127.0.0.1", port=None, root_key=True, environment=None):
+    def __init__(
+        self, data_dir, *arguments, scheme="http", host="127.0.0.1", port=None, root_key=True, environment=None, around=()
+    ):
         self.data_dir = Path(data_dir)
         self.data_dir.mkdir(parents=True, exist_ok=True)
         self.port = port or free_port()
@@ -45,7 +48,7 @@ class Server:
             names = ("PORTCULLIS_ROOT_ACCESS_KEY_ID", "PORTCULLIS_ROOT_SECRET_ACCESS_KEY")
             environment |= dict(zip(names, ROOT_KEY, strict=True))
         lasting = [] if "memory" in arguments else ["--data-dir", str(self.data_dir)]
-        command = [BINARY, "serve", "--listen", f"{host}:{self.port}", *lasting, *arguments]
+        command = [*around, BINARY, "serve", "--listen", f"{host}:{self.port}", *lasting, *arguments]
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
 

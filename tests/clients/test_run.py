@@ -57,7 +57,7 @@ def developer(aws, role):
     return aws.as_user(aws.user(statement(NEEDED), pass_role))
 
 
-def run(somebody, home, *command, role, cluster="run"):
+def run(somebody, home, *command, role, execution_role=None, cluster="run"):
     environment = {
         "PATH": os.environ["PATH"],
         "HOME": str(home),
@@ -68,8 +68,9 @@ def run(somebody, home, *command, role, cluster="run"):
         "AWS_ENDPOINT_URL": somebody.url,
         "AWS_PROFILE": "nobody",
     }
+    roles = ["--task-role", role] + (["--execution-role", execution_role] if execution_role else [])
     return subprocess.run(
-        [BINARY, "run", "--task-role", role, "--cluster", cluster, "--", *command],
+        [BINARY, "run", *roles, "--cluster", cluster, "--", *command],
         env=environment,
         stdin=subprocess.DEVNULL,
         capture_output=True,
@@ -111,6 +112,21 @@ def test_who_may_not_pass_the_role_runs_nothing(aws, role, tmp_path):
     assert (done.returncode, done.stdout) == (125, "")
     assert "not authorized to perform: iam:PassRole" in done.stderr, done.stderr
     assert aws.ecs.list_container_instances(cluster="run")["containerInstanceArns"] == []
+
+
+def test_an_execution_role_is_passed_too_and_gives_the_program_nothing(aws, developer, role, tmp_path):
+    execution_role = aws.role(statement("ecs:DeleteCluster"))
+    done = run(developer, tmp_path, "sh", "-c", "echo ran", role=role, execution_role=execution_role)
+    assert (done.returncode, done.stdout) == (125, "")
+    assert f"iam:PassRole on resource: {aws.role_arn(execution_role)}" in done.stderr, done.stderr
+    done = run(aws, tmp_path, sys.executable, "-c", PROGRAM, role=role, execution_role=execution_role)
+    assert done.returncode == 7, done.stderr
+    identity, _, code = done.stdout.splitlines()
+    task = re.search(r"portcullis run: task ([0-9a-f]{32}) with role", done.stderr).group(1)
+    assert (identity, code) == (f"arn:aws:sts::{ACCOUNT}:assumed-role/{role}/{task}", "AccessDeniedException")
+    (stopped,) = aws.ecs.describe_tasks(cluster="run", tasks=[task])["tasks"]
+    definition = aws.ecs.describe_task_definition(taskDefinition=stopped["taskDefinitionArn"])["taskDefinition"]
+    assert definition["executionRoleArn"] == aws.role_arn(execution_role)
 
 
 def test_a_role_that_does_not_trust_tasks_runs_nothing(aws, tmp_path):

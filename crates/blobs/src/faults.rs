@@ -27,8 +27,19 @@ enum Plan {
 struct File {
     bytes: Vec<u8>,
     synced: usize,
+    /// From where on a failed sync gave the bytes up: no later one knows of it.
+    lost_from: Option<usize>,
     /// Whether its name lasts.
     named: bool,
+}
+
+impl File {
+    /// Takes away what is after some bytes.
+    fn cut(&mut self, length: usize) {
+        self.bytes.truncate(length);
+        self.synced = self.synced.min(length);
+        self.lost_from = self.lost_from.filter(|from| *from < length);
+    }
 }
 
 #[derive(Debug)]
@@ -96,6 +107,7 @@ impl Platter {
                 number(random) as usize % (lost + 1)
             };
             file.bytes.truncate(file.synced + kept);
+            file.lost_from = None;
             // Of what was not synced anything may stand there.
             for byte in file.bytes.iter_mut().skip(file.synced) {
                 *byte = if coin(random) { *byte } else { 0 };
@@ -148,6 +160,7 @@ impl Medium for Platter {
             Err(_) => number(&disk.random) as usize % (bytes.len() + 1),
         };
         let file = disk.uploads.get_mut(upload).ok_or_else(missing)?;
+        file.cut(offset as usize);
         file.bytes.resize(offset as usize, 0);
         file.bytes.extend_from_slice(&bytes[..written]);
         failed
@@ -156,16 +169,19 @@ impl Medium for Platter {
     fn truncate(&self, upload: &str, length: u64) -> io::Result<()> {
         let mut disk = self.call(false)?;
         let file = disk.uploads.get_mut(upload).ok_or_else(missing)?;
-        file.bytes.truncate(length as usize);
-        file.synced = file.synced.min(length as usize);
+        file.cut(length as usize);
         Ok(())
     }
 
     fn sync(&self, upload: &str, _: Timestamp) -> io::Result<()> {
-        let mut disk = self.call(false)?;
+        let failed = self.call(false).map(|_| ());
+        let mut disk = lock(&self.0);
         let file = disk.uploads.get_mut(upload).ok_or_else(missing)?;
-        file.synced = file.bytes.len();
-        Ok(())
+        match failed {
+            Ok(()) => file.synced = file.lost_from.unwrap_or(file.bytes.len()),
+            Err(_) => file.lost_from = file.lost_from.or(Some(file.synced)),
+        }
+        failed
     }
 
     fn read_upload(&self, upload: &str, offset: u64, length: usize) -> io::Result<Vec<u8>> {
@@ -369,4 +385,59 @@ async fn a_full_disk_is_an_error_of_its_own_and_the_upload_goes_on_when_there_is
         .await
         .unwrap();
     assert_eq!(blob.size, 13);
+}
+
+#[tokio::test]
+async fn what_an_earlier_process_wrote_is_synced_before_it_is_a_blob() {
+    let platter = Platter::new(1, Plan::Nothing);
+    let blobs = blobs_on(&platter);
+    let upload = blobs.begin("a").await.unwrap();
+    // Killed before the acknowledgement.
+    let write = blobs.with(&upload, |inner, name, running| {
+        running.append(inner.medium.as_ref(), name, 0, &[7; 700])
+    });
+    write.await.unwrap();
+    let blob = blobs_on(&platter).finish(&upload, None).await.unwrap();
+    lock(&platter.0).plan = Plan::CutPower(0);
+    platter.restart();
+    let told = Told {
+        blobs: vec![(blob.digest, vec![7; 700])],
+        ..Told::default()
+    };
+    check(&platter, &told, "the end of an upload was never synced").await;
+}
+
+#[tokio::test]
+async fn what_an_earlier_process_wrote_is_no_blob_after_a_sync_that_failed() {
+    for failing in 0..8 {
+        let platter = Platter::new(1, Plan::Nothing);
+        let blobs = blobs_on(&platter);
+        let upload = blobs.begin("a").await.unwrap();
+        let write = blobs.with(&upload, |inner, name, running| {
+            running.append(inner.medium.as_ref(), name, 0, &[7; 700])
+        });
+        write.await.unwrap();
+        let begun = lock(&platter.0).calls;
+        lock(&platter.0).plan = Plan::Fail(begun + failing);
+        let (blobs, mut told) = (blobs_on(&platter), Told::default());
+        for _ in 0..2 {
+            if let Ok(blob) = blobs.finish(&upload, None).await {
+                told.blobs.push((blob.digest, vec![7; 700]));
+            }
+        }
+        lock(&platter.0).plan = Plan::CutPower(0);
+        platter.restart();
+        check(&platter, &told, &format!("call {failing} of two ends failed")).await;
+    }
+}
+
+#[test]
+fn a_file_that_may_not_grow_is_a_full_disk() {
+    use io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
+    for kind in [StorageFull, QuotaExceeded, FileTooLarge] {
+        assert!(
+            matches!(BlobError::from(io::Error::from(kind)), BlobError::NoSpace),
+            "{kind}"
+        );
+    }
 }

@@ -19,6 +19,9 @@ pub(crate) struct Running {
     hasher: Option<Sha256>,
     /// What was acknowledged, and the digest of that: where a failed append falls back to.
     safe: (u64, Option<Sha256>),
+    /// Whether this process knows that what is safe lasts. Of what an earlier one left, the end may be bytes that it never
+    /// acknowledged.
+    is_synced: bool,
     over: bool,
 }
 
@@ -38,6 +41,7 @@ impl Running {
             length,
             safe: (length, hasher.clone()),
             hasher,
+            is_synced: length == 0,
             over: false,
         }
     }
@@ -78,12 +82,17 @@ impl Running {
     pub fn acknowledge(&mut self, medium: &dyn Medium, name: &str, now: Timestamp) -> Result<u64, BlobError> {
         let length = self.length()?;
         if let Err(error) = medium.sync(name, now) {
-            // Nobody knows what a failed sync has left of the bytes.
-            self.fall_back(medium, name);
-            self.forget_digest();
+            if self.is_synced {
+                // Nobody knows what a failed sync has left of the bytes.
+                self.fall_back(medium, name);
+                self.forget_digest();
+            } else {
+                self.give_up(medium, name);
+            }
             return Err(self.judge(error));
         }
         self.safe = (length, self.hasher.clone());
+        self.is_synced = true;
         Ok(length)
     }
 
@@ -95,9 +104,9 @@ impl Running {
         Ok(Digest::finish(hasher))
     }
 
-    /// Whether all of it was acknowledged.
+    /// Whether all of it was acknowledged, and by this process.
     pub fn is_safe(&self) -> bool {
-        self.safe.0 == self.length
+        self.is_synced && self.safe.0 == self.length
     }
 
     /// Nothing can be done with it any more.
@@ -137,6 +146,15 @@ impl Running {
                 self.length = medium.length(name).unwrap_or(length);
                 self.hasher = None;
             }
+        }
+    }
+
+    /// There is nothing to go back to: of what an earlier process left, a second sync might say that it lasts although the
+    /// first one lost it.
+    fn give_up(&mut self, medium: &dyn Medium, name: &str) {
+        self.over = true;
+        if let Err(error) = medium.discard(name) {
+            tracing::warn!(%error, "an upload that may have lost bytes stays for a day");
         }
     }
 

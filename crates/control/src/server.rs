@@ -1,6 +1,7 @@
 //! The listener: connections, limits, TLS, and the way out of each request.
 
 mod bodies;
+mod stalls;
 
 use std::convert::Infallible;
 use std::net::{IpAddr, SocketAddr};
@@ -79,6 +80,9 @@ pub async fn serve(
         accounts,
         stop: stop.clone(),
     });
+    if let Err(error) = stalls::limit(&listener) {
+        tracing::warn!(%error, "connections whose peers do not read are not broken off");
+    }
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {

@@ -34,6 +34,9 @@ pub enum LogsError {
         /// What was found.
         detail: String,
     },
+    /// Sealed events were asked for that cannot be opened; the text says why.
+    #[error("the log events are sealed and cannot be opened: {0}")]
+    Sealed(String),
     /// The store was shut down.
     #[error("the store of log events is shut down")]
     Closed,

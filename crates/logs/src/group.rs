@@ -8,7 +8,8 @@ use portcullis_core::Timestamp;
 
 use crate::batch::Batch;
 use crate::segment::{Index, Segment};
-use crate::{GroupId, StreamId, StreamSummary};
+use crate::summaries::Summaries;
+use crate::{GroupId, StreamId};
 
 const DAY_MILLIS: i64 = 86_400_000;
 
@@ -32,7 +33,7 @@ pub(crate) struct GroupState {
     pub(crate) frozen: Option<Arc<Memtable>>,
     /// In the order of their journals.
     pub(crate) segments: Vec<Arc<Segment>>,
-    pub(crate) streams: BTreeMap<StreamId, StreamSummary>,
+    pub(crate) streams: Summaries,
     pub(crate) retention_days: Option<u32>,
     pub(crate) removed: Removed,
     /// Some segments hold events of removed streams.
@@ -97,16 +98,14 @@ impl GroupState {
         ))
     }
 
+    /// The oldest time that is shown.
+    pub(crate) fn oldest(&self, now: Timestamp) -> Timestamp {
+        self.cutoff(now).unwrap_or(Timestamp::from_millis(i64::MIN))
+    }
+
     /// Counts events that came in.
     pub(crate) fn count(&mut self, batch: &Batch) {
-        let summary = StreamSummary {
-            first_event: batch.packed.oldest,
-            last_event: batch.packed.newest,
-            last_ingestion: batch.ingestion_time,
-            events: u64::from(batch.packed.count),
-            stored_bytes: batch.packed.counted_bytes,
-        };
-        add(&mut self.streams, &batch.stream, &summary);
+        self.streams.add(&batch.stream, &batch.summary());
     }
 
     /// Counts a segment's events, those left out that were removed.
@@ -114,7 +113,7 @@ impl GroupState {
         for row in &index.streams {
             let removed = self.removed.get(&row.stream);
             if removed.is_none_or(|last| row.last_sequence > *last) {
-                add(&mut self.streams, &row.stream, &row.summary);
+                self.streams.add(&row.stream, &row.summary);
             }
         }
     }
@@ -127,15 +126,7 @@ impl GroupState {
             if removed.is_some_and(|last| row.last_sequence <= *last) {
                 continue;
             }
-            let Some(summary) = self.streams.get_mut(&row.stream) else {
-                continue;
-            };
-            summary.events = summary.events.saturating_sub(row.summary.events);
-            summary.stored_bytes = summary.stored_bytes.saturating_sub(row.summary.stored_bytes);
-            summary.first_event = summary.first_event.max(cutoff);
-            if summary.events == 0 {
-                self.streams.remove(&row.stream);
-            }
+            self.streams.forget(&row.stream, &row.summary, cutoff);
         }
     }
 
@@ -159,16 +150,4 @@ impl GroupState {
             }
         }
     }
-}
-
-fn add(streams: &mut BTreeMap<StreamId, StreamSummary>, stream: &StreamId, more: &StreamSummary) {
-    let Some(summary) = streams.get_mut(stream) else {
-        streams.insert(stream.clone(), *more);
-        return;
-    };
-    summary.first_event = summary.first_event.min(more.first_event);
-    summary.last_event = summary.last_event.max(more.last_event);
-    summary.last_ingestion = summary.last_ingestion.max(more.last_ingestion);
-    summary.events += more.events;
-    summary.stored_bytes += more.stored_bytes;
 }

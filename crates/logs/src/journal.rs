@@ -4,7 +4,8 @@
 //! ```text
 //! file:   magic 8, number u64, last sequence before it u64, CRC-32 u32; frame*
 //! frame:  magic 4, stored bytes u32, raw bytes u32, length of the file that had been synced u64, CRC-32 u32; LZ4 of records
-//! record: group, stream, first sequence, ingestion time, packed events
+//! record: group, stream, first sequence, ingestion time, packed events; or of sealed ones
+//!         0, group, stream, first sequence, ingestion time, how many, oldest, newest, counted bytes, sealed events
 //! ```
 
 use std::fs::{File, OpenOptions};
@@ -23,6 +24,8 @@ const FILE_MAGIC: &[u8; 8] = b"PCLOGJ01";
 const FILE_HEADER_BYTES: usize = 28;
 const FRAME_MAGIC: [u8; 4] = *b"\xf1PLF";
 const FRAME_HEADER_BYTES: usize = 24;
+/// Stands before the group of an append that is sealed. No group has this number.
+const SEALED: u64 = 0;
 /// A frame is closed at this size; a single append may be longer.
 const FRAME_RAW_BYTES: usize = 1024 * 1024;
 /// No frame is longer.
@@ -39,11 +42,18 @@ impl Frames {
     /// Adds an append.
     pub(crate) fn push(&mut self, group: u64, batch: &Batch, synced: u64) {
         let open = &mut self.open;
+        if batch.packed.is_sealed {
+            put_u64(open, SEALED);
+        }
         put_u64(open, group);
         put_bytes(open, batch.stream.as_str().as_bytes());
-        put_u64(open, batch.first_sequence);
-        put_i64(open, batch.ingestion_time.as_millis());
-        put_bytes(open, &batch.packed.bytes);
+        if batch.packed.is_sealed {
+            batch.put_sealed(open);
+        } else {
+            put_u64(open, batch.first_sequence);
+            put_i64(open, batch.ingestion_time.as_millis());
+            put_bytes(open, &batch.packed.bytes);
+        }
         if self.open.len() >= FRAME_RAW_BYTES {
             self.close(synced);
         }
@@ -127,6 +137,12 @@ impl Journal {
             synced: header.len() as u64,
             is_broken: false,
         })
+    }
+
+    /// Goes on in another file.
+    #[cfg(test)]
+    pub(crate) fn go_on_in(&mut self, file: File) {
+        self.file = file;
     }
 
     /// Its length.
@@ -263,12 +279,18 @@ impl<'a> Frame<'a> {
 fn read_records(raw: &[u8], each: &mut impl FnMut(Record)) -> Option<()> {
     let mut reader = Reader::new(raw);
     while !reader.is_empty() {
-        let group = reader.u64()?;
-        let batch = Batch {
-            stream: StreamId::new(reader.text()?),
-            first_sequence: reader.u64()?,
-            ingestion_time: Timestamp::from_millis(reader.i64()?),
-            packed: Packed::read(reader.bytes()?)?,
+        let number = reader.u64()?;
+        let is_sealed = number == SEALED;
+        let group = if is_sealed { reader.u64()? } else { number };
+        let stream = StreamId::new(reader.text()?);
+        let batch = match is_sealed {
+            true => Batch::read_sealed(stream, &mut reader)?,
+            false => Batch {
+                stream,
+                first_sequence: reader.u64()?,
+                ingestion_time: Timestamp::from_millis(reader.i64()?),
+                packed: Packed::read(reader.bytes()?)?,
+            },
         };
         each(Record { group, batch });
     }

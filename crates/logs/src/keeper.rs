@@ -7,14 +7,15 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use crate::batch::Batch;
 use crate::chores::Flush;
 use crate::engine::{Engine, subtract};
 use crate::group::{Group, Memtable, Removed};
 use crate::group_file::GroupFile;
 use crate::items::{Item, Items};
 use crate::journal::sync_directory;
-use crate::scan::{Picture, Scan};
-use crate::segment::{Index, Name, Place, Segment, SegmentWriter, failed};
+use crate::scan::{Picture, Scan, is_gone};
+use crate::segment::{Index, Name, Opened, Place, Segment, SegmentWriter, failed};
 use crate::{EventKey, LogsError, Order, StreamId, Streams};
 
 /// Segments are not merged beyond this, before compression.
@@ -93,7 +94,11 @@ fn fill_from_memory(frozen: &Memtable, removed: &Removed, out: &mut Out<'_>) -> 
     for (stream, batches) in &frozen.streams {
         let last_removed = removed.get(stream).copied().unwrap_or(0);
         let mut rows: Vec<(EventKey, _, &[u8])> = Vec::new();
+        let mut sealed: Vec<&Arc<Batch>> = Vec::new();
         for batch in batches {
+            if batch.packed.is_sealed && !is_gone(removed, batch) {
+                sealed.push(batch);
+            }
             let events = batch.events();
             let kept = events.filter(|(key, _, _)| key.sequence > last_removed);
             rows.extend(kept.map(|(key, _, message)| (key, batch.ingestion_time, message)));
@@ -102,6 +107,11 @@ fn fill_from_memory(frozen: &Memtable, removed: &Removed, out: &mut Out<'_>) -> 
         for (key, ingestion_time, message) in rows {
             let message = std::str::from_utf8(message).unwrap_or_default();
             out.push(stream, key, ingestion_time, message)
+                .map_err(|error| failed(Path::new("segment"), &error))?;
+        }
+        sealed.sort_by_key(|batch| (batch.packed.oldest, batch.first_sequence));
+        for batch in sealed {
+            out.push_sealed(batch)
                 .map_err(|error| failed(Path::new("segment"), &error))?;
         }
     }
@@ -374,9 +384,12 @@ fn fill_from_segments(
     out: &mut Out<'_>,
 ) -> Result<(), LogsError> {
     let mut names: Vec<StreamId> = Vec::new();
+    let mut opened = Vec::with_capacity(segments.len());
     for segment in segments {
-        let index = engine.cache.of(segment, &segment.open()?)?;
+        let source = segment.open()?;
+        let index = engine.cache.of(segment, &source)?;
         names.extend(index.streams.iter().map(|row| row.stream.clone()));
+        opened.push((source, index));
     }
     names.sort_unstable();
     names.dedup();
@@ -388,8 +401,35 @@ fn fill_from_segments(
             outcome = out.push(&name, item.key, item.ingestion_time, items.message(item));
             outcome.is_ok()
         };
-        Scan::new(&picture, &engine.cache, Order::OldestFirst).run(write)?;
+        Scan::new(&picture, engine, Order::OldestFirst).run(write)?;
         outcome.map_err(|error| failed(Path::new("segment"), &error))?;
+        for (source, index) in &opened {
+            fill_with_sealed(source, index, &name, removed, out)?;
+        }
+    }
+    Ok(())
+}
+
+/// Takes the sealed batches of a stream over as they are.
+fn fill_with_sealed(
+    source: &Opened,
+    index: &Index,
+    stream: &StreamId,
+    removed: &Removed,
+    out: &mut Out<'_>,
+) -> Result<(), LogsError> {
+    let Some(number) = index.number_of(stream.as_str()) else {
+        return Ok(());
+    };
+    let numbers = [(number, number)];
+    let blocks = index.blocks_of((number, number)).iter();
+    for entry in blocks.filter(|entry| entry.is_sealed) {
+        for batch in source.sealed_block(index, entry, &numbers)? {
+            if !is_gone(removed, &batch) {
+                out.push_sealed(&batch)
+                    .map_err(|error| failed(Path::new("segment"), &error))?;
+            }
+        }
     }
     Ok(())
 }

@@ -24,7 +24,7 @@
 //!
 //! The code: `writer` takes appends in order and makes them last (`journal`), `keeper` puts them into segments and looks after those
 //! (`segment`), `scan` walks through what `group` holds in memory and in segments, `pages` makes answers of it, `open` is the way
-//! back from a directory.
+//! back from a directory. `sealing` is what is known of events that are kept sealed.
 
 mod batch;
 mod cache;
@@ -47,8 +47,10 @@ pub mod pattern;
 mod query;
 mod queue;
 mod scan;
+mod sealing;
 mod segment;
 mod span;
+mod summaries;
 mod writer;
 
 pub use error::{LogsError, OpenError};
@@ -58,6 +60,7 @@ pub use id::{GroupId, StreamId};
 pub use logs::{Logs, Options};
 pub use pattern::{Pattern, PatternError};
 pub use query::{
-    Appended, Filter, FilterToken, Filtered, Gap, InvalidToken, Order, PAGE_BYTES_MAX, PAGE_EVENTS_MAX, Page,
-    Read, Start, StreamSummary, Streams, Token,
+    Appended, Filter, FilterToken, Filtered, Gap, InvalidToken, LastEvent, Order, PAGE_BYTES_MAX,
+    PAGE_EVENTS_MAX, Page, Read, Start, StreamSummary, Streams, Token,
 };
+pub use sealing::{Opener, Seal};

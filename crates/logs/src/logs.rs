@@ -5,16 +5,17 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
-use portcullis_core::{Clock, Timestamp};
+use portcullis_core::Clock;
 use tokio::sync::{Semaphore, oneshot};
 
 use crate::batch::Packed;
 use crate::engine::Engine;
 use crate::queue::{Append, Job, Reply};
+use crate::sealing::{Opener, Seal};
 use crate::writer::Writer;
 use crate::{
-    Appended, Filter, Filtered, Followed, Follower, GroupId, InputEvent, LogsError, OpenError, Page, Pattern,
-    Read, StreamId, StreamSummary, keeper, open, pages,
+    Appended, Filter, Filtered, Followed, Follower, GroupId, InputEvent, LastEvent, LogsError, OpenError,
+    Order, Page, Pattern, Read, StreamId, StreamSummary, keeper, open, pages,
 };
 
 /// Reads that are under way at once; others wait. Each may hold some blocks of many streams.
@@ -27,6 +28,8 @@ pub struct Options {
     pub quota_bytes: u64,
     /// Bytes of events that are kept in memory until they go into a segment. Twice as much may be in use.
     pub memory_bytes: usize,
+    /// Bytes of events that one read has open at a time, and one batch or block beyond.
+    pub walk_bytes: usize,
 }
 
 impl Default for Options {
@@ -34,6 +37,7 @@ impl Default for Options {
         Self {
             quota_bytes: 10 * 1024 * 1024 * 1024,
             memory_bytes: 32 * 1024 * 1024,
+            walk_bytes: 64 * 1024 * 1024,
         }
     }
 }
@@ -42,6 +46,7 @@ impl Default for Options {
 #[derive(Debug, Clone)]
 pub struct Logs {
     shared: Arc<Shared>,
+    opener: Option<Opener>,
 }
 
 #[derive(Debug)]
@@ -105,6 +110,7 @@ impl Logs {
                 threads: Mutex::new(threads.into_iter().flatten().collect()),
                 _lock: lock,
             }),
+            opener: None,
         }
     }
 
@@ -121,16 +127,33 @@ impl Logs {
         stream: &StreamId,
         events: Vec<InputEvent>,
     ) -> impl Future<Output = Result<Appended, LogsError>> + Send + use<> {
+        self.append_sealed(group, stream, events, None)
+    }
+
+    /// The same of events that are sealed before they go anywhere, if there is something to seal them with. They are sealed
+    /// before this returns.
+    pub fn append_sealed(
+        &self,
+        group: &GroupId,
+        stream: &StreamId,
+        events: Vec<InputEvent>,
+        seal: Option<&Seal<'_>>,
+    ) -> impl Future<Output = Result<Appended, LogsError>> + Send + use<> {
         let (reply, answer) = oneshot::channel();
         let nothing = Appended {
             ingestion_time: self.engine().now(),
             first_sequence: 0,
         };
-        let pushed = Packed::new(events).map(|packed| {
+        let pushed = Packed::new(events).map(|clear| {
+            let (packed, clear) = match seal {
+                None => (clear, None),
+                Some(seal) => (clear.sealed(seal)?, Some(clear)),
+            };
             self.engine().queue.push(Job::Append(Append {
                 group: group.clone(),
                 stream: stream.clone(),
                 packed,
+                clear,
                 reply,
             }))
         });
@@ -143,24 +166,35 @@ impl Logs {
         }
     }
 
+    /// The same store for a reader who can open sealed events. Without one they are [`LogsError::Sealed`].
+    #[must_use]
+    pub fn opened_by(&self, opener: Opener) -> Self {
+        Self {
+            shared: Arc::clone(&self.shared),
+            opener: Some(opener),
+        }
+    }
+
     /// A page of one stream (GetLogEvents). A stream that nothing was appended to is empty.
     pub async fn read(&self, read: Read) -> Result<Page, LogsError> {
-        self.reading(move |engine| pages::read(engine, &read)).await
+        self.reading(move |engine, opener| pages::read(engine, &read, opener))
+            .await
     }
 
     /// A page of several streams (FilterLogEvents).
     pub async fn filter(&self, filter: Filter) -> Result<Filtered, LogsError> {
-        self.reading(move |engine| pages::filter(engine, &filter)).await
+        self.reading(move |engine, opener| pages::filter(engine, &filter, opener))
+            .await
     }
 
     /// Reading waits for the disk, and so leaves the thread it was asked on.
     async fn reading<T: Send + 'static>(
         &self,
-        read: impl FnOnce(&Engine) -> Result<T, LogsError> + Send + 'static,
+        read: impl FnOnce(&Engine, Option<&Opener>) -> Result<T, LogsError> + Send + 'static,
     ) -> Result<T, LogsError> {
         let _turn = self.shared.reads.acquire().await.map_err(|_| LogsError::Closed)?;
-        let engine = Arc::clone(self.engine());
-        let read = tokio::task::spawn_blocking(move || read(&engine)).await;
+        let (engine, opener) = (Arc::clone(self.engine()), self.opener.clone());
+        let read = tokio::task::spawn_blocking(move || read(&engine, opener.as_ref())).await;
         read.map_err(|_| LogsError::Closed)?
     }
 
@@ -196,11 +230,27 @@ impl Logs {
     pub fn stream(&self, group: &GroupId, stream: &StreamId) -> Option<StreamSummary> {
         let group = self.engine().group(group)?;
         let state = group.read();
-        let cutoff = state.cutoff(self.engine().now());
+        let oldest = state.oldest(self.engine().now());
         let mut summary = *state.streams.get(stream)?;
-        let cutoff = cutoff.unwrap_or(Timestamp::from_millis(i64::MIN));
-        summary.first_event = summary.first_event.max(cutoff);
-        (summary.last_event >= cutoff).then_some(summary)
+        summary.first_event = summary.first_event.max(oldest);
+        (summary.last_event >= oldest).then_some(summary)
+    }
+
+    /// The next streams of a group in the order of their last events, `limit` of them at most. Streams that hold nothing that is
+    /// shown are in no place.
+    pub fn by_last_event(
+        &self,
+        group: &GroupId,
+        after: Option<&LastEvent>,
+        order: Order,
+        limit: usize,
+    ) -> Vec<LastEvent> {
+        let Some(group) = self.engine().group(group) else {
+            return Vec::new();
+        };
+        let state = group.read();
+        let oldest = state.oldest(self.engine().now());
+        state.streams.by_last_event(oldest, after, order, limit)
     }
 
     /// Bytes of a group's events before compression, as PutLogEvents counts them (`storedBytes`).
@@ -208,8 +258,7 @@ impl Logs {
         let Some(group) = self.engine().group(group) else {
             return 0;
         };
-        let state = group.read();
-        state.streams.values().map(|summary| summary.stored_bytes).sum()
+        group.read().streams.stored_bytes()
     }
 
     /// Bytes in use against the quota.

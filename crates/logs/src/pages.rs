@@ -6,6 +6,7 @@ use crate::engine::Engine;
 use crate::items::{Item, Items};
 use crate::query::Gap;
 use crate::scan::{Picture, Scan};
+use crate::sealing::Opener;
 use crate::span::Span;
 use crate::{
     EVENT_OVERHEAD_BYTES, Event, Filter, FilterToken, Filtered, GroupId, LogsError, Order, PAGE_BYTES_MAX,
@@ -17,8 +18,11 @@ const LOOKED_AT_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// Time after which it does so, too: there are patterns that are slow to evaluate.
 const LOOKED_AT_TIME_MAX: Duration = Duration::from_secs(1);
 
+/// Bytes of events a page opens at most, once it has an event: batches that overlap are opened over and over.
+const OPENED_BYTES_MAX: usize = 256 * 1024 * 1024;
+
 /// GetLogEvents.
-pub(crate) fn read(engine: &Engine, read: &Read) -> Result<Page, LogsError> {
+pub(crate) fn read(engine: &Engine, read: &Read, opener: Option<&Opener>) -> Result<Page, LogsError> {
     let (gap, order) = match read.start {
         Start::Head => (None, Order::OldestFirst),
         Start::Tail => (None, Order::NewestFirst),
@@ -32,7 +36,15 @@ pub(crate) fn read(engine: &Engine, read: &Read) -> Result<Page, LogsError> {
     let streams = Streams::Named(vec![read.stream.clone()]);
     let mut page = PageEvents::new(read.limit);
     let mut events: Vec<Event> = Vec::new();
-    walk(engine, &read.group, &streams, span, order, |items, item| {
+    let walk = Walk {
+        engine,
+        opener,
+        group: &read.group,
+        streams: &streams,
+        span,
+        order,
+    };
+    walk.run(|items, item| {
         let takes = page.takes(items.message(item).len());
         if takes {
             events.push(items.event(item));
@@ -51,7 +63,11 @@ pub(crate) fn read(engine: &Engine, read: &Read) -> Result<Page, LogsError> {
 }
 
 /// FilterLogEvents.
-pub(crate) fn filter(engine: &Engine, filter: &Filter) -> Result<Filtered, LogsError> {
+pub(crate) fn filter(
+    engine: &Engine,
+    filter: &Filter,
+    opener: Option<&Opener>,
+) -> Result<Filtered, LogsError> {
     let order = filter.order;
     let mut span = Span::ALL;
     span = filter.from.map_or(span, |from| span.from(from));
@@ -61,36 +77,37 @@ pub(crate) fn filter(engine: &Engine, filter: &Filter) -> Result<Filtered, LogsE
     let mut events = Vec::new();
     let (mut looked_at, mut last) = (0, None);
     let began = Instant::now();
-    let is_end = walk(
+    let walk = Walk {
         engine,
-        &filter.group,
-        &filter.streams,
+        opener,
+        group: &filter.group,
+        streams: &filter.streams,
         span,
         order,
-        |items, item| {
-            let is_enough =
-                looked_at >= LOOKED_AT_BYTES_MAX || (last.is_some() && began.elapsed() > LOOKED_AT_TIME_MAX);
-            if page.is_full() || is_enough {
+    };
+    let is_end = walk.run(|items, item| {
+        let is_enough =
+            looked_at >= LOOKED_AT_BYTES_MAX || (last.is_some() && began.elapsed() > LOOKED_AT_TIME_MAX);
+        if page.is_full() || is_enough {
+            return false;
+        }
+        let message = items.message(item);
+        if filter.pattern.matches(message) {
+            let Some(stream) = items.stream(item) else {
+                return true;
+            };
+            if !page.takes(message.len()) {
                 return false;
             }
-            let message = items.message(item);
-            if filter.pattern.matches(message) {
-                let Some(stream) = items.stream(item) else {
-                    return true;
-                };
-                if !page.takes(message.len()) {
-                    return false;
-                }
-                events.push(StreamEvent {
-                    stream: stream.clone(),
-                    event: items.event(item),
-                });
-            }
-            looked_at += message.len() + EVENT_OVERHEAD_BYTES;
-            last = Some(item.key);
-            true
-        },
-    )?;
+            events.push(StreamEvent {
+                stream: stream.clone(),
+                event: items.event(item),
+            });
+        }
+        looked_at += message.len() + EVENT_OVERHEAD_BYTES;
+        last = Some(item.key);
+        true
+    })?;
     let gap = last.map(|key| match order {
         Order::OldestFirst => Gap::after(key),
         Order::NewestFirst => Gap::before(key),
@@ -133,29 +150,35 @@ impl PageEvents {
     }
 }
 
-/// Walks through the events of some streams of a group that are not older than its retention; whether it came to the end.
-fn walk(
-    engine: &Engine,
-    group: &GroupId,
-    streams: &Streams,
+/// A walk through the events of some streams of a group that are not older than its retention.
+struct Walk<'a> {
+    engine: &'a Engine,
+    opener: Option<&'a Opener>,
+    group: &'a GroupId,
+    streams: &'a Streams,
     span: Span,
     order: Order,
-    each: impl FnMut(&Items, &Item) -> bool,
-) -> Result<bool, LogsError> {
-    let Some(group) = engine.group(group) else {
-        return Ok(true);
-    };
-    let picture = {
-        let state = group.read();
-        let span = state
-            .cutoff(engine.now())
-            .map_or(span, |cutoff| span.from(cutoff));
-        Picture::of(&state, streams.clone(), span)
-    };
-    let walked = Scan::new(&picture, &engine.cache, order).run(each);
-    // The files of a group that was removed meanwhile are gone, and rightly so.
-    match walked {
-        Err(_) if group.read().is_gone => Ok(true),
-        walked => walked,
+}
+
+impl Walk<'_> {
+    /// Hands over the events until `each` says no; whether it came to the end.
+    fn run(&self, each: impl FnMut(&Items, &Item) -> bool) -> Result<bool, LogsError> {
+        let engine = self.engine;
+        let Some(group) = engine.group(self.group) else {
+            return Ok(true);
+        };
+        let picture = {
+            let state = group.read();
+            let cutoff = state.cutoff(engine.now());
+            let span = cutoff.map_or(self.span, |cutoff| self.span.from(cutoff));
+            Picture::of(&state, self.streams.clone(), span)
+        };
+        let scan = Scan::new(&picture, engine, self.order).opening(OPENED_BYTES_MAX);
+        let walked = scan.opened_by(self.opener).run(each);
+        // The files of a group that was removed meanwhile are gone, and rightly so.
+        match walked {
+            Err(_) if group.read().is_gone => Ok(true),
+            walked => walked,
+        }
     }
 }

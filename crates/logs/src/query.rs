@@ -207,6 +207,15 @@ pub struct Appended {
     pub first_sequence: u64,
 }
 
+/// A stream's place in the order of last events: by time, then by name.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct LastEvent {
+    /// Time of its newest event.
+    pub time: Timestamp,
+    /// The stream.
+    pub stream: StreamId,
+}
+
 /// What a stream holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StreamSummary {
@@ -220,4 +229,17 @@ pub struct StreamSummary {
     pub events: u64,
     /// Their bytes as PutLogEvents counts them, before compression.
     pub stored_bytes: u64,
+}
+
+impl StreamSummary {
+    /// What it is with more events.
+    pub(crate) fn with(&self, more: &Self) -> Self {
+        Self {
+            first_event: self.first_event.min(more.first_event),
+            last_event: self.last_event.max(more.last_event),
+            last_ingestion: self.last_ingestion.max(more.last_ingestion),
+            events: self.events + more.events,
+            stored_bytes: self.stored_bytes + more.stored_bytes,
+        }
+    }
 }

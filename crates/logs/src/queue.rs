@@ -32,13 +32,18 @@ pub(crate) struct Append {
     pub(crate) group: GroupId,
     pub(crate) stream: StreamId,
     pub(crate) packed: Packed,
+    /// Of sealed events the same in the clear, for those who follow.
+    pub(crate) clear: Option<Packed>,
     pub(crate) reply: Reply<Appended>,
 }
 
 impl Job {
     fn bytes(&self) -> usize {
         match self {
-            Self::Append(append) => append.packed.bytes.len(),
+            Self::Append(append) => {
+                let clear = append.clear.as_ref().map_or(0, |clear| clear.bytes.len());
+                append.packed.bytes.len() + clear
+            }
             _ => 0,
         }
     }

@@ -2,15 +2,19 @@
 //!
 //! A heap holds what lies ahead by the earliest key it can have: segments, blocks, batches, and open ones by the key of their next
 //! event. What is not reached is neither read nor decompressed, so that a walk costs what it passes, not what is stored.
+//!
+//! Batches may overlap as whoever appended them liked, so that very many come up before the first of them is through. A walk has
+//! so many bytes open and no more: beyond them, events are closed again, and opened anew when their turn has come.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::sync::Arc;
 
 use crate::batch::Batch;
-use crate::cache::IndexCache;
+use crate::engine::Engine;
 use crate::group::{GroupState, Memtable, Removed};
 use crate::items::{Item, Items};
+use crate::sealing::Opener;
 use crate::segment::{BlockEntry, Index, Opened, Segment};
 use crate::span::{Rank, Span};
 use crate::{LogsError, Order, StreamId, Streams};
@@ -23,6 +27,8 @@ pub(crate) struct Picture {
     removed: Removed,
     streams: Streams,
     span: Span,
+    /// Whether sealed events are in it.
+    has_sealed: bool,
 }
 
 impl Picture {
@@ -41,10 +47,11 @@ impl Picture {
             removed: Arc::clone(&state.removed),
             streams,
             span,
+            has_sealed: true,
         }
     }
 
-    /// All events of some segments.
+    /// All events of some segments that are not sealed.
     pub(crate) fn of_segments(segments: &[Arc<Segment>], removed: Removed, streams: Streams) -> Self {
         Self {
             batches: Vec::new(),
@@ -52,6 +59,7 @@ impl Picture {
             removed,
             streams,
             span: Span::ALL,
+            has_sealed: false,
         }
     }
 }
@@ -60,7 +68,7 @@ fn choose(table: &Memtable, streams: &Streams, span: Span, chosen: &mut Vec<Arc<
     let mut add = |batches: &[Arc<Batch>]| {
         let meeting = batches
             .iter()
-            .filter(|batch| span.meets(batch.packed.oldest, batch.packed.newest));
+            .filter(|batch| span.meets_keys(batch.first_key(), batch.last_key()));
         chosen.extend(meeting.cloned());
     };
     match streams {
@@ -86,11 +94,22 @@ fn choose(table: &Memtable, streams: &Streams, span: Span, chosen: &mut Vec<Arc<
 #[derive(Debug)]
 pub(crate) struct Scan<'a> {
     picture: &'a Picture,
-    cache: &'a IndexCache,
+    engine: &'a Engine,
+    opener: Option<&'a Opener>,
     order: Order,
     ahead: BinaryHeap<Reverse<(Rank, usize)>>,
     sources: Vec<Ahead>,
     free: Vec<usize>,
+    /// The last event that was handed over.
+    passed: Option<Rank>,
+    /// Bytes that are open.
+    open_bytes: usize,
+    /// Bytes that were opened, each time they were.
+    opened_bytes: usize,
+    opened_bytes_max: usize,
+    sealed_block: Option<SealedBlock>,
+    #[cfg(test)]
+    most_open_bytes: usize,
 }
 
 /// Something that lies ahead.
@@ -98,9 +117,28 @@ pub(crate) struct Scan<'a> {
 enum Ahead {
     Nothing,
     Segment(Arc<Segment>),
+    /// Blocks that follow each other, the next one last: none is opened before the one before it was.
+    Blocks(Arc<Reading>, Vec<BlockEntry>),
+    SealedBlock(Arc<Reading>, BlockEntry),
+    Closed(Source),
+    Open(Cursor),
+}
+
+/// Where events are when they are not open.
+#[derive(Debug)]
+enum Source {
     Block(Arc<Reading>, BlockEntry),
     Batch(Arc<Batch>),
-    Items(Cursor),
+    /// A batch of a sealed block, by its place in it.
+    Sealed(Arc<Reading>, BlockEntry, usize),
+}
+
+/// The sealed block that was read last.
+#[derive(Debug)]
+struct SealedBlock {
+    reading: Arc<Reading>,
+    offset: u64,
+    batches: Vec<Arc<Batch>>,
 }
 
 /// A segment that the walk came to.
@@ -116,27 +154,60 @@ struct Reading {
 struct Cursor {
     items: Items,
     next: usize,
+    /// What it takes up.
+    bytes: usize,
+    source: Source,
 }
 
 impl<'a> Scan<'a> {
-    pub(crate) fn new(picture: &'a Picture, cache: &'a IndexCache, order: Order) -> Self {
+    pub(crate) fn new(picture: &'a Picture, engine: &'a Engine, order: Order) -> Self {
         let mut scan = Self {
             picture,
-            cache,
+            engine,
+            opener: None,
             order,
             ahead: BinaryHeap::new(),
             sources: Vec::new(),
             free: Vec::new(),
+            passed: None,
+            open_bytes: 0,
+            opened_bytes: 0,
+            opened_bytes_max: usize::MAX,
+            sealed_block: None,
+            #[cfg(test)]
+            most_open_bytes: 0,
         };
         for segment in &picture.segments {
             let rank = Rank::earliest(segment.oldest, segment.newest, order);
             scan.add(rank, Ahead::Segment(Arc::clone(segment)));
         }
         for batch in &picture.batches {
-            let rank = Rank::earliest(batch.packed.oldest, batch.packed.newest, order);
-            scan.add(rank, Ahead::Batch(Arc::clone(batch)));
+            let rank = scan.first_of(batch);
+            scan.add(rank, Ahead::Closed(Source::Batch(Arc::clone(batch))));
         }
         scan
+    }
+
+    /// Opens sealed events.
+    pub(crate) fn opened_by(self, opener: Option<&'a Opener>) -> Self {
+        Self { opener, ..self }
+    }
+
+    /// Ends when so many bytes were opened, but not before the first event.
+    pub(crate) fn opening(self, opened_bytes_max: usize) -> Self {
+        Self {
+            opened_bytes_max,
+            ..self
+        }
+    }
+
+    /// The first event of a batch in this walk.
+    fn first_of(&self, batch: &Batch) -> Rank {
+        let key = match self.order {
+            Order::OldestFirst => batch.first_key(),
+            Order::NewestFirst => batch.last_key(),
+        };
+        Rank::of(key, self.order)
     }
 
     fn add(&mut self, rank: Rank, ahead: Ahead) {
@@ -154,9 +225,13 @@ impl<'a> Scan<'a> {
         self.ahead.push(Reverse((rank, place)));
     }
 
-    /// Hands the events to `each`, one after the other, until it says no or there are none left; whether there were none left.
+    /// Hands the events to `each`, one after the other, until it says no, enough was opened or there are none left; whether
+    /// there were none left.
     pub(crate) fn run(&mut self, mut each: impl FnMut(&Items, &Item) -> bool) -> Result<bool, LogsError> {
         while let Some(Reverse((_, place))) = self.ahead.pop() {
+            if self.passed.is_some() && self.opened_bytes > self.opened_bytes_max {
+                return Ok(false);
+            }
             let Some(slot) = self.sources.get_mut(place) else {
                 continue;
             };
@@ -165,12 +240,13 @@ impl<'a> Scan<'a> {
             match ahead {
                 Ahead::Nothing => {}
                 Ahead::Segment(segment) => self.open_segment(&segment)?,
-                Ahead::Block(reading, entry) => {
-                    let items = reading.opened.block(&reading.index, &entry, &reading.numbers)?;
-                    self.open_items(items);
+                Ahead::Blocks(reading, blocks) => self.open_block(reading, blocks)?,
+                Ahead::SealedBlock(reading, entry) => self.open_sealed(&reading, entry)?,
+                Ahead::Closed(source) => {
+                    let items = self.items(&source)?;
+                    self.open_items(items, source);
                 }
-                Ahead::Batch(batch) => self.open_items(batch.items()),
-                Ahead::Items(cursor) => {
+                Ahead::Open(cursor) => {
                     if !self.walk(cursor, &mut each) {
                         return Ok(false);
                     }
@@ -186,20 +262,31 @@ impl<'a> Scan<'a> {
         while let Some(item) = cursor.items.list.get(cursor.next) {
             let rank = Rank::of(item.key, self.order);
             if limit.is_some_and(|limit| rank > limit) {
-                self.add(rank, Ahead::Items(cursor));
+                self.put_back(rank, cursor);
                 return true;
             }
             if !each(&cursor.items, item) {
                 return false;
             }
+            self.passed = Some(rank);
             cursor.next += 1;
         }
+        self.open_bytes -= cursor.bytes;
         true
+    }
+
+    /// Keeps a cursor until its turn comes again; closed, if too much is open.
+    fn put_back(&mut self, rank: Rank, cursor: Cursor) {
+        if self.open_bytes <= self.engine.options.walk_bytes {
+            return self.add(rank, Ahead::Open(cursor));
+        }
+        self.open_bytes -= cursor.bytes;
+        self.add(rank, Ahead::Closed(cursor.source));
     }
 
     fn open_segment(&mut self, segment: &Arc<Segment>) -> Result<(), LogsError> {
         let opened = segment.open()?;
-        let index = self.cache.of(segment, &opened)?;
+        let index = self.engine.cache.of(segment, &opened)?;
         let numbers = index.numbers(&self.picture.streams);
         let reading = Arc::new(Reading {
             opened,
@@ -207,37 +294,152 @@ impl<'a> Scan<'a> {
             numbers,
         });
         let mut last_offset = None;
+        let mut chosen: Vec<BlockEntry> = Vec::new();
         for range in &reading.numbers {
             for entry in index.blocks_of(*range) {
                 // Streams next to each other may share a block.
                 let is_new = last_offset.is_none_or(|last| entry.offset > last);
-                if is_new && self.picture.span.meets(entry.oldest, entry.newest) {
-                    let rank = Rank::earliest(entry.oldest, entry.newest, self.order);
-                    self.add(rank, Ahead::Block(Arc::clone(&reading), *entry));
+                let is_in = self.picture.has_sealed || !entry.is_sealed;
+                if is_new && is_in && self.picture.span.meets(entry.oldest, entry.newest) {
+                    chosen.push(*entry);
                 }
                 last_offset = last_offset.max(Some(entry.offset));
             }
         }
+        for blocks in chosen.chunk_by(BlockEntry::is_followed_by) {
+            self.add_blocks(&reading, blocks);
+        }
         Ok(())
     }
 
-    fn open_items(&mut self, mut items: Items) {
-        let picture = self.picture;
+    fn add_blocks(&mut self, reading: &Arc<Reading>, blocks: &[BlockEntry]) {
+        let mut blocks = blocks.to_vec();
+        if self.order == Order::OldestFirst {
+            blocks.reverse();
+        }
+        let Some(first) = blocks.last().copied() else {
+            return;
+        };
+        let rank = Rank::earliest(first.oldest, first.newest, self.order);
+        let reading = Arc::clone(reading);
+        match first.is_sealed {
+            true => self.add(rank, Ahead::SealedBlock(reading, first)),
+            false => self.add(rank, Ahead::Blocks(reading, blocks)),
+        }
+    }
+
+    /// Opens the next of some blocks. The others come after its last event.
+    fn open_block(&mut self, reading: Arc<Reading>, mut blocks: Vec<BlockEntry>) -> Result<(), LogsError> {
+        let Some(entry) = blocks.pop() else {
+            return Ok(());
+        };
+        let source = Source::Block(Arc::clone(&reading), entry);
+        let items = self.items(&source)?;
+        if let Some(next) = blocks.last() {
+            let last = match self.order {
+                Order::OldestFirst => items.list.last(),
+                Order::NewestFirst => items.list.first(),
+            };
+            let earliest = Rank::earliest(next.oldest, next.newest, self.order);
+            let rank = last.map_or(earliest, |last| earliest.max(Rank::of(last.key, self.order)));
+            self.add(rank, Ahead::Blocks(reading, blocks));
+        }
+        self.open_items(items, source);
+        Ok(())
+    }
+
+    /// Batches are opened one by one as the walk comes to them.
+    fn open_sealed(&mut self, reading: &Arc<Reading>, entry: BlockEntry) -> Result<(), LogsError> {
+        let mut place = 0;
+        while let Some(batch) = self.sealed_batch(reading, entry, place)? {
+            let meets = self.picture.span.meets_keys(batch.first_key(), batch.last_key());
+            if meets && !is_gone(&self.picture.removed, &batch) {
+                let source = Source::Sealed(Arc::clone(reading), entry, place);
+                self.add(self.first_of(&batch), Ahead::Closed(source));
+            }
+            place += 1;
+        }
+        Ok(())
+    }
+
+    /// A batch of a sealed block. The block is read again unless it was the last one.
+    fn sealed_batch(
+        &mut self,
+        reading: &Arc<Reading>,
+        entry: BlockEntry,
+        place: usize,
+    ) -> Result<Option<Arc<Batch>>, LogsError> {
+        let is_it =
+            |block: &SealedBlock| Arc::ptr_eq(&block.reading, reading) && block.offset == entry.offset;
+        if !self.sealed_block.as_ref().is_some_and(is_it) {
+            let batches = reading
+                .opened
+                .sealed_block(&reading.index, &entry, &reading.numbers)?;
+            self.sealed_block = Some(SealedBlock {
+                reading: Arc::clone(reading),
+                offset: entry.offset,
+                batches: batches.into_iter().map(Arc::new).collect(),
+            });
+        }
+        let block = self.sealed_block.as_ref();
+        Ok(block.and_then(|block| block.batches.get(place).cloned()))
+    }
+
+    fn items(&mut self, source: &Source) -> Result<Items, LogsError> {
+        match source {
+            Source::Block(reading, entry) => reading.opened.block(&reading.index, entry, &reading.numbers),
+            Source::Batch(batch) => batch.items(self.opener),
+            Source::Sealed(reading, entry, place) => match self.sealed_batch(reading, *entry, *place)? {
+                Some(batch) => batch.items(self.opener),
+                None => Ok(Items::default()),
+            },
+        }
+    }
+
+    /// Takes those events that are asked for and were not handed over yet. They are closed again if too much is open and others
+    /// come first.
+    fn open_items(&mut self, mut items: Items, source: Source) {
+        let (picture, order, passed) = (self.picture, self.order, self.passed);
         let list = std::mem::take(&mut items.list);
         let mut kept: Vec<Item> = list
             .into_iter()
+            .filter(|item| passed.is_none_or(|passed| Rank::of(item.key, order) > passed))
             .filter(|item| picture.span.contains(item.key) && !is_removed(&picture.removed, &items, item))
             .collect();
-        match self.order {
+        match order {
             Order::OldestFirst => kept.sort_unstable_by_key(|item| item.key),
             Order::NewestFirst => kept.sort_unstable_by_key(|item| Reverse(item.key)),
         }
-        if let Some(first) = kept.first() {
-            let rank = Rank::of(first.key, self.order);
-            items.list = kept;
-            self.add(rank, Ahead::Items(Cursor { items, next: 0 }));
+        let bytes = items.bytes.len() + kept.capacity() * size_of::<Item>();
+        self.opened_bytes = self.opened_bytes.saturating_add(bytes);
+        let Some(first) = kept.first() else {
+            return;
+        };
+        let rank = Rank::of(first.key, order);
+        let is_next = self.ahead.peek().is_none_or(|Reverse((next, _))| rank <= *next);
+        if !is_next && self.open_bytes + bytes > self.engine.options.walk_bytes {
+            return self.add(rank, Ahead::Closed(source));
         }
+        self.open_bytes += bytes;
+        #[cfg(test)]
+        {
+            self.most_open_bytes = self.most_open_bytes.max(self.open_bytes);
+        }
+        items.list = kept;
+        let cursor = Cursor {
+            items,
+            next: 0,
+            bytes,
+            source,
+        };
+        self.add(rank, Ahead::Open(cursor));
     }
+}
+
+/// Whether a batch's stream was removed after it came in.
+pub(crate) fn is_gone(removed: &Removed, batch: &Batch) -> bool {
+    let last = removed.get(&batch.stream);
+    last.is_some_and(|last| batch.last_sequence() <= *last)
 }
 
 /// Whether the event's stream was removed after it came in.
@@ -248,3 +450,6 @@ pub(crate) fn is_removed(removed: &Removed, items: &Items, item: &Item) -> bool 
             .and_then(|stream| removed.get(stream))
             .is_some_and(|last| item.key.sequence <= *last)
 }
+
+#[cfg(test)]
+mod tests;

@@ -67,6 +67,11 @@ impl Span {
     pub(crate) fn meets(&self, oldest: Timestamp, newest: Timestamp) -> bool {
         newest >= self.after.timestamp && oldest <= self.through.timestamp
     }
+
+    /// The same of two keys.
+    pub(crate) fn meets_keys(&self, first: EventKey, last: EventKey) -> bool {
+        last > self.after && first <= self.through
+    }
 }
 
 /// A key as a number that grows in the direction of a walk.

@@ -37,6 +37,8 @@ pub(crate) struct Writer {
 struct Staged {
     group: Arc<Group>,
     batch: Batch,
+    /// Of a sealed batch the same in the clear.
+    clear: Option<Packed>,
     reply: Reply<Appended>,
 }
 
@@ -96,15 +98,9 @@ impl Writer {
     }
 
     fn stage(&mut self, append: Append) {
-        let Append {
-            group,
-            stream,
-            packed,
-            reply,
-        } = append;
-        match self.admit(&group) {
-            Err(error) => drop(reply.send(Err(error))),
-            Ok(group) => self.number(group, stream, packed, reply),
+        match self.admit(&append.group) {
+            Err(error) => drop(append.reply.send(Err(error))),
+            Ok(group) => self.number(group, append),
         }
     }
 
@@ -140,19 +136,24 @@ impl Writer {
         Err(LogsError::QuotaReached { quota_bytes })
     }
 
-    fn number(&mut self, group: Arc<Group>, stream: StreamId, packed: Packed, reply: Reply<Appended>) {
+    fn number(&mut self, group: Arc<Group>, append: Append) {
         let batch = Batch {
-            stream,
+            stream: append.stream,
             ingestion_time: self.engine.now(),
             first_sequence: self.last_sequence + 1,
-            packed,
+            packed: append.packed,
         };
         self.last_sequence = batch.last_sequence();
         self.active_bytes += batch.memory_bytes();
         if let Some(journal) = &self.journal {
             self.frames.push(group.number, &batch, journal.bytes());
         }
-        self.staged.push(Staged { group, batch, reply });
+        self.staged.push(Staged {
+            group,
+            batch,
+            clear: append.clear,
+            reply: append.reply,
+        });
     }
 
     /// Makes what is staged last, shows it, and answers.
@@ -163,18 +164,20 @@ impl Writer {
         let staged = std::mem::take(&mut self.staged);
         if let Err(error) = self.write(&staged) {
             tracing::error!(%error, "log events were not taken");
+            let bytes: usize = staged.iter().map(|one| one.batch.memory_bytes()).sum();
+            self.active_bytes = self.active_bytes.saturating_sub(bytes);
             for one in staged {
                 drop(one.reply.send(Err(error.clone())));
             }
             return;
         }
-        for Staged { group, batch, reply } in staged {
+        for one in staged {
             let appended = Appended {
-                ingestion_time: batch.ingestion_time,
-                first_sequence: batch.first_sequence,
+                ingestion_time: one.batch.ingestion_time,
+                first_sequence: one.batch.first_sequence,
             };
-            self.show(&group, Arc::new(batch));
-            drop(reply.send(Ok(appended)));
+            self.show(&one.group, Arc::new(one.batch), one.clear);
+            drop(one.reply.send(Ok(appended)));
         }
     }
 
@@ -192,7 +195,7 @@ impl Writer {
         Ok(())
     }
 
-    fn show(&mut self, group: &Arc<Group>, batch: Arc<Batch>) {
+    fn show(&mut self, group: &Arc<Group>, batch: Arc<Batch>, clear: Option<Packed>) {
         let mut state = group.write();
         if state.active.is_empty() {
             self.dirty.push(Arc::clone(group));
@@ -201,7 +204,17 @@ impl Writer {
         state.active.push(Arc::clone(&batch));
         drop(state);
         let events = || {
-            let items = batch.items();
+            let in_clear = clear.map(|packed| Batch {
+                stream: batch.stream.clone(),
+                packed,
+                ..*batch
+            });
+            // In the clear there is nothing that could not be opened.
+            let items = in_clear
+                .as_ref()
+                .unwrap_or(&batch)
+                .items(None)
+                .unwrap_or_default();
             items.list.iter().map(|item| items.event(item)).collect()
         };
         self.engine.followers.tell(&group.id, &batch.stream, events);
@@ -267,7 +280,7 @@ impl Writer {
             return Ok(());
         };
         let mut state = group.write();
-        if !state.streams.contains_key(stream) {
+        if state.streams.get(stream).is_none() {
             return Ok(());
         }
         let mut removed = state.removed.as_ref().clone();
@@ -358,7 +371,49 @@ mod tests {
     use portcullis_core::FixedClock;
 
     use super::*;
-    use crate::Options;
+    use crate::{InputEvent, Options};
+
+    #[test]
+    fn events_that_found_no_room_count_for_nothing() {
+        let directory = tempfile::tempdir().unwrap();
+        for name in ["groups", "journal"] {
+            std::fs::create_dir(directory.path().join(name)).unwrap();
+        }
+        let clock = Arc::new(FixedClock::at(portcullis_core::Timestamp::from_millis(0)));
+        let engine = Engine::new(Some(directory.path().to_owned()), Options::default(), clock);
+        let mut writer = Writer::new(Arc::new(engine));
+        writer.begin_when_there_is_room();
+        let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+        writer.journal.as_mut().unwrap().go_on_in(full);
+        let event = InputEvent {
+            timestamp: portcullis_core::Timestamp::from_millis(0),
+            message: "a message".to_owned(),
+        };
+        let (reply, mut answer) = tokio::sync::oneshot::channel();
+        writer.stage(Append {
+            group: GroupId::new("111122223333", "eu-central-1", "/group"),
+            stream: StreamId::new("stream"),
+            packed: Packed::new(vec![event]).unwrap(),
+            clear: None,
+            reply,
+        });
+        assert!(writer.active_bytes > 0);
+        writer.commit();
+        assert_eq!(answer.try_recv().unwrap().unwrap_err(), LogsError::DiskFull);
+        assert_eq!(writer.active_bytes, 0);
+    }
+
+    #[test]
+    fn a_file_that_may_not_grow_is_a_full_disk() {
+        use std::io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
+        for kind in [StorageFull, QuotaExceeded, FileTooLarge] {
+            assert_eq!(
+                failed(Path::new("journal"), &kind.into()),
+                LogsError::DiskFull,
+                "{kind}"
+            );
+        }
+    }
 
     /// Whether a thread waits for something.
     fn is_asleep(thread: &Path) -> bool {

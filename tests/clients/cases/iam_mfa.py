@@ -1,6 +1,8 @@
 """Virtual MFA devices."""
 
 import json
+import tempfile
+from pathlib import Path
 
 from account import tags
 from case import Iam, Invalid
@@ -49,7 +51,9 @@ class CreateVirtualMFADevice(Iam):
             "--tags",
             json.dumps(parameters["Tags"]),
         ]
-        return [*given, "--outfile", "/dev/null", "--bootstrap-method", "Base32StringSeed"]
+        # It makes the file private, which /dev/null must not be.
+        seed = Path(tempfile.mkdtemp()) / "seed"
+        return [*given, "--outfile", str(seed), "--bootstrap-method", "Base32StringSeed"]
 
     def parameters(self, aws):
         return {"VirtualMFADeviceName": aws.name("mfa"), "Tags": tags("iam", Department="QA")}

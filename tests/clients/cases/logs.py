@@ -3,6 +3,8 @@
 import json
 import time
 
+import pytest
+
 from account import ACCOUNT
 from case import Invalid, Logs
 
@@ -168,6 +170,54 @@ class PutLogGroupDeletionProtection(Logs):
     def invalid(self, aws):
         unknown = {"logGroupIdentifier": "arn:aws:logs:x", "deletionProtectionEnabled": True}
         return Invalid(unknown, "InvalidParameterException", r"The specified log group identifier is invalid\.")
+
+
+def key(aws):
+    """A KMS key that CloudWatch Logs may use; its ARN."""
+    everything = {"Effect": "Allow", "Action": "kms:*", "Resource": "*"}
+    account = everything | {"Principal": {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}}
+    logs = everything | {"Principal": {"Service": f"logs.{aws.region}.amazonaws.com"}}
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [account, logs]})
+    return aws.client("kms").create_key(Policy=policy)["KeyMetadata"]["Arn"]
+
+
+class AssociateKmsKey(Logs):
+    def parameters(self, aws):
+        return {"logGroupName": stream(aws, ["clear"])[0], "kmsKeyId": key(aws)}
+
+    def check(self, aws, parameters, reply):
+        name = parameters["logGroupName"]
+        assert described(aws, name)["kmsKeyId"] == parameters["kmsKeyId"]
+        put(aws, name, ["sealed"])
+        logs, kms = aws.client("logs"), aws.client("kms")
+        assert [event["message"] for event in logs.filter_log_events(logGroupName=name)["events"]] == ["clear", "sealed"]
+        kms.disable_key(KeyId=parameters["kmsKeyId"])
+        with pytest.raises(logs.exceptions.ClientError, match="is not allowed to be used with Arn"):
+            logs.filter_log_events(logGroupName=name)
+        kms.enable_key(KeyId=parameters["kmsKeyId"])
+        assert len(logs.filter_log_events(logGroupName=name)["events"]) == 2
+
+    def resource(self, aws, parameters):
+        return on_group(aws, parameters)
+
+    def invalid(self, aws):
+        unknown = {"logGroupName": group(aws), "kmsKeyId": "alias/none"}
+        return Invalid(unknown, "InvalidParameterException", r"The specified KMS Key Id could not be found\.")
+
+
+class DisassociateKmsKey(Logs):
+    def parameters(self, aws):
+        return {"resourceIdentifier": arn(aws, group(aws, kmsKeyId=key(aws)))}
+
+    def check(self, aws, parameters, reply):
+        assert "kmsKeyId" not in described(aws, parameters["resourceIdentifier"].split(":")[-1])
+
+    def resource(self, aws, parameters):
+        return parameters["resourceIdentifier"] + ":log-stream:"
+
+    def invalid(self, aws):
+        text = r"Specify either logGroupName or resourceIdentifier, and only one of them\."
+        return Invalid({}, "InvalidParameterException", text)
 
 
 class CreateLogStream(Logs):
@@ -493,7 +543,7 @@ class PutSubscriptionFilter(Logs):
     can_succeed = False
 
     def invalid(self, aws):
-        text = r"Could not execute the lambda function\. Make sure you have given CloudWatch Logs permission to execute your function\."
+        text = r"Subscription filters are not delivered by this server: there is no Kinesis, Firehose or Lambda to deliver to\."
         return Invalid(subscription(aws), "InvalidParameterException", text)
 
 

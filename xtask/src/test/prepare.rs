@@ -19,6 +19,7 @@ const PROGRAMS: &[(&str, &str)] = &[
     ("busybox", "busybox-static"),
     ("unshare", "util-linux"),
     ("python3", "python3"),
+    ("skopeo", "skopeo"),
 ];
 
 pub fn run(session: &mut Session) -> Result<()> {

@@ -1,4 +1,5 @@
-//! The parts that cargo runs, and the quickstart. All use the same packages and features, so that nothing is built twice.
+//! The parts that cargo runs, and the quickstart. All use the same packages and features of what they share, so that nothing is
+//! built twice.
 
 use std::process::Command;
 
@@ -13,6 +14,10 @@ use crate::{docker_room, shell};
 const AGENT: &str = "portcullis-agent";
 const DOCKER_FEATURE: &str = "docker-tests";
 const DOCKER_TESTS: &str = "package(portcullis-agent) and test(/^docker::/)";
+/// Blobs in S3, against our own S3. The binary that other parts start goes without, as it does where it is installed.
+const STORE_TESTS: &str = "portcullis-control/s3";
+/// What the binary has for it is looked at by clippy alone.
+const STORE_OF_BINARY: &str = "portcullis/s3";
 
 #[derive(Deserialize)]
 struct Metadata {
@@ -27,7 +32,9 @@ struct Package {
 
 /// Warnings are errors.
 pub fn clippy(_: &mut Session) -> Result<()> {
-    shell::run(workspace("clippy")?.args(["--all-targets", "--", "--deny", "warnings"]))
+    let mut command = workspace("clippy")?;
+    command.args(["--features", STORE_OF_BINARY]);
+    shell::run(command.args(["--all-targets", "--", "--deny", "warnings"]))
 }
 
 /// Tests and binaries in one go: cargo then resolves features once for all following parts.
@@ -102,7 +109,7 @@ fn workspace(command: &str) -> Result<Command> {
         "nextest" => vec!["nextest", "run"],
         other => vec![other],
     });
-    cargo.args(["--workspace", "--locked"]);
+    cargo.args(["--workspace", "--locked", "--features", STORE_TESTS]);
     if has_docker_tests()? {
         cargo.args(["--features", &format!("{AGENT}/{DOCKER_FEATURE}")]);
     }

@@ -142,6 +142,7 @@ pub static SERVICE: portcullis_wire::Service = portcullis_wire::Service {
     ],
     routes: &[],
     served: &[
+        &op::ASSOCIATE_KMS_KEY_META,
         &op::CREATE_LOG_GROUP_META,
         &op::CREATE_LOG_STREAM_META,
         &op::DELETE_LOG_GROUP_META,
@@ -153,6 +154,7 @@ pub static SERVICE: portcullis_wire::Service = portcullis_wire::Service {
         &op::DESCRIBE_LOG_STREAMS_META,
         &op::DESCRIBE_RESOURCE_POLICIES_META,
         &op::DESCRIBE_SUBSCRIPTION_FILTERS_META,
+        &op::DISASSOCIATE_KMS_KEY_META,
         &op::FILTER_LOG_EVENTS_META,
         &op::GET_LOG_EVENTS_META,
         &op::LIST_LOG_GROUPS_META,

@@ -4,6 +4,33 @@ use portcullis_wire::{Operation, OperationMeta};
 
 use super::error;
 
+/// `AssociateKmsKey`.
+#[derive(Clone, Copy, Debug)]
+pub struct AssociateKmsKey;
+
+impl Operation for AssociateKmsKey {
+    type Input = super::AssociateKmsKeyRequest;
+    type Output = portcullis_wire::Empty;
+    const META: &'static OperationMeta = &ASSOCIATE_KMS_KEY_META;
+}
+
+pub(super) static ASSOCIATE_KMS_KEY_META: OperationMeta = OperationMeta {
+    name: "AssociateKmsKey",
+    service: &super::SERVICE,
+    input: &super::schema::ASSOCIATE_KMS_KEY_REQUEST,
+    output: portcullis_wire::Empty::SCHEMA,
+    result_wrapper: None,
+    errors: &[
+        &error::INVALID_PARAMETER,
+        &error::OPERATION_ABORTED,
+        &error::RESOURCE_NOT_FOUND,
+        &error::SERVICE_UNAVAILABLE,
+    ],
+    readonly: false,
+    idempotent: false,
+    unsigned: false,
+};
+
 /// `CreateLogGroup`.
 #[derive(Clone, Copy, Debug)]
 pub struct CreateLogGroup;
@@ -284,6 +311,33 @@ pub(super) static DESCRIBE_SUBSCRIPTION_FILTERS_META: OperationMeta = OperationM
     result_wrapper: None,
     errors: &[
         &error::INVALID_PARAMETER,
+        &error::RESOURCE_NOT_FOUND,
+        &error::SERVICE_UNAVAILABLE,
+    ],
+    readonly: false,
+    idempotent: false,
+    unsigned: false,
+};
+
+/// `DisassociateKmsKey`.
+#[derive(Clone, Copy, Debug)]
+pub struct DisassociateKmsKey;
+
+impl Operation for DisassociateKmsKey {
+    type Input = super::DisassociateKmsKeyRequest;
+    type Output = portcullis_wire::Empty;
+    const META: &'static OperationMeta = &DISASSOCIATE_KMS_KEY_META;
+}
+
+pub(super) static DISASSOCIATE_KMS_KEY_META: OperationMeta = OperationMeta {
+    name: "DisassociateKmsKey",
+    service: &super::SERVICE,
+    input: &super::schema::DISASSOCIATE_KMS_KEY_REQUEST,
+    output: portcullis_wire::Empty::SCHEMA,
+    result_wrapper: None,
+    errors: &[
+        &error::INVALID_PARAMETER,
+        &error::OPERATION_ABORTED,
         &error::RESOURCE_NOT_FOUND,
         &error::SERVICE_UNAVAILABLE,
     ],

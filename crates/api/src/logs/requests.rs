@@ -7,6 +7,47 @@ use portcullis_wire::{ReadError, Reader, Shape, Wire, Writer, put};
 
 use super::schema;
 
+/// `AssociateKmsKeyRequest`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct AssociateKmsKeyRequest {
+    /// `logGroupName`.
+    pub log_group_name: Option<String>,
+    /// `kmsKeyId`.
+    pub kms_key_id: String,
+    /// `resourceIdentifier`.
+    pub resource_identifier: Option<String>,
+}
+
+impl Shape for AssociateKmsKeyRequest {
+    fn schema() -> &'static Structure {
+        &schema::ASSOCIATE_KMS_KEY_REQUEST
+    }
+}
+
+impl Wire for AssociateKmsKeyRequest {
+    fn read(reader: Reader<'_>) -> Result<Self, ReadError> {
+        let mut shape = Self::default();
+        reader.structure(&schema::ASSOCIATE_KMS_KEY_REQUEST, &mut |index, value| {
+            match index {
+                0 => shape.log_group_name = Wire::read(value)?,
+                1 => shape.kms_key_id = Wire::read(value)?,
+                2 => shape.resource_identifier = Wire::read(value)?,
+                _ => {}
+            }
+            Ok(())
+        })?;
+        Ok(shape)
+    }
+
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure(&schema::ASSOCIATE_KMS_KEY_REQUEST);
+        put(writer, 0, &self.log_group_name);
+        put(writer, 1, &self.kms_key_id);
+        put(writer, 2, &self.resource_identifier);
+        writer.end_structure();
+    }
+}
+
 /// `CreateLogGroupRequest`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct CreateLogGroupRequest {
@@ -485,6 +526,43 @@ impl Wire for DescribeSubscriptionFiltersRequest {
         put(writer, 1, &self.filter_name_prefix);
         put(writer, 2, &self.next_token);
         put(writer, 3, &self.limit);
+        writer.end_structure();
+    }
+}
+
+/// `DisassociateKmsKeyRequest`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DisassociateKmsKeyRequest {
+    /// `logGroupName`.
+    pub log_group_name: Option<String>,
+    /// `resourceIdentifier`.
+    pub resource_identifier: Option<String>,
+}
+
+impl Shape for DisassociateKmsKeyRequest {
+    fn schema() -> &'static Structure {
+        &schema::DISASSOCIATE_KMS_KEY_REQUEST
+    }
+}
+
+impl Wire for DisassociateKmsKeyRequest {
+    fn read(reader: Reader<'_>) -> Result<Self, ReadError> {
+        let mut shape = Self::default();
+        reader.structure(&schema::DISASSOCIATE_KMS_KEY_REQUEST, &mut |index, value| {
+            match index {
+                0 => shape.log_group_name = Wire::read(value)?,
+                1 => shape.resource_identifier = Wire::read(value)?,
+                _ => {}
+            }
+            Ok(())
+        })?;
+        Ok(shape)
+    }
+
+    fn write(&self, writer: &mut dyn Writer) {
+        writer.begin_structure(&schema::DISASSOCIATE_KMS_KEY_REQUEST);
+        put(writer, 0, &self.log_group_name);
+        put(writer, 1, &self.resource_identifier);
         writer.end_structure();
     }
 }

@@ -32,6 +32,15 @@ static AMAZON_RESOURCE_NAME: Schema = Schema::String(Text {
     sensitive: false,
 });
 
+pub(super) static ASSOCIATE_KMS_KEY_REQUEST: Structure = Structure {
+    name: "AssociateKmsKeyRequest",
+    members: &[
+        Member::optional("logGroupName", &LOG_GROUP_NAME),
+        Member::required("kmsKeyId", &KMS_KEY_ID),
+        Member::optional("resourceIdentifier", &RESOURCE_IDENTIFIER),
+    ],
+};
+
 pub(super) static CREATE_LOG_GROUP_REQUEST: Structure = Structure {
     name: "CreateLogGroupRequest",
     members: &[
@@ -207,6 +216,14 @@ static DESTINATION_ARN: Schema = Schema::String(Text {
     choices: &[],
     sensitive: false,
 });
+
+pub(super) static DISASSOCIATE_KMS_KEY_REQUEST: Structure = Structure {
+    name: "DisassociateKmsKeyRequest",
+    members: &[
+        Member::optional("logGroupName", &LOG_GROUP_NAME),
+        Member::optional("resourceIdentifier", &RESOURCE_IDENTIFIER),
+    ],
+};
 
 static DISTRIBUTION: Schema = Schema::String(Text {
     length: Range::ANY,
@@ -866,6 +883,16 @@ static REQUEST_ID: Schema = Schema::String(Text {
     sensitive: false,
 });
 
+static RESOURCE_IDENTIFIER: Schema = Schema::String(Text {
+    length: Range {
+        min: Some(1),
+        max: Some(2048),
+    },
+    pattern: Some(&PATTERN_8),
+    choices: &[],
+    sensitive: false,
+});
+
 static RESOURCE_POLICIES: Schema = Schema::List(List {
     member: &Schema::Structure(&RESOURCE_POLICY),
     member_name: "member",
@@ -1025,7 +1052,7 @@ static TAG_FILTER_KEY: Schema = Schema::String(Text {
         min: Some(1),
         max: Some(128),
     },
-    pattern: Some(&PATTERN_8),
+    pattern: Some(&PATTERN_9),
     choices: &[],
     sensitive: false,
 });
@@ -1035,7 +1062,7 @@ static TAG_FILTER_VALUE: Schema = Schema::String(Text {
         min: Some(0),
         max: Some(259),
     },
-    pattern: Some(&PATTERN_9),
+    pattern: Some(&PATTERN_10),
     choices: &[],
     sensitive: false,
 });
@@ -1065,7 +1092,7 @@ static TAG_KEY: Schema = Schema::String(Text {
         min: Some(1),
         max: Some(128),
     },
-    pattern: Some(&PATTERN_8),
+    pattern: Some(&PATTERN_9),
     choices: &[],
     sensitive: false,
 });
@@ -1111,7 +1138,7 @@ static TAG_VALUE: Schema = Schema::String(Text {
         min: None,
         max: Some(256),
     },
-    pattern: Some(&PATTERN_10),
+    pattern: Some(&PATTERN_11),
     choices: &[],
     sensitive: false,
 });
@@ -1185,19 +1212,21 @@ static PATTERN_5: Pattern = Pattern::new("[\\w#+=/:,.@-]*", "^(?:[[0-9A-Za-z_]#+
 
 static PATTERN_2: Pattern = Pattern::new("[\\w+=/:,.@-]*", "^(?:[[0-9A-Za-z_]+=/:,.@-]*)$");
 
+static PATTERN_8: Pattern = Pattern::new("[\\w+=/:,.@\\-\\*]*", "^(?:[[0-9A-Za-z_]+=/:,.@\\-\\*]*)$");
+
 static PATTERN_4: Pattern = Pattern::new("[^:*]*", "^(?:[^:*]*)$");
 
-static PATTERN_9: Pattern = Pattern::new(
+static PATTERN_10: Pattern = Pattern::new(
     "^!?\\*?([\\p{L}\\p{Z}\\p{N}_.:/=+\\-@]*)\\*?$",
     "^(?:^!?\\*?([\\p{L}\\p{Z}\\p{N}_.:/=+\\-@]*)\\*?$)$",
 );
 
-static PATTERN_10: Pattern = Pattern::new(
+static PATTERN_11: Pattern = Pattern::new(
     "^([\\p{L}\\p{Z}\\p{N}_.:/=+\\-@]*)$",
     "^(?:^([\\p{L}\\p{Z}\\p{N}_.:/=+\\-@]*)$)$",
 );
 
-static PATTERN_8: Pattern = Pattern::new(
+static PATTERN_9: Pattern = Pattern::new(
     "^([\\p{L}\\p{Z}\\p{N}_.:/=+\\-@]+)$",
     "^(?:^([\\p{L}\\p{Z}\\p{N}_.:/=+\\-@]+)$)$",
 );

@@ -40,7 +40,7 @@ fn services_serve_what_they_should() {
     iam Query: 160 of 180
     iam-toolbox RestJson: 2 of 2
     kms Json11: 36 of 56
-    logs Json11: 27 of 118
+    logs Json11: 29 of 118
     organizations Json11: 7 of 63
     secretsmanager Json11: 20 of 26
     ssm Json11: 20 of 156

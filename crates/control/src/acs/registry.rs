@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::{OwnedMutexGuard, oneshot};
+use tokio::sync::{Notify, OwnedMutexGuard, oneshot};
 use tokio::time::timeout;
 
 use super::admission::Proofs;
@@ -26,6 +26,8 @@ struct Slot {
     /// Ends the session that holds the outbox, by being dropped.
     fence: Option<oneshot::Sender<()>>,
     outbox: Arc<tokio::sync::Mutex<Outbox>>,
+    /// Tells the session that holds the outbox that somebody waits for its place.
+    wanted: Arc<Notify>,
 }
 
 /// The right to speak with an instance's agent. Only one exists at a time, because only one can hold the outbox.
@@ -34,6 +36,7 @@ pub(super) struct Turn {
     /// What the agent was sent.
     pub outbox: OwnedMutexGuard<Outbox>,
     fence: oneshot::Receiver<()>,
+    wanted: Arc<Notify>,
     /// Whether a session that was alive had to go for it.
     pub replaces: bool,
 }
@@ -43,7 +46,7 @@ impl Registry {
     /// over meanwhile.
     pub async fn take_over(&self, instance: &str, caller: &str) -> Option<Turn> {
         let (sender, mut fence) = oneshot::channel();
-        let (outbox, replaces) = {
+        let (outbox, wanted, replaces) = {
             let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
             let slot = slots.entry(instance.to_owned()).or_default();
             let is_live = slot.fence.replace(sender).is_some_and(|old| !old.is_closed());
@@ -54,28 +57,37 @@ impl Registry {
                     "a second ACS session of a container instance ends the first"
                 );
             }
-            (Arc::clone(&slot.outbox), is_live)
+            (Arc::clone(&slot.outbox), Arc::clone(&slot.wanted), is_live)
         };
         tokio::select! {
             biased;
             _ = &mut fence => None,
-            outbox = outbox.lock_owned() => Some(Turn { outbox, fence, replaces }),
+            outbox = outbox.lock_owned() => Some(Turn { outbox, fence, wanted, replaces }),
         }
     }
 
-    /// Takes the place of a session that is over, waiting a little for its end; `None` while there is a live one.
+    /// Takes the place of a session that is over, waiting a little for its end; `None` while there is a live one. That one
+    /// is told to look whether its agent is still there: only its own connection can say so, never that somebody waits.
     pub async fn take_vacant(&self, instance: &str, patience: Duration) -> Option<Turn> {
         let (sender, fence) = oneshot::channel();
-        let outbox = {
+        let (outbox, wanted) = {
             let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
-            Arc::clone(&slots.entry(instance.to_owned()).or_default().outbox)
+            let slot = slots.entry(instance.to_owned()).or_default();
+            (Arc::clone(&slot.outbox), Arc::clone(&slot.wanted))
         };
-        let outbox = timeout(patience, outbox.lock_owned()).await.ok()?;
+        let outbox = match Arc::clone(&outbox).try_lock_owned() {
+            Ok(vacant) => vacant,
+            Err(_) => {
+                wanted.notify_one();
+                timeout(patience, outbox.lock_owned()).await.ok()?
+            }
+        };
         let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
         slots.entry(instance.to_owned()).or_default().fence = Some(sender);
         Some(Turn {
             outbox,
             fence,
+            wanted,
             replaces: false,
         })
     }
@@ -94,6 +106,11 @@ impl Turn {
     /// Whether somebody else wants to take over.
     pub fn is_fenced(&mut self) -> bool {
         !matches!(self.fence.try_recv(), Err(oneshot::error::TryRecvError::Empty))
+    }
+
+    /// Tells that somebody waits for the session's place.
+    pub fn wanted(&self) -> Arc<Notify> {
+        Arc::clone(&self.wanted)
     }
 
     /// The outbox, and what resolves when somebody else takes over.

@@ -1,6 +1,8 @@
 //! One ACS connection: sends tasks and credentials as the picture changes, takes in acknowledgements, beats.
 
 mod firewalls;
+mod giving_up;
+mod probe;
 mod updates;
 
 use std::sync::Arc;
@@ -10,7 +12,7 @@ use portcullis_api::acs;
 use portcullis_api::ecs::VersionInfo;
 use portcullis_core::{Timestamp, uuid};
 use portcullis_wire::{Frame, Shape, encode_frame};
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
@@ -21,14 +23,12 @@ use super::payload::{self, TaskCredentials};
 use super::registry::Registry;
 use super::{Session, Socket, refused};
 use crate::agents::alarm;
-use crate::schedule::life_cycle;
 use crate::schedule::services::daemons_first;
 use crate::services::ecs::tasks::digests_of;
-use crate::world::records::ecs::{
-    AlertKind, ContainerInstance, DesiredStatus, Load, StopCode, Task, UpdateEvent,
-};
+use crate::world::records::ecs::{AlertKind, ContainerInstance, DesiredStatus, Load, Task, UpdateEvent};
 use crate::world::{Snapshot, Tx, World, WriteError};
 use firewalls::Watch;
+use giving_up::{give_up, role_not_assumable};
 
 /// How many heartbeats an agent may leave unanswered.
 const UNANSWERED_MAX: u32 = 3;
@@ -76,10 +76,16 @@ pub(super) async fn run(mut session: Session, mut socket: Socket, registry: &Reg
     let version = session.opening.versions.agent_version.as_deref();
     updates::note(session.gate.world(), &key, UpdateEvent::Connected(version)).await;
     let end = {
+        let wanted = turn.wanted();
         let (outbox, fence) = turn.parts();
         outbox.connect(session.opening.send_credentials, session.opening.highest_seen);
-        let mut conversation =
-            Conversation::new(&session, &mut socket, outbox, Watch::new(&registry.firewalls));
+        let mut conversation = Conversation::new(
+            &session,
+            &mut socket,
+            outbox,
+            wanted,
+            Watch::new(&registry.firewalls),
+        );
         tokio::select! {
             end = conversation.run() => Some(end),
             _ = fence => None,
@@ -155,11 +161,19 @@ struct Conversation<'a> {
     /// The rows last looked at: while these are the same there is nothing new for this agent.
     seen: Option<(Arc<ContainerInstance>, Option<Arc<Load>>)>,
     unanswered: u32,
+    /// Somebody waits for this session's place.
+    wanted: Arc<Notify>,
     watch: Watch<'a>,
 }
 
 impl<'a> Conversation<'a> {
-    fn new(session: &'a Session, socket: &'a mut Socket, outbox: &'a mut Outbox, watch: Watch<'a>) -> Self {
+    fn new(
+        session: &'a Session,
+        socket: &'a mut Socket,
+        outbox: &'a mut Outbox,
+        wanted: Arc<Notify>,
+        watch: Watch<'a>,
+    ) -> Self {
         let changes = session.gate.world().changes();
         Self {
             session,
@@ -168,6 +182,7 @@ impl<'a> Conversation<'a> {
             changes,
             seen: None,
             unanswered: 0,
+            wanted,
             watch,
         }
     }
@@ -199,6 +214,7 @@ impl<'a> Conversation<'a> {
                     self.look(false).await?;
                     rested = Instant::now() + timing.pause;
                 }
+                () = self.wanted.notified() => self.probe().await?,
                 () = sleep_until(check) => {
                     self.check().await?;
                     check = Instant::now() + timing.check;
@@ -455,21 +471,6 @@ impl<'a> Conversation<'a> {
     }
 }
 
-/// A task that cannot be handed over has failed to start.
-async fn give_up(world: &World, task: &Task, reason: String) {
-    let key = Task::key_of(&task.region, &task.cluster, &task.id);
-    let change = |tx: &mut Tx<'_>| -> Result<(), std::convert::Infallible> {
-        if let Some(mut task) = tx.view().ecs.tasks.get(&key).map(|found| Task::clone(found)) {
-            task.abandon(StopCode::TaskFailedToStart, reason, tx.now);
-            life_cycle::keep(tx, task);
-        }
-        Ok(())
-    };
-    if let Err(WriteError::Store(error)) = world.write(change).await {
-        tracing::error!(%error, task = %task.arn, "a task that failed to start could not be noted");
-    }
-}
-
 fn read<S: Shape>(frame: &Frame) -> S {
     frame.read().unwrap_or_else(|error| {
         tracing::debug!(%error, kind = frame.kind, "an agent's message cannot be read");
@@ -487,11 +488,4 @@ fn issued(made: &Minted, now: Timestamp) -> Issued {
         rotate: made.issued.plus_seconds(half),
         acknowledged: false,
     }
-}
-
-/// The words RunTask would have refused with.
-fn role_not_assumable(role: &portcullis_core::Arn) -> String {
-    format!(
-        "ECS was unable to assume the role '{role}' that was provided for this task. Please verify that the role being passed has the proper trust relationship and permissions and that your IAM user has permissions to pass this role."
-    )
 }

@@ -10,7 +10,7 @@ use tokio::time::{interval, timeout};
 use tokio_tungstenite::tungstenite::Message;
 
 use super::desk::{self, Joined, Side};
-use super::{Socket, Target, relay};
+use super::{Socket, Target, presence, relay};
 use crate::gate::Gate;
 use crate::gate::call::Call;
 
@@ -67,8 +67,8 @@ pub(super) fn now(gate: &Gate) -> Timestamp {
     gate.world().clock().now()
 }
 
-/// Serves the control channel of a container until it ends: the host goes, a newer channel comes, the container stops,
-/// or the role loses its permission.
+/// Serves the control channel of a container until it ends: the host goes or falls silent, a newer channel comes, the
+/// container stops, or the role loses its permission.
 pub(super) async fn control(gate: &Gate, target: &Target, call: Call, mut socket: Socket) {
     let opened = opening(&mut socket).await;
     let desk = gate.exec();
@@ -79,13 +79,14 @@ pub(super) async fn control(gate: &Gate, target: &Target, call: Call, mut socket
         return;
     };
     let mut check = interval(desk.limits.check);
+    let mut pulse = presence::pulse(desk.limits.silence);
     loop {
         tokio::select! {
             order = channel.orders.recv() => match order {
                 Some(frame) => if !send(&mut socket, frame).await { break },
                 None => break,
             },
-            message = socket.next() => match message {
+            message = presence::next(&mut socket, &mut pulse) => match message {
                 Some(Ok(Message::Close(_)) | Err(_)) | None => break,
                 Some(Ok(message)) => note(&message),
             },

@@ -32,6 +32,8 @@ pub struct Limits {
     pub pending: Duration,
     /// How often it is checked whether a session's container still runs, and a channel's role still may.
     pub check: Duration,
+    /// A host from which nothing comes for this long, no answer to a ping either, is gone.
+    pub silence: Duration,
 }
 
 impl Default for Limits {
@@ -40,6 +42,7 @@ impl Default for Limits {
             idle: Duration::from_secs(20 * 60),
             pending: Duration::from_secs(60),
             check: Duration::from_secs(1),
+            silence: Duration::from_secs(90),
         }
     }
 }

@@ -9,6 +9,7 @@
 mod channel;
 mod desk;
 mod opening;
+mod presence;
 mod relay;
 mod target;
 

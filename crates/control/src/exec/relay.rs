@@ -9,9 +9,9 @@ use portcullis_wire::session::{AgentMessage, MessageError, MessageType};
 use tokio::time::{Instant, sleep_until};
 use tokio_tungstenite::tungstenite::{Error, Message};
 
-use super::Socket;
 use super::channel::{close, farewell, send};
 use super::desk::{Side, Subject};
+use super::{Socket, presence};
 use crate::gate::Gate;
 
 /// Why a session ended.
@@ -19,7 +19,7 @@ use crate::gate::Gate;
 enum End {
     /// The client went.
     Client,
-    /// The host went without a word.
+    /// The host went without a word, or fell silent.
     Host,
     /// The command ended; the host's words, if it had any.
     Done(String),
@@ -70,6 +70,8 @@ pub(super) async fn run(gate: &Gate, session: &str, subject: &Subject, mut clien
     tracing::info!(session, container = subject.container.name, "a session began");
     let mut check = Instant::now();
     let mut idle = check + limits.idle;
+    // A client may be put to sleep for a while; a host must be there.
+    let mut pulse = presence::pulse(limits.silence);
     let end = loop {
         // Before what is next is taken, so that neither haste nor a slow end puts it off.
         if Instant::now() >= check {
@@ -80,7 +82,7 @@ pub(super) async fn run(gate: &Gate, session: &str, subject: &Subject, mut clien
         }
         let (from, step) = tokio::select! {
             message = client.next() => (Side::Client, taken(Side::Client, message)),
-            message = host.next() => (Side::Host, taken(Side::Host, message)),
+            message = presence::next(&mut host, &mut pulse) => (Side::Host, taken(Side::Host, message)),
             () = sleep_until(check) => continue,
             () = sleep_until(idle) => break End::Idle,
         };

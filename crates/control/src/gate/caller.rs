@@ -1,5 +1,6 @@
 //! Who calls.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use portcullis_core::{AccountId, Arn, Partition, Timestamp};
@@ -65,7 +66,7 @@ pub enum Identity {
     /// Nobody: the request is not signed. Only S3 takes such.
     Anonymous,
     /// An AWS service acting as itself.
-    Service(&'static str),
+    Service(Cow<'static, str>),
 }
 
 /// Whom an identity provider vouches for.
@@ -82,12 +83,16 @@ pub struct WebIdentity {
 }
 
 impl Caller {
-    /// A service of this server acting as itself, such as `ecs-tasks.amazonaws.com`.
-    pub fn service(principal: &'static str, account: &AccountId, partition: Partition) -> Self {
+    /// A service of this server acting as itself, such as `ecs-tasks.amazonaws.com` or `logs.us-east-1.amazonaws.com`.
+    pub fn service(
+        principal: impl Into<Cow<'static, str>>,
+        account: &AccountId,
+        partition: Partition,
+    ) -> Self {
         Self {
             account: account.clone(),
             partition,
-            identity: Identity::Service(principal),
+            identity: Identity::Service(principal.into()),
             access_key_id: String::new(),
             session: None,
         }
@@ -126,7 +131,7 @@ impl Caller {
             }
             Identity::WebIdentity(_) => self.user_id(),
             Identity::Anonymous => "anonymous".to_owned(),
-            Identity::Service(principal) => (*principal).to_owned(),
+            Identity::Service(principal) => principal.to_string(),
         }
     }
 
@@ -149,7 +154,7 @@ impl Caller {
                 format!("{}:{}:{}", who.name, who.claims.audience, who.claims.subject)
             }
             Identity::Anonymous => "anonymous".to_owned(),
-            Identity::Service(principal) => (*principal).to_owned(),
+            Identity::Service(principal) => principal.to_string(),
         }
     }
 
@@ -186,8 +191,8 @@ impl Caller {
     }
 
     /// The service principal, when a service calls.
-    pub fn service_principal(&self) -> Option<&'static str> {
-        match self.identity {
+    pub fn service_principal(&self) -> Option<&str> {
+        match &self.identity {
             Identity::Service(principal) => Some(principal),
             _ => None,
         }
@@ -246,7 +251,7 @@ impl Caller {
                 provider: who.provider.to_string(),
             },
             Identity::Anonymous => Principal::Anonymous,
-            Identity::Service(principal) => Principal::Service((*principal).to_owned()),
+            Identity::Service(principal) => Principal::Service(principal.to_string()),
         }
     }
 }

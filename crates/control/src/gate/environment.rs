@@ -9,6 +9,7 @@ use portcullis_store::{Store, Vault};
 
 use super::reasons::Reasons;
 use crate::exec::Desk;
+use crate::services::logs::sealing::DataKeys;
 use crate::services::ssm::parameters::PublicParameters;
 use crate::upstream::Upstreams;
 use crate::world::{ImageNotes, MfaGuesses, Uses};
@@ -34,6 +35,8 @@ pub struct Environment {
     pub images: Arc<ImageNotes>,
     /// Log events.
     pub logs: Arc<Logs>,
+    /// Data keys of log groups, in the clear for a while.
+    pub(crate) log_keys: Arc<DataKeys>,
     /// The parameters that everybody may read.
     pub public_parameters: Arc<PublicParameters>,
     /// Which containers can be reached for Execute Command, and its sessions.

@@ -3,7 +3,11 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use portcullis_store::StoreError;
 use portcullis_wire::{ErrorReply, Protocol, Service};
+
+/// What services say of a failure of their own.
+const FAILED: &str = "An error occurred on the server side.";
 
 /// An error of a service: AWS's code, status and text. Services keep theirs in one enum each that turns into this.
 #[derive(Debug, Clone, PartialEq)]
@@ -14,6 +18,7 @@ pub struct ServiceError {
     fields: Vec<(&'static str, serde_json::Value)>,
     authorization_id: Option<Box<str>>,
     trespass: Option<Box<str>>,
+    is_out_of_room: bool,
 }
 
 impl ServiceError {
@@ -26,6 +31,7 @@ impl ServiceError {
             fields: Vec::new(),
             authorization_id: None,
             trespass: None,
+            is_out_of_room: false,
         }
     }
 
@@ -38,6 +44,7 @@ impl ServiceError {
             fields: reply.fields,
             authorization_id: None,
             trespass: None,
+            is_out_of_room: false,
         }
     }
 
@@ -134,6 +141,14 @@ impl ServiceError {
                 500,
                 "An internal error occurred; try again.",
             ),
+            ("ecr", _) => Self::new("ServerException", 500, FAILED),
+            ("secretsmanager", _) => Self::new("InternalServiceError", 500, FAILED),
+            ("ssm", _) => Self::new("InternalServerError", 500, FAILED),
+            ("logs", _) => Self::new(
+                "ServiceUnavailableException",
+                503,
+                "The service cannot complete the request.",
+            ),
             ("iam", _) => Self::new(
                 "ServiceFailure",
                 500,
@@ -156,6 +171,27 @@ impl ServiceError {
                 "The request processing has failed because of an internal error.",
             ),
         }
+    }
+
+    /// A change that the store did not keep.
+    pub(crate) fn not_kept(service: &Service, cause: &StoreError) -> Self {
+        let error = Self::internal(service);
+        match cause {
+            StoreError::DiskFull => error.out_of_room(),
+            _ => error,
+        }
+    }
+
+    /// The same failure, for want of room on the server's disk.
+    #[must_use]
+    pub(crate) fn out_of_room(mut self) -> Self {
+        self.is_out_of_room = true;
+        self
+    }
+
+    /// Whether the server's disk is full. AWS's protocols have no word for it; that of registries has a status.
+    pub(crate) fn is_out_of_room(&self) -> bool {
+        self.is_out_of_room
     }
 
     /// AWS's error code.

@@ -32,13 +32,7 @@ pub(crate) async fn change_on_record(
         tx.append(event.key, event.document);
         Ok(answer)
     };
-    let changed = world.write(run).await.map_err(|error| match error {
-        WriteError::Refused(error) => error,
-        WriteError::Store(error) => {
-            tracing::error!(%error, operation = call.operation, "a change was not kept");
-            ServiceError::internal(call.service)
-        }
-    });
+    let changed = world.write(run).await.map_err(|error| not_made(call, error));
     if let Err(error) = &changed {
         let outcome = Outcome::Refused(error);
         record(
@@ -52,6 +46,17 @@ pub(crate) async fn change_on_record(
         .await;
     }
     changed
+}
+
+/// What a change that was not made answers: its refusal, or that the store did not keep it.
+pub(super) fn not_made(call: &Call, error: WriteError<ServiceError>) -> ServiceError {
+    match error {
+        WriteError::Refused(error) => error,
+        WriteError::Store(error) => {
+            tracing::error!(%error, operation = call.operation, "a change was not kept");
+            ServiceError::not_kept(call.service, &error)
+        }
+    }
 }
 
 /// Writes a record: in order with all others, without waiting for the disk.

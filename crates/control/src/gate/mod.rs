@@ -48,7 +48,7 @@ use crate::services::ssm::parameters::PublicParameters;
 use crate::upstream::Upstreams;
 use crate::world::records::ecs::AlertKind;
 use crate::world::records::federation::OutboundFederation;
-use crate::world::{Snapshot, Tx, World, WriteError};
+use crate::world::{Snapshot, Tx, World};
 use environment::Environment;
 use operations::Operations;
 
@@ -58,7 +58,7 @@ use authenticate::{Authenticated, Verifier};
 use call::{Call, OtherPictures};
 use error::ServiceError;
 use keys::SigningKeys;
-use operation::{Answer, Check, Decoded, Granted, Prepared, Row};
+use operation::{Answer, Check, Decoded, Granted, NotMade, Prepared, Row};
 use reasons::{Limits, Reason, Reasons};
 use record::{Outcome, Recipient};
 
@@ -117,6 +117,7 @@ impl Gate {
             blobs: Arc::clone(world.blobs()),
             images: Arc::clone(world.images()),
             logs: Arc::clone(world.logs()),
+            log_keys: Arc::default(),
             public_parameters: Arc::default(),
             exec: Arc::new(Desk::new(exec::Limits::default())),
             upstreams: Arc::default(),
@@ -633,13 +634,14 @@ impl Gate {
             };
             self.record_elsewhere(call, &granted, (true, recipient), &parameters, answer.as_ref());
         }
-        changed.map_err(|error| match error {
-            WriteError::Refused(error) => error,
-            WriteError::Store(error) => {
-                tracing::error!(%error, operation = call.operation, "a change was not kept");
-                ServiceError::internal(call.service)
-            }
-        })
+        if let Err(error) = &changed
+            && let Some(prepared) = prepared.as_deref()
+            && let why = NotMade::of(error)
+            && let Some(undoing) = decoded.take_back(&granted, prepared, &self.environment, call, why)
+        {
+            undoing.await;
+        }
+        changed.map_err(|error| ledger::not_made(call, error))
     }
 
     /// A change that belongs to no operation of a model, whose checks were decided: state and record in one transaction.

@@ -18,7 +18,7 @@ use crate::gate::environment::Environment;
 use crate::world::compiled::Policy;
 use crate::world::records::PolicyText;
 use crate::world::records::iam::Role;
-use crate::world::{Snapshot, Tx};
+use crate::world::{Snapshot, Tx, WriteError};
 
 /// One permission a call needs: all of a call's checks must pass (R139).
 #[derive(Debug, Clone)]
@@ -323,6 +323,27 @@ pub type ActFirst<O> = for<'a> fn(
     Authorized<'a, O>,
 ) -> BoxFuture<'a, Result<Box<Prepared>, ServiceError>>;
 
+/// Why a change was not made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NotMade {
+    /// It may not be.
+    Refused,
+    /// The store did not keep it.
+    NotKept,
+}
+
+impl NotMade {
+    pub(super) fn of(error: &WriteError<ServiceError>) -> Self {
+        match error {
+            WriteError::Refused(_) => Self::Refused,
+            WriteError::Store(_) => Self::NotKept,
+        }
+    }
+}
+
+/// Takes back what an [`ActFirst`] did, as far as it can be: the change after it was not made.
+pub type TakeBack<O> = for<'a> fn(&'a Environment, Authorized<'a, O>, NotMade) -> BoxFuture<'a, ()>;
+
 /// Has what an operation reads brought from elsewhere, after its decision; `None` if all of it is here. It may wait, ask the
 /// gate for more permissions and change the picture: the operation is decided again by the new one.
 pub(crate) type Bring<O> =
@@ -416,8 +437,9 @@ pub fn act_then_write<O: Operation>(
     require: Require<O>,
     act: ActFirst<O>,
     run: Write<O>,
+    take_back: TakeBack<O>,
 ) -> Row {
-    row::<O>(actions, require, Run::ActThenWrite(act, run))
+    row::<O>(actions, require, Run::ActThenWrite(act, run, take_back))
 }
 
 fn row<O: Operation>(actions: &'static [&'static str], require: Require<O>, run: Run<O>) -> Row {
@@ -443,7 +465,7 @@ enum Run<O: Operation> {
     Act(Act<O>, Answers<O>),
     Write(Write<O>),
     Prepared(Prepare<O>, Write<O>),
-    ActThenWrite(ActFirst<O>, Write<O>),
+    ActThenWrite(ActFirst<O>, Write<O>, TakeBack<O>),
 }
 
 impl<O: Operation> Clone for Run<O> {
@@ -513,6 +535,16 @@ pub(crate) trait Decoded: Send + Sync {
         env: &'a Environment,
         call: &'a Call,
     ) -> Option<BoxFuture<'a, Result<Box<Prepared>, ServiceError>>>;
+    /// What undoes [`act_first`](Self::act_first) when [`write`](Self::write) was refused or not kept; `None` when there is
+    /// nothing.
+    fn take_back<'a>(
+        &'a self,
+        granted: &'a Granted,
+        prepared: &'a Prepared,
+        env: &'a Environment,
+        call: &'a Call,
+        why: NotMade,
+    ) -> Option<BoxFuture<'a, ()>>;
     /// Whether [`prepare`](Self::prepare) has something to do.
     fn takes_long(&self) -> bool;
     /// What has to be done before [`write`](Self::write) and does not need the writers' lock.
@@ -679,10 +711,28 @@ impl<O: Operation> Decoded for Typed<O> {
         env: &'a Environment,
         call: &'a Call,
     ) -> Option<BoxFuture<'a, Result<Box<Prepared>, ServiceError>>> {
-        let Run::ActThenWrite(act, _) = self.run else {
+        let Run::ActThenWrite(act, ..) = self.run else {
             return None;
         };
         Some(act(view, env, self.authorized(granted, None, call)))
+    }
+
+    fn take_back<'a>(
+        &'a self,
+        granted: &'a Granted,
+        prepared: &'a Prepared,
+        env: &'a Environment,
+        call: &'a Call,
+        why: NotMade,
+    ) -> Option<BoxFuture<'a, ()>> {
+        let Run::ActThenWrite(.., take_back) = self.run else {
+            return None;
+        };
+        Some(take_back(
+            env,
+            self.authorized(granted, Some(prepared), call),
+            why,
+        ))
     }
 
     fn takes_long(&self) -> bool {
@@ -712,7 +762,7 @@ impl<O: Operation> Decoded for Typed<O> {
         call: &Call,
     ) -> Option<Result<Answer, ServiceError>> {
         match self.run {
-            Run::Write(run) | Run::Prepared(_, run) | Run::ActThenWrite(_, run) => {
+            Run::Write(run) | Run::Prepared(_, run) | Run::ActThenWrite(_, run, _) => {
                 Some(run(tx, self.authorized(granted, prepared, call)).map(answer::<O>))
             }
             Run::Read(_) | Run::ReadBrought(..) | Run::Act(..) => None,

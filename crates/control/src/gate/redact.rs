@@ -37,6 +37,7 @@ pub fn request(service: &Service, operation: &str, members: Value) -> Value {
         ("ssm", "RegisterManagedInstance") => remove(&mut shown, &["activationCode"]),
         ("ssm", "PutParameter") => hide(&mut shown, "value"),
         ("secretsmanager", _) => remove(&mut shown, &["secretString", "secretBinary", "rotationToken"]),
+        ("logs", "TestMetricFilter") => remove(&mut shown, &["logEventMessages"]),
         ("ecr", "UploadLayerPart") => remove(&mut shown, &["layerPartBlob"]),
         ("ecs", _) => hide_environments(&mut shown),
         _ => {}

@@ -129,8 +129,21 @@ impl Refusal {
         )
     }
 
+    /// Whether there is no such upload.
+    pub fn is_no_upload(&self) -> bool {
+        self.code == Code::BlobUploadUnknown
+    }
+
+    /// The disk is full: of bytes, or of rows that say what they are.
+    fn no_room() -> Self {
+        Self::new(Code::NoSpace, "No room is left for images.")
+    }
+
     /// What ECR answered; `invalid` says what it is about when a parameter is not as it must be.
     pub fn of_ecr(error: &ServiceError, invalid: Code) -> Self {
+        if error.is_out_of_room() {
+            return Self::no_room();
+        }
         let code = match error.code() {
             _ if error.is_access_denied() => Code::Denied,
             "UnableToGetUpstreamImageException" => Code::Denied,
@@ -145,7 +158,7 @@ impl Refusal {
             "InvalidLayerException" | "ImageDigestDoesNotMatchException" => Code::DigestInvalid,
             "ImageTagAlreadyExistsException" => Code::TagInvalid,
             "ThrottlingException" | "LimitExceededException" => Code::TooManyRequests,
-            "ServerException" | "InternalServerException" => Code::Internal,
+            "ServerException" => Code::Internal,
             _ => invalid,
         };
         Self::new(code, error.message())
@@ -163,7 +176,7 @@ impl Refusal {
                 Code::DigestInvalid,
                 format!("The bytes that were uploaded have the digest {actual}."),
             ),
-            BlobError::NoSpace => Self::new(Code::NoSpace, "No room is left for images."),
+            BlobError::NoSpace => Self::no_room(),
             BlobError::TooLarge { .. } | BlobError::Io(_) => {
                 tracing::error!(%error, "the blob store failed");
                 Self::new(Code::Internal, "The image's bytes cannot be kept or read.")

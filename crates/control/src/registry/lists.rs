@@ -1,6 +1,7 @@
 //! Lists: tags, repositories, and what refers to an image.
 
 use http::{Response, header};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use portcullis_api::ecr::{self, op};
 use portcullis_blobs::Digest;
 use serde_json::{Value, json};
@@ -15,8 +16,10 @@ use crate::services::ecr::for_registry;
 const PAGE_MAX: usize = 1000;
 /// Most referrers that ECR lists at once.
 const REFERRERS_MAX: i32 = 50;
-/// Most pages of them in one answer.
-const REFERRER_PAGES_MAX: usize = 20;
+/// What referrers are listed as.
+const INDEX_TYPE: &str = "application/vnd.oci.image.index.v1+json";
+/// What the next page of referrers is asked for by: ECR's token.
+const NEXT_TOKEN: &str = "nextToken";
 
 /// How much of a list is wanted, and after which name.
 struct Page {
@@ -90,6 +93,7 @@ pub(super) async fn catalog(desk: &Desk<'_>) -> Result<Response<Body>, Refusal> 
 pub(super) async fn referrers(desk: &Desk<'_>, name: &str, digest: &str) -> Result<Response<Body>, Refusal> {
     let digest: Digest = digest.parse().map_err(|_| Refusal::digest())?;
     let artifact_type = desk.parameter("artifactType");
+    let size = Page::read(desk)?.size.max(1);
     let mut input = ecr::ListImageReferrersRequest {
         repository_name: name.to_owned(),
         subject_id: ecr::SubjectIdentifier {
@@ -99,33 +103,60 @@ pub(super) async fn referrers(desk: &Desk<'_>, name: &str, digest: &str) -> Resu
             artifact_types: Some(vec![kind]),
             ..Default::default()
         }),
-        max_results: Some(REFERRERS_MAX),
+        next_token: desk.parameter(NEXT_TOKEN),
         ..Default::default()
     };
+    let manifests = list_referrers(desk, &mut input, size).await?;
+    let index = json!({
+        "schemaVersion": 2,
+        "mediaType": INDEX_TYPE,
+        "manifests": manifests,
+    });
+    let link = input.next_token.map(|token| {
+        let coded = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
+        let kind = artifact_type
+            .as_deref()
+            .map(|kind| format!("&artifactType={}", coded(kind)));
+        let (kind, token) = (kind.unwrap_or_default(), coded(&token));
+        let target = desk.path(format_args!(
+            "{name}/referrers/{digest}?n={size}{kind}&{NEXT_TOKEN}={token}"
+        ));
+        format!("<{target}>; rel=\"next\"")
+    });
+    let filtered = artifact_type.as_ref().map(|_| (FILTERS_APPLIED, "artifactType"));
+    let link = link.as_deref().map(|link| (header::LINK, link));
+    let headers: Vec<_> = filtered.into_iter().chain(link).collect();
+    let mut response = answer::json(&index, &headers);
+    let kind = header::HeaderValue::from_static(INDEX_TYPE);
+    response.headers_mut().insert(header::CONTENT_TYPE, kind);
+    Ok(response)
+}
+
+/// Asks ECR page by page for that many referrers; what comes after them is at the token of `input` then.
+async fn list_referrers(
+    desk: &Desk<'_>,
+    input: &mut ecr::ListImageReferrersRequest,
+    size: usize,
+) -> Result<Vec<Value>, Refusal> {
     let mut manifests = Vec::new();
-    for _ in 0..REFERRER_PAGES_MAX {
-        let found = match desk.call::<op::ListImageReferrers>(&input).await {
+    loop {
+        let wanted = i32::try_from(size - manifests.len()).unwrap_or(REFERRERS_MAX);
+        input.max_results = Some(wanted.min(REFERRERS_MAX));
+        let found = match desk.call::<op::ListImageReferrers>(input).await {
             Ok(found) => found,
             // Nobody refers to what is not there.
-            Err(error) if error.code() == "ImageNotFoundException" => break,
+            Err(error) if error.code() == "ImageNotFoundException" => {
+                input.next_token = None;
+                return Ok(manifests);
+            }
             Err(error) => return Err(Refusal::of_ecr(&error, Code::NameInvalid)),
         };
         manifests.extend(found.referrers.unwrap_or_default().iter().map(descriptor));
         input.next_token = found.next_token;
-        if input.next_token.is_none() {
-            break;
+        if input.next_token.is_none() || manifests.len() >= size {
+            return Ok(manifests);
         }
     }
-    let index = json!({
-        "schemaVersion": 2,
-        "mediaType": "application/vnd.oci.image.index.v1+json",
-        "manifests": manifests,
-    });
-    let filtered = artifact_type.map(|_| (FILTERS_APPLIED, "artifactType"));
-    let mut response = answer::json(&index, &filtered.into_iter().collect::<Vec<_>>());
-    let kind = header::HeaderValue::from_static("application/vnd.oci.image.index.v1+json");
-    response.headers_mut().insert(header::CONTENT_TYPE, kind);
-    Ok(response)
 }
 
 fn descriptor(referrer: &ecr::ImageReferrer) -> Value {

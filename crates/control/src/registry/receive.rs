@@ -53,8 +53,7 @@ pub(super) async fn layer(
             return Err(wrong_size());
         }
         if received > room {
-            let text = "The layer is larger than 52,000 MiB, the most that a layer may have.";
-            return Err(Refusal::new(Code::LayerTooLarge, text));
+            return Err(too_large());
         }
         writer
             .write(&bytes)
@@ -78,6 +77,23 @@ pub(super) async fn small(mut body: impl Incoming, max: usize) -> Result<Vec<u8>
         whole.extend_from_slice(&bytes);
     }
     Ok(whole)
+}
+
+/// Lets a body of at most `room` bytes pass that nobody needs.
+pub(super) async fn nothing(body: &mut impl Incoming, room: u64) -> Result<(), Refusal> {
+    let mut received = 0_u64;
+    while let Some(bytes) = next(body).await? {
+        received += bytes.len() as u64;
+        if received > room {
+            return Err(too_large());
+        }
+    }
+    Ok(())
+}
+
+fn too_large() -> Refusal {
+    let text = "The layer is larger than 52,000 MiB, the most that a layer may have.";
+    Refusal::new(Code::LayerTooLarge, text)
 }
 
 fn wrong_size() -> Refusal {

@@ -102,13 +102,19 @@ pub(super) async fn put(
     desk: &Desk<'_>,
     name: &str,
     id: &str,
-    body: impl Incoming,
+    mut body: impl Incoming,
 ) -> Result<Response<Body>, Refusal> {
     let digest = desk.parameter("digest").and_then(|digest| digest.parse().ok());
     let digest = digest.ok_or_else(Refusal::digest)?;
     let upload = desk.upload(name, id);
-    if !body.is_end_stream() {
-        append(desk, name, &upload, body).await?;
+    if !body.is_end_stream()
+        && let Err(refusal) = append(desk, name, &upload, &mut body).await
+    {
+        if !refusal.is_no_upload() {
+            return Err(refusal);
+        }
+        // Sent again with its last part: it may be a blob already whose end could not be written down.
+        receive::nothing(&mut body, LAYER_BYTES_MAX).await?;
     }
     complete(desk, name, &upload, &digest).await
 }

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use http::HeaderMap;
 use portcullis_blobs::Blobs;
 use portcullis_core::{AccountId, Timestamp};
+use portcullis_store::StoreError;
 use serde_json::{Map, Value, json};
 
 use super::errors::S3Error;
@@ -103,7 +104,10 @@ impl Ask<'_> {
             WriteError::Refused(error) => error,
             WriteError::Store(error) => {
                 tracing::error!(%error, operation = self.call.operation, "a change was not kept");
-                S3Error::Internal.into()
+                match error {
+                    StoreError::DiskFull => S3Error::NoRoom.into(),
+                    _ => S3Error::Internal.into(),
+                }
             }
         })
     }

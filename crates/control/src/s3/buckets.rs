@@ -16,6 +16,7 @@ use super::xml::{self, Element};
 use crate::gate::error::ServiceError;
 use crate::gate::operation::Check;
 use crate::gate::streaming::Cleared;
+use crate::services::tags::is_reserved;
 use crate::world::records::s3::{Bucket, PublicAccessBlock};
 use crate::world::{Snapshot, Tx};
 
@@ -147,7 +148,7 @@ pub(super) fn add_tag(tags: &mut Tags, key: &str, value: &str) -> Result<(), S3E
     if value.chars().count() > 256 || !value.chars().all(is_plain) {
         return Err(S3Error::InvalidTag("The TagValue you have provided is invalid"));
     }
-    if key.to_ascii_lowercase().starts_with("aws:") {
+    if is_reserved(key) {
         return Err(S3Error::InvalidTag(
             "System tags cannot be added/updated by requester",
         ));

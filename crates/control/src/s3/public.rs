@@ -1,7 +1,9 @@
 //! What S3 calls a public bucket policy: one that allows somebody who is not named, and whom no condition binds to fixed
 //! values.
 
-use portcullis_policy::{Document, Effect, PrincipalKind, Statement};
+use portcullis_policy::{Document, Statement};
+
+use crate::services::resource_policies::is_for_everybody;
 
 /// The keys that bind a request to somebody or somewhere, if their values are fixed.
 const BINDING_KEYS: [&str; 16] = [
@@ -39,16 +41,7 @@ pub(super) fn is_public(policy: &Document) -> bool {
 }
 
 fn is_public_statement(statement: &Statement) -> bool {
-    let Some(principal) = &statement.principal else {
-        return false;
-    };
-    let is_anybody = |kind, value: &str| kind == PrincipalKind::Aws && value == "*";
-    let names_anybody = principal
-        .entries
-        .iter()
-        .any(|entry| is_anybody(entry.kind, &entry.value));
-    statement.effect == Effect::Allow
-        && (principal.negated || names_anybody)
+    is_for_everybody(statement)
         && !statement.conditions.iter().any(|condition| {
             let mut values = condition.values.iter();
             is_binding(&condition.key, &condition.operator.to_string())

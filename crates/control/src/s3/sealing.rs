@@ -142,11 +142,10 @@ fn told(error: &ServiceError) -> S3Error {
 }
 
 /// Strangers to the key's account are not told why, and nobody without a signature uses a key.
-fn in_our_words(ask: &Ask<'_>, check: Result<Check, ServiceError>) -> Result<Check, S3Error> {
+fn in_our_words(ask: &Ask<'_>, check: Check) -> Result<Check, S3Error> {
     if ask.call.caller.is_anonymous() {
         return Err(S3Error::AccessDenied);
     }
-    let check = check.map_err(|error| told(&error))?;
     let account = check.resource.split(':').nth(4);
     match account == Some(ask.call.caller.account.as_str()) {
         true => Ok(check),
@@ -154,13 +153,17 @@ fn in_our_words(ask: &Ask<'_>, check: Result<Check, ServiceError>) -> Result<Che
     }
 }
 
-/// What writing takes beside the permission to write.
+/// What writing takes beside the permission to write. What can be no key's name takes nothing more: [`draw`] refuses it, and
+/// so a bucket's default shows to those alone who may write.
 pub(super) fn to_seal(ask: &Ask<'_>, view: &Snapshot) -> Result<Option<Check>, S3Error> {
     let Some(wanted) = wanted(ask, view)? else {
         return Ok(None);
     };
-    let check = for_services::check(view, ask.call, &wanted.used(), "kms:GenerateDataKey");
-    in_our_words(ask, check).map(Some)
+    match for_services::check(view, ask.call, &wanted.used(), "kms:GenerateDataKey") {
+        Ok(check) => in_our_words(ask, check).map(Some),
+        Err(_) if !ask.call.caller.is_anonymous() => Ok(None),
+        Err(_) => Err(S3Error::AccessDenied),
+    }
 }
 
 /// What reading takes beside the permission to read.
@@ -172,7 +175,7 @@ pub(super) fn to_open(
     let Some(under) = under else { return Ok(None) };
     let used = used(Some(&under.key), &under.context);
     let check = for_services::check_decrypt(view, ask.call, &used, under.sealed.ciphertext());
-    in_our_words(ask, check).map(Some)
+    in_our_words(ask, check.map_err(|error| told(&error))?).map(Some)
 }
 
 /// A fresh data key for an upload, in the clear.

@@ -8,10 +8,12 @@ pub mod iam;
 pub mod kms;
 pub mod logs;
 pub mod organizations;
+pub(crate) mod pages;
 pub(crate) mod resource_policies;
 pub mod secretsmanager;
 pub mod ssm;
 pub mod sts;
+pub(crate) mod tags;
 pub mod toolbox;
 
 use crate::gate::operations::Operations;

@@ -5,7 +5,7 @@ use std::ops::Deref;
 use std::sync::Arc;
 
 use portcullis_core::Arn;
-use portcullis_policy::{Document, Kind, Malformed, PrincipalKind};
+use portcullis_policy::{Document, Effect, Kind, Malformed, PrincipalKind, Statement};
 use thiserror::Error;
 
 use crate::gate::call::Call;
@@ -27,6 +27,16 @@ pub(crate) enum NotTaken {
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("{}", Malformed::unknown_principal(.0))]
 pub(crate) struct UnknownPrincipal(pub String);
+
+/// Whether a statement allows something to principals that it does not name: all, or all but some. Which conditions bind
+/// them nevertheless is each service's business.
+pub(crate) fn is_for_everybody(statement: &Statement) -> bool {
+    let names_everybody = statement.principal.as_ref().is_some_and(|principal| {
+        let mut entries = principal.entries.iter();
+        principal.negated || entries.any(|entry| entry.kind == PrincipalKind::Aws && entry.value == "*")
+    });
+    names_everybody && statement.effect == Effect::Allow
+}
 
 /// Checks the policy of a resource and gives the form to keep. Its size is the service's business.
 pub(crate) fn accept(view: &Snapshot, text: &str) -> Result<PolicyText, NotTaken> {

@@ -1,15 +1,17 @@
-//! What is noted of images in memory, without a write: pulls until they are written down, and the sizes of parts of uploads.
+//! What is noted of images in memory, without a write: pulls until they are written down, and how far uploads are.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use portcullis_blobs::UPLOAD_LIFE;
+use portcullis_blobs::{Blob, UPLOAD_LIFE};
 use portcullis_core::{Region, Timestamp};
 
 /// Most uploads whose parts are remembered; beyond that all are forgotten, and a small part passes.
 const UPLOADS_MAX: usize = 10_000;
 /// Most uploads of a registry that have begun and not ended; those that nobody went on with for a day are gone.
 pub(crate) const UNFINISHED_MAX: usize = 1_000;
+/// Most uploads that are blobs without a row; beyond that all are forgotten, and their bytes have to be sent again.
+const FINISHED_MAX: usize = 1_000;
 /// Most pulls that wait to be written down.
 const PULLS_MAX: usize = 100_000;
 
@@ -23,6 +25,8 @@ struct Notes {
     parts: HashMap<String, Parts>,
     /// When uploads began that have not ended, by region and id.
     uploads: BTreeMap<String, HashMap<String, Timestamp>>,
+    /// What uploads became whose end could not be written down, by owner and id.
+    finished: HashMap<String, Blob>,
 }
 
 /// What is known of an upload's parts.
@@ -93,6 +97,20 @@ impl ImageNotes {
         if let Some(uploads) = notes.uploads.get_mut(region.as_str()) {
             uploads.remove(upload);
         }
+    }
+
+    /// An upload became a blob, and no row could say so.
+    pub(crate) fn note_finished(&self, upload: String, blob: Blob) {
+        let mut notes = self.notes();
+        if notes.finished.len() >= FINISHED_MAX {
+            notes.finished.clear();
+        }
+        notes.finished.insert(upload, blob);
+    }
+
+    /// What an upload became that no row tells of; asked once.
+    pub(crate) fn take_finished(&self, upload: &str) -> Option<Blob> {
+        self.notes().finished.remove(upload)
     }
 
     fn notes(&self) -> MutexGuard<'_, Notes> {

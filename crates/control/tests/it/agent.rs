@@ -47,6 +47,11 @@ impl Front {
     /// Listens for a server's agents; sessions look and beat as often as said.
     pub async fn open_with(server: &Server, timing: Timing) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        Self::listen(server, listener, timing)
+    }
+
+    /// The same on a listener that is there.
+    pub fn listen(server: &Server, listener: TcpListener, timing: Timing) -> Self {
         let address = listener.local_addr().unwrap();
         let gate = server.gate.clone();
         let doors = move |_| Doors {
@@ -61,6 +66,14 @@ impl Front {
         };
         let (stop, stopped) = watch::channel(false);
         tokio::spawn(server::serve(listener, options, Arc::new(accounts), stopped));
+        Self { address, stop }
+    }
+}
+
+impl Front {
+    /// The same, reached by another address. It goes on without this.
+    pub fn behind(&self, address: SocketAddr) -> Self {
+        let (stop, _) = watch::channel(false);
         Self { address, stop }
     }
 }

@@ -7,6 +7,9 @@ use portcullis_api::{acs, ecs};
 use portcullis_control::acs::Timing;
 use portcullis_core::SystemRandom;
 use portcullis_wire::agent_proof::AgentKey;
+use tokio::io::{AsyncReadExt as _, copy_bidirectional};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
 
 use crate::acs::{definition_with_roles, one_agent};
 use crate::agent::{Agent, Front, Instance, cluster, describe, eventually, is_connected, run};
@@ -490,6 +493,59 @@ async fn t20_a_genuine_agent_has_one_session_from_one_address() {
     while agent.next().await.is_some() {}
     let refused = host.connect(&front, true).await.err().unwrap();
     assert!(refused.contains("was approved for another address"), "{refused}");
+}
+
+/// A line to the front. When its agent's machine dies, which it does without a word, the next packet is answered with a
+/// reset, as by a machine that has started anew.
+async fn mortal_line(front: &Front) -> (Front, watch::Sender<bool>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let line = front.behind(listener.local_addr().unwrap());
+    let (dies, mut is_dead) = watch::channel(false);
+    let address = front.address;
+    tokio::spawn(async move {
+        let (mut agent, _) = listener.accept().await.unwrap();
+        let mut server = TcpStream::connect(address).await.unwrap();
+        let died = async { is_dead.wait_for(|dead| *dead).await.is_ok() };
+        let is_dead = tokio::select! {
+            _ = copy_bidirectional(&mut agent, &mut server) => false,
+            died = died => died,
+        };
+        if is_dead {
+            let _ = server.read(&mut [0; 1_024]).await;
+            server.set_zero_linger().unwrap();
+        }
+    });
+    (line, dies)
+}
+
+#[tokio::test]
+async fn a_genuine_agent_whose_machine_died_without_a_word_need_not_wait_until_it_is_missed() {
+    let server = Server::start().await;
+    cluster(&server, "c").await;
+    instance_role(&server).await;
+    // Its own beats tell the server nothing for as long as this takes.
+    let timing = Timing {
+        heartbeat_min: Duration::from_secs(3_600),
+        ..patient()
+    };
+    let front = Front::open_with(&server, timing).await;
+    let host = genuine(&server).await;
+    assert_eq!(server.root.approve(&host.arn, "127.0.0.1").await.0, 200);
+    let (line, dies) = mortal_line(&front).await;
+    let mut agent = host.connect(&line, true).await.unwrap();
+    let _: acs::TaskManifestMessage = agent.expect().await;
+    eventually(&server, "connected", |view| is_connected(view, &host.arn)).await;
+    dies.send_replace(true);
+    let mut tries = 0;
+    let mut agent = loop {
+        match host.connect(&front, true).await {
+            Ok(agent) => break agent,
+            Err(refused) => assert!(refused.contains("a session of it is open already"), "{refused}"),
+        }
+        tries += 1;
+        assert!(tries < 10, "nobody found out");
+    };
+    let _: acs::TaskManifestMessage = agent.expect().await;
 }
 
 #[tokio::test]

@@ -11,6 +11,7 @@ use portcullis_wire::session::{AgentMessage, MessageType, PayloadType};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
+use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::{Error, Message};
@@ -29,10 +30,16 @@ const PATIENT: Limits = Limits {
     idle: Duration::from_secs(3_600),
     pending: Duration::from_secs(3_600),
     check: Duration::from_millis(20),
+    silence: Duration::from_secs(3_600),
 };
 /// Only silence does.
 const LIMITS: Limits = Limits {
     idle: Duration::from_secs(1),
+    ..PATIENT
+};
+/// Only a host that is gone does.
+const WATCHFUL: Limits = Limits {
+    silence: Duration::from_millis(900),
     ..PATIENT
 };
 /// Nobody waits for the other end for long.
@@ -51,7 +58,10 @@ struct Stage {
     front: Front,
     task: String,
     itself: Client,
-    control: Socket,
+    /// What comes over its control channel.
+    orders: mpsc::UnboundedReceiver<AgentMessage>,
+    /// `/v1/control-channel/ID`
+    control: String,
     _agent: Agent,
 }
 
@@ -118,13 +128,14 @@ impl Stage {
             .unwrap();
         let itself = client_of(&server.root, &keys);
         let id = task.rsplit('/').next().unwrap();
-        let path = format!("/v1/control-channel/ecs:c_{id}_d0c");
-        let control = channel_with(&itself, &front, &path, heeds).await;
+        let control = format!("/v1/control-channel/ecs:c_{id}_d0c");
+        let orders = listened_to(channel_with(&itself, &front, &control, heeds).await);
         Self {
             server,
             front,
             task,
             itself,
+            orders,
             control,
             _agent: agent,
         }
@@ -168,8 +179,7 @@ impl Stage {
 
     /// The next order of the host.
     async fn order(&mut self) -> Value {
-        let order = timeout(PATIENCE, self.control.next()).await.unwrap();
-        let order = AgentMessage::parse(&order.unwrap().unwrap().into_data()).unwrap();
+        let order = timeout(PATIENCE, self.orders.recv()).await.unwrap().unwrap();
         assert_eq!(order.kind, MessageType::InteractiveShell);
         let task: Value = serde_json::from_slice(&order.payload).unwrap();
         serde_json::from_str(task["Content"].as_str().unwrap()).unwrap()
@@ -212,6 +222,19 @@ impl Stage {
         let (socket, _) = tokio_tungstenite::client_async(url, stream).await?;
         Ok(told(socket, session.token_value.as_deref().unwrap()).await)
     }
+}
+
+/// What comes over a control channel, listened to all the time: whoever does not answer is taken for gone.
+fn listened_to(mut channel: Socket) -> mpsc::UnboundedReceiver<AgentMessage> {
+    let (sender, orders) = mpsc::unbounded_channel();
+    tokio::spawn(async move {
+        while let Some(Ok(message)) = channel.next().await {
+            if let Message::Binary(frame) = message {
+                let _ = sender.send(AgentMessage::parse(&frame).unwrap());
+            }
+        }
+    });
+    orders
 }
 
 async fn told(socket: Socket, token: &str) -> Socket {
@@ -364,6 +387,21 @@ async fn a_session_whose_host_ends_it_with_its_container_ended_with_the_containe
         };
         assert_eq!(farewell(&mut client).await, words);
     }
+}
+
+#[tokio::test]
+async fn a_host_that_is_gone_without_a_word_loses_its_session_and_its_channel() {
+    let mut stage = Stage::with(WATCHFUL).await;
+    let (mut client, _silent) = stage.session().await;
+    assert_eq!(
+        farewell(&mut client).await,
+        "The connection to the container was lost."
+    );
+    let mut silent = channel(&stage.itself, &stage.front, &stage.control).await;
+    // Looked at as bytes, so that no ping is answered.
+    let mut all = Vec::new();
+    let ended = timeout(PATIENCE, silent.get_mut().read_to_end(&mut all)).await;
+    ended.expect("an end in time").unwrap();
 }
 
 /// Passes a frame through.

@@ -80,7 +80,8 @@ impl Server {
         Self::over_with(opened, clock, seed, |gate| gate).await
     }
 
-    async fn over_with(
+    /// The account in a store, behind a gate of some kind.
+    pub async fn over_with(
         opened: Opened,
         clock: Arc<FixedClock>,
         seed: u64,
@@ -89,6 +90,26 @@ impl Server {
         let account: AccountId = ACCOUNT.parse().unwrap();
         let random = Arc::new(SeededRandom::new(seed));
         let world = World::open(account, opened.store, opened.vault, clock.clone(), random).unwrap();
+        Self::of(world, clock, kind).await
+    }
+
+    /// A fresh account in memory that keeps its images and objects elsewhere.
+    #[cfg(feature = "s3")]
+    pub async fn keeping(blobs: portcullis_blobs::Blobs, clock: Arc<FixedClock>) -> Self {
+        let random = Arc::new(SeededRandom::new(1));
+        let opened = open_in_memory(clock.clone(), random.clone()).unwrap();
+        let account: AccountId = ACCOUNT.parse().unwrap();
+        let world = World::open(account, opened.store, opened.vault, clock.clone(), random).unwrap();
+        let logs = portcullis_logs::Logs::in_memory(clock.clone(), portcullis_logs::Options::default());
+        let world = world.with_stores(Arc::new(blobs), Arc::new(logs));
+        Self::of(world, clock, |gate| gate).await
+    }
+
+    async fn of(
+        world: World,
+        clock: Arc<FixedClock>,
+        kind: impl Fn(Gate) -> Gate + Send + Sync + 'static,
+    ) -> Self {
         let key = LongTermKey::chosen("AKIAROOT".to_owned(), Secret::new("root-secret")).unwrap();
         bootstrap::account(&world, Some(key.clone()), |_| Ok(()))
             .await

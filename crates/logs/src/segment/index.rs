@@ -14,7 +14,8 @@ pub(crate) struct SegmentStream {
     pub(crate) last_sequence: u64,
 }
 
-/// A block: events of one or several streams that follow each other, each stream's by their keys.
+/// A block: events of one or several streams that follow each other, each stream's by their keys; or sealed batches of them, each
+/// stream's in any order, for a merge puts those of one segment behind those of the other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct BlockEntry {
     pub(crate) offset: u64,
@@ -25,9 +26,21 @@ pub(crate) struct BlockEntry {
     pub(crate) last_stream: u32,
     pub(crate) oldest: Timestamp,
     pub(crate) newest: Timestamp,
+    /// Whether it holds sealed batches.
+    pub(crate) is_sealed: bool,
 }
 
-/// The index of a segment. Streams are in the order of their names, blocks in the order of their streams and keys.
+impl BlockEntry {
+    /// Whether another block's events all come after this one's: both have events of one stream alone, the same.
+    pub(crate) fn is_followed_by(&self, next: &Self) -> bool {
+        let is_plain = !self.is_sealed && !next.is_sealed;
+        let streams = [self.first_stream, self.last_stream, next.first_stream];
+        is_plain && streams.iter().all(|stream| *stream == next.last_stream)
+    }
+}
+
+/// The index of a segment. Streams are in the order of their names, blocks in the order of their streams, and those of events in
+/// the order of keys.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct Index {
     pub(crate) streams: Vec<SegmentStream>,
@@ -112,7 +125,36 @@ impl Index {
             put_i64(&mut out, block.oldest.as_millis());
             put_i64(&mut out, block.newest.as_millis());
         }
+        self.encode_sealed(&mut out);
         out
+    }
+
+    /// Which blocks are sealed stands behind everything else, if some are: how many, and how far each is from the one before.
+    fn encode_sealed(&self, out: &mut Vec<u8>) {
+        let sealed = self
+            .blocks
+            .iter()
+            .enumerate()
+            .filter(|(_, block)| block.is_sealed);
+        let places: Vec<u64> = sealed.map(|(place, _)| place as u64).collect();
+        if places.is_empty() {
+            return;
+        }
+        put_u64(out, places.len() as u64);
+        let mut last = 0;
+        for place in places {
+            put_u64(out, place - last);
+            last = place;
+        }
+    }
+
+    fn decode_sealed(&mut self, reader: &mut Reader<'_>) -> Option<()> {
+        let mut place = 0_usize;
+        for _ in 0..reader.usize()? {
+            place = place.checked_add(reader.usize()?)?;
+            self.blocks.get_mut(place)?.is_sealed = true;
+        }
+        Some(())
     }
 
     pub(crate) fn decode(bytes: &[u8]) -> Option<Self> {
@@ -141,7 +183,11 @@ impl Index {
                 last_stream: reader.u32()?,
                 oldest: Timestamp::from_millis(reader.i64()?),
                 newest: Timestamp::from_millis(reader.i64()?),
+                is_sealed: false,
             });
+        }
+        if !reader.is_empty() {
+            index.decode_sealed(&mut reader)?;
         }
         reader.is_empty().then_some(index)
     }

@@ -1,7 +1,7 @@
 //! Segments: events of one group, sorted by stream and key, in compressed blocks with checksums; never changed once written.
 //!
 //! ```text
-//! block*  index  trailer          block: LZ4 of about 32 KiB of events
+//! block*  index  trailer          block: LZ4 of about 32 KiB of events, or of sealed batches of events
 //! trailer: offset of the index u64, its bytes u32, uncompressed u32, CRC-32 u32; CRC-32 of those u32; magic 8 bytes
 //! ```
 
@@ -17,6 +17,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use portcullis_core::Timestamp;
 
+use crate::batch::Batch;
 use crate::codec::Reader;
 use crate::items::{Item, Items};
 use crate::{EventKey, LogsError};
@@ -210,13 +211,29 @@ impl Opened {
         entry: &BlockEntry,
         numbers: &[(u32, u32)],
     ) -> Result<Items, LogsError> {
+        let raw = self.raw(entry)?;
+        items_of(raw, index, numbers).ok_or_else(|| self.damaged("a block cannot be read"))
+    }
+
+    /// The batches of a sealed block that belong to some streams.
+    pub(crate) fn sealed_block(
+        &self,
+        index: &Index,
+        entry: &BlockEntry,
+        numbers: &[(u32, u32)],
+    ) -> Result<Vec<Batch>, LogsError> {
+        let raw = self.raw(entry)?;
+        batches_of(&raw, index, numbers).ok_or_else(|| self.damaged("a block cannot be read"))
+    }
+
+    /// A block as it was before compression.
+    fn raw(&self, entry: &BlockEntry) -> Result<Vec<u8>, LogsError> {
         let stored = self.read(entry.offset, entry.stored_bytes as usize)?;
         if crc32fast::hash(&stored) != entry.checksum || entry.raw_bytes > BLOCK_RAW_BYTES_MAX {
             return Err(self.damaged("the checksum of a block is wrong"));
         }
-        let raw = lz4_flex::block::decompress(&stored, entry.raw_bytes as usize)
-            .map_err(|_| self.damaged("a block cannot be read"))?;
-        items_of(raw, index, numbers).ok_or_else(|| self.damaged("a block cannot be read"))
+        lz4_flex::block::decompress(&stored, entry.raw_bytes as usize)
+            .map_err(|_| self.damaged("a block cannot be read"))
     }
 }
 
@@ -248,9 +265,7 @@ fn items_of(raw: Vec<u8>, index: &Index, numbers: &[(u32, u32)]) -> Option<Items
         let is_wanted = match wanted {
             Some((of, is_wanted)) if of == stream => is_wanted,
             _ => {
-                let is_wanted = numbers
-                    .iter()
-                    .any(|(first, last)| (*first..=*last).contains(&stream));
+                let is_wanted = is_among(numbers, stream);
                 if is_wanted {
                     let row = index.streams.get(stream as usize)?;
                     items.streams.push((stream, row.stream.clone()));
@@ -277,10 +292,34 @@ fn items_of(raw: Vec<u8>, index: &Index, numbers: &[(u32, u32)]) -> Option<Items
     Some(items)
 }
 
+fn is_among(numbers: &[(u32, u32)], stream: u32) -> bool {
+    numbers
+        .iter()
+        .any(|(first, last)| (*first..=*last).contains(&stream))
+}
+
+/// Takes the batches of some streams out of a sealed block.
+fn batches_of(raw: &[u8], index: &Index, numbers: &[(u32, u32)]) -> Option<Vec<Batch>> {
+    let mut batches = Vec::new();
+    let mut reader = Reader::new(raw);
+    let mut stream = 0_u32;
+    while !reader.is_empty() {
+        stream = stream.checked_add(reader.u32()?)?;
+        let row = index.streams.get(stream as usize)?;
+        let batch = Batch::read_sealed(row.stream.clone(), &mut reader)?;
+        if is_among(numbers, stream) {
+            batches.push(batch);
+        }
+    }
+    Some(batches)
+}
+
 /// A failure of the file system, in the store's words.
 pub(crate) fn failed(path: &Path, error: &io::Error) -> LogsError {
     match error.kind() {
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => LogsError::DiskFull,
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {
+            LogsError::DiskFull
+        }
         io::ErrorKind::UnexpectedEof => LogsError::Damaged {
             path: path.to_owned(),
             detail: "it is too short".to_owned(),

@@ -12,5 +12,6 @@ mod model;
 mod naive;
 mod patterns;
 mod random;
+mod sealed;
 mod store;
 mod support;

@@ -1,12 +1,16 @@
 //! The store against its model, by chance: appends out of order, walks with tokens both ways, removals, retention, reopening.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use portcullis_core::{Clock, FixedClock, Timestamp};
-use portcullis_logs::{Filter, InputEvent, Logs, Order, Pattern, Read, Start, StreamId, Streams, Token};
+use portcullis_logs::{
+    Filter, InputEvent, LastEvent, Logs, Order, Pattern, Read, Seal, Start, StreamId, Streams, Token,
+};
 use proptest::prelude::*;
 
 use crate::model::{self, Model, Place};
+use crate::sealed::{opener, seal};
 use crate::support::{block_on, clock, group, small};
 
 const GROUPS: usize = 2;
@@ -97,10 +101,11 @@ impl Pair {
         // The store that was there lets go of the directory first.
         self.logs = None;
         let clock: Arc<dyn Clock> = Arc::clone(&self.clock) as Arc<dyn Clock>;
-        self.logs = Some(match &self.directory {
+        let logs = match &self.directory {
             Some(directory) => Logs::in_directory(directory.path(), clock, small()).unwrap(),
             None => Logs::in_memory(clock, small()),
-        });
+        };
+        self.logs = Some(logs.opened_by(opener(&[7], &Arc::default())));
     }
 
     fn logs(&self) -> &Logs {
@@ -159,7 +164,13 @@ impl Pair {
             })
             .collect();
         let stream = StreamId::new(STREAMS[s]);
-        let appended = block_on(self.logs().append(&group(g), &stream, events.clone())).unwrap();
+        // Some are sealed.
+        let sealed = |clear: &[u8]| Ok(seal(7, clear));
+        let seal = (!events.len().is_multiple_of(3)).then_some(&sealed as &Seal<'_>);
+        let append = self
+            .logs()
+            .append_sealed(&group(g), &stream, events.clone(), seal);
+        let appended = block_on(append).unwrap();
         let now = self.now();
         self.model
             .append(g, &stream, events, appended.first_sequence, now);
@@ -255,9 +266,35 @@ impl Pair {
         assert_eq!(events, expected);
     }
 
+    /// Streams in the order of their last events, page by page in both directions.
+    fn check_order(&self, g: usize) {
+        let mut last_events = BTreeMap::new();
+        for row in self.model.rows(g, self.now()) {
+            last_events.insert(row.stream, row.event.key.timestamp);
+        }
+        let places = last_events
+            .into_iter()
+            .map(|(stream, time)| LastEvent { time, stream });
+        let mut expected: Vec<_> = places.collect();
+        expected.sort();
+        for order in [Order::OldestFirst, Order::NewestFirst] {
+            let mut found: Vec<LastEvent> = Vec::new();
+            loop {
+                let page = self.logs().by_last_event(&group(g), found.last(), order, 2);
+                if page.is_empty() {
+                    break;
+                }
+                found.extend(page);
+            }
+            assert_eq!(found, expected, "{order:?}");
+            expected.reverse();
+        }
+    }
+
     fn check_all(&mut self) {
         for g in 0..GROUPS {
             self.filter(g, &[], (i64::MIN, i64::MAX), true, 7);
+            self.check_order(g);
             for name in STREAMS {
                 let stream = StreamId::new(name);
                 let rows = self.model.rows(g, self.now());

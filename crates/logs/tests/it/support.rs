@@ -15,10 +15,11 @@ pub fn clock() -> Arc<FixedClock> {
     Arc::new(FixedClock::at(Timestamp::from_millis(NOW)))
 }
 
-/// So little memory that segments are written all the time.
+/// So little memory that segments are written all the time, and that reads close and open again what overlaps.
 pub fn small() -> Options {
     Options {
         memory_bytes: 1500,
+        walk_bytes: 700,
         ..Options::default()
     }
 }

@@ -3,14 +3,13 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use portcullis_api::ec2 as api;
 use portcullis_core::Tags;
 
 use super::errors::Ec2Error;
 use super::ids::{Kind, Stored};
 use super::place::Place;
+use crate::services::pages;
 use crate::world::records::ec2::Tables;
 
 /// Most values one filter can have.
@@ -201,18 +200,14 @@ pub(super) fn paged<T>(
     }
     let limit = usize::try_from(limit).unwrap_or(1);
     let after = wanted.token.map(opened).transpose()?;
-    let mut rest = rows
-        .into_iter()
-        .filter(|row| after.as_ref().is_none_or(|after| key(row) > *after));
-    let page: Vec<T> = rest.by_ref().take(limit).collect();
-    let more = rest.next().is_some();
-    let last = page.last().filter(|_| more).map(key);
-    Ok((page, last.map(|key| URL_SAFE_NO_PAD.encode(key))))
+    let keyed = rows.into_iter().map(|row| (key(&row), row));
+    let rest = keyed.filter(|(key, _)| after.as_ref().is_none_or(|after| key > after));
+    let (page, last) = pages::cut(rest, limit);
+    Ok((page, last.map(pages::token)))
 }
 
 fn opened(token: &str) -> Result<String, Ec2Error> {
-    let bytes = URL_SAFE_NO_PAD.decode(token).map_err(|_| Ec2Error::Token)?;
-    let key = String::from_utf8(bytes).map_err(|_| Ec2Error::Token)?;
+    let key = pages::opened(token).ok_or(Ec2Error::Token)?;
     // A key begins with an id, whatever follows.
     let id = key.split('\n').next().unwrap_or_default();
     Kind::of(id).map(|_| key.clone()).ok_or(Ec2Error::Token)

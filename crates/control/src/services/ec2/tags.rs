@@ -5,14 +5,13 @@ use portcullis_core::{Tag, Tags};
 
 use super::errors::Ec2Error;
 use super::ids::Kind;
+use crate::services::tags::is_reserved;
 
 /// Most tags a resource can have; those of AWS itself do not count.
 const TAGS_MAX: usize = 50;
 /// Longest key and value, in characters.
 const KEY_MAX: usize = 128;
 const VALUE_MAX: usize = 256;
-/// What the keys of AWS's own tags start with.
-const RESERVED: &str = "aws:";
 
 /// The tags a new object of this kind is to have, unchecked: for the context of a decision.
 pub(super) fn requested(specifications: Option<&[api::TagSpecification]>, kind: Kind) -> Tags {
@@ -113,9 +112,4 @@ pub(super) fn from_api(tag: &api::Tag) -> Tag {
         tag.key.clone().unwrap_or_default(),
         tag.value.clone().unwrap_or_default(),
     )
-}
-
-fn is_reserved(key: &str) -> bool {
-    key.get(..RESERVED.len())
-        .is_some_and(|start| start.eq_ignore_ascii_case(RESERVED))
 }

@@ -203,6 +203,7 @@ impl From<EcrError> for ServiceError {
                 .with_field("repositoryName", json!(place.repository))
                 .with_field("uploadId", json!(upload))
                 .with_field("lastValidByteReceived", json!(received)),
+            EcrError::NoSpace => reply.out_of_room(),
             _ => reply,
         }
     }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use futures_util::future::BoxFuture;
 use portcullis_api::ecr::{ImageFailure, ImageIdentifier, op};
 use portcullis_blobs::{Blob, BlobError, Digest, Writer};
+use portcullis_store::StoreError;
 use serde_json::{Value, json};
 use tokio::sync::OwnedMutexGuard;
 
@@ -321,7 +322,10 @@ fn unwritten(error: WriteError<ServiceError>) -> NotBrought {
         WriteError::Refused(error) => NotBrought::Call(error),
         WriteError::Store(error) => {
             tracing::error!(%error, "a layer of an upstream registry could not be kept");
-            EcrError::Internal.into()
+            match error {
+                StoreError::DiskFull => EcrError::NoSpace.into(),
+                _ => EcrError::Internal.into(),
+            }
         }
     }
 }

@@ -18,7 +18,7 @@ use super::{templates, tickets};
 use crate::gate::call::Call;
 use crate::gate::environment::Environment;
 use crate::gate::error::ServiceError;
-use crate::gate::operation::{Ask, Authorized, Prepared};
+use crate::gate::operation::{Ask, Authorized, NotMade, Prepared};
 use crate::world::records::ecr::Layer;
 use crate::world::{Snapshot, Tx, UNFINISHED_MAX};
 
@@ -71,6 +71,25 @@ pub(super) fn initiated(
     Ok(InitiateLayerUploadResponse {
         upload_id: auth.prepared::<String>().cloned(),
         part_size: Some(PART_BYTES),
+    })
+}
+
+/// Nobody was told of the upload.
+pub(super) fn not_begun<'a>(
+    env: &'a Environment,
+    auth: Authorized<'a, op::InitiateLayerUpload>,
+    _why: NotMade,
+) -> BoxFuture<'a, ()> {
+    Box::pin(async move {
+        let (input, call) = (auth.input(), auth.call());
+        let named = Named::of(input.registry_id.as_ref(), &input.repository_name);
+        let Some(id) = auth.prepared::<String>() else {
+            return;
+        };
+        if let Err(error) = env.blobs.discard(&upload_of(call, named, id)).await {
+            tracing::warn!(%error, "an upload that was not begun stays for a day");
+        }
+        env.images.forget_upload(&call.region, id);
     })
 }
 
@@ -169,6 +188,9 @@ async fn finished(
     let named = Named::of(input.registry_id.as_ref(), &input.repository_name);
     let place = named.place(call);
     named.found(view, call)?;
+    if let Some(blob) = finished_before(env, input, call).await {
+        return Ok(blob);
+    }
     let upload = upload_of(call, named, &input.upload_id);
     let failed = |error| EcrError::of_blobs(error, &input.upload_id, &place);
     if env.blobs.uploaded(&upload).await.map_err(failed)? == 0 {
@@ -201,6 +223,43 @@ async fn finished(
             finished.map_err(failed)
         }
     }
+}
+
+/// What an upload became when it was completed before and that could not be written down.
+async fn finished_before(env: &Environment, input: &CompleteLayerUploadRequest, call: &Call) -> Option<Blob> {
+    let upload = finished_upload(input, call);
+    let blob = env.images.take_finished(&upload)?;
+    let is_promised = input.layer_digests.contains(&blob.digest.to_string());
+    match env.blobs.hold(&blob.digest).await {
+        Ok(is_there) if is_promised || !is_there => is_there.then_some(blob),
+        _ => {
+            env.images.note_finished(upload, blob);
+            None
+        }
+    }
+}
+
+/// The name under which the end of an upload is noted: nobody else's.
+fn finished_upload(input: &CompleteLayerUploadRequest, call: &Call) -> String {
+    let named = Named::of(input.registry_id.as_ref(), &input.repository_name);
+    let owner = upload_owner(&call.account, &call.region, named.name);
+    format!("{owner}:{}", input.upload_id.to_ascii_lowercase())
+}
+
+/// The bytes are a blob already: whoever tries again when the store works need not send them again.
+pub(super) fn not_completed<'a>(
+    env: &'a Environment,
+    auth: Authorized<'a, op::CompleteLayerUpload>,
+    why: NotMade,
+) -> BoxFuture<'a, ()> {
+    Box::pin(async move {
+        if why == NotMade::NotKept
+            && let Some(blob) = auth.prepared::<Blob>()
+        {
+            env.images
+                .note_finished(finished_upload(auth.input(), auth.call()), *blob);
+        }
+    })
 }
 
 /// Says that the repository has the layer.

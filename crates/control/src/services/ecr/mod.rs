@@ -138,6 +138,7 @@ fn of_layers() -> Vec<Row> {
             layers::require_initiate,
             layers::begin,
             layers::initiated,
+            layers::not_begun,
         ),
         act::<op::UploadLayerPart>(&["ecr:UploadLayerPart"], layers::require_part, layers::part),
         act_then_write::<op::CompleteLayerUpload>(
@@ -145,6 +146,7 @@ fn of_layers() -> Vec<Row> {
             layers::require_complete,
             layers::finish,
             layers::completed,
+            layers::not_completed,
         ),
         of_repository!(
             read,

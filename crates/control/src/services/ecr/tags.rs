@@ -17,6 +17,7 @@ use crate::gate::context::add_request_tags;
 use crate::gate::environment::Environment;
 use crate::gate::error::ServiceError;
 use crate::gate::operation::{Ask, Authorized, Check};
+use crate::services::tags::is_reserved;
 use crate::world::records::ecr::Repository;
 use crate::world::{Snapshot, Tx};
 
@@ -41,11 +42,6 @@ pub(super) fn checked(tags: Option<&[api::Tag]>) -> Result<Tags, EcrError> {
         return Err(EcrError::Tags);
     }
     limited(requested(tags))
-}
-
-fn is_reserved(key: &str) -> bool {
-    key.get(..4)
-        .is_some_and(|start| start.eq_ignore_ascii_case("aws:"))
 }
 
 fn limited(tags: Tags) -> Result<Tags, EcrError> {

@@ -1,10 +1,8 @@
 //! Pages of lists. A token is the last key of the page before: the server keeps nothing, and a page goes on where the
 //! last one ended whatever was made or deleted between.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-
 use super::errors::EcsError;
+use crate::services::pages;
 
 /// How large pages are.
 #[derive(Debug, Clone, Copy)]
@@ -65,27 +63,14 @@ impl Pager {
 
     /// The page, from rows that come after [`Pager::after`] in order, and the token of the next one.
     pub fn page<K: AsRef<str>, T>(&self, rows: impl Iterator<Item = (K, T)>) -> (Vec<T>, Option<String>) {
-        let mut page = Vec::new();
-        let mut last = None;
-        for (key, row) in rows {
-            if page.len() == self.limit {
-                return (page, last.map(|key: K| URL_SAFE_NO_PAD.encode(key.as_ref())));
-            }
-            page.push(row);
-            last = Some(key);
-        }
-        (page, None)
+        let (rows, last) = pages::cut(rows, self.limit);
+        (rows, last.map(pages::token))
     }
 }
 
 fn open(token: &str, prefix: &str) -> Result<String, EcsError> {
-    let bytes = URL_SAFE_NO_PAD.decode(token).map_err(|_| EcsError::Token)?;
-    let key = String::from_utf8(bytes).map_err(|_| EcsError::Token)?;
-    if key.starts_with(prefix) {
-        Ok(key)
-    } else {
-        Err(EcsError::Token)
-    }
+    let key = pages::opened(token).filter(|key| key.starts_with(prefix));
+    key.ok_or(EcsError::Token)
 }
 
 /// Refuses a batch that is larger than the API takes.

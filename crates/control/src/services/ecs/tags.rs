@@ -6,11 +6,10 @@ use portcullis_api::ecs as api;
 use portcullis_core::{Tag, Tags};
 
 use super::errors::EcsError;
+use crate::services::tags::is_reserved;
 
 /// Most tags a resource can have; those of AWS itself do not count.
 const TAGS_MAX: usize = 50;
-/// What the keys of AWS's own tags start with, in any case.
-const RESERVED: &str = "aws:";
 
 /// The tags of a request, unchecked: for the context of a decision.
 pub(crate) fn requested(tags: Option<&[api::Tag]>) -> Tags {
@@ -74,11 +73,6 @@ pub(crate) fn wanted(include: Option<&[String]>) -> bool {
 /// Whether a batch call asked for an optional part of its reply.
 pub(crate) fn includes(include: Option<&[String]>, part: &str) -> bool {
     include.unwrap_or_default().iter().any(|wanted| wanted == part)
-}
-
-fn is_reserved(text: &str) -> bool {
-    text.get(..RESERVED.len())
-        .is_some_and(|start| start.eq_ignore_ascii_case(RESERVED))
 }
 
 fn from_api(tag: &api::Tag) -> Tag {

@@ -1,9 +1,7 @@
 //! Pages of lists. Markers hold the last key in base 64, so the server remembers nothing.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-
 use super::errors::IamError;
+use crate::services::pages;
 
 /// How many items a page has when the caller does not say.
 const DEFAULT: usize = 100;
@@ -36,17 +34,14 @@ impl Paging {
     /// Reads `Marker` and `MaxItems`; the schema has checked the range of the latter.
     pub fn of(marker: Option<&String>, max_items: Option<i32>) -> Result<Self, IamError> {
         let invalid = || IamError::Validation("Invalid Marker.".to_owned());
-        let after = match marker {
-            None => None,
-            Some(marker) => {
-                let bytes = URL_SAFE_NO_PAD.decode(marker).map_err(|_| invalid())?;
-                Some(String::from_utf8(bytes).map_err(|_| invalid())?)
-            }
-        };
+        let after = marker.map(|marker| pages::opened(marker).ok_or_else(invalid));
         let limit = max_items
             .and_then(|items| usize::try_from(items).ok())
             .unwrap_or(DEFAULT);
-        Ok(Self { after, limit })
+        Ok(Self {
+            after: after.transpose()?,
+            limit,
+        })
     }
 
     /// The last key of the page before, for [`Table::after`](crate::world::Table::after).
@@ -56,17 +51,9 @@ impl Paging {
 
     /// One page of rows that come in key order and start after the last key.
     pub fn rows<K: AsRef<str>, T>(&self, rows: impl Iterator<Item = (K, T)>) -> Page<T> {
-        let mut items = Vec::new();
-        let mut last: Option<K> = None;
-        for (key, item) in rows {
-            if items.len() == self.limit {
-                let marker = last.map(|key| URL_SAFE_NO_PAD.encode(key.as_ref()));
-                return Page { items, marker };
-            }
-            items.push(item);
-            last = Some(key);
-        }
-        Page { items, marker: None }
+        let (items, last) = pages::cut(rows, self.limit);
+        let marker = last.map(pages::token);
+        Page { items, marker }
     }
 
     /// One page of a short list whose keys are in any order: it is sorted first.
@@ -144,7 +131,7 @@ mod tests {
     #[test]
     fn a_foreign_marker_is_refused() {
         assert!(Paging::of(Some(&"not base 64!".to_owned()), None).is_err());
-        let word = URL_SAFE_NO_PAD.encode("word");
+        let word = pages::token("word");
         assert!(
             Paging::of(Some(&word), None)
                 .unwrap()

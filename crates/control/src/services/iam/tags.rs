@@ -4,6 +4,7 @@ use portcullis_api::iam as api;
 use portcullis_core::{Tag, Tags};
 
 use super::errors::IamError;
+use crate::services::tags::is_reserved;
 
 /// Tags an entity may have.
 const TAGS: usize = 50;
@@ -85,11 +86,6 @@ fn key_like(tags: &Tags, key: &str) -> Option<String> {
         .map(|tag| &tag.key)
         .find(|known| known.to_lowercase() == wanted)
         .cloned()
-}
-
-fn is_reserved(key: &str) -> bool {
-    key.get(..4)
-        .is_some_and(|prefix| prefix.eq_ignore_ascii_case("aws:"))
 }
 
 #[cfg(test)]

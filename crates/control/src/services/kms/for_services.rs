@@ -238,6 +238,18 @@ fn events(
     seams: Seams<'_>,
 ) -> Vec<Event> {
     let by = format!("{}.amazonaws.com", used.via);
+    recorded(view, call, by, &used.context(), (operation, key), seams)
+}
+
+/// The same of what a service did, under the name by which it calls KMS.
+pub(super) fn recorded(
+    view: &Snapshot,
+    call: &Call,
+    by: String,
+    context: &EncryptionContext,
+    (operation, key): (&'static str, &Key),
+    seams: Seams<'_>,
+) -> Vec<Event> {
     let kms_call = Call {
         service: &portcullis_api::kms::SERVICE,
         operation,
@@ -259,7 +271,7 @@ fn events(
             shared: shared.as_deref(),
             resources: &[key.arn.to_string()],
         };
-        let parameters = Some(parameters(operation, key, &used.context()));
+        let parameters = Some(parameters(operation, key, context));
         let outcome = Outcome::Answered(&|| Value::Null);
         let event = record::event(&kms_call, recipient, false, parameters, &outcome, seams);
         match *account == view.account {
@@ -308,7 +320,7 @@ fn parameters(operation: &str, key: &Key, context: &EncryptionContext) -> Value 
 }
 
 /// In order with all other records, without waiting for the disk: with the call's own, if that is to come at once.
-fn keep(env: &Environment, call: &Call, event: Event) {
+pub(super) fn keep(env: &Environment, call: &Call, event: Event) {
     let Some(change) = call.along.take_in(event) else {
         return;
     };

@@ -3,6 +3,7 @@
 
 mod aliases;
 mod aws_managed;
+pub(crate) mod by_services;
 mod checks;
 mod ciphers;
 mod crypto;

@@ -31,6 +31,7 @@ pub async fn run(gate: Arc<Gate>, mut stop: watch::Receiver<bool>) {
             () = ordered(&mut stop) => return,
         }
         sweep(gate.world()).await;
+        gate.environment().log_keys.forget_old(gate.world().clock().now());
     }
 }
 

@@ -17,6 +17,7 @@ use crate::gate::context::add_request_tags;
 use crate::gate::environment::Environment;
 use crate::gate::error::ServiceError;
 use crate::gate::operation::{Ask, Authorized, Check};
+use crate::services::tags::is_reserved;
 use crate::world::{Snapshot, Tx};
 
 const TAGS_MAX: usize = 50;
@@ -41,10 +42,7 @@ pub(super) fn checked(tags: Option<&Vec<api::Tag>>) -> Result<Tags, KmsError> {
 }
 
 fn not_reserved(key: &str) -> Result<(), KmsError> {
-    let is_reserved = key
-        .get(..4)
-        .is_some_and(|start| start.eq_ignore_ascii_case("aws:"));
-    match is_reserved {
+    match is_reserved(key) {
         true => Err(KmsError::Tag("Tags beginning with aws: are reserved".to_owned())),
         false => Ok(()),
     }

@@ -27,10 +27,18 @@ pub(super) enum LogsError {
 
     #[error("Log groups starting with AWS/ are reserved for AWS.")]
     ReservedName,
-    #[error(
-        "KMS keys of log groups are not supported by this server: leave out kmsKeyId. Encrypt the disk that holds the logs."
-    )]
-    KmsKey,
+    #[error("The specified KMS Key Id could not be found.")]
+    NoKey,
+    #[error("The specified KMS Key Id is disabled.")]
+    KeyDisabled,
+    #[error("The specified KMS Key Id is not that of a symmetric encryption key.")]
+    KeyUsage,
+    #[error("The specified KMS key does not exist or is not allowed to be used with Arn '{0}'")]
+    KeyNotAllowed(String),
+    #[error("There are no query results to encrypt: Logs Insights is not on this server.")]
+    QueryResults,
+    #[error("Specify either logGroupName or resourceIdentifier, and only one of them.")]
+    NameOrResource,
     #[error("Specify either logGroupName or logGroupIdentifier, and only one of them.")]
     NameOrIdentifier,
     #[error("The specified log group identifier is invalid.")]
@@ -85,14 +93,11 @@ pub(super) enum LogsError {
     WithoutRole(String),
     #[error("destinationArn for vendor lambda cannot be used with roleArn")]
     LambdaWithRole,
+    /// Not in AWS's words for a destination that does not answer: clients try again for minutes when they read those.
     #[error(
-        "Could not deliver test message to specified {0} stream. Check if the given {0} stream is in ACTIVE state."
+        "Subscription filters are not delivered by this server: there is no Kinesis, Firehose or Lambda to deliver to."
     )]
-    NoDeliveryStream(&'static str),
-    #[error(
-        "Could not execute the lambda function. Make sure you have given CloudWatch Logs permission to execute your function."
-    )]
-    NoLambda,
+    NotDelivered,
     #[error("The specified destination does not exist.")]
     NoDestination,
 
@@ -127,7 +132,7 @@ impl LogsError {
             Self::TooManyTags { of_group: false } => "TooManyTagsException",
             Self::NotStandard => "InvalidOperationException",
             Self::PolicyRevision => "OperationAbortedException",
-            Self::TagsOnCreate(_) => "AccessDeniedException",
+            Self::TagsOnCreate(_) | Self::KeyNotAllowed(_) => "AccessDeniedException",
             Self::Unavailable(_) => "ServiceUnavailableException",
             _ => "InvalidParameterException",
         }

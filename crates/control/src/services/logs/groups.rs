@@ -10,7 +10,7 @@ use portcullis_wire::Empty;
 
 use super::errors::LogsError;
 use super::names::{GroupRef, on_named, with_resource_tags};
-use super::tags;
+use super::{sealing, tags};
 use crate::gate::context::add_request_tags;
 use crate::gate::error::ServiceError;
 use crate::gate::operation::{Ask, Authorized, Check};
@@ -64,14 +64,17 @@ pub(super) fn create(
     {
         return Err(LogsError::ReservedName.into());
     }
-    if input.kms_key_id.is_some() {
-        return Err(LogsError::KmsKey.into());
-    }
     if tx.view().logs.group(&call.region, name).is_some() {
         return Err(LogsError::GroupExists.into());
     }
     let class = LogGroupClass::parse(input.log_group_class.as_deref());
     let retention_days = (class == LogGroupClass::Delivery).then_some(DELIVERY_DAYS);
+    let tags = tags::checked(input.tags.as_ref())?;
+    let arn = LogGroup::arn_of(&call.region, &call.account, name);
+    let kms_key = input.kms_key_id.as_deref();
+    let kms_key = kms_key
+        .map(|key| sealing::new_key(tx, call, &arn, key))
+        .transpose()?;
     let group = LogGroup {
         id: uuid(tx.random),
         region: call.region.clone(),
@@ -80,7 +83,9 @@ pub(super) fn create(
         created: tx.now,
         retention_days,
         is_protected: input.deletion_protection_enabled.unwrap_or(false),
-        tags: tags::checked(input.tags.as_ref())?,
+        has_sealed_events: kms_key.is_some(),
+        kms_key,
+        tags,
     };
     if retention_days.is_some() {
         tx.put(group.errand(What::Retain(retention_days)));

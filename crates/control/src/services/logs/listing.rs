@@ -97,6 +97,7 @@ fn shown(row: &LogGroup, env: &Environment, call: &Call) -> api::LogGroup {
         retention_in_days: row.retention_days.and_then(|days| i32::try_from(days).ok()),
         metric_filter_count: Some(0),
         stored_bytes: Some(i64::try_from(bytes).unwrap_or(i64::MAX)),
+        kms_key_id: row.kms_key.as_ref().map(|own| own.key.to_string()),
         log_group_class: Some(row.class.as_str().to_owned()),
         log_group_arn: Some(arn.to_string()),
         deletion_protection_enabled: Some(row.is_protected),

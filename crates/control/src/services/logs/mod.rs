@@ -1,9 +1,11 @@
 //! CloudWatch Logs (docs/logs.md): groups, streams, events, filter patterns, live tail. The events themselves are kept by
 //! `portcullis-logs`; the picture has what is small and what decisions ask about.
 
+mod by_last_event;
 mod errors;
 mod groups;
 pub(crate) mod keep;
+mod kms_keys;
 mod listing;
 pub(crate) mod live_tail;
 mod metric_filters;
@@ -12,6 +14,7 @@ mod paging;
 mod policies;
 mod put;
 mod read;
+pub(crate) mod sealing;
 mod streams;
 mod subscriptions;
 mod tags;
@@ -59,6 +62,16 @@ fn groups_rows() -> Vec<Row> {
             &["logs:PutLogGroupDeletionProtection"],
             groups::require_protect,
             groups::protect,
+        ),
+        write::<op::AssociateKmsKey>(
+            &["logs:AssociateKmsKey"],
+            kms_keys::require_associate,
+            kms_keys::associate,
+        ),
+        write::<op::DisassociateKmsKey>(
+            &["logs:DisassociateKmsKey"],
+            kms_keys::require_disassociate,
+            kms_keys::disassociate,
         ),
         write::<op::CreateLogStream>(
             &["logs:CreateLogStream"],

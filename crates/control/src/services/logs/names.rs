@@ -99,7 +99,8 @@ impl GroupRef {
         let resource = format!("{}:log-stream:{stream}", self.arn);
         let check = self.check_as(view, call, action, resource);
         let is_service = call.caller.service_principal().is_some();
-        let policy = view.logs.policy(&call.region, &self.arn).filter(|_| is_service);
+        let policy = is_service.then(|| view.logs.policy(&call.region, &self.arn));
+        let policy = policy.flatten();
         check.by(ResourcePolicy::of_resource(self.arn.as_str(), policy))
     }
 

@@ -197,6 +197,8 @@ mod tests {
                 created: Timestamp::from_millis(0),
                 retention_days: None,
                 is_protected: false,
+                kms_key: None,
+                has_sealed_events: false,
                 tags: Tags::new(),
             });
         }

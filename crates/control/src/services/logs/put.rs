@@ -6,10 +6,11 @@ use portcullis_api::logs::{
     InputLogEvent, PutLogEventsRequest, PutLogEventsResponse, RejectedEntityInfo, RejectedLogEventsInfo,
 };
 use portcullis_core::Timestamp;
-use portcullis_logs::{EVENT_OVERHEAD_BYTES, InputEvent, Logs};
+use portcullis_logs::{EVENT_OVERHEAD_BYTES, InputEvent, Logs, Seal};
 
 use super::errors::LogsError;
 use super::names::GroupRef;
+use super::sealing::Sealer;
 use crate::gate::environment::Environment;
 use crate::gate::error::ServiceError;
 use crate::gate::operation::{Ask, Authorized, Check};
@@ -53,8 +54,9 @@ pub(super) fn put<'a>(
         let stream = stream.ok_or(LogsError::NoStream)?;
         let batch = Batch::of(&input.log_events, group, call.now)?;
         if !batch.taken.is_empty() {
+            let sealer = Sealer::of(view, env, call, group, stream)?;
             let events = batch.taken.iter().map(taken).collect();
-            append(view, &env.logs, group, stream, events).await?;
+            append(view, &env.logs, (group, stream), sealer.as_ref(), events).await?;
         }
         Ok(PutLogEventsResponse {
             next_sequence_token: Some(sequence_token(call.now)),
@@ -75,12 +77,14 @@ pub(super) fn put<'a>(
 async fn append(
     view: &Snapshot,
     logs: &Logs,
-    group: &LogGroup,
-    stream: &LogStream,
+    (group, stream): (&LogGroup, &LogStream),
+    sealer: Option<&Sealer<'_>>,
     events: Vec<InputEvent>,
 ) -> Result<(), LogsError> {
     let (group_id, stream_id) = (group.stored_as(&view.account), stream.stored_as());
-    let lasting = logs.append(&group_id, &stream_id, events);
+    let seal = sealer.map(|sealer| |clear: &[u8]| sealer.seal(clear));
+    let seal = seal.as_ref().map(|seal| seal as &Seal<'_>);
+    let lasting = logs.append_sealed(&group_id, &stream_id, events, seal);
     let gone = view.neighbours().view(&view.account).and_then(|newest| {
         let has_group = newest.logs.group(&group.region, &group.name);
         let has_stream = newest.logs.stream(&group.region, &group.name, &stream.name);
@@ -184,6 +188,8 @@ mod tests {
             created: Timestamp::from_millis(0),
             retention_days,
             is_protected: false,
+            kms_key: None,
+            has_sealed_events: false,
             tags: Tags::new(),
         }
     }
@@ -240,7 +246,7 @@ mod tests {
             });
             removal.await.unwrap();
             let events = events(&[0]).iter().map(taken).collect();
-            let put = append(&before, world.logs(), &group(None), &stream(), events).await;
+            let put = append(&before, world.logs(), (&group(None), &stream()), None, events).await;
             assert_eq!(put, Err(expected), "{of_group} {made_anew}");
             let stored = group(None).stored_as(world.account());
             assert_eq!(world.logs().group_bytes(&stored), 0, "{of_group} {made_anew}");
@@ -251,7 +257,14 @@ mod tests {
     async fn events_of_a_stream_that_is_there_stay() {
         let world = world().await;
         let events = events(&[0]).iter().map(taken).collect();
-        let put = append(&world.view(), world.logs(), &group(None), &stream(), events).await;
+        let put = append(
+            &world.view(),
+            world.logs(),
+            (&group(None), &stream()),
+            None,
+            events,
+        )
+        .await;
         assert_eq!(put, Ok(()));
         assert!(world.logs().group_bytes(&group(None).stored_as(world.account())) > 0);
     }

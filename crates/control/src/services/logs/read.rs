@@ -13,6 +13,7 @@ use portcullis_logs::{
 
 use super::errors::LogsError;
 use super::names::GroupRef;
+use super::sealing::{self, unread};
 use crate::gate::environment::Environment;
 use crate::gate::error::ServiceError;
 use crate::gate::operation::{Ask, Authorized, Check};
@@ -61,7 +62,8 @@ pub(super) fn get<'a>(
             (None, Some(true)) => Start::Head,
             (None, _) => Start::Tail,
         };
-        let page = env.logs.read(Read {
+        let logs = sealing::readable(view, env, call, group);
+        let page = logs.read(Read {
             group: group.stored_as(&call.account),
             stream: stream.stored_as(),
             from: input.start_time.map(Timestamp::from_millis),
@@ -69,7 +71,7 @@ pub(super) fn get<'a>(
             start,
             limit: limit(input.limit),
         });
-        let page = page.await.map_err(LogsError::from)?;
+        let page = page.await.map_err(|fault| unread(fault, call, group))?;
         Ok(GetLogEventsResponse {
             events: Some(page.events.into_iter().map(output).collect()),
             next_forward_token: Some(page.forward.to_string()),
@@ -114,7 +116,8 @@ pub(super) fn filter<'a>(
         let group = GroupRef::either(call, name, input.log_group_identifier.as_deref())?;
         let group = group.found(view, call)?;
         let (order, token) = order(input)?;
-        let filtered = env.logs.filter(Filter {
+        let logs = sealing::readable(view, env, call, group);
+        let filtered = logs.filter(Filter {
             group: group.stored_as(&call.account),
             streams: streams(view, group, input)?,
             from: input.start_time.map(Timestamp::from_millis),
@@ -124,7 +127,7 @@ pub(super) fn filter<'a>(
             token,
             limit: limit(input.limit),
         });
-        let filtered = filtered.await.map_err(LogsError::from)?;
+        let filtered = filtered.await.map_err(|fault| unread(fault, call, group))?;
         let events = filtered.events.into_iter();
         let sign = DIRECTIONS
             .iter()

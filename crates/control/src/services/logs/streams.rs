@@ -6,8 +6,10 @@ use portcullis_api::logs::{
     DescribeLogStreamsResponse,
 };
 use portcullis_core::hex_id;
+use portcullis_logs::Order;
 use portcullis_wire::Empty;
 
+use super::by_last_event::{self, Listed, Place};
 use super::errors::LogsError;
 use super::names::GroupRef;
 use super::paging::Pager;
@@ -15,6 +17,7 @@ use crate::gate::call::Call;
 use crate::gate::environment::Environment;
 use crate::gate::error::ServiceError;
 use crate::gate::operation::{Ask, Authorized, Check};
+use crate::services::pages;
 use crate::world::records::logs::{LogGroup, LogStream, What};
 use crate::world::{Snapshot, Tx};
 
@@ -122,7 +125,7 @@ pub(super) fn describe(
 }
 
 /// A page of streams, and the token of the next.
-type Listed = (Vec<api::LogStream>, Option<String>);
+type Page = (Vec<api::LogStream>, Option<String>);
 
 /// The streams of one group in the making.
 struct Listing<'a> {
@@ -133,7 +136,7 @@ struct Listing<'a> {
 }
 
 impl Listing<'_> {
-    fn by_name(&self, input: &DescribeLogStreamsRequest) -> Result<Listed, LogsError> {
+    fn by_name(&self, input: &DescribeLogStreamsRequest) -> Result<Page, LogsError> {
         let begin = input.log_stream_name_prefix.as_deref().unwrap_or_default();
         let prefix = LogStream::key_of(&self.group.region, &self.group.name, begin);
         let pager = Pager::of(input.next_token.as_deref(), input.limit, &prefix)?;
@@ -145,32 +148,29 @@ impl Listing<'_> {
         Ok((rows.into_iter().map(|row| self.shown(row)).collect(), token))
     }
 
-    /// Streams without events count as older than all others. A token is time and name of the last one.
-    fn by_last_event(&self, input: &DescribeLogStreamsRequest) -> Result<Listed, LogsError> {
+    fn by_last_event(&self, input: &DescribeLogStreamsRequest) -> Result<Page, LogsError> {
         if input.log_stream_name_prefix.is_some() {
             return Err(LogsError::OrderWithPrefix);
         }
-        let prefix = LogStream::key_of(&self.group.region, &self.group.name, "");
-        let pager = Pager::of(input.next_token.as_deref(), input.limit, "time:")?;
-        let stored = self.group.stored_as(&self.call.account);
-        let mut rows = Vec::new();
-        for (_, row) in self.view.logs.streams.prefix(&prefix) {
-            let summary = self.env.logs.stream(&stored, &row.stored_as());
-            let last = summary.map_or(0, |summary| summary.last_event.as_millis());
-            rows.push((format!("time:{last:020}:{}", row.name), row));
-        }
-        rows.sort_unstable_by(|one, other| one.0.cmp(&other.0));
+        let pager = Pager::of(
+            input.next_token.as_deref(),
+            input.limit,
+            by_last_event::KEY_PREFIX,
+        )?;
         let after = pager.after.as_deref();
-        let (rows, token) = match input.descending {
-            Some(true) => {
-                let rest = rows.into_iter().rev();
-                pager.page(rest.filter(|(key, _)| after.is_none_or(|after| key.as_str() < after)))
-            }
-            _ => {
-                let rest = rows.into_iter();
-                pager.page(rest.filter(|(key, _)| after.is_none_or(|after| key.as_str() > after)))
-            }
+        let after = after.map(|after| Place::parse(after).ok_or(LogsError::NextToken));
+        let listed = Listed {
+            view: self.view,
+            logs: &self.env.logs,
+            group: self.group,
+            stored: self.group.stored_as(&self.call.account),
+            order: match input.descending {
+                Some(true) => Order::NewestFirst,
+                _ => Order::OldestFirst,
+            },
         };
+        let (rows, next) = listed.page(after.transpose()?, pager.limit);
+        let token = next.map(|place| pages::token(place.key()));
         Ok((rows.into_iter().map(|row| self.shown(row)).collect(), token))
     }
 

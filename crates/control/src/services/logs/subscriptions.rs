@@ -1,6 +1,5 @@
 //! Subscription filters. CloudWatch Logs tries a destination before it takes a filter for it, and nothing that could be a
-//! destination is on this server: each filter is refused as AWS refuses one whose destination does not answer, and none is
-//! ever there.
+//! destination is on this server: each filter is refused, and none is ever there.
 
 use portcullis_api::logs::op;
 use portcullis_api::logs::{
@@ -33,7 +32,7 @@ pub(super) fn require_put(ask: Ask<'_, PutSubscriptionFilterRequest>) -> Result<
     Ok([check].into_iter().chain(pass).collect())
 }
 
-/// Says what is wrong with a filter; with a good one that its destination does not answer.
+/// Says what is wrong with a filter; with a good one that nothing is here to deliver to.
 pub(super) fn put(
     tx: &mut Tx<'_>,
     auth: Authorized<'_, op::PutSubscriptionFilter>,
@@ -49,9 +48,7 @@ pub(super) fn put(
     let refusal = match vendor {
         "kinesis" | "firehose" if !has_role => LogsError::WithoutRole(vendor.to_owned()),
         "lambda" if has_role => LogsError::LambdaWithRole,
-        "kinesis" => LogsError::NoDeliveryStream("Kinesis"),
-        "firehose" => LogsError::NoDeliveryStream("Firehose"),
-        "lambda" => LogsError::NoLambda,
+        "kinesis" | "firehose" | "lambda" => LogsError::NotDelivered,
         "logs" => LogsError::NoDestination,
         other => LogsError::Vendor(other.to_owned()),
     };

@@ -18,6 +18,7 @@ use crate::gate::context::add_request_tags;
 use crate::gate::environment::Environment;
 use crate::gate::error::ServiceError;
 use crate::gate::operation::{Ask, Authorized, Check};
+use crate::services::tags::is_reserved;
 use crate::world::records::logs::LogGroup;
 use crate::world::{Snapshot, Tx};
 
@@ -34,10 +35,6 @@ pub(super) fn requested(tags: Option<&BTreeMap<String, String>>) -> Tags {
 
 /// The tags of a request, checked.
 pub(super) fn checked(tags: Option<&BTreeMap<String, String>>) -> Result<Tags, LogsError> {
-    let is_reserved = |key: &String| {
-        key.get(..4)
-            .is_some_and(|start| start.eq_ignore_ascii_case("aws:"))
-    };
     match tags.into_iter().flatten().any(|(key, _)| is_reserved(key)) {
         true => Err(LogsError::ReservedTag),
         false => Ok(requested(tags)),

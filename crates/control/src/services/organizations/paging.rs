@@ -3,6 +3,7 @@
 use portcullis_core::AccountId;
 
 use super::errors::OrganizationsError;
+use crate::services::pages;
 
 const PAGE_MAX: usize = 20;
 
@@ -28,11 +29,7 @@ impl<'a> Pager<'a> {
 
     /// The first rows, and the token of the next page if there are more. Keys come in order.
     pub fn page<'k, T>(&self, rows: impl Iterator<Item = (&'k str, T)>) -> (Vec<T>, Option<String>) {
-        let mut rows: Vec<_> = rows.take(self.limit + 1).collect();
-        let more = rows.len() > self.limit;
-        rows.truncate(self.limit);
-        let last = rows.last().map(|(key, _)| (*key).to_owned());
-        let shown = rows.into_iter().map(|(_, row)| row).collect();
-        (shown, last.filter(|_| more))
+        let (rows, last) = pages::cut(rows, self.limit);
+        (rows, last.map(str::to_owned))
     }
 }

@@ -13,6 +13,7 @@ use crate::gate::call::Call;
 use crate::gate::context::{add_request_tags, add_resource_tags};
 use crate::gate::error::ServiceError;
 use crate::gate::operation::{Ask, Authorized, Check};
+use crate::services::tags::is_reserved;
 use crate::world::Tx;
 use crate::world::records::secrets::{LastRead, StoredSecret};
 
@@ -50,7 +51,7 @@ pub(super) fn require(ask: Ask<'_, CreateSecretRequest>) -> Result<Vec<Check>, S
             arn: &arn,
             version: version_id(call, input.client_request_token.as_ref()),
         };
-        checks.extend(keys::to_seal(ask.view, call, input.kms_key_id.as_ref(), place)?);
+        checks.extend(keys::to_seal(ask.view, call, input.kms_key_id.as_ref(), place));
     }
     Ok(checks)
 }
@@ -169,8 +170,8 @@ pub(super) fn accepted_tags(
 ) -> Result<Tags, SecretsError> {
     let given = requested_tags(more);
     let named = more.map_or(0, Vec::len);
-    let is_reserved = |tag: &Tag| tag.key.is_empty() || tag.key.to_ascii_lowercase().starts_with("aws:");
-    if given.len() != named || given.iter().any(is_reserved) {
+    let is_bad = |tag: &Tag| tag.key.is_empty() || is_reserved(&tag.key);
+    if given.len() != named || given.iter().any(is_bad) {
         return Err(SecretsError::Tags);
     }
     let mut tags = before.clone();

@@ -51,18 +51,19 @@ pub(super) fn arn_of(view: &Snapshot, call: &Call, key: Option<&String>) -> Opti
 }
 
 /// What sealing a value takes: a data key, and opening it again, which is how Secrets Manager finds out that the value can be
-/// read.
+/// read. What can be no key's name takes nothing more: [`seal`] refuses it, and so a secret's key shows to those alone who may
+/// write.
 pub(super) fn to_seal(
     view: &Snapshot,
     call: &Call,
     key: Option<&String>,
     place: Place<'_>,
-) -> Result<Vec<Check>, ServiceError> {
+) -> impl Iterator<Item = Check> + use<> {
     let used = place.under(key.map(String::as_str));
-    let one = |action| for_services::check(view, call, &used, action);
+    let one = |action| for_services::check(view, call, &used, action).ok();
     let checks = [one("kms:GenerateDataKey"), one("kms:Decrypt")];
-    let in_our_words = |check: Result<Check, ServiceError>| in_our_words(check, SecretsError::Encryption);
-    checks.into_iter().map(in_our_words).collect()
+    let checks = checks.into_iter().flatten();
+    checks.map(|check| check.refused_as(SecretsError::Kms.into()))
 }
 
 /// What opening a value takes.
@@ -74,7 +75,8 @@ pub(super) fn to_open(
 ) -> Result<Check, ServiceError> {
     let used = place_of(arn, version).under(None);
     let check = for_services::check_decrypt(view, call, &used, version.value.ciphertext());
-    in_our_words(check, SecretsError::Decryption)
+    let check = check.map_err(|error| told(&error, SecretsError::Decryption))?;
+    Ok(check.refused_as(SecretsError::Kms.into()))
 }
 
 fn place_of<'a>(arn: &'a str, version: &'a SecretVersion) -> Place<'a> {
@@ -82,11 +84,6 @@ fn place_of<'a>(arn: &'a str, version: &'a SecretVersion) -> Place<'a> {
         arn,
         version: &version.id,
     }
-}
-
-fn in_our_words(check: Result<Check, ServiceError>, failure: SecretsError) -> Result<Check, ServiceError> {
-    let check = check.map_err(|error| told(&error, failure))?;
-    Ok(check.refused_as(SecretsError::Kms.into()))
 }
 
 fn told(error: &ServiceError, failure: SecretsError) -> ServiceError {

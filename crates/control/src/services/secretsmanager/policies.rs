@@ -6,8 +6,8 @@ use portcullis_api::secretsmanager::{
     GetResourcePolicyResponse, PutResourcePolicyRequest, PutResourcePolicyResponse,
     ValidateResourcePolicyRequest, ValidateResourcePolicyResponse, ValidationErrorsEntry,
 };
+use portcullis_policy::Document;
 use portcullis_policy::syntax::{Condition, SetOperator, Test};
-use portcullis_policy::{Document, Effect, PrincipalKind, Statement};
 
 use super::create::own_live;
 use super::errors::SecretsError;
@@ -15,7 +15,7 @@ use super::names::Named;
 use crate::gate::environment::Environment;
 use crate::gate::error::ServiceError;
 use crate::gate::operation::{Ask, Authorized, Check};
-use crate::services::resource_policies::{self, NotTaken};
+use crate::services::resource_policies::{self, NotTaken, is_for_everybody};
 use crate::world::records::PolicyText;
 use crate::world::{Snapshot, Tx};
 
@@ -178,15 +178,10 @@ fn only_the_policy(name: Option<&String>) -> Result<(), SecretsError> {
 /// Whether a policy gives something to everybody: a statement that allows all principals, or all but some, under no
 /// condition on who or where they are.
 fn is_public(document: &Document) -> bool {
-    let allows = |statement: &&Statement| statement.effect == Effect::Allow;
-    document.statements().iter().filter(allows).any(|statement| {
-        let is_for_all = statement.principal.as_ref().is_some_and(|element| {
-            let mut entries = element.entries.iter();
-            element.negated || entries.any(|one| one.kind == PrincipalKind::Aws && one.value == "*")
-        });
-        let is_narrowed = statement.conditions.iter().any(is_narrowing);
-        is_for_all && !is_narrowed
-    })
+    document
+        .statements()
+        .iter()
+        .any(|statement| is_for_everybody(statement) && !statement.conditions.iter().any(is_narrowing))
 }
 
 /// Whether a condition holds for some callers only. One that also holds where its key is absent does not, nor does one that

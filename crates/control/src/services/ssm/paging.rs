@@ -1,6 +1,7 @@
 //! Pages. A token is the key of the last row of its page.
 
 use super::errors::SsmError;
+use crate::services::pages;
 
 const PAGE_MAX: usize = 50;
 
@@ -31,11 +32,7 @@ impl<'a> Pager<'a> {
     /// The first rows after the page before, and the token of the next page if there are more. Keys come in order.
     pub fn page<'k, T>(&self, rows: impl Iterator<Item = (&'k str, T)>) -> (Vec<T>, Option<String>) {
         let rest = rows.filter(|(key, _)| self.after.is_none_or(|after| *key > after));
-        let mut rows: Vec<_> = rest.take(self.limit + 1).collect();
-        let more = rows.len() > self.limit;
-        rows.truncate(self.limit);
-        let last = rows.last().map(|(key, _)| (*key).to_owned());
-        let shown = rows.into_iter().map(|(_, row)| row).collect();
-        (shown, last.filter(|_| more))
+        let (rows, last) = pages::cut(rest, self.limit);
+        (rows, last.map(str::to_owned))
     }
 }

@@ -17,6 +17,7 @@ use crate::gate::context::add_request_tags;
 use crate::gate::environment::Environment;
 use crate::gate::error::ServiceError;
 use crate::gate::operation::{Ask, Authorized, Check};
+use crate::services::tags::is_reserved;
 use crate::world::records::ssm::ManagedInstance;
 use crate::world::{Snapshot, Tx};
 
@@ -74,13 +75,7 @@ pub(super) fn requested(tags: Option<&Vec<api::Tag>>) -> Tags {
 /// The tags of a request, checked.
 pub(super) fn checked(tags: Option<&Vec<api::Tag>>) -> Result<Tags, SsmError> {
     let mut seen = HashSet::new();
-    let is_good = |tag: &api::Tag| {
-        let reserved = tag
-            .key
-            .get(..4)
-            .is_some_and(|start| start.eq_ignore_ascii_case("aws:"));
-        !reserved && seen.insert(tag.key.clone())
-    };
+    let is_good = |tag: &api::Tag| !is_reserved(&tag.key) && seen.insert(tag.key.clone());
     match tags.into_iter().flatten().all(is_good) {
         true => Ok(requested(tags)),
         false => Err(SsmError::Tags),

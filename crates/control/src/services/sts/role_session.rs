@@ -9,6 +9,7 @@ use super::errors::StsError;
 use crate::gate::context::{add_request_tags, add_resource_tags};
 use crate::gate::operation::{Check, ResourcePolicy};
 use crate::gate::session::Subject;
+use crate::services::tags::is_reserved;
 use crate::world::Snapshot;
 use crate::world::records::iam::Role;
 
@@ -129,8 +130,7 @@ pub(super) fn unique(given: impl Iterator<Item = Tag>) -> Result<Tags, StsError>
         {
             return Err(StsError::DuplicateTagKey);
         }
-        let prefix = tag.key.get(..4);
-        if prefix.is_some_and(|prefix| prefix.eq_ignore_ascii_case("aws:")) {
+        if is_reserved(&tag.key) {
             return Err(StsError::ReservedTag);
         }
         tags.set(tag);

@@ -10,7 +10,7 @@ use portcullis_policy::{Document, Kind};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::{PolicyText, Record};
+use super::{PolicyText, Record, Sealed};
 use crate::world::snapshot::Snapshot;
 use crate::world::table::Table;
 
@@ -25,8 +25,10 @@ pub struct Tables {
     pub resource_policies: Table<ResourcePolicy>,
     /// What the store of log events has to be told yet, by group id and kind.
     pub errands: Table<Errand>,
-    /// What policies say together, by [`Together::key_of`]. Derived.
+    /// What policies say together of the groups of a region that have none of their own, by region. Derived.
     together: Table<Together>,
+    /// The same of those that have one, by ARN. Derived.
+    together_of_group: Table<Together>,
 }
 
 impl Tables {
@@ -45,15 +47,16 @@ impl Tables {
 
     /// What the resource policies say together of a group; `None` when there are none.
     pub fn policy(&self, region: &Region, group: &Arn) -> Option<&PolicyText> {
-        let own = PolicyScope::Resource(group.clone());
-        let of_account = format!("{region}/account/");
-        let rows = || self.resource_policies.prefix(&of_account).map(|(_, row)| row);
-        if let Some(slot) = self.together.get(&Together::key_of(region, &own)) {
+        let of_group = self.together_of_group.get(group.as_str());
+        let slot = of_group.or_else(|| self.together.get(region.as_str()))?;
+        let said = || {
+            let own = PolicyScope::Resource(group.clone());
             let own = self.resource_policies.get(&ResourcePolicy::key_of(region, &own));
-            return slot.0.get_or_init(|| Together::of(rows().chain(own))).as_ref();
-        }
-        let slot = self.together.get(region.as_str())?;
-        slot.0.get_or_init(|| Together::of(rows())).as_ref()
+            let of_account = format!("{region}/account/");
+            let rows = self.resource_policies.prefix(&of_account).map(|(_, row)| row);
+            Together::of(rows.chain(own))
+        };
+        slot.0.get_or_init(said).as_ref()
     }
 }
 
@@ -110,8 +113,23 @@ pub struct LogGroup {
     pub retention_days: Option<u32>,
     /// Whether it is kept from being deleted.
     pub is_protected: bool,
+    /// The KMS key of events that come in from now on.
+    #[serde(default)]
+    pub kms_key: Option<GroupKey>,
+    /// Whether it ever had one: some of its events may be under it.
+    #[serde(default)]
+    pub has_sealed_events: bool,
     /// Its tags.
     pub tags: Tags,
+}
+
+/// The KMS key of a group.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct GroupKey {
+    /// Its ARN.
+    pub key: Arn,
+    /// The data key that events are under, as KMS encrypted it.
+    pub data_key: Sealed,
 }
 
 impl LogGroup {
@@ -305,27 +323,25 @@ impl Record for ResourcePolicy {
         let Some(changed) = after.or(before) else {
             return;
         };
+        let groups = LogGroup::arn_of(&changed.region, &snapshot.account, "");
         let (region, changed_key) = (&changed.region, changed.key());
-        let Tables {
-            resource_policies,
-            together,
-            ..
-        } = &mut snapshot.logs;
-        let mut is_left = after.is_some();
-        if let PolicyScope::Account(_) = changed.scope {
-            let of_region = format!("{region}/");
-            let own = together.prefix(&of_region).map(|(key, _)| key.to_owned());
-            for key in own.collect::<Vec<_>>() {
-                together.insert(&key, Arc::default());
+        let tables = &mut snapshot.logs;
+        let (table, key, is_left) = match &changed.scope {
+            PolicyScope::Resource(arn) => (&mut tables.together_of_group, arn.as_str(), after.is_some()),
+            PolicyScope::Account(_) => {
+                let own = tables.together_of_group.prefix(groups.as_str());
+                for key in own.map(|(key, _)| key.to_owned()).collect::<Vec<_>>() {
+                    tables.together_of_group.insert(&key, Arc::default());
+                }
+                let of_account = format!("{region}/account/");
+                let mut others = tables.resource_policies.prefix(&of_account);
+                let is_left = after.is_some() || others.any(|(key, _)| key != changed_key);
+                (&mut tables.together, region.as_str(), is_left)
             }
-            let of_account = format!("{region}/account/");
-            let mut others = resource_policies.prefix(&of_account);
-            is_left |= others.any(|(key, _)| key != changed_key);
-        }
-        let key = Together::key_of(region, &changed.scope);
+        };
         match is_left {
-            true => together.insert(&key, Arc::default()),
-            false => together.remove(&key),
+            true => table.insert(key, Arc::default()),
+            false => table.remove(key),
         }
     }
 }
@@ -336,14 +352,6 @@ impl Record for ResourcePolicy {
 struct Together(OnceLock<Option<PolicyText>>);
 
 impl Together {
-    /// `REGION` for all groups, `REGION/ARN` for one.
-    fn key_of(region: &Region, scope: &PolicyScope) -> String {
-        match scope {
-            PolicyScope::Account(_) => region.to_string(),
-            PolicyScope::Resource(arn) => format!("{region}/{arn}"),
-        }
-    }
-
     fn of<'r>(rows: impl Iterator<Item = &'r Arc<ResourcePolicy>>) -> Option<PolicyText> {
         policy_of(rows.flat_map(|row| statements(row)).collect())
     }

@@ -29,6 +29,7 @@ async fn a_definition_shows_its_defaults_and_what_it_requires() {
         "requiresCompatibilities": ["FARGATE"],
         "cpu": ".25 vCPU",
         "memory": "0.5 GB",
+        "pidMode": "task",
         "taskRoleArn": "app",
         "executionRoleArn": format!("arn:aws:iam::{ACCOUNT}:role/exec"),
         "containerDefinitions": [{

@@ -2,7 +2,7 @@
 
 use portcullis_api::logs::{
     DeleteLogGroupRequest, DeleteLogStreamRequest, FilterLogEventsRequest, GetLogEventsRequest,
-    PutRetentionPolicyRequest, op,
+    PutRetentionPolicyRequest, TestMetricFilterRequest, op,
 };
 
 use super::{batch, filter, get, group, put, start, stream, words};
@@ -308,6 +308,11 @@ async fn events_are_in_no_event_history_and_reads_are_without_what_they_read() {
         .unwrap_err();
     read(root, &get("g", "s")).await;
     found(root, &filter("g")).await;
+    let tested = TestMetricFilterRequest {
+        filter_pattern: String::new(),
+        log_event_messages: vec!["canary-in-the-log".to_owned()],
+    };
+    root.ok::<op::TestMetricFilter>(&tested).await;
     let records = server.records().await;
     let named = |name: &str| {
         records
@@ -327,5 +332,6 @@ async fn events_are_in_no_event_history_and_reads_are_without_what_they_read() {
         assert_eq!(record["requestParameters"]["logGroupName"], "g");
         assert_eq!(record["eventSource"], "logs.amazonaws.com");
     }
+    assert_eq!(named("TestMetricFilter").len(), 1);
     assert!(!serde_json::to_string(&records).unwrap().contains("canary"));
 }

@@ -156,7 +156,7 @@ async fn streams_are_listed_by_name_and_by_their_last_event() {
     assert_eq!(listed("LogStreamName", false).await, ["new", "newer", "old", "s"]);
     assert_eq!(listed("LogStreamName", true).await, ["s", "old", "newer", "new"]);
     assert_eq!(listed("LastEventTime", true).await, ["newer", "new", "old", "s"]);
-    assert_eq!(listed("LastEventTime", false).await, ["s", "old", "new", "newer"]);
+    assert_eq!(listed("LastEventTime", false).await, ["old", "new", "newer", "s"]);
     let request = DescribeLogStreamsRequest {
         log_group_name: Some("g".to_owned()),
         log_stream_name_prefix: Some("newe".to_owned()),
@@ -232,7 +232,7 @@ async fn names_keys_classes_and_retentions_that_cannot_be_are_refused() {
                 kms_key_id: Some("alias/k".to_owned()),
                 ..create("k")
             },
-            "InvalidParameterException: KMS keys of log groups are not supported by this server: leave out kmsKeyId. Encrypt the disk that holds the logs.",
+            "InvalidParameterException: The specified KMS Key Id could not be found.",
         ),
         (
             CreateLogGroupRequest {
@@ -313,6 +313,8 @@ async fn no_subscription_filter_is_taken_whose_destination_cannot_answer() {
         ..Default::default()
     };
     let role = Some("arn:aws:iam::123456789012:role/r");
+    // Terraform tries for minutes again what is refused in AWS's words for a destination that does not answer.
+    let undelivered = "Subscription filters are not delivered by this server: there is no Kinesis, Firehose or Lambda to deliver to.";
     let cases = [
         (
             "arn:aws:kinesis:us-east-1:123456789012:stream/s",
@@ -322,7 +324,7 @@ async fn no_subscription_filter_is_taken_whose_destination_cannot_answer() {
         (
             "arn:aws:kinesis:us-east-1:123456789012:stream/s",
             role,
-            "Could not deliver test message to specified Kinesis stream. Check if the given Kinesis stream is in ACTIVE state.",
+            undelivered,
         ),
         (
             "arn:aws:lambda:us-east-1:123456789012:function:f",
@@ -332,7 +334,7 @@ async fn no_subscription_filter_is_taken_whose_destination_cannot_answer() {
         (
             "arn:aws:lambda:us-east-1:123456789012:function:f",
             None,
-            "Could not execute the lambda function. Make sure you have given CloudWatch Logs permission to execute your function.",
+            undelivered,
         ),
         (
             "arn:aws:sns:us-east-1:123456789012:t",

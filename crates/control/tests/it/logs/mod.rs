@@ -3,6 +3,7 @@
 mod decisions;
 mod events;
 mod groups;
+mod kms_keys;
 mod live_tail;
 
 use portcullis_api::logs::{

@@ -109,3 +109,43 @@ async fn what_refers_to_an_image_is_listed_as_an_index() {
         .await
         .is(400, "DIGEST_INVALID");
 }
+
+#[tokio::test]
+async fn referrers_that_one_answer_has_no_room_for_are_behind_its_link() {
+    let (_server, registry) = start().await;
+    let image = registry.push_image("app", "v1", b"layer").await;
+    let mut expected = Vec::new();
+    for notes in [&b"one"[..], b"two", b"three"] {
+        registry.push_blob("app", notes).await;
+        let artifact = manifest(notes, Some(&image));
+        let digest = Digest::of(artifact.as_bytes()).to_string();
+        registry.put_manifest("app", &digest, MANIFEST, &artifact).await;
+        expected.push(digest);
+    }
+    expected.sort();
+    let subject = Digest::of(image.as_bytes());
+    for filter in ["", "&artifactType=application/vnd.example.sbom"] {
+        let mut listed = Vec::new();
+        let mut next = format!("/v2/app/referrers/{subject}?n=2{filter}");
+        for more in [true, false] {
+            let page = registry.get(&next).await;
+            let manifests = page.json()["manifests"].as_array().unwrap().clone();
+            listed.extend(
+                manifests
+                    .iter()
+                    .map(|one| one["digest"].as_str().unwrap().to_owned()),
+            );
+            let link = page.header("link").strip_suffix(">; rel=\"next\"");
+            assert_eq!(
+                (link.is_some(), page.header("oci-filters-applied").is_empty()),
+                (more, filter.is_empty())
+            );
+            next = link.unwrap_or("<").trim_start_matches('<').to_owned();
+        }
+        assert_eq!(listed, expected);
+    }
+    registry
+        .get(&format!("/v2/app/referrers/{subject}?nextToken=x"))
+        .await
+        .is(400, "NAME_INVALID");
+}

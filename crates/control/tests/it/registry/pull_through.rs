@@ -11,6 +11,7 @@ use serde_json::json;
 
 use super::upstream::Upstream;
 use super::{INDEX, MANIFEST, Registry};
+use crate::full_disk::Disk;
 use crate::harness::{Client, Server};
 
 const DAY_SECONDS: i64 = 24 * 3_600;
@@ -505,4 +506,20 @@ async fn a_rule_is_valid_when_its_registry_lets_its_login_in() {
     hub.put("/v2/", "302 Found", &location, b"");
     assert!(validated(root, "hub").await.is_err());
     assert!(elsewhere.asked().is_empty());
+}
+
+#[tokio::test]
+async fn an_image_that_finds_no_room_comes_when_there_is_some() {
+    let upstream = Upstream::start().await;
+    let upstreams = [format!("quay.io={}", upstream.url)];
+    let upstreams = Arc::new(Upstreams::parse(&upstreams, &Authorities::default()).unwrap());
+    let (disk, server) = Disk::with_server_of(move |gate| gate.with_upstreams(upstreams.clone())).await;
+    rule(&server.root, "quay", "quay.io", None).await;
+    super::create(&server.root, "quay/team/app").await;
+    let registry = Registry::of(&server, &server.root).await;
+    let manifest = upstream.image("team/app", "v1", b"layer");
+    disk.fill();
+    registry.get(V1).await.is(507, "UNKNOWN");
+    disk.free();
+    assert_eq!(registry.get(V1).await.body, manifest);
 }

@@ -6,7 +6,8 @@ use hyper::body::{Bytes, Frame};
 use portcullis_api::ecr::{self, op};
 use portcullis_blobs::Digest;
 
-use super::{Registry, start};
+use super::{MANIFEST, Registry, create, manifest, start};
+use crate::full_disk::Disk;
 
 async fn begin(registry: &Registry, name: &str) -> String {
     let begun = registry
@@ -276,8 +277,14 @@ async fn a_push_and_a_pull_are_on_record_as_ecrs_operations() {
 
 #[tokio::test]
 async fn uploads_that_are_begun_and_not_ended_have_a_limit() {
-    let (_server, registry) = start().await;
+    let (disk, server) = Disk::with_server().await;
+    create(&server.root, "app").await;
+    let registry = Registry::of(&server, &server.root).await;
     let begin = async || registry.send("POST", "/v2/app/blobs/uploads/", &[], b"").await;
+    // What was not begun after all does not count.
+    disk.fill();
+    begin().await.is(507, "UNKNOWN");
+    disk.free();
     let first = begin().await.header("location").to_owned();
     for _ in 1..1_000 {
         assert_eq!(begin().await.status, 202);
@@ -305,4 +312,55 @@ async fn uploads_that_nobody_went_on_with_make_room_after_a_day() {
     let registry = super::Registry::of(&server, &server.root).await;
     let begun = registry.send("POST", "/v2/app/blobs/uploads/", &[], b"").await;
     assert_eq!(begun.status, 202, "{begun:?}");
+}
+
+#[tokio::test]
+async fn a_full_disk_refuses_each_step_of_a_push_which_goes_on_when_there_is_room() {
+    let (disk, server) = Disk::with_server().await;
+    create(&server.root, "app").await;
+    let registry = Registry::of(&server, &server.root).await;
+    let (layer, image) = (b"layer", manifest(b"layer", None));
+    registry.push_blob("app", b"{}").await;
+    let upload = begin(&registry, "app").await;
+    let sent = registry.send("PATCH", &upload, &[], layer).await;
+    assert_eq!(sent.status, 202, "{sent:?}");
+    let complete = format!("{upload}?digest={}", Digest::of(layer));
+    let whole = begin(&registry, "app").await;
+    let whole = format!("{whole}?digest={}", Digest::of(b"whole"));
+    disk.fill();
+    let again = registry.send("POST", "/v2/app/blobs/uploads/", &[], b"").await;
+    again.is(507, "UNKNOWN");
+    registry.send("PUT", &complete, &[], b"").await.is(507, "UNKNOWN");
+    // Clients send it with its bytes too.
+    registry
+        .send("PUT", &whole, &[], b"whole")
+        .await
+        .is(507, "UNKNOWN");
+    disk.free();
+    assert_eq!(registry.send("PUT", &whole, &[], b"whole").await.status, 201);
+    registry
+        .send("PUT", &whole, &[], b"whole")
+        .await
+        .is(404, "BLOB_UPLOAD_UNKNOWN");
+    // With another digest it is another layer, and not this one's end.
+    let other = format!("{upload}?digest={}", Digest::of(b"other"));
+    registry
+        .send("PUT", &other, &[], b"")
+        .await
+        .is(404, "BLOB_UPLOAD_UNKNOWN");
+    assert_eq!(registry.send("PUT", &complete, &[], b"").await.status, 201);
+    disk.fill();
+    registry
+        .put_manifest("app", "v1", MANIFEST, &image)
+        .await
+        .is(507, "UNKNOWN");
+    disk.free();
+    assert_eq!(
+        registry.put_manifest("app", "v1", MANIFEST, &image).await.status,
+        201
+    );
+    registry
+        .send("PUT", &complete, &[], b"")
+        .await
+        .is(404, "BLOB_UPLOAD_UNKNOWN");
 }

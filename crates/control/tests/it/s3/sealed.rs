@@ -236,6 +236,35 @@ async fn an_upload_names_a_key_that_is_there_and_the_algorithm_with_it() {
 }
 
 #[tokio::test]
+async fn a_bucket_whose_default_can_be_no_key_says_so_to_who_may_write_alone() {
+    let server = with_bucket().await;
+    let elsewhere = "arn:aws:kms:eu-west-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab";
+    let user = server
+        .user("u", &crate::harness::allow("s3:GetObject", "*"))
+        .await;
+    for key in ["no key at all", elsewhere] {
+        encrypt_by_default(&server, key).await;
+        for (method, path) in [("PUT", "/docs/x"), ("POST", "/docs/x?uploads")] {
+            let refused = send(&server, Some(&user), method, path, &[], b"").await;
+            assert_eq!(refused.outcome(), "403 AccessDenied", "{method}");
+            assert!(!refused.body.contains(key), "{}", refused.body);
+            assert_eq!(
+                send(&server, None, method, path, &[], b"").await.outcome(),
+                "403 AccessDenied"
+            );
+            let refused = root(&server, method, path, b"").await;
+            assert_eq!(refused.outcome(), "400 KMS.NotFoundException", "{method}");
+        }
+        let from = [("x-amz-copy-source", "docs/a.env")];
+        let refused = send(&server, Some(&user), "PUT", "/docs/x", &from, b"").await;
+        assert_eq!(refused.outcome(), "403 AccessDenied");
+        let refused = send(&server, Some(&server.root), "PUT", "/docs/x", &from, b"").await;
+        assert_eq!(refused.outcome(), "400 KMS.NotFoundException");
+    }
+    assert!(server.gate.world().view().s3.object("docs", "x").is_none());
+}
+
+#[tokio::test]
 async fn nobody_reads_what_is_under_a_key_however_open_the_bucket_is() {
     let server = with_bucket().await;
     assert_eq!(

@@ -420,6 +420,14 @@ async fn the_key_is_asked_in_secrets_managers_words() {
     let missing = json!({ "Name": "lost", "SecretString": "y", "KmsKeyId": "alias/nothing" });
     let refused = err::<op::CreateSecret>(root, missing).await;
     assert!(refused.starts_with("EncryptionFailure: "), "{refused}");
+    // A secret's key that can be none shows to those alone who may write.
+    ok::<op::CreateSecret>(root, json!({ "Name": "empty", "KmsKeyId": "no key" })).await;
+    let put = json!({ "SecretId": "empty", "SecretString": "x" });
+    let stranger = server.user("stranger", "").await;
+    let refused = err::<op::PutSecretValue>(&stranger, put.clone()).await;
+    assert!(refused.starts_with("AccessDeniedException: User: "), "{refused}");
+    let refused = err::<op::PutSecretValue>(root, put).await;
+    assert!(refused.starts_with("EncryptionFailure: "), "{refused}");
 }
 
 #[tokio::test]

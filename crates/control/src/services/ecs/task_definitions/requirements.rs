@@ -20,6 +20,7 @@ const RESTART_POLICY: &str = "ecs.capability.container-restart-policy";
 const PORT_RANGE: &str = "ecs.capability.network.container-port-range";
 const ENVIRONMENT_FILES: &str = "ecs.capability.env-files.s3";
 const PRIVATE_REGISTRY: &str = "ecs.capability.private-registry-authentication.secretsmanager";
+const NAMESPACES: &str = "ecs.capability.pid-ipc-namespace-sharing";
 const EFS: &str = "ecs.capability.efs";
 
 /// Whether an image comes from ECR, whose registry needs credentials.
@@ -49,6 +50,9 @@ fn task(draft: Draft<'_>, names: &mut BTreeSet<String>) {
     if draft.network_mode() == "awsvpc" {
         add(TASK_ENI);
         add(API_1_18);
+    }
+    if draft.input.pid_mode.is_some() || draft.input.ipc_mode.is_some() {
+        add(NAMESPACES);
     }
     if draft
         .input
